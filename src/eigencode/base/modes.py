@@ -1,0 +1,53 @@
+"""Borrow somebody's module for a measurement and hand it back exactly as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(*modules: object) -> Iterator[None]:
+    """Evaluation mode inside; the mode of every single submodule restored outside.
+
+    Anything that is not an `nn.Module` (a plain function) is left alone.  A network whose BatchNorm alone was
+    frozen stays so.
+
+    >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    >>> _ = net[1].eval()
+    >>> with evaluating(net):
+    ...     [m.training for m in net]
+    [False, False]
+    >>> [m.training for m in net]
+    [True, False]
+    """
+    modes = [(m, m.training) for net in modules if isinstance(net, nn.Module) for m in net.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def borrowed(*modules: object) -> Iterator[None]:
+    """`evaluating`, and no gradient for any parameter inside: for derivatives with respect to images.
+
+    >>> net = nn.Linear(2, 2)
+    >>> with borrowed(net):
+    ...     net.training, net.weight.requires_grad
+    (False, False)
+    >>> net.training, net.weight.requires_grad
+    (True, True)
+    """
+    flags = [(p, p.requires_grad) for net in modules if isinstance(net, nn.Module) for p in net.parameters()]
+    with evaluating(*modules):
+        try:
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)

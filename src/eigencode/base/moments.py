@@ -1,0 +1,70 @@
+"""Mean and covariance of a stream of batches, in float64, without ever forming E[x²] − E[x]²."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and centred scatter Σ (x − x̄)(x − x̄)ᵀ of the rows seen so far; immutable, mergeable.
+
+    Batches are centred on their own mean in float64 and merged by the parallel update of Chan, Golub and LeVeque
+    (1979), eq. 2.1b, so a large common mean costs no digits and any split or order of the data gives the same
+    result to rounding.  Memory is `units²` doubles, whatever the number of samples.
+
+    >>> x = torch.randn(100, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 1e6
+    >>> m = Moments.of(x[:40]).merge(Moments.of(x[40:]))
+    >>> torch.testing.assert_close(m.covariance(), torch.cov(x.T), rtol=1e-6, atol=0)
+    """
+
+    n: int
+    mean: Float[Tensor, " units"]
+    scatter: Float[Tensor, "units units"]
+
+    @classmethod
+    def of(cls, x: Float[Tensor, "samples units"]) -> "Moments":
+        """Moments of one batch of any floating type."""
+        if not bool(torch.isfinite(x).all()):
+            raise InputError(
+                "responses hold NaN or Inf",
+                got=f"{int((~torch.isfinite(x)).sum())} of {x.numel()} values",
+                wanted="finite numbers",
+                fix="check the network or drop the affected stimuli",
+            )
+        z = x.detach().double()
+        mean = z.mean(0)
+        z = z - mean
+        mean = mean + z.mean(0)  # second pass: what rounding left of the mean
+        z = z - z.mean(0)
+        return cls(len(z), mean, z.T @ z)
+
+    @classmethod
+    def over(cls, batches: Iterable[Float[Tensor, "samples units"]]) -> "Moments":
+        """Moments of all batches of an iterator, one batch in memory at a time."""
+        total: Moments | None = None
+        for batch in batches:
+            part = cls.of(batch)
+            total = part if total is None else total.merge(part)
+        if total is None:
+            raise InputError("no batch to measure", got="an empty iterator", wanted="at least one batch")
+        return total
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Moments of both sets of samples together."""
+        n = self.n + other.n
+        delta = other.mean - self.mean
+        scatter = self.scatter + other.scatter
+        scatter.addr_(delta, delta, alpha=self.n * other.n / n)
+        return Moments(n, self.mean + delta * (other.n / n), scatter)
+
+    def covariance(self, correction: int = 1) -> Float[Tensor, "units units"]:
+        """Scatter / (n − correction); correction 1 is the unbiased estimate, as in `torch.cov`."""
+        if self.n <= correction:
+            raise InputError("too few samples for a covariance", got=self.n, wanted=f"> {correction}")
+        return self.scatter / (self.n - correction)

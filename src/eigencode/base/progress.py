@@ -1,0 +1,71 @@
+"""A progress bar with time left, shown only to a person and only for work that takes long."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet(on: bool = True) -> Iterator[None]:
+    """No progress bars inside (`eigencode --quiet`, worker processes)."""
+    token = _quiet.set(on)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None, patience: float = 2.0) -> Iterator[T]:
+    """Yield `items`; after `patience` seconds show `label`, fraction done and time left on standard error.
+
+    Nothing is drawn when standard error is not a terminal, so logs and notebooks stay clean.
+
+    >>> list(progress([1, 2, 3], "counting"))
+    [1, 2, 3]
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    if _quiet.get() or not sys.stderr.isatty() or not total:
+        yield from items
+        return
+    start = time.monotonic()
+    shown = 0.0
+    try:
+        for done, item in enumerate(items):
+            yield item
+            now = time.monotonic()
+            if now - start > patience and now - shown > 0.2:
+                shown = now
+                _draw(label, (done + 1) / total, now - start)
+    finally:
+        if shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _draw(label: str, fraction: float, elapsed: float) -> None:
+    left = elapsed * (1 / fraction - 1)
+    bar = "━" * round(24 * fraction)
+    sys.stderr.write(f"\r\033[K{label:<24.24} {bar:<24} {fraction:4.0%}  {clock(left)} left")
+    sys.stderr.flush()
+
+
+def clock(seconds: float) -> str:
+    """A duration for people.
+
+    >>> clock(0.4), clock(75), clock(4000)
+    ('0.4 s', '1 min 15 s', '1 h 06 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

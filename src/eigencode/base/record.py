@@ -1,0 +1,133 @@
+"""Records: frozen results that know their convention, print well, and travel as JSON + safetensors."""
+
+import dataclasses
+import html
+import json
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Record:
+    """Base of every result.  A subclass is a frozen dataclass whose fields are numbers, strings, tuples, dicts of
+    these, other records, or CPU tensors; `dims` names the axes of its tensors.
+
+    `np.asarray` works on every tensor of a record.  A tensor field whose name is also the name of an axis becomes
+    the coordinate of that axis in `to_dataset()`.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The array fields, by name."""
+        return {k: v for k, v in self._fields() if isinstance(v, Tensor)}
+
+    def scalars(self) -> dict[str, Any]:
+        """Everything that is not an array, ready for JSON."""
+        return {k: _plain(v) for k, v in self._fields() if not isinstance(v, Tensor)}
+
+    def save(self, folder: Path) -> None:
+        """Write `record.json` and, if there are arrays, `arrays.safetensors` into an existing folder."""
+        from safetensors.torch import save_file
+
+        text = json.dumps({"record": type(self).__name__, **self.scalars()}, indent=1, allow_nan=True)
+        (folder / "record.json").write_text(text + "\n")
+        arrays = {k: v.contiguous() for k, v in self.tensors().items()}
+        if arrays:
+            save_file(arrays, str(folder / "arrays.safetensors"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read back what `save` wrote."""
+        from safetensors.torch import load_file
+
+        values = json.loads((folder / "record.json").read_text())
+        values.pop("record", None)
+        arrays = folder / "arrays.safetensors"
+        return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
+
+    def to_dataset(self) -> "xarray.Dataset":
+        """Labelled arrays (`xarray.Dataset`): tensors as variables, everything else as attributes."""
+        import xarray
+
+        tensors = self.tensors()
+        axes = {k: self.dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
+        coords = {k: (axes[k], v.numpy()) for k, v in tensors.items() if axes[k] == (k,)}
+        data = {k: (axes[k], v.numpy()) for k, v in tensors.items() if k not in coords}
+        attrs = {
+            k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in self.scalars().items()
+        }
+        return xarray.Dataset(data, coords, attrs)
+
+    def _repr_html_(self) -> str:
+        rows = [(k, str(v)) for k, v in self.scalars().items()]
+        rows += [(k, f"{tuple(v.shape)} {v.dtype}".replace("torch.", "")) for k, v in self.tensors().items()]
+        cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v[:300])}</td></tr>" for k, v in rows)
+        return f"<table><caption>{type(self).__name__}</caption>{cells}</table>"
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        return [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+
+    @classmethod
+    def _build(cls, values: dict[str, Any]) -> Self:
+        hints = typing.get_type_hints(cls)
+        return cls(**{k: _restore(hints.get(k), v) for k, v in values.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate(Record):
+    """A number with its interval.  `float(estimate)` is the number.
+
+    `method` says what the interval means, e.g. "95 % bootstrap over images"; NaN where a bound does not exist.
+
+    >>> print(Estimate(1.52, 1.4, 1.6, n=100, method="95 % bootstrap over images"))
+    1.52 [1.4, 1.6]
+    """
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+    n: int = 0
+    method: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high)."""
+        return (self.low, self.high)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.scalars()
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _restore(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Record) and isinstance(value, dict):
+        return hint._build(value)
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def host(x: Tensor, dtype: torch.dtype | None = torch.float64) -> Tensor:
+    """A detached CPU copy for a record."""
+    return x.detach().to("cpu", dtype, copy=True)
