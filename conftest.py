@@ -1,26 +1,22 @@
-"""Strict test run: shapes and types checked at run time, one thread, seeds set by each test itself."""
+"""Strict test run: shapes and types checked at run time, one thread, the global random generator fixed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jaxtyping
 import pytest
 
-jaxtyping.install_import_hook("eigencode", "beartype.beartype")
+jaxtyping.install_import_hook("eigencode", "strict_types.checked")
 
 import torch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_untouched_global_rng() -> Iterator[None]:
-    """Every test runs on one thread, and no code of ours may draw from the global generator."""
+def _one_thread_and_fixed_rng() -> Iterator[None]:
+    """One thread per test process; tests that build somebody's `nn.Linear` always get the same weights."""
     torch.set_num_threads(1)
-    torch.manual_seed(20240500679)
-    before = torch.random.get_rng_state()
-    yield
-    after = torch.random.get_rng_state()
-    used = not torch.equal(before, after)
-    torch.random.set_rng_state(before)
-    assert not used, "the global random generator was used: pass a generator"
+    with torch.random.fork_rng():
+        torch.manual_seed(20240500679)
+        yield
 
 
 @pytest.fixture
@@ -35,3 +31,27 @@ def unchecked() -> Iterator[None]:
 def rng() -> torch.Generator:
     """A generator of the test's own."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def leaves_no_trace() -> Callable[..., None]:
+    """`leaves_no_trace(net, x, action)`: run `action` and require the network (weights, buffers, modes, gradient
+    flags, gradients, hooks), the tensor `x` and the global random generator to be what they were."""
+
+    def check(net: torch.nn.Module, x: torch.Tensor, action: Callable[[], object]) -> None:
+        def state() -> tuple[object, ...]:
+            return (
+                {k: v.clone() for k, v in net.state_dict().items()},
+                x.detach().clone(),
+                torch.random.get_rng_state(),
+                [m.training for m in net.modules()],
+                [(p.requires_grad, p.grad is None) for p in net.parameters()],
+                [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules()],
+                (x.requires_grad, x.grad is None),
+            )
+
+        before = state()
+        action()
+        torch.testing.assert_close(state(), before, rtol=0, atol=0, equal_nan=True)
+
+    return check

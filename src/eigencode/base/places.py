@@ -91,7 +91,7 @@ def _resolve(module: nn.Module, place: str) -> nn.Module | None:
     if place in ("input", "logits"):
         return None
     aliases: dict[str, str] = getattr(module, "places", {})
-    modules = dict(module.named_modules())
+    modules: dict[str, nn.Module] = dict(module.named_modules())
     name = aliases.get(place, place)
     if not place or name not in modules:
         known = ["input", "logits", *aliases, *(n for n in modules if n)]
@@ -163,7 +163,5 @@ def logits_of(net: object, space: Space) -> tuple[Logits, Callable[[Tensor], Ten
     if not callable(net):
         raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module or a callable")
     if space != "pixel":
-        raise InputError(
-            "a plain function has no unit space", got=space, wanted="an nn.Module with a `norm` child"
-        )
+        raise InputError("a plain function has no unit space", got=space, wanted="an nn.Module with a `norm` child")
     return net, lambda images: images

@@ -5,13 +5,16 @@ import html
 import json
 import typing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     import xarray
+
+
+R = TypeVar("R", bound="Record")
 
 
 class Record:
@@ -43,7 +46,7 @@ class Record:
             save_file(arrays, str(folder / "arrays.safetensors"))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls: type[R], folder: Path) -> R:
         """Read back what `save` wrote."""
         from safetensors.torch import load_file
 
@@ -60,9 +63,7 @@ class Record:
         axes = {k: self.dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
         coords = {k: (axes[k], v.numpy()) for k, v in tensors.items() if axes[k] == (k,)}
         data = {k: (axes[k], v.numpy()) for k, v in tensors.items() if k not in coords}
-        attrs = {
-            k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in self.scalars().items()
-        }
+        attrs = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in self.scalars().items()}
         return xarray.Dataset(data, coords, attrs)
 
     def _repr_html_(self) -> str:
@@ -75,7 +76,7 @@ class Record:
         return [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
 
     @classmethod
-    def _build(cls, values: dict[str, Any]) -> Self:
+    def _build(cls: type[R], values: dict[str, Any]) -> R:
         hints = typing.get_type_hints(cls)
         return cls(**{k: _restore(hints.get(k), v) for k, v in values.items()})
 

@@ -145,9 +145,7 @@ class Images:
     @cached_property
     def sha256(self) -> str:
         """Hash of pixels, labels and class names: it becomes part of the key of every result."""
-        digest = hashlib.sha256(
-            repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)).encode()
-        )
+        digest = hashlib.sha256(repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)).encode())
         digest.update(self.pixels.cpu().contiguous().numpy().data)
         digest.update(self.y.cpu().contiguous().numpy().data)
         return digest.hexdigest()
@@ -162,9 +160,7 @@ class Images:
     def split(self, fraction: float, seed: int = 0) -> "tuple[Images, Images]":
         """A random (rest, part) with `fraction` of the images in the second: a validation set from training data."""
         if not 0 < fraction < 1 or not 0 < round(fraction * len(self)) < len(self):
-            raise InputError(
-                "cannot split", got=f"fraction {fraction} of {len(self)}", wanted="0 < fraction < 1"
-            )
+            raise InputError("cannot split", got=f"fraction {fraction} of {len(self)}", wanted="0 < fraction < 1")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         part = round(fraction * len(self))
         return self[order[part:]], self[order[:part]]
