@@ -1,0 +1,103 @@
+"""The three layers the networks of the paper are made of, besides an ordinary linear read-out."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.rules.krotov_hopfield import synapses
+
+
+class UnitNorm(nn.Module):
+    """Scale every image to unit Lp norm: x / ‖x‖_p, over all of its pixels and channels together.
+
+    A layer rather than a preprocessing, so that a network takes pixels, an attack can work in pixel space, and the
+    derivative includes the scaling.  An image that is zero everywhere has no direction; it stays zero here
+    (`Images` refuses it beforehand).  The shape is kept.
+
+    Source: arXiv 2405.00679, section 2 (p = 3).
+
+    >>> UnitNorm(p=2.0)(torch.tensor([[[[3.0, 4.0]]]]))
+    tensor([[[[0.6000, 0.8000]]]])
+    """
+
+    def __init__(self, p: float = 3.0) -> None:
+        super().__init__()
+        if not p >= 1:
+            raise InputError("UnitNorm: p is out of range", got=p, wanted="a number >= 1")
+        self.p = float(p)
+
+    def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n *image"]:
+        length = torch.linalg.vector_norm(x.flatten(1), self.p, dim=1).clamp_min(torch.finfo(x.dtype).tiny)
+        unit: Tensor = x / length.reshape(-1, *[1] * (x.ndim - 1))
+        return unit
+
+    def extra_repr(self) -> str:
+        return f"p={self.p:g}"
+
+
+class RePU(nn.Module):
+    """Rectified power unit: max(h, 0)^n.  n = 1 is ReLU; n = 4.5 is the paper's choice for Krotov–Hopfield codes.
+
+    >>> RePU(2.0)(torch.tensor([-1.0, 3.0]))
+    tensor([0., 9.])
+    """
+
+    def __init__(self, n: float = 1.0) -> None:
+        super().__init__()
+        if not n > 0:
+            raise InputError("RePU: n is out of range", got=n, wanted="a number > 0")
+        self.n = float(n)
+
+    def forward(self, h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return F.relu(h) if self.n == 1 else F.relu(h).pow(self.n)
+
+    def extra_repr(self) -> str:
+        return f"n={self.n:g}"
+
+
+class Dense(nn.Linear):
+    """h = W x on flattened images, without bias, He initialised: σ² = 2 / inputs (He et al. 2015, eq. 10)."""
+
+    def __init__(self, inputs: int, units: int, generator: torch.Generator | None = None) -> None:
+        super().__init__(inputs, units, bias=False, device="meta")
+        weight = torch.randn(units, inputs, generator=generator) * (2 / inputs) ** 0.5
+        self.weight = nn.Parameter(weight)
+
+    def matrix(self) -> Tensor:
+        """The matrix A of h = A x."""
+        return self.weight
+
+    def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
+        return F.linear(x.flatten(1), self.weight)
+
+
+class KrotovHopfieldEncoder(nn.Module):
+    """h_μ = Σᵢ sign(W_μi) |W_μi|^(p−1) xᵢ on flattened images: the layer the local rule trains.
+
+    `weight` (units, inputs) does not learn by gradient (`requires_grad` is False) unless you switch it on.
+    `wins` counts, per unit, the samples it won in the last epoch of local training; −1 before any.
+
+    Source: Krotov and Hopfield, PNAS 116 (2019), eq. 3; arXiv 2405.00679.
+    """
+
+    wins: Tensor
+
+    def __init__(self, weight: Float[Tensor, "units inputs"], p: float = 3.0, radius: float = 1.0) -> None:
+        super().__init__()
+        self.p = float(p)
+        self.radius = float(radius)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.register_buffer("wins", torch.full((len(weight),), -1, dtype=torch.int64))
+
+    def matrix(self) -> Tensor:
+        """The matrix A of h = A x, sign(W) |W|^(p−1)."""
+        return synapses(self.weight, self.p)
+
+    def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
+        return F.linear(x.flatten(1), self.matrix())
+
+    def extra_repr(self) -> str:
+        units, inputs = self.weight.shape
+        return f"inputs={inputs}, units={units}, p={self.p:g}, radius={self.radius:g}"
