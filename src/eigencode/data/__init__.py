@@ -1,0 +1,24 @@
+"""Level 1: images to measure on, and responses with a known spectrum.
+
+A new data set is one file with a `DataSet` and one entry in the table of `catalogue.py`.
+"""
+
+from eigencode.data.catalogue import Available, available, fetch, load
+from eigencode.data.crops import photograph_crops
+from eigencode.data.folder import read_folder
+from eigencode.data.noise import gaussian_noise
+from eigencode.data.synthetic import PlantedCode, planted_codes, random_basis, relu_covariance
+
+__all__ = [
+    "load",
+    "fetch",
+    "available",
+    "Available",
+    "read_folder",
+    "photograph_crops",
+    "gaussian_noise",
+    "planted_codes",
+    "PlantedCode",
+    "random_basis",
+    "relu_covariance",
+]

@@ -1,0 +1,41 @@
+"""Checks every file reader makes on its records, with messages that say where in the file."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eigencode.base.errors import DataError
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def refuse_wrong_labels(path: Path, labels: Bytes, classes: Sequence[str], byte: Callable[[int], int]) -> None:
+    """DataError if a label is not the number of a class; `byte` gives the offset of record i's label."""
+    wrong = np.flatnonzero(labels >= len(classes))
+    if len(wrong):
+        first = int(wrong[0])
+        raise DataError(
+            f"{path}: {_count(len(wrong), 'record')} with a label that is no class",
+            got=f"label {int(labels[first])} in record {first} (byte {byte(first)})",
+            wanted=f"0..{len(classes) - 1}",
+            fix="the file is damaged or of another format: delete the file and fetch it again",
+        )
+
+
+def refuse_blank_images(path: Path, pixels: Bytes, byte: Callable[[int], int]) -> None:
+    """DataError if an image (a row of `pixels`) is zero everywhere; `byte` gives the offset of record i's pixels."""
+    blank = np.flatnonzero(~pixels.any(1))
+    if len(blank):
+        first = int(blank[0])
+        raise DataError(
+            f"{path}: {_count(len(blank), 'image')} zero everywhere",
+            got=f"record {first} (byte {byte(first)})",
+            wanted="at least one bright pixel in each image",
+            fix="the file is damaged: delete it and fetch it again (a black image has no direction and no unit norm)",
+        )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

@@ -1,0 +1,42 @@
+"""The 1797 small handwritten digits that come with scikit-learn: for tests that must be fast.
+
+E. Alpaydin, C. Kaynak, Optical recognition of handwritten digits, UCI repository (1998), its test part.
+"""
+
+from pathlib import Path
+
+import torch
+
+from eigencode.base.types import Images
+from eigencode.data.dataset import DataSet, Pair
+from eigencode.data.split import stratified_split
+
+CLASSES = tuple("0123456789")
+
+
+def read_digits(paths: tuple[Path, ...] = ()) -> Pair:
+    """1438 training and 359 test digits, `1 x 8 x 8`, float32 in [0, 1]: the file's 0..16 divided by 16, exactly.
+
+    One fifth of each class, chosen with a fixed seed, is the test set.
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = torch.from_numpy(bunch.images).float().div(16)[:, None]
+    labels = torch.from_numpy(bunch.target).long()
+    train, test = stratified_split(labels.tolist(), [f"digits:{i}" for i in range(len(labels))], 0.2)
+    return (
+        Images(pixels[train], labels[train], CLASSES, "digits/train"),
+        Images(pixels[test], labels[test], CLASSES, "digits/test"),
+    )
+
+
+DIGITS = DataSet(
+    name="digits",
+    shape=(1, 8, 8),
+    n_train=1438,
+    n_test=359,
+    classes=CLASSES,
+    source="Alpaydin and Kaynak 1998 (UCI), bundled with scikit-learn",
+    read=read_digits,
+)

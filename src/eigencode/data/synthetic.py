@@ -1,0 +1,144 @@
+"""Responses whose population covariance is known: the truth a spectrum and a power-law fit are tested against."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.seeding import stream
+
+Kind = Literal["gaussian", "relu", "relu_sources"]
+"""What kind of planted code.
+
+`gaussian`:     x = Q diag(n^(-alpha/2)) g, with g ~ N(0, 1) and Q random orthonormal.  Population eigenvalues are
+    n^-alpha exactly.
+`relu_sources`: the same with every g replaced by (max(g, 0) - mean) / standard deviation: skewed sources with half
+    of their mass in one point.  Population eigenvalues are n^-alpha exactly, so it asks whether an interval for
+    alpha survives a code that is not Gaussian.
+`relu`:         y = max(x, 0) with x the Gaussian code: what a layer of rectified units does.  Its population
+    eigenvalues are known too, but they are *not* n^-alpha: the rectification adds a floor.  The truth for a fit is
+    the same fit to `eigenvalues`.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedCode:
+    """A population of responses with known covariance, from which any number of samples can be drawn.
+
+    Args:
+        alpha: exponent of the latent spectrum n^-alpha, n = 1..units.
+        kind: see `Kind`.
+        basis: the random orthonormal basis Q; column n is the direction of latent eigenvalue n^-alpha.
+        eigenvalues: of the population covariance of the responses, descending, float64.
+
+    Make one with `PlantedCode.of`; keep it and draw again for replicates of one population.
+    """
+
+    alpha: float
+    kind: Kind
+    basis: Float[Tensor, "units units"]
+    eigenvalues: Float[Tensor, " units"]
+
+    @classmethod
+    def of(cls, units: int, alpha: float, kind: Kind = "gaussian", seed: int = 0) -> "PlantedCode":
+        """The population with this many units, latent exponent and kind; `seed` chooses the basis.
+
+        Raises:
+            InputError: unknown kind, no units, or an alpha that is negative or not finite.
+
+        >>> PlantedCode.of(4, alpha=1.0).eigenvalues.tolist()
+        [1.0, 0.5, 0.3333333333333333, 0.25]
+        """
+        if kind not in get_args(Kind):
+            raise InputError("unknown kind of planted code", got=repr(kind), wanted=", ".join(get_args(Kind)))
+        if units < 1 or not 0 <= alpha < math.inf:
+            raise InputError(
+                "no such planted code", got=f"{units} units, alpha {alpha}", wanted="units >= 1, alpha >= 0"
+            )
+        basis = random_basis(units, seed)
+        latent = torch.arange(1, units + 1, dtype=torch.float64) ** -alpha
+        if kind == "relu":
+            covariance = relu_covariance((basis * latent) @ basis.T)
+            return cls(alpha, kind, basis, torch.linalg.eigvalsh(covariance).flip(0))
+        return cls(alpha, kind, basis, latent)
+
+    def sample(self, n: int, seed: int = 0) -> Float[Tensor, "samples units"]:
+        """`n` independent responses, float64.  The same seed draws the same sources whatever alpha and kind.
+
+        >>> PlantedCode.of(5, alpha=1.0, kind="relu").sample(3).shape
+        torch.Size([3, 5])
+        """
+        if n < 1:
+            raise InputError("no such sample", got=f"{n} samples", wanted="at least 1")
+        units = len(self.basis)
+        sources = torch.randn(n, units, dtype=torch.float64, generator=stream(seed, "planted", "sources"))
+        if self.kind == "relu_sources":
+            sources = sources.relu_().sub_(1 / math.sqrt(2 * math.pi)).div_(math.sqrt(0.5 - 0.5 / math.pi))
+        scale = torch.arange(1, units + 1, dtype=torch.float64) ** (-self.alpha / 2)
+        responses = (sources * scale) @ self.basis.T
+        return responses.relu_() if self.kind == "relu" else responses
+
+
+def planted_codes(
+    n: int, units: int, alpha: float, seed: int = 0, kind: Kind = "gaussian"
+) -> tuple[Float[Tensor, "samples units"], Float[Tensor, " units"]]:
+    """Responses with a planted spectrum, and the eigenvalues of their population covariance.
+
+    Args:
+        n: number of samples.
+        units: number of units; latent eigenvalue n is n^-alpha, so the first is 1.
+        alpha: the planted exponent.
+        seed: of basis and samples.  For many samples of one population use `PlantedCode`.
+        kind: see `Kind`; for `"gaussian"` and `"relu_sources"` the population eigenvalues are n^-alpha exactly.
+
+    Returns:
+        Responses `n x units` and the population eigenvalues in descending order, both float64.
+
+    Raises:
+        InputError: see `PlantedCode.of`.
+
+    >>> x, truth = planted_codes(2000, 3, alpha=2.0, seed=0)
+    >>> truth
+    tensor([1.0000, 0.2500, 0.1111], dtype=torch.float64)
+    >>> bool((torch.linalg.eigvalsh(torch.cov(x.T)).flip(0) / truth - 1).abs().max() < 0.1)
+    True
+    """
+    population = PlantedCode.of(units, alpha, kind, seed)
+    return population.sample(n, seed), population.eigenvalues
+
+
+def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
+    """A uniformly (Haar) distributed orthonormal matrix, float64.
+
+    The QR decomposition of a Gaussian matrix with the signs of R's diagonal moved to Q: F. Mezzadri, How to generate
+    random matrices from the classical compact groups, Notices of the AMS 54 (2007), section 5.
+
+    >>> q = random_basis(3)
+    >>> torch.testing.assert_close(q.T @ q, torch.eye(3, dtype=torch.float64))
+    """
+    gaussian = torch.randn(units, units, dtype=torch.float64, generator=stream(seed, "planted", "basis"))
+    q, r = torch.linalg.qr(gaussian)
+    signed: Tensor = q * r.diagonal().sign()
+    return signed
+
+
+def relu_covariance(covariance: Float[Tensor, "units units"]) -> Float[Tensor, "units units"]:
+    """Covariance of max(x, 0) for x ~ N(0, S), in closed form.
+
+    With correlation rho = S_ij / (s_i s_j):
+    Cov_ij = s_i s_j (sqrt(1 - rho^2) + rho (pi - arccos rho) - 1) / (2 pi).
+
+    Source: Y. Cho, L. Saul, Kernel methods for deep learning (NIPS 2009), eq. 1 and 6 for n = 1.  Differs from
+    their kernel by the factor 1/2 of the expectation and by the product of the means, s_i s_j / (2 pi).
+
+    >>> relu_covariance(torch.eye(1, dtype=torch.float64))  # 1/2 - 1/(2 pi)
+    tensor([[0.3408]], dtype=torch.float64)
+    """
+    sd = covariance.diagonal().sqrt()
+    scale = torch.outer(sd, sd)
+    rho = torch.where(scale > 0, covariance / scale, 0).clamp(-1, 1).fill_diagonal_(1)
+    return scale * ((1 - rho * rho).sqrt() + rho * (math.pi - rho.arccos()) - 1) / (2 * math.pi)
