@@ -1,0 +1,29 @@
+"""Level 1: perturbations, accuracy curves and critical sizes of any function from images to logits."""
+
+from eigencode.robustness.critical import CriticalSizes, critical_size
+from eigencode.robustness.curve import Curve, curve
+from eigencode.robustness.fgsm import FGSM
+from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.noise import Gaussian, Sphere
+from eigencode.robustness.pgd import PGD
+from eigencode.robustness.protocol import Perturbation, Perturbed
+from eigencode.robustness.subject import common_correct
+from eigencode.robustness.survival import quantile, survival, wilson
+
+__all__ = [
+    "FGSM",
+    "PGD",
+    "CriticalSizes",
+    "Curve",
+    "Gaussian",
+    "MinimumNorm",
+    "Perturbation",
+    "Perturbed",
+    "Sphere",
+    "common_correct",
+    "critical_size",
+    "curve",
+    "quantile",
+    "survival",
+    "wilson",
+]

@@ -1,0 +1,165 @@
+"""Norms, projections and steepest directions of L∞, L2 and L1, one radius per image."""
+
+import math
+import typing
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.types import Bounds, Norm
+from eigencode.robustness.draws import Draws
+
+NORMS: tuple[str, ...] = typing.get_args(Norm)
+
+DUAL: dict[str, Norm] = {"linf": "l1", "l2": "l2", "l1": "linf"}
+"""The norm of a gradient that says how fast a linear function can change: 1/p + 1/q = 1 (Hölder)."""
+
+
+def diameter(norm: Norm, inputs: int) -> float:
+    """Distance between opposite corners of the box [0, 1]^inputs."""
+    return {"linf": 1.0, "l2": math.sqrt(inputs), "l1": float(inputs)}[norm]
+
+
+def check_norm(norm: str) -> None:
+    """Raise `InputError` unless `norm` is one of linf, l2, l1."""
+    if norm not in NORMS:
+        raise InputError("unknown norm", got=norm, wanted=f"one of {', '.join(NORMS)}")
+
+
+def length(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, " n"]:
+    """Norm of each image's perturbation, in float64.
+
+    >>> length(torch.tensor([[3.0, -4.0]]), "l2"), length(torch.tensor([[3.0, -4.0]]), "l1")
+    (tensor([5.], dtype=torch.float64), tensor([7.], dtype=torch.float64))
+    """
+    flat = delta.flatten(1)
+    if norm == "linf":
+        return flat.abs().amax(1).double()
+    if norm == "l1":
+        return flat.abs().sum(1, dtype=torch.float64)
+    size: Tensor = torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64)
+    return size
+
+
+def per_image(values: Float[Tensor, " n"], like: Float[Tensor, "n *image"]) -> Tensor:
+    """`values` in the type of `like`, shaped to multiply it."""
+    return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def unit(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *image"]:
+    """Each perturbation scaled to length 1; zero stays zero (no NaN, however small the numbers)."""
+    largest = length(delta, "linf")
+    scaled = delta / per_image(torch.where(largest > 0, largest, 1.0), delta)
+    size = length(scaled, norm)
+    return scaled / per_image(torch.where(size > 0, size, 1.0), delta)
+
+
+def steepest(gradient: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *image"]:
+    """The direction of length 1 in which a linear function grows fastest: argmax ⟨g, d⟩, ‖d‖ ≤ 1.
+
+    L∞: sign(g).  L2: g/‖g‖.  L1: sign on the coordinates of largest |g| (shared evenly among ties).  Zero
+    gradients give zero directions.
+
+    >>> steepest(torch.tensor([[3.0, -4.0]]), "l2"), steepest(torch.tensor([[3.0, -4.0]]), "l1")
+    (tensor([[ 0.6000, -0.8000]]), tensor([[ 0., -1.]]))
+    """
+    if norm == "linf":
+        return gradient.sign()
+    if norm == "l2":
+        return unit(gradient, "l2")
+    size = gradient.abs()
+    top = (size == per_image(length(gradient, "linf"), gradient)) & (size > 0)
+    return unit(gradient.sign() * top, "l1")
+
+
+def project(
+    x: Float[Tensor, "n *image"],
+    point: Float[Tensor, "n *image"],
+    eps: Float[Tensor, " n"],
+    norm: Norm,
+    bounds: Bounds,
+) -> Float[Tensor, "n *image"]:
+    """A point of the box within `eps` of `x`, near `point`.
+
+    L∞ and L1: the nearest one (in L2).  L2: onto the ball, then onto the box; x lies in the box, so the second
+    step only shortens coordinates and the result stays in the ball.  Coordinates are rounded towards `x`, so that
+    a float32 point never lies outside an `eps` that is small against the spacing of float32 numbers.
+
+    Args:
+        x: `n ...` centres, inside the box.
+        point: `n ...` points to project.
+        eps: `n` radii, >= 0, in units of the space of `x`.
+        norm: norm of the ball.
+        bounds: the box; `Bounds.none()` for none.
+    """
+    delta = point - x
+    if norm == "linf":
+        limit = per_image(eps, delta)
+        delta = delta.clamp(-limit, limit)
+    elif norm == "l2":
+        size = length(delta, "l2")
+        delta = delta * per_image((eps / size.clamp_min(1e-300)).clamp_max(1.0), delta)
+    else:
+        delta = _onto_l1(delta, eps, bounds.lower - x, bounds.upper - x)
+    moved = bounds.clip(x + delta)
+    return torch.where((moved - x).abs() > delta.abs(), torch.nextafter(moved, x), moved)
+
+
+def _onto_l1(delta: Tensor, eps: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Nearest point of {‖δ‖₁ ≤ eps, low ≤ δ ≤ high}, low ≤ 0 ≤ high: δᵢ = sign(uᵢ) min(max(|uᵢ| − λ, 0), roomᵢ).
+
+    The sum of the right-hand side falls piecewise linearly with λ; its corners are sorted and the one piece that
+    holds eps is solved (Duchi et al. 2008 without a box; Croce and Hein 2021, arXiv 2103.01208, with one).
+    """
+    u = delta.flatten(1).double()
+    room = torch.where(u > 0, high.flatten(1), -low.flatten(1)).double()
+    size = u.abs()
+    cost = torch.minimum(size, room).sum(1)
+    rows = cost > eps
+    if not bool(rows.any()):
+        return torch.minimum(size, room).mul(u.sign()).to(delta.dtype).reshape(delta.shape)
+    a, r, budget = size[rows], room[rows], eps[rows]
+    # going down from λ = ∞, coordinate i starts to grow at λ = aᵢ and stops at λ = aᵢ − roomᵢ
+    start, stop = a, (a - r).clamp_min(0)
+    corner, order = torch.cat([start, stop], 1).sort(dim=1, descending=True)
+    change = torch.cat([torch.ones_like(a), -torch.ones_like(a)], 1).gather(1, order)
+    slope = change.cumsum(1)
+    drop = torch.cat([corner[:, :-1] - corner[:, 1:], corner[:, -1:]], 1)
+    total = (slope * drop).cumsum(1)  # the sum at the corner after this one
+    piece = (total < budget[:, None]).sum(1).clamp_max(total.shape[1] - 1)[:, None]
+    before = torch.where(piece > 0, total.gather(1, (piece - 1).clamp_min(0)), 0.0)
+    steps = slope.gather(1, piece).clamp_min(1.0)
+    level = corner.gather(1, piece) - (budget[:, None] - before) / steps
+    kept = torch.minimum(size, room)
+    kept[rows] = torch.minimum((a - level.clamp_min(0)).clamp_min(0), r)
+    return kept.mul(u.sign()).to(delta.dtype).reshape(delta.shape)
+
+
+def sparse(gradient: Float[Tensor, "n *image"], share: float) -> Float[Tensor, "n *image"]:
+    """A step of L1 length 1: the sign of the gradient on its `share` of largest coordinates, zero elsewhere."""
+    flat = gradient.flatten(1)
+    count = max(1, round(share * flat.shape[1]))
+    size, place = flat.abs().topk(count, dim=1)
+    step = torch.zeros_like(flat).scatter_(1, place, flat.gather(1, place).sign() * (size > 0))
+    return unit(step.reshape(gradient.shape), "l1")
+
+
+def in_ball(draws: Draws, shape: Sequence[int], norm: Norm) -> Float[Tensor, "n starts *image"]:
+    """Uniform points of the unit ball, for shape (starts, ...) per image.
+
+    L∞: a cube.  L2: the first D of the D + 2 coordinates of a uniform point on a sphere.  L1: D of D + 1 exponential
+    numbers over their sum, with random signs.
+    """
+    if norm == "linf":
+        return draws.uniform(shape) * 2 - 1
+    starts, inputs = shape[0], math.prod(shape[1:])
+    if norm == "l2":
+        g = draws.normal((starts, inputs + 2))
+        return unit(g.flatten(0, 1), "l2")[:, :inputs].reshape(-1, *shape)
+    u = draws.uniform((2, starts, inputs + 1))
+    e = -torch.log1p(-u[:, 0])
+    signs = torch.where(u[:, 1] < 0.5, -1.0, 1.0)
+    return (signs * e / e.sum(-1, keepdim=True))[..., :inputs].reshape(-1, *shape)

@@ -1,0 +1,234 @@
+"""Critical sizes: the smallest perturbation that breaks each image."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.record import Estimate, Record, host
+from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.robustness.balls import length
+from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.protocol import Perturbation
+from eigencode.robustness.rays import Ray
+from eigencode.robustness.search import Ladder, smallest
+from eigencode.robustness.subject import Batch, Subject, Subset
+from eigencode.robustness.survival import quantile
+
+LOWEST = 1e-6
+RAY_POINTS = 2000
+PER_IMAGE = ("index", "eps", "size", "distance", "censored")
+
+
+@dataclass(frozen=True)
+class CriticalSizes(Record):
+    """The smallest perturbation found for each image that is classified correctly without one.
+
+    Attributes:
+        index: which image of the data set each row is.
+        eps: the smallest eps that breaks the image; for a censored one the largest that was tried.
+        size: L2 norm of the perturbation there.
+        distance: its norm in the attack's own norm.
+        censored: the image was never broken: `eps`, `size`, `distance` are lower limits.
+        n, n_correct: images considered, and those of them classified correctly.
+        attack, norm, space, seed: what was done, and where eps and sizes are measured.
+        tolerance: relative accuracy of eps.
+        eps_max: largest eps tried.
+        evaluations, gradients: images evaluated and differentiated in all, the budget spent.
+        zero_gradients: share of the gradients that were zero; NaN if none was asked for.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(PER_IMAGE, ("image",))
+
+    index: Int[Tensor, " image"]
+    eps: Float[Tensor, " image"]
+    size: Float[Tensor, " image"]
+    distance: Float[Tensor, " image"]
+    censored: Bool[Tensor, " image"]
+    n: int
+    n_correct: int
+    attack: str
+    norm: Norm
+    space: Space
+    seed: int
+    tolerance: float
+    eps_max: float
+    evaluations: int
+    gradients: int
+    zero_gradients: float
+
+    @property
+    def median(self) -> Estimate:
+        """Kaplan-Meier median of `size` (L2) with its 95 % interval; `inf` if half of the images were never broken."""
+        return self.quantile(0.5)
+
+    def quantile(self, q: float, of: str = "size", errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
+        """Kaplan-Meier quantile of `"size"`, `"distance"` or `"eps"`.
+
+        `errors_as_zero=True` counts the images that are wrong without any perturbation as broken at size 0, so
+        that an inaccurate network cannot look robust by being measured on its easiest images.
+        """
+        if of not in ("size", "distance", "eps"):
+            raise InputError("no such size", got=of, wanted="'size', 'distance' or 'eps'")
+        values: Tensor = getattr(self, of)
+        censored = self.censored
+        if errors_as_zero:
+            wrong = self.n - self.n_correct
+            values = torch.cat([values.new_zeros(wrong), values])
+            censored = torch.cat([censored.new_zeros(wrong), censored])
+        return quantile(values, censored, q, confidence)
+
+    def on(self, index: Int[Tensor, " m"]) -> "CriticalSizes":
+        """The same record for those of its images that are named in `index` (numbers in the data set)."""
+        rows = torch.isin(self.index, index.to(self.index)).nonzero()[:, 0]
+        picked = {name: getattr(self, name)[rows] for name in self.dims}
+        return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
+
+
+def critical_size(
+    net: object,
+    test: Images,
+    attack: Perturbation | MinimumNorm,
+    space: Space = "pixel",
+    *,
+    eps_max: float | None = None,
+    eps_min: float = LOWEST,
+    tolerance: float = 1e-2,
+    finish: bool = True,
+    subset: Subset = None,
+    target: Int[Tensor, " n"] | None = None,
+    seed: int = 0,
+    batch_size: int = 1000,
+) -> CriticalSizes:
+    """The smallest perturbation by `attack` that changes the answer, for each correctly classified image.
+
+    Along a straight line (noise, FGSM) the first success on a geometric grid of at least 2000 eps is bracketed and
+    halved to `tolerance`.  An iterated attack is searched by doubling and halving eps; every success counts with
+    the distance of the adversarial image itself, which `finish` first draws back towards the image.
+
+    Args:
+        net: an `nn.Module` (logits) or a function from images to logits.
+        test: images with labels.
+        attack: any perturbation, or a minimum-norm attack.
+        space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
+        eps_max: largest eps; images unbroken there are censored.  Default: the diameter of [0, 1]^inputs in the norm
+            of the attack, and 10^0.916 for Gaussian noise.
+        eps_min: smallest eps.
+        tolerance: relative accuracy of eps.
+        finish: draw adversarial images back along the straight line (iterated and minimum-norm attacks).
+        subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
+        target: a class per image to be reached; by default any wrong class is a success.
+        seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
+        batch_size: images per call of the network.
+
+    Raises:
+        InputError: limits or tolerance that make no sense, images outside the box, outputs that are not logits.
+
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
+    >>> _ = net[1].weight.data.copy_(torch.eye(2))
+    >>> test = Images(torch.tensor([[0.6, 0.4], [0.5, 0.9]]).reshape(2, 1, 1, 2), torch.tensor([0, 1]))
+    >>> from eigencode.robustness import FGSM
+    >>> critical_size(net, test, FGSM()).eps.round(decimals=2)
+    tensor([0.1000, 0.2000], dtype=torch.float64)
+    """
+    box = attack.box(space)
+    eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
+    subject = Subject(net, test, space, subset, target, seed, batch_size)
+    ladder = Ladder.geometric(eps_min, eps_max, tolerance)
+    grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), RAY_POINTS, dtype=torch.float64)
+    none = torch.zeros(0, dtype=torch.float64)
+    parts = [(none, none, none, none.bool())]
+    with borrowed(net):
+        for batch in subject.batches(f"critical {type(attack).__name__}", box):
+            if isinstance(attack, MinimumNorm):
+                part = _nearest(subject, batch, attack, eps_max, box, finish)
+            elif attack.ray:
+                part = _along(subject, batch, attack, grid, tolerance, box)
+            else:
+                part = _searched(subject, batch, attack, ladder, box, finish)
+            parts.append(tuple(p.cpu() for p in part))  # type: ignore[arg-type]
+    eps, size, distance, censored = (torch.cat([p[i] for p in parts]) for i in range(4))
+    model = subject.model
+    return CriticalSizes(
+        index=subject.attacked(),
+        eps=host(eps),
+        size=host(size),
+        distance=host(distance),
+        censored=censored,
+        n=subject.n,
+        n_correct=subject.n_correct,
+        attack=attack.name,
+        norm=attack.norm,
+        space=space,
+        seed=seed,
+        tolerance=tolerance,
+        eps_max=eps_max,
+        evaluations=model.evaluations,
+        gradients=model.gradients,
+        zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
+    )
+
+
+Part = tuple[Tensor, Tensor, Tensor, Tensor]
+"""eps, size, distance, censored of a batch."""
+
+
+def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, tolerance: float, box: Bounds) -> Part:
+    model, x, goal = subject.model, batch.x, batch.goal
+    prepared = attack.prepare(model, x, goal, box, batch.draws)
+    grid = grid.to(x.device)
+    broken = Ray(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, first=True)
+    censored = ~broken.any(1)
+    first = torch.where(censored, len(grid) - 1, broken.int().argmax(1))
+    high = grid[first]
+    low = torch.where(first > 0, grid[(first - 1).clamp_min(0)], high)
+    while True:
+        rows = ((high > low * (1 + tolerance)) & ~censored).nonzero()[:, 0]
+        if len(rows) == 0:
+            break
+        middle = (low[rows] * high[rows]).sqrt()
+        part = None if prepared is None else prepared[rows]
+        hit = attack.perturb(model, x[rows], goal.take(rows), middle, box, part).success
+        high[rows], low[rows] = torch.where(hit, middle, high[rows]), torch.where(hit, low[rows], middle)
+    found = attack.perturb(model, x, goal, high, box, prepared)
+    return high, found.size, found.distance, censored
+
+
+def _searched(subject: Subject, batch: Batch, attack: Perturbation, ladder: Ladder, box: Bounds, finish: bool) -> Part:
+    model, x, goal = subject.model, batch.x, batch.goal
+    prepared = attack.prepare(model, x, goal, box, batch.draws)
+    best = smallest(attack, model, x, goal, box, prepared, ladder, finish)
+    limit = torch.full_like(best.distance, float(ladder.values[-1]))
+    distance = torch.where(best.broken, best.distance, limit)
+    size = length(best.point - x, "l2")
+    if bool((~best.broken).any()):
+        rows = (~best.broken).nonzero()[:, 0]
+        part = None if prepared is None else prepared[rows]
+        size[rows] = attack.perturb(model, x[rows], goal.take(rows), limit[rows], box, part).size
+    return distance, size, distance, ~best.broken
+
+
+def _nearest(subject: Subject, batch: Batch, attack: MinimumNorm, eps_max: float, box: Bounds, finish: bool) -> Part:
+    found = attack.nearest(subject.model, batch.x, batch.goal, box, batch.draws, finish)
+    broken = found.success & (found.distance <= eps_max)
+    distance = torch.where(broken, found.distance, eps_max)
+    inputs = batch.x[0].numel()
+    held = eps_max / inputs**0.5 if attack.norm == "l1" else eps_max  # the least L2 size of that distance
+    return distance, torch.where(broken, found.size, held), distance, ~broken
+
+
+def _limit(
+    attack: Perturbation | MinimumNorm, test: Images, eps_min: float, eps_max: float | None, tolerance: float
+) -> float:
+    high = attack.reach(test.inputs) if eps_max is None else float(eps_max)
+    if not 0 < eps_min < high < float("inf"):
+        raise InputError("no range to search", got=f"eps {eps_min} .. {high}", wanted="0 < eps_min < eps_max < inf")
+    if not 1e-6 <= tolerance < 1:
+        raise InputError("tolerance is out of range", got=tolerance, wanted="1e-6 .. 1, e.g. 0.01")
+    return high

@@ -1,0 +1,184 @@
+"""Accuracy against the size of the perturbation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.record import Record
+from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.protocol import Perturbation
+from eigencode.robustness.rays import Ray
+from eigencode.robustness.search import Ladder, smallest
+from eigencode.robustness.subject import Batch, Subject, Subset
+from eigencode.robustness.survival import wilson
+
+SERIES = (
+    "eps",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "relative_accuracy",
+    "relative_low",
+    "relative_high",
+    "worst_case_accuracy",
+    "relative_worst_case_accuracy",
+)
+
+
+@dataclass(frozen=True)
+class Curve(Record):
+    """Accuracy at each eps, of all images considered and of those classified correctly without perturbation.
+
+    Attributes:
+        eps: the grid, in units of `space` and of `norm` (a standard deviation for Gaussian noise).
+        accuracy: share of the n images still classified correctly at this eps.
+        accuracy_low, accuracy_high: its 95 % Wilson interval over images.
+        relative_accuracy: the same over the n_correct images (arXiv 2405.00679, section 3.4), with its interval.
+        worst_case_accuracy: share of the n images that no eps up to this one broke; never rises.
+        relative_worst_case_accuracy: the same over the n_correct images.
+        n, n_correct: images considered, and those of them classified correctly without perturbation.
+        attack, norm, space, seed: what was done, and where eps is measured.
+        exhaustive: every image was attacked at every eps; see `curve`.
+        zero_gradients: share of the gradients asked for that were zero; NaN if none was asked for.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(SERIES, ("eps",))
+
+    eps: Float[Tensor, " eps"]
+    accuracy: Float[Tensor, " eps"]
+    accuracy_low: Float[Tensor, " eps"]
+    accuracy_high: Float[Tensor, " eps"]
+    relative_accuracy: Float[Tensor, " eps"]
+    relative_low: Float[Tensor, " eps"]
+    relative_high: Float[Tensor, " eps"]
+    worst_case_accuracy: Float[Tensor, " eps"]
+    relative_worst_case_accuracy: Float[Tensor, " eps"]
+    n: int
+    n_correct: int
+    attack: str
+    norm: Norm
+    space: Space
+    seed: int
+    exhaustive: bool
+    zero_gradients: float
+
+
+def curve(
+    net: object,
+    test: Images,
+    attack: Perturbation | MinimumNorm,
+    eps: Float[Tensor, " eps"] | Sequence[float],
+    space: Space = "pixel",
+    *,
+    subset: Subset = None,
+    target: Int[Tensor, " n"] | None = None,
+    exhaustive: bool = False,
+    seed: int = 0,
+    batch_size: int = 1000,
+) -> Curve:
+    """Accuracy of `net` on `test` under `attack` at each eps.
+
+    Only images classified correctly without perturbation are attacked.  A perturbation along a straight line
+    (noise, FGSM) is judged at this eps; from few evaluations per image, see `Ray`.  An iterated attack is searched
+    for the smallest eps of the grid that breaks each image: an adversarial image found for one eps is also one for
+    every larger eps, so accuracy and worst-case accuracy are the same.  `exhaustive=True` runs every attack at
+    every eps on its own instead, as arXiv 2405.00679 does.
+
+    Args:
+        net: an `nn.Module` (logits) or a function from images to logits.
+        test: images with labels.
+        attack: any perturbation, or a minimum-norm attack (its distances are then compared with eps).
+        eps: increasing, >= 0, in units of `space`.
+        space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
+        subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
+        target: a class per image to be reached; by default any wrong class is a success.
+        exhaustive: attack every image at every eps.
+        seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
+        batch_size: images per call of the network.
+
+    Raises:
+        InputError: eps not increasing or negative, images that leave the box, outputs that are not logits.
+
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
+    >>> _ = net[1].weight.data.copy_(torch.eye(2))
+    >>> test = Images(torch.tensor([[0.6, 0.5], [0.5, 0.9]]).reshape(2, 1, 1, 2), torch.tensor([0, 1]))
+    >>> from eigencode.robustness import FGSM
+    >>> curve(net, test, FGSM(), eps=[0.0, 0.1, 0.3]).accuracy
+    tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
+    """
+    grid = _grid(eps)
+    box = attack.box(space)
+    subject = Subject(net, test, space, subset, target, seed, batch_size)
+    parts = [torch.zeros(0, len(grid), dtype=torch.bool)]
+    with borrowed(net):
+        parts += [
+            _broken(subject, batch, attack, grid, box, exhaustive).cpu()
+            for batch in subject.batches(f"curve {type(attack).__name__}", box)
+        ]
+    return _record(torch.cat(parts), grid, subject, attack, exhaustive)
+
+
+def _broken(
+    subject: Subject, batch: Batch, attack: Perturbation | MinimumNorm, grid: Tensor, box: Bounds, exhaustive: bool
+) -> Bool[Tensor, "n eps"]:
+    """Success of each image of a batch at each eps."""
+    model, x, goal = subject.model, batch.x, batch.goal
+    if isinstance(attack, MinimumNorm):
+        found = attack.nearest(model, x, goal, box, batch.draws)
+        return found.success[:, None] & (found.distance[:, None] <= grid.to(x.device))
+    prepared = attack.prepare(model, x, goal, box, batch.draws)
+    if attack.ray or exhaustive:
+        return Ray(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, exhaustive)
+    best = smallest(attack, model, x, goal, box, prepared, Ladder(grid, exact=True))
+    return best.broken[:, None] & (best.distance[:, None] <= grid.to(x.device))
+
+
+def _record(
+    broken: Tensor, grid: Tensor, subject: Subject, attack: Perturbation | MinimumNorm, exhaustive: bool
+) -> Curve:
+    n, n_correct = subject.n, subject.n_correct
+    alive = (~broken).sum(0).double()
+    never = (broken.cumsum(1) == 0).sum(0).double()
+    share = max(n_correct, 1) if n_correct else float("nan")
+    low, high = wilson(alive, n)
+    relative_low, relative_high = wilson(alive, n_correct)
+    asked = subject.model.gradients
+    return Curve(
+        eps=grid,
+        accuracy=alive / n,
+        accuracy_low=low,
+        accuracy_high=high,
+        relative_accuracy=alive / share,
+        relative_low=relative_low,
+        relative_high=relative_high,
+        worst_case_accuracy=never / n,
+        relative_worst_case_accuracy=never / share,
+        n=n,
+        n_correct=n_correct,
+        attack=attack.name,
+        norm=attack.norm,
+        space=subject.space,
+        seed=subject.seed,
+        exhaustive=exhaustive,
+        zero_gradients=subject.model.zero_gradients / asked if asked else float("nan"),
+    )
+
+
+def _grid(eps: Tensor | Sequence[float]) -> Float[Tensor, " eps"]:
+    grid = torch.as_tensor(eps, dtype=torch.float64).detach().cpu().clone()
+    good = grid.ndim == 1 and len(grid) and bool(torch.isfinite(grid).all()) and float(grid.min()) >= 0
+    if not good or bool((grid.diff() <= 0).any()):
+        raise InputError(
+            "eps is not a grid",
+            got=f"{grid.tolist()}"[:200],
+            wanted="increasing finite numbers >= 0, at least one",
+            fix="eps=[2/255, 4/255, 8/255]",
+        )
+    return grid

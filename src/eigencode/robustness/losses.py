@@ -1,0 +1,85 @@
+"""What an attack ascends: losses per image, larger = closer to the attacker's goal."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from eigencode.base.errors import InputError, nearest
+
+
+def cross_entropy(
+    logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
+) -> Float[Tensor, " n"]:
+    """−log softmax(z)_y; with a target, log softmax(z)_target.
+
+    Never averaged over images, so the size of a batch cannot change a gradient.  It underflows to a gradient of
+    exactly zero in float32 when the logits are scaled up (margin above about 100): see `masking_checks`.
+
+    >>> cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
+    tensor([0.6931])
+    """
+    if target is not None:
+        return -functional.cross_entropy(logits, target, reduction="none")
+    return functional.cross_entropy(logits, y, reduction="none")
+
+
+def margin(
+    logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
+) -> Float[Tensor, " n"]:
+    """max_{j ≠ y} z_j − z_y: positive exactly where the image is misclassified; with a target z_t − max_{j ≠ t} z_j.
+
+    The loss of Carlini and Wagner (2017, arXiv 1608.04644, f_6) without the hinge.
+
+    >>> margin(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0]))
+    tensor([-1.])
+    """
+    own = y if target is None else target
+    mine = logits.gather(1, own[:, None])[:, 0]
+    others = logits.scatter(1, own[:, None], -torch.inf).amax(1)
+    return others - mine if target is None else mine - others
+
+
+def dlr(
+    logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
+) -> Float[Tensor, " n"]:
+    """Difference of logits ratio, −(z_y − max_{j ≠ y} z_j) / (z_π1 − z_π3), π sorting the logits downwards.
+
+    Unchanged by shift and scale of the logits (Croce and Hein 2020, arXiv 2003.01690, eq. 6); with a target
+    −(z_y − z_t) / (z_π1 − (z_π3 + z_π4)/2) (eq. 7).  A denominator of zero is replaced by a tiny number.
+
+    >>> dlr(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0])), dlr(torch.tensor([[30.0, 10, 20]]), torch.tensor([0]))
+    (tensor([-0.5000]), tensor([-0.5000]))
+    """
+    wanted = 3 if target is None else 4
+    if logits.shape[1] < wanted:
+        raise InputError(
+            "too few classes for the loss 'dlr'",
+            got=logits.shape[1],
+            wanted=f">= {wanted}",
+            fix="use loss='margin'",
+        )
+    top = logits.sort(dim=1, descending=True).values
+    tiny = torch.finfo(logits.dtype).tiny
+    if target is None:
+        return margin(logits, y) / (top[:, 0] - top[:, 2]).clamp_min(tiny)
+    mine, aim = logits.gather(1, y[:, None])[:, 0], logits.gather(1, target[:, None])[:, 0]
+    return (aim - mine) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2).clamp_min(tiny)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "margin": margin,
+    "dlr": dlr,
+}
+"""Every loss an attack can be given by name; add yours here."""
+
+
+def check_loss(name: str) -> None:
+    """Raise `InputError` unless `name` is a known loss."""
+    if name not in LOSSES:
+        raise InputError(
+            "unknown loss", got=name, wanted=f"one of {', '.join(LOSSES)}", fix=nearest(name, list(LOSSES))
+        )

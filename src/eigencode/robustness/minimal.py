@@ -1,0 +1,94 @@
+"""Minimum-norm attacks: no eps is given, the nearest adversarial image is looked for."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.modes import borrowed
+from eigencode.base.places import Logits
+from eigencode.base.types import Bounds, Norm, Space
+from eigencode.robustness.balls import diameter, length
+from eigencode.robustness.draws import Draws
+from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness.protocol import Perturbed, checked
+from eigencode.robustness.search import draw_back
+
+
+class MinimumNorm(ABC):
+    """Base of attacks that look for the nearest adversarial image.  A leaf is a frozen dataclass with settings as
+    fields, among them `norm`, and a method `run`; the base checks, clips to the box, judges and draws back.
+    """
+
+    norm: Norm
+
+    @abstractmethod
+    def run(
+        self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
+    ) -> Float[Tensor, "n *image"]:
+        """The nearest adversarial images found; `x` itself, or any failure, where there is none."""
+
+    def box(self, space: Space) -> Bounds:
+        """The box this attack respects when it is used in `space`: [0, 1] in both by default."""
+        return Bounds(0.0, 1.0)
+
+    def reach(self, inputs: int) -> float:
+        """The largest distance possible: the diameter of the box [0, 1]."""
+        return diameter(self.norm, inputs)
+
+    @property
+    def name(self) -> str:
+        """Name and settings, for records: what is printed."""
+        return repr(self)
+
+    @final
+    def __call__(
+        self,
+        logits: Logits,
+        x: Float[Tensor, "n *image"],
+        y: Int[Tensor, " n"],
+        bounds: Bounds | None = None,
+        generator: torch.Generator | None = None,
+        target: Int[Tensor, " n"] | None = None,
+        finish: bool = True,
+    ) -> Perturbed:
+        """The nearest adversarial image found for each image, and the verdict.
+
+        Args:
+            logits: network or function from points to logits `n classes`; used in evaluation mode.
+            x: `n ...` points inside the box.
+            y: `n` labels.
+            bounds: the box; [0, 1] by default.
+            generator: source of the one random number everything random is derived from.
+            target: `n` classes to be reached; by default any class but `y` is a success.
+            finish: draw each success back along the straight line to its image as far as it stays a success.
+
+        Raises:
+            InputError: points outside the box, shapes or labels that do not fit.
+        """
+        bounds = Bounds() if bounds is None else bounds
+        model = Oracle(logits)
+        goal, _ = checked(self.norm, x, y, 0.0, bounds, target)
+        with borrowed(logits):
+            return self.nearest(model, bounds.clip(x.detach()), goal, bounds, Draws.of(generator, len(x)), finish)
+
+    @final
+    def nearest(
+        self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws, finish: bool = True
+    ) -> Perturbed:
+        """`__call__` without the checks."""
+        before = (model.evaluations, model.gradients, model.zero_gradients)
+        raw = self.run(model, x, goal, bounds, draws).detach()
+        clipped = bounds.clip(raw)
+        with torch.no_grad():
+            found = model(clipped)
+            hit = goal.reached(found)
+            if finish and bool(hit.any()):
+                clipped[hit] = draw_back(model, x[hit], clipped[hit], goal.take(hit), rounds=12)
+                found = model(clipped)
+        delta = clipped - x
+        counts = (model.evaluations - before[0], model.gradients - before[1], model.zero_gradients - before[2])
+        size, distance = length(delta, "l2"), length(delta, self.norm)
+        return Perturbed(raw, clipped, goal.reached(found), goal.gap(found), size, distance, *counts)

@@ -1,0 +1,101 @@
+"""The network as an attack sees it: logits and gradients, counted; and the goal the attack is judged by."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.places import Logits
+from eigencode.robustness.losses import LOSSES, margin
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What counts as success: a class other than `y`, or exactly the class `target`."""
+
+    y: Int[Tensor, " n"]
+    target: Int[Tensor, " n"] | None = None
+
+    def take(self, rows: Int[Tensor, " m"] | Bool[Tensor, " n"]) -> "Goal":
+        """The goals of some images."""
+        return Goal(self.y[rows], None if self.target is None else self.target[rows])
+
+    def reached(self, logits: Float[Tensor, "n classes"]) -> Bool[Tensor, " n"]:
+        """Success per image; of equal logits the first counts as the prediction, as in `argmax`."""
+        found = logits.argmax(1)
+        return found != self.y if self.target is None else found == self.target
+
+    def loss(self, name: str, logits: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
+        """Loss `name` per image, larger = nearer to the goal."""
+        return LOSSES[name](logits, self.y, self.target)
+
+    def gap(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
+        """Difference of logits still to be overcome: <= 0 where the goal is reached (ties aside)."""
+        return -margin(logits, self.y, self.target)
+
+
+class Oracle:
+    """Logits of points, and gradients of a loss, with a count of both.
+
+    An attack gets one of these instead of the network.  `oracle(x)` is the logits, differentiable if wanted;
+    `oracle.gradient(x, goal, loss)` is what most attacks need.
+
+    Attributes:
+        evaluations: images for which logits were computed.
+        gradients: images for which a gradient was computed.
+        zero_gradients: how many of these were zero everywhere, or not finite (taken as zero).
+    """
+
+    def __init__(self, logits: Logits) -> None:
+        self._logits = logits
+        self.evaluations = 0
+        self.gradients = 0
+        self.zero_gradients = 0
+
+    def __call__(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n classes"]:
+        logits = self._logits(x)
+        self.evaluations += len(x)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
+            raise InputError(
+                "the network does not return logits",
+                got=tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__,
+                wanted=f"({len(x)}, classes) with at least two classes",
+                fix="pass a module or function from images to one number per class",
+            )
+        if not bool(torch.isfinite(logits.detach()).all()):
+            raise InputError("the logits hold NaN or Inf", wanted="finite numbers", fix="check the network's weights")
+        return logits
+
+    @torch.no_grad()
+    def reached(self, x: Float[Tensor, "n *image"], goal: Goal) -> Bool[Tensor, " n"]:
+        """Success of each point."""
+        return goal.reached(self(x))
+
+    def gradient(
+        self, x: Float[Tensor, "n *image"], goal: Goal, loss: str
+    ) -> tuple[Float[Tensor, "n *image"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
+        """(gradient of the loss of each image with respect to it, that loss, success at `x`).
+
+        Raises:
+            InputError: the logits do not depend on the points differentiably.
+        """
+        with torch.enable_grad():
+            point = x.detach().requires_grad_()
+            logits = self(point)
+            if not logits.requires_grad:
+                raise InputError(
+                    "the network has no gradient with respect to its images",
+                    wanted="logits that depend differentiably on the images",
+                    fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad/detach",
+                )
+            value = goal.loss(loss, logits)
+            (slope,) = torch.autograd.grad(value.sum(), point, allow_unused=True)
+        if slope is None:
+            slope = torch.zeros_like(x)
+        finite = torch.isfinite(slope.flatten(1)).all(1)
+        slope = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), slope, 0.0)
+        self.gradients += len(x)
+        self.zero_gradients += int((slope.flatten(1) == 0).all(1).sum())
+        return slope, value.detach(), goal.reached(logits.detach())

@@ -1,0 +1,132 @@
+"""Projected gradient descent in L∞, L2 and L1."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.types import Bounds, Norm
+from eigencode.robustness.balls import check_norm, in_ball, per_image, project, sparse, steepest
+from eigencode.robustness.draws import Draws
+from eigencode.robustness.losses import check_loss
+from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness.protocol import Perturbation
+
+
+@dataclass(frozen=True)
+class PGD(Perturbation):
+    """`steps` steepest steps up the loss, each followed by a projection onto the eps ball and the box.
+
+    x ← Π(x + α d), d = sign(∇L) for linf, ∇L/‖∇L‖₂ for l2, the sign on the `sparsity` share of largest |∇L| for l1.
+
+    Args:
+        norm: `"linf"` (default), `"l2"` or `"l1"`.
+        steps: gradient steps per start.
+        rel_step: α / eps; 2.5 / steps by default (Madry et al. 2018).
+        step: α itself, in units of the space, instead of `rel_step`.
+        random_start: start at a uniform random point of the ball, drawn once per image and scaled with eps.  With
+            several starts the first one is the image itself.
+        restarts: number of starts; only images not yet broken start again.
+        keep: `"best"`: stop at the first success, else keep the iterate of largest loss; `"last"`: all steps, last
+            iterate (foolbox, and the code of arXiv 2405.00679).
+        loss: `"cross_entropy"` (default), `"margin"` or `"dlr"`.
+        sparsity: l1 only, the share of pixels that move in one step.
+
+    An image whose gradient is zero stays where it is; the record counts it.
+
+    Source: Madry et al. 2018, arXiv 1706.06083, section 2.1; l1: Croce and Hein 2021, arXiv 2103.01208, with a fixed
+    sparsity.
+
+    >>> x, y = torch.tensor([[0.7, 0.5]]), torch.tensor([0])
+    >>> found = PGD(steps=5)(lambda x: x, x, y, eps=0.11)
+    >>> found.success, bool(found.distance <= 0.11)
+    (tensor([True]), True)
+    """
+
+    norm: Norm = "linf"
+    steps: int = 20
+    rel_step: float | None = None
+    step: float | None = None
+    random_start: bool = True
+    restarts: int = 1
+    keep: Literal["best", "last"] = "best"
+    loss: str = "cross_entropy"
+    sparsity: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_norm(self.norm)
+        check_loss(self.loss)
+        if self.steps < 1 or self.restarts < 1:
+            raise InputError("PGD needs at least one step and one start", got=f"{self.steps}, {self.restarts}")
+        if self.rel_step is not None and self.step is not None:
+            raise InputError("two step sizes", got=f"step={self.step}, rel_step={self.rel_step}", wanted="one of them")
+        if not (self.step is None or self.step > 0) or not (self.rel_step is None or self.rel_step > 0):
+            raise InputError("a step must be positive", got=f"step={self.step}, rel_step={self.rel_step}")
+        if self.keep not in ("best", "last"):
+            raise InputError("unknown iterate to keep", got=self.keep, wanted="'best' or 'last'")
+        if not 0 < self.sparsity <= 1:
+            raise InputError("sparsity is a share of the pixels", got=self.sparsity, wanted="0 < sparsity <= 1")
+        if self.restarts > 1 and not self.random_start:
+            raise InputError("restarts from the same point are the same", fix="random_start=True or restarts=1")
+
+    def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor | None:
+        """Starts inside the unit ball, `n restarts ...`."""
+        if not self.random_start:
+            return None
+        starts = in_ball(draws, (self.restarts, *x.shape[1:]), self.norm).to(x)
+        if self.restarts > 1:
+            starts[:, 0] = 0
+        return starts
+
+    def run(
+        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
+    ) -> Float[Tensor, "n *image"]:
+        if prepared is None:
+            return self._climb(model, x, x, goal, eps, bounds)[0]
+        found, broken, value = x.clone(), torch.zeros_like(goal.y, dtype=torch.bool), torch.full_like(eps, -torch.inf)
+        for start in prepared.unbind(1):
+            rows = (~broken).nonzero()[:, 0]
+            if len(rows) == 0:
+                break
+            first = project(x[rows], x[rows] + per_image(eps[rows], x) * start[rows], eps[rows], self.norm, bounds)
+            point, hit, reached = self._climb(model, x[rows], first, goal.take(rows), eps[rows], bounds)
+            better = hit | (reached > value[rows])
+            found[rows[better]], value[rows[better]] = point[better], reached[better]
+            broken[rows] = hit
+        return found
+
+    def _climb(
+        self, model: Oracle, x: Tensor, point: Tensor, goal: Goal, eps: Tensor, bounds: Bounds
+    ) -> tuple[Float[Tensor, "n *image"], Bool[Tensor, " n"], Float[Tensor, " n"]]:
+        """(point kept, success there, loss there) from one start."""
+        best = point.clone()
+        value, success = torch.full_like(eps, -torch.inf), torch.zeros_like(goal.y, dtype=torch.bool)
+        rows = torch.arange(len(x), device=x.device)
+        for _ in range(self.steps):
+            slope, now, hit = model.gradient(point, goal, self.loss)
+            if self.keep == "best":
+                better = hit | (now > value[rows])
+                best[rows[better]], value[rows[better]], success[rows] = point[better], now[better].double(), hit
+                if bool(hit.any()):
+                    on = (~hit).nonzero()[:, 0]
+                    rows, x, point, slope, eps, goal = rows[on], x[on], point[on], slope[on], eps[on], goal.take(on)
+                    if len(on) == 0:
+                        return best, success, value
+            point = project(x, point + per_image(self._alpha(eps), x) * self._direction(slope), eps, self.norm, bounds)
+        with torch.no_grad():
+            logits = model(point)
+        now, hit = goal.loss(self.loss, logits).double(), goal.reached(logits)
+        better = hit | (now > value[rows]) | (self.keep == "last")
+        best[rows[better]], value[rows[better]], success[rows] = point[better], now[better], hit
+        return best, success, value
+
+    def _alpha(self, eps: Tensor) -> Tensor:
+        if self.step is not None:
+            return torch.full_like(eps, self.step)
+        return eps * (2.5 / self.steps if self.rel_step is None else self.rel_step)
+
+    def _direction(self, slope: Tensor) -> Tensor:
+        return sparse(slope, self.sparsity) if self.norm == "l1" else steepest(slope, self.norm)

@@ -1,0 +1,185 @@
+"""What every perturbation shares: the base checks, projects and judges; a leaf writes only its idea."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.places import Logits
+from eigencode.base.types import Bounds, Norm, Space
+from eigencode.robustness.balls import check_norm, diameter, length, project
+from eigencode.robustness.draws import Draws
+from eigencode.robustness.oracle import Goal, Oracle
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """Perturbed images and the verdict on each, on the device of the images.
+
+    Attributes:
+        raw: what the attack proposed.
+        clipped: the same inside the eps ball and the box: what was judged.
+        success: the network's answer at `clipped` is wrong (or is the target).
+        gap: difference of logits still to be overcome at `clipped`; negative after success.
+        size: L2 norm of `clipped − x`, float64.
+        distance: norm of `clipped − x` in the attack's own norm, float64.
+        evaluations, gradients, zero_gradients: images evaluated, differentiated, and found without gradient.
+    """
+
+    raw: Float[Tensor, "n *image"]
+    clipped: Float[Tensor, "n *image"]
+    success: Bool[Tensor, " n"]
+    gap: Float[Tensor, " n"]
+    size: Float[Tensor, " n"]
+    distance: Float[Tensor, " n"]
+    evaluations: int
+    gradients: int
+    zero_gradients: int
+
+
+class Perturbation(ABC):
+    """Base of everything that perturbs images by a given amount eps.  A leaf is a frozen dataclass with settings
+    as fields, among them `norm`, and a method `run`; it may also `prepare` whatever does not depend on eps.
+
+    Given what was prepared, `run` must be a deterministic function of eps: that is what lets a curve or a
+    bisection ask again with another eps.  All randomness belongs into `prepare`.
+    """
+
+    norm: Norm
+    ray: ClassVar[bool] = False
+    """`run` is exactly x + eps * prepared: one straight line per image, which needs no gradient to follow."""
+    ball: ClassVar[bool] = True
+    """eps is the radius of a ball in `norm`; False: eps is a scale of another kind (a standard deviation)."""
+
+    @abstractmethod
+    def run(
+        self,
+        model: Oracle,
+        x: Float[Tensor, "n *image"],
+        goal: Goal,
+        eps: Float[Tensor, " n"],
+        bounds: Bounds,
+        prepared: Tensor | None,
+    ) -> Float[Tensor, "n *image"]:
+        """The perturbed images; need not be feasible, the base projects them."""
+
+    def prepare(
+        self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
+    ) -> Tensor | None:
+        """Everything that does not depend on eps; the first axis is the image."""
+        return None
+
+    def box(self, space: Space) -> Bounds:
+        """The box this perturbation respects when it is used in `space`: [0, 1] in both by default."""
+        return Bounds(0.0, 1.0)
+
+    def reach(self, inputs: int) -> float:
+        """The largest eps worth asking for with `inputs` numbers per image: the diameter of the box [0, 1]."""
+        return diameter(self.norm, inputs)
+
+    @property
+    def name(self) -> str:
+        """Name and settings, for records: what is printed."""
+        return repr(self)
+
+    @final
+    def __call__(
+        self,
+        logits: Logits,
+        x: Float[Tensor, "n *image"],
+        y: Int[Tensor, " n"],
+        eps: float | Float[Tensor, " n"],
+        bounds: Bounds | None = None,
+        generator: torch.Generator | None = None,
+        target: Int[Tensor, " n"] | None = None,
+    ) -> Perturbed:
+        """Perturb `x` by at most `eps`, and judge the result.
+
+        Args:
+            logits: network or function from points to logits `n classes`; used in evaluation mode.
+            x: `n ...` points inside the box.
+            y: `n` labels.
+            eps: one radius for all, or one per image; >= 0, in units of `x`.
+            bounds: the box; [0, 1] by default.
+            generator: source of the one random number everything random is derived from; a fixed one by default.
+            target: `n` classes to be reached; by default any class but `y` is a success.
+
+        Raises:
+            InputError: eps negative or not finite, points outside the box, shapes or labels that do not fit.
+        """
+        bounds = Bounds() if bounds is None else bounds
+        model = Oracle(logits)
+        goal, radius = checked(self.norm, x, y, eps, bounds, target)
+        with borrowed(logits):
+            x = bounds.clip(x.detach())
+            prepared = self.prepare(model, x, goal, bounds, Draws.of(generator, len(x)))
+            return self.perturb(model, x, goal, radius, bounds, prepared)
+
+    @final
+    def perturb(
+        self,
+        model: Oracle,
+        x: Float[Tensor, "n *image"],
+        goal: Goal,
+        eps: Float[Tensor, " n"],
+        bounds: Bounds,
+        prepared: Tensor | None,
+    ) -> Perturbed:
+        """`__call__` without the checks, for the loops of this package that call it thousands of times."""
+        before = (model.evaluations, model.gradients, model.zero_gradients)
+        raw = self.run(model, x, goal, eps, bounds, prepared).detach()
+        clipped = project(x, raw, eps, self.norm, bounds) if self.ball else bounds.clip(raw)
+        with torch.no_grad():
+            found = model(clipped)
+        delta = clipped - x
+        counts = (model.evaluations - before[0], model.gradients - before[1], model.zero_gradients - before[2])
+        size, distance = length(delta, "l2"), length(delta, self.norm)
+        return Perturbed(raw, clipped, goal.reached(found), goal.gap(found), size, distance, *counts)
+
+
+def checked(
+    norm: str,
+    x: Tensor,
+    y: Tensor,
+    eps: float | Tensor,
+    bounds: Bounds,
+    target: Tensor | None,
+) -> tuple[Goal, Tensor]:
+    """(goal, eps per image in float64) of inputs that make sense together; raises `InputError` otherwise."""
+    check_norm(norm)
+    n = len(x)
+    if not x.is_floating_point() or x.ndim < 2 or n == 0:
+        raise InputError("not a batch of images", got=f"{tuple(x.shape)} of {x.dtype}", wanted="floats, n ...")
+    if not bounds.contains(x):  # NaN is in no box
+        raise InputError(
+            "images lie outside the box",
+            got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
+            wanted=f"{bounds.lower} .. {bounds.upper}",
+            fix="scale the images, or pass the box they live in as bounds=Bounds(lower, upper)",
+        )
+    for name, labels in (("labels", y), ("targets", target)):
+        if labels is not None and (labels.shape != (n,) or labels.is_floating_point() or int(labels.min()) < 0):
+            raise InputError(
+                f"{name} do not fit the images",
+                got=f"{tuple(labels.shape)} of {labels.dtype}",
+                wanted=f"({n},) integers >= 0",
+            )
+    if target is not None and bool((target == y).any()):
+        raise InputError("a target is the image's own label", wanted="target != y for every image")
+    radius = torch.as_tensor(eps, dtype=torch.float64, device=x.device)
+    if radius.shape not in ((), (n,)):
+        raise InputError("eps has the wrong shape", got=tuple(radius.shape), wanted=f"a number or ({n},)")
+    if not bool((torch.isfinite(radius) & (radius >= 0)).all()):
+        raise InputError(
+            "eps is not a size",
+            got=f"{float(radius.min())} .. {float(radius.max())}",
+            wanted="finite numbers >= 0",
+        )
+    device = x.device
+    goal = Goal(y.to(device).long(), None if target is None else target.to(device).long())
+    return goal, radius.expand(n)

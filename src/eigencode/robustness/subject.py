@@ -1,0 +1,156 @@
+"""A network and the images it is asked about: which it answers correctly, and these in batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.places import logits_of
+from eigencode.base.progress import progress
+from eigencode.base.types import Bounds, Images, Space
+from eigencode.robustness.draws import Draws
+from eigencode.robustness.oracle import Goal, Oracle
+
+Subset = Tensor | Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some correctly classified images as points of the space."""
+
+    index: Int[Tensor, " n"]
+    x: Tensor
+    goal: Goal
+    draws: Draws
+
+
+class Subject:
+    """`net` on `test`: the images considered (`index`), the ones it classifies correctly (`correct`), and batches.
+
+    Args:
+        net: an `nn.Module` or a function from images to logits.
+        test: images with labels.
+        space: `"pixel"` or `"unit"`.
+        subset: boolean mask or indices of the images to consider; all by default.
+        target: a class per image of `test`; by default any wrong class is a success.
+        seed: seed of everything drawn per image.
+        batch_size: images per call of the network.
+    """
+
+    def __init__(
+        self,
+        net: object,
+        test: Images,
+        space: Space,
+        subset: Subset = None,
+        target: Int[Tensor, " n"] | None = None,
+        seed: int = 0,
+        batch_size: int = 1000,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
+        logits, self.points = logits_of(net, space)
+        self.net, self.test, self.space, self.target, self.seed, self.batch_size = (
+            net,
+            test,
+            space,
+            target,
+            seed,
+            batch_size,
+        )
+        self.model = Oracle(logits)
+        self.index = chosen(subset, len(test))
+        if target is not None and (target.shape != test.y.shape or bool((target == test.y).any())):
+            raise InputError("targets do not fit", wanted="one class per image of the data set, never its own label")
+        self.correct = self._correct()
+
+    @property
+    def n(self) -> int:
+        """Images considered."""
+        return len(self.index)
+
+    @property
+    def n_correct(self) -> int:
+        """Images of these that are classified correctly without any perturbation."""
+        return int(self.correct.sum())
+
+    def attacked(self) -> Int[Tensor, " n_correct"]:
+        """Which images of the data set are considered and classified correctly, in order."""
+        return self.index[self.correct]
+
+    def batches(self, label: str, bounds: Bounds, size: int | None = None) -> Iterator[Batch]:
+        """The correctly classified images in data-set order."""
+        for index in progress(torch.split(self.attacked(), size or self.batch_size), label):
+            with torch.no_grad():
+                x = self._points(index)
+            if not bounds.contains(x):
+                raise InputError(
+                    f"the points of {self.space} space leave the box of the attack",
+                    got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
+                    wanted=f"{bounds.lower} .. {bounds.upper}",
+                    fix="measure in pixel space, where every image lies in [0, 1]",
+                )
+            x = bounds.clip(x)
+            target = None if self.target is None else self.target[index].to(x.device)
+            goal = Goal(self.test.y[index].to(x.device), target)
+            yield Batch(index, x, goal, Draws(self.seed, index.tolist()))
+
+    def _points(self, index: Tensor) -> Tensor:
+        device = getattr(next(iter(_parameters(self.net)), None), "device", self.test.pixels.device)
+        x: Tensor = self.points(self.test[index].x.to(device))
+        return x
+
+    @torch.no_grad()
+    def _correct(self) -> Bool[Tensor, " n"]:
+        right = []
+        with borrowed(self.net):
+            for index in torch.split(self.index, self.batch_size):
+                y = self.test.y[index]
+                logits = self.model(self._points(index))
+                if logits.shape[1] <= int(y.max()):
+                    raise InputError(
+                        "the network has fewer classes than the labels",
+                        got=f"{logits.shape[1]} logits, label {int(y.max())}",
+                        wanted="one logit per class",
+                    )
+                right.append(logits.argmax(1).cpu() == y.cpu())
+        return torch.cat(right)
+
+
+def common_correct(nets: Sequence[object], test: Images, space: Space = "pixel") -> Int[Tensor, " m"]:
+    """Indices of the images that every one of `nets` classifies correctly: the `subset` for a fair comparison.
+
+    >>> test = Images(torch.rand(4, 1, 1, 2).add(0.1).clamp(max=1), torch.tensor([0, 1, 0, 1]))
+    >>> always_0 = lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2)
+    >>> common_correct([always_0], test)
+    tensor([0, 2])
+    """
+    if not nets:
+        raise InputError("no network to compare", wanted="at least one")
+    right = torch.stack([Subject(net, test, space).correct for net in nets]).all(0)
+    return right.nonzero()[:, 0]
+
+
+def chosen(subset: Subset, n: int) -> Int[Tensor, " m"]:
+    """Sorted indices of a boolean mask, of a list of indices, or of all `n`."""
+    if subset is None:
+        return torch.arange(n)
+    picked = torch.as_tensor(subset).cpu()
+    if picked.dtype == torch.bool and picked.shape == (n,):
+        picked = picked.nonzero()[:, 0]
+    good = picked.ndim == 1 and len(picked) and not picked.is_floating_point() and picked.dtype != torch.bool
+    if not good or int(picked.min()) < 0 or int(picked.max()) >= n or len(torch.unique(picked)) != len(picked):
+        raise InputError(
+            "subset does not fit the images",
+            got=f"{tuple(picked.shape)} of {picked.dtype}",
+            wanted=f"a mask of {n}, or different indices in 0..{n - 1}, at least one",
+        )
+    return picked.long().sort().values
+
+
+def _parameters(net: object) -> Iterator[Tensor]:
+    return iter(net.parameters()) if isinstance(net, torch.nn.Module) else iter(())
