@@ -81,9 +81,12 @@ def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as scratch, tarfile.open(archive) as tar:
         paths = []
         for member in members:
-            source = tar.extractfile(member)
+            try:
+                source = tar.extractfile(member)
+            except KeyError:
+                source = None
             if source is None:
-                raise OSError(f"{archive} holds no file {member}")
+                raise DataError(f"{archive}: the archive lacks a file", wanted=member, fix="delete it and try again")
             path = Path(scratch) / PurePosixPath(member).name
             with source, path.open("wb") as target:
                 shutil.copyfileobj(source, target)

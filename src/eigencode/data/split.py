@@ -10,8 +10,8 @@ def stratified_split(
     """Indices (train, test), both shuffled, with the share `fraction` of every class in the second.
 
     Each class gives round(fraction x its size) of its images to the test set, but at least one and never all.
-    The order is that of the SHA-256 of seed and key, so it is the same on every machine and with every version
-    of every library, and for given counts does not depend on the order of the arguments.
+    Choice and order are those of SHA-256 hashes of seed and key, so they are the same on every machine and with
+    every version of every library, and do not depend on the order of the arguments.
 
     Args:
         labels: class number of each image; every class needs two images at least.
@@ -23,18 +23,21 @@ def stratified_split(
     >>> len(train), sorted(i // 8 for i in test)
     (9, [0, 0, 1])
     """
-    digest = [hashlib.sha256(f"{seed}:{key}".encode(errors="surrogateescape")).digest() for key in keys]
-    shuffled = sorted(range(len(labels)), key=digest.__getitem__)
     quota = {c: min(max(1, round(fraction * n)), n - 1) for c, n in _sizes(labels).items()}
     train: list[int] = []
     test: list[int] = []
-    for i in shuffled:
+    for i in _shuffled(range(len(labels)), keys, f"choice {seed}"):
         if quota[labels[i]] > 0:
             quota[labels[i]] -= 1
             test.append(i)
         else:
             train.append(i)
-    return train, test
+    # A second shuffle: in the order of choice, the first training images lack the classes still filling the test set.
+    return _shuffled(train, keys, f"order {seed}"), _shuffled(test, keys, f"order {seed}")
+
+
+def _shuffled(index: Sequence[int], keys: Sequence[str], purpose: str) -> list[int]:
+    return sorted(index, key=lambda i: hashlib.sha256(f"{purpose}:{keys[i]}".encode(errors="surrogateescape")).digest())
 
 
 def _sizes(labels: Sequence[int]) -> dict[int, int]:
