@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
+from eigencode.base.one_layer import OneLayer, chain_to
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.layers import Dense, KrotovHopfieldEncoder, RePU, UnitNorm
@@ -69,7 +70,20 @@ class Network(nn.Module):
                 wanted=f"(N, {', '.join(map(str, self.shape))})",
                 fix="build the network on the data set it is used with",
             )
-        return self.head(self.activation(self.encoder(self.norm(x))))
+        return self.from_unit(self.norm(x))
+
+    def from_unit(self, u: Float[Tensor, "n *image"]) -> Float[Tensor, "n classes"]:
+        """Logits as a function of unit-norm images."""
+        return self.head(self.activation(self.encoder(u)))
+
+    def representation(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units"]:
+        """The latent representation of images."""
+        z: Tensor = self.activation(self.encoder(self.norm(x)))
+        return z
+
+    def as_layers(self, place: str) -> tuple[OneLayer, ...] | None:
+        """The layers from unit-norm images to `place`, for the closed forms of `geometry` and `penalties`."""
+        return chain_to(self, place)
 
     def head(self, z: Float[Tensor, "n units"]) -> Float[Tensor, "n classes"]:
         """Logits from the latent representation: BatchNorm, if there is one, and the linear read-out."""

@@ -1,0 +1,96 @@
+"""Find the units that never left their random start, and say so when there are none."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.record import Record
+from eigencode.models.convergence import convergence
+from eigencode.models.network import Network
+
+
+@dataclass(frozen=True)
+class Pruning(Record):
+    """Which units of a local layer are still noise.
+
+    `indices` are the units to prune, `components` the number of Gaussians that BIC chose for log Var(W_μ),
+    `bic` the criterion for 1, 2, … components, `means` their centres in ascending order, `threshold` the log
+    variance above which a unit is a candidate (Inf: nothing to prune), `candidates` how many lie above it, and
+    `spared` how many of those are kept because they have converged.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "indices": ("pruned",),
+        "log_variance": ("unit",),
+        "bic": ("count",),
+        "means": ("component",),
+    }
+
+    components: int
+    threshold: float
+    candidates: int
+    spared: int
+    seed: int
+    indices: Int[Tensor, " pruned"]
+    log_variance: Float[Tensor, " units"]
+    bic: Float[Tensor, " counts"]
+    means: Float[Tensor, " components"]
+
+    def apply(self, net: Network) -> Network:
+        """A copy of the network with the weights of the pruned units set to zero; the original is not changed."""
+        pruned = copy.deepcopy(net)
+        with torch.no_grad():
+            pruned.encoder.weight[self.indices.to(pruned.encoder.weight.device)] = 0
+        return pruned
+
+
+def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
+    """The units of a local layer that never left their random start; changes nothing, see `Pruning.apply`.
+
+    A mixture of 1 to `max_components` Gaussians is fitted to log Var(W_μ); BIC chooses their number.  With more
+    than one, candidates are the units above μ_noise − |μ_noise − μ_next| / 2, where μ_noise is the component of
+    the largest variance and μ_next the one below it.  A candidate that has converged (‖W_μ‖_p within 0.01 of R)
+    is kept: two kinds of receptive field also make two components, and they are not noise.
+
+    Args:
+        net: a Krotov–Hopfield network after local training.
+        max_components: largest mixture tried, ≥ 1.
+        seed: of the mixture's starts.
+
+    Source: arXiv 2405.00679, appendix A1.  Differs from the published code, whose χ² test can never conclude
+    "one component" and so always prunes (D6), by BIC and by sparing converged units.
+    """
+    from sklearn.exceptions import ConvergenceWarning as Unsettled
+    from sklearn.mixture import GaussianMixture
+
+    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
+    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
+    values = log_variance[:, None].numpy()
+    largest = min(max_components, len(torch.unique(log_variance)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
+        fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
+    bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
+    best = fits[int(bic.argmin())]
+    means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
+    threshold = float("inf")
+    if len(means) > 1:
+        threshold = float(means[-1] - (means[-1] - means[-2]).abs() / 2)
+    above = log_variance > threshold
+    converged = convergence(net).converged
+    return Pruning(
+        components=len(means),
+        threshold=threshold,
+        candidates=int(above.sum()),
+        spared=int((above & converged).sum()),
+        seed=seed,
+        indices=(above & ~converged).nonzero().flatten(),
+        log_variance=log_variance,
+        bic=bic,
+        means=means,
+    )

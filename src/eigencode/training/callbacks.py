@@ -1,0 +1,46 @@
+"""What a training loop tells others while it runs."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is: handed to every callback.  `losses` are the terms of the last step, by name."""
+
+    net: nn.Module
+    epoch: int
+    step: int
+    lr: float
+    losses: dict[str, float]
+    validation_accuracy: float = float("nan")
+
+
+class Callback:
+    """Override what you need; returning True from `on_epoch` stops the training after that epoch."""
+
+    def on_step(self, progress: Progress) -> None:
+        """After every optimiser step."""
+
+    def on_epoch(self, progress: Progress) -> bool | None:
+        """After every epoch, validation included."""
+        return None
+
+
+class TensorBoard(Callback):
+    """Write losses, learning rate and validation accuracy for TensorBoard (needs the package `tensorboard`)."""
+
+    def __init__(self, folder: str) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(folder)  # type: ignore[no-untyped-call]
+
+    def on_step(self, progress: Progress) -> None:
+        for name, value in {**progress.losses, "lr": progress.lr}.items():
+            self.writer.add_scalar(name, value, progress.step)  # type: ignore[no-untyped-call]
+
+    def on_epoch(self, progress: Progress) -> bool | None:
+        if progress.validation_accuracy == progress.validation_accuracy:
+            self.writer.add_scalar("validation accuracy", progress.validation_accuracy, progress.step)  # type: ignore[no-untyped-call]
+        return None

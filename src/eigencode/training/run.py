@@ -1,0 +1,77 @@
+"""The state of a supervised run between two epochs: what a checkpoint must hold for an exact continuation."""
+
+import copy
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.training.state import Checkpoint
+
+
+@dataclass
+class Run:
+    """Epochs and steps done, history, and the best weights so far."""
+
+    history: Tensor
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best_epoch: int = -1
+    best_accuracy: float = float("-inf")
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    stopped: bool = False
+
+    def judge(self, net: nn.Module, accuracy: float, patience: int | None, keep_best: bool) -> None:
+        """Remember the best epoch; stop when `patience` epochs brought nothing better."""
+        if accuracy > self.best_accuracy:
+            self.best_accuracy, self.best_epoch = accuracy, self.epoch - 1
+            if keep_best:
+                self.best_state = copy.deepcopy(net.state_dict())
+        elif patience is not None and self.epoch - 1 - self.best_epoch >= patience:
+            self.stopped = True
+
+    def save(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write everything the rest of the run depends on."""
+        tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
+        tensors |= {f"optimizer.{i}.{k}": v for i, k, v in _optimizer_tensors(optimizer)}
+        names = ("epoch", "step", "seconds", "best_epoch", "best_accuracy", "stopped")
+        checkpoint.save(tensors | {"history": self.history}, {k: getattr(self, k) for k in names})
+
+    def restore(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Continue from the checkpoint if there is one."""
+        state = checkpoint.load()
+        if state is None:
+            return
+        tensors, values = state
+        net.load_state_dict(_under("net.", tensors))
+        self.best_state = _under("best.", tensors)
+        self.history = tensors["history"]
+        for name, value in values.items():
+            setattr(self, name, value)
+        slots: dict[int, dict[str, Any]] = {}
+        for name, value in _under("optimizer.", tensors).items():
+            index, key = name.split(".", 1)
+            slots.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+
+
+def module_digest(net: nn.Module) -> str:
+    """Hash of all weights and buffers of a module."""
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[int, str, Tensor]]:
+    state = optimizer.state_dict()["state"]
+    return [(i, k, v) for i, slots in state.items() for k, v in slots.items() if isinstance(v, Tensor)]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,68 @@
+"""Learning rates as pure functions of the epoch."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from eigencode.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of every epoch, as a factor of the first.
+
+    kind:
+        `constant`     1
+        `linear`       1 − e/E
+        `cosine`       (1 + cos πe/E) / 2
+        `exponential`  1 until `start`, then exp(−(e − start)/scale): the paper's SpecReg networks, start 90, scale 30
+        `piecewise`    `factors[i]` from `boundaries[i − 1]` on: the paper's BP networks
+
+    >>> [round(Schedule("linear")(e, 4), 2) for e in range(4)]
+    [1.0, 0.75, 0.5, 0.25]
+    >>> paper = Schedule("piecewise", boundaries=(30, 90, 120, 160), factors=(1, 0.5, 0.2, 0.1, 0.01))
+    >>> [paper(e, 1000) for e in (0, 29, 30, 159, 160, 999)]
+    [1, 1, 0.5, 0.1, 0.01, 0.01]
+    """
+
+    kind: Literal["constant", "linear", "cosine", "exponential", "piecewise"] = "constant"
+    boundaries: tuple[int, ...] = ()
+    factors: tuple[float, ...] = (1.0,)
+    start: int = 0
+    scale: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.kind == "piecewise":
+            rising = all(a < b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False))
+            if len(self.factors) != len(self.boundaries) + 1 or not rising:
+                raise InputError(
+                    "piecewise schedule: boundaries and factors do not fit",
+                    got=f"boundaries {self.boundaries}, factors {self.factors}",
+                    wanted="rising boundaries, and one factor more than boundaries",
+                )
+        elif self.kind not in ("constant", "linear", "cosine", "exponential"):
+            raise InputError(
+                "unknown schedule", got=self.kind, wanted="constant, linear, cosine, exponential, piecewise"
+            )
+        if not self.scale > 0:
+            raise InputError("exponential schedule: scale is out of range", got=self.scale, wanted="> 0")
+
+    def __call__(self, epoch: int, epochs: int) -> float:
+        """The factor of epoch 0, 1, …, epochs − 1."""
+        match self.kind:
+            case "linear":
+                return 1 - epoch / epochs
+            case "cosine":
+                return (1 + math.cos(math.pi * epoch / epochs)) / 2
+            case "exponential":
+                return math.exp(-max(0, epoch - self.start) / self.scale)
+            case "piecewise":
+                return self.factors[sum(epoch >= b for b in self.boundaries)]
+        return 1.0
+
+
+PAPER_BP = Schedule("piecewise", boundaries=(30, 90, 120, 160), factors=(1, 0.5, 0.2, 0.1, 0.01))
+"""lr 1e-3 to epoch 30, 5e-4 to 90, 2e-4 to 120, 1e-4 to 160, then 1e-5 (arXiv 2405.00679, with lr = 1e-3)."""
+
+PAPER_SPECREG = Schedule("exponential", start=90, scale=30.0)
+"""lr 1e-3 to epoch 90, then · exp(−(e − 90)/30)."""

@@ -1,0 +1,76 @@
+"""Checkpoints that are either complete or absent, and that refuse to continue a different run."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    """Hash of everything that decides what a run computes.
+
+    >>> fingerprint({"lr": 0.1, "seed": 0}) == fingerprint({"seed": 0, "lr": 0.1})
+    True
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file with the whole state of a run; written beside itself, flushed to disk, and renamed into place.
+
+    A process killed at any instant leaves either the previous checkpoint or the new one, never a mixture.
+    `identity` (see `fingerprint`) is stored with it: a checkpoint of other settings, data or seed is refused.
+    """
+
+    path: Path
+    identity: str
+
+    def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Replace the checkpoint by this state."""
+        from safetensors.torch import save_file
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_name(self.path.name + ".part")
+        state = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        save_file(state, str(part), metadata={"identity": self.identity, "values": json.dumps(values)})
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(self.path)
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The saved state, or None if there is none yet.
+
+        Raises:
+            InputError: the file is damaged, or belongs to a run with other settings.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        if not self.path.is_file():
+            return None
+        try:
+            with safe_open(str(self.path), "pt") as file:
+                header = file.metadata() or {}
+                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise InputError(
+                f"the checkpoint {self.path.name} is damaged", got=error, fix=f"delete {self.path} to start again"
+            ) from None
+        if header.get("identity") != self.identity:
+            raise InputError(
+                f"the checkpoint {self.path.name} belongs to another run",
+                got="other settings, data or seed than now",
+                wanted="exactly the run that wrote it",
+                fix=f"use another path, or delete {self.path} to start again",
+            )
+        return tensors, json.loads(header["values"])
+
+    def remove(self) -> None:
+        """Delete the file, if any: the run is complete and its result is kept elsewhere."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,293 @@
+"""Training by gradient: the whole network end to end, or its read-out on a frozen representation."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError, TrainingError, nearest
+from eigencode.base.modes import evaluating
+from eigencode.base.progress import progress
+from eigencode.base.record import Record
+from eigencode.base.types import Images
+from eigencode.models.network import Network
+from eigencode.training.callbacks import Callback, Progress
+from eigencode.training.feed import Feed, feed
+from eigencode.training.run import Run, module_digest
+from eigencode.training.schedule import Schedule
+from eigencode.training.state import Checkpoint, fingerprint
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class SupervisedTraining(Record):
+    """How a training by gradient went, one value per epoch.
+
+    `loss` is the mean training loss with all penalties, `train_accuracy` the running accuracy on training batches,
+    `validation_accuracy` NaN without a validation set.  `best_epoch` is the one kept if `keep` was "best".
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("loss", "train_accuracy", "validation_accuracy", "lr"), ("epoch",)
+    )
+
+    parameters: str
+    optimizer: str
+    precision: str
+    epochs: int
+    steps: int
+    batch_size: int
+    seed: int
+    seconds: float
+    best_epoch: int
+    loss: Float[Tensor, " epochs"]
+    train_accuracy: Float[Tensor, " epochs"]
+    validation_accuracy: Float[Tensor, " epochs"]
+    lr: Float[Tensor, " epochs"]
+
+
+def train_supervised(
+    net: nn.Module,
+    train: Images,
+    parameters: str = "all",
+    epochs: int = 100,
+    lr: float = 1e-3,
+    penalties: Sequence[tuple[float, nn.Module]] = (),
+    batch_size: int = 1000,
+    seed: int = 0,
+    *,
+    schedule: Schedule = Schedule(),  # noqa: B008 - frozen
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    validation: Images | None = None,
+    patience: int | None = None,
+    keep: Literal["last", "best"] = "last",
+    callbacks: Iterable[Callback] = (),
+    checkpoint: Path | str | None = None,
+    checkpoint_every: int = 10,
+) -> SupervisedTraining:
+    """Minimise cross-entropy plus Σ coefficient · penalty over the images, in place.
+
+    Args:
+        net: any module that maps `N C H W` pixels to logits.
+        train: training images.
+        parameters: which parameters learn: "all" that require a gradient, or the dotted name of a submodule.
+            "readout" of a network of this package trains on representations computed once.
+        epochs: passes over the images, ≥ 1.
+        lr: learning rate of the first epoch; `schedule` multiplies it.
+        penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  A coefficient of 0 costs nothing.
+        batch_size: samples per step.
+        seed: of the order of the images and of the penalties' random numbers.
+        optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
+        clip_norm: largest L2 norm of the whole gradient, or None.
+        precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32).
+        validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
+        patience: stop after so many epochs without a better validation accuracy.
+        keep: weights of the last epoch, or of the best validation accuracy.
+        callbacks: see `Callback`.
+        checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at any
+            moment and started again ends with bit-identical weights on the same machine and thread count.
+
+    Returns:
+        A `SupervisedTraining` record.
+
+    Raises:
+        InputError: unknown parameter group, classes that do not fit, settings out of range.
+        TrainingError: the loss became NaN or infinite; says at which step, with which terms, and what is left.
+    """
+    _check(net, train, epochs, lr, batch_size, validation, patience, keep)
+    learn = _select(net, parameters)
+    made = {"fused": True} if optimizer != "sgd" else {"momentum": momentum, "fused": True}
+    opt = OPTIMIZERS[optimizer](learn, lr=lr, weight_decay=weight_decay, **made)
+    stage = "latent" if parameters == "readout" and not penalties else "unit"
+    data = feed(net, train, stage)
+    held_out = feed(net, validation, stage) if validation is not None else None
+    autocast = _autocast(data.y.device.type, precision)
+    run = Run(torch.full((4, epochs), float("nan"), dtype=torch.float64))
+    identity = fingerprint(
+        {
+            "parameters": parameters,
+            "epochs": epochs,
+            "lr": lr,
+            "batch": batch_size,
+            "seed": seed,
+            "schedule": repr(schedule),
+            "optimizer": [optimizer, momentum, weight_decay, clip_norm, precision],
+            "penalties": [(c, repr(p)) for c, p in penalties],
+            "stop": [patience, keep],
+            "data": [train.sha256, validation.sha256 if validation is not None else None],
+            "start": module_digest(net),
+        }
+    )
+    saved = Checkpoint(Path(checkpoint), identity) if checkpoint is not None else None
+    if saved is not None:
+        run.restore(saved, net, opt)
+    began = time.monotonic() - run.seconds
+    callbacks = tuple(callbacks)
+    with _only(net, learn), _training(net, parameters):
+        for epoch in progress(range(run.epoch, epochs), f"training {parameters}"):
+            if run.stopped:
+                break
+            rate = lr * schedule(epoch, epochs)
+            for group in opt.param_groups:
+                group["lr"] = rate
+            totals = torch.zeros(3, dtype=torch.float64)
+            for x, y in data.batches(batch_size, seed, epoch):
+                with autocast():
+                    logits = data.forward(x).float()
+                loss = F.cross_entropy(logits, y)
+                terms = {"cross-entropy": float(loss.detach())}
+                if not math.isfinite(sum(terms.values())):
+                    raise _diverged(epoch, run.step, terms, saved)
+                opt.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                if clip_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(learn, clip_norm)
+                opt.step()
+                run.step += 1
+                hits = int((logits.detach().argmax(1) == y).sum())
+                totals += torch.tensor([sum(terms.values()) * len(y), hits, len(y)], dtype=torch.float64)
+                for callback in callbacks:
+                    callback.on_step(Progress(net, epoch, run.step, rate, terms))
+            accuracy = _accuracy(net, held_out)
+            run.history[:, epoch] = torch.tensor([totals[0] / totals[2], totals[1] / totals[2], accuracy, rate])
+            run.epoch, run.seconds = epoch + 1, time.monotonic() - began
+            run.judge(net, accuracy, patience, keep == "best")
+            told = [c.on_epoch(Progress(net, epoch, run.step, rate, terms, accuracy)) for c in callbacks]
+            run.stopped = run.stopped or any(told)
+            if saved is not None and (run.epoch % checkpoint_every == 0 or run.epoch == epochs or run.stopped):
+                run.save(saved, net, opt)
+    if keep == "best" and run.best_state:
+        net.load_state_dict(run.best_state)
+    opt.zero_grad(set_to_none=True)
+    loss_, train_accuracy, validation_accuracy, rates = run.history[:, : run.epoch].clone()
+    return SupervisedTraining(
+        parameters=parameters,
+        optimizer=optimizer,
+        precision=precision,
+        epochs=run.epoch,
+        steps=run.step,
+        batch_size=batch_size,
+        seed=seed,
+        seconds=run.seconds,
+        best_epoch=run.best_epoch,
+        loss=loss_,
+        train_accuracy=train_accuracy,
+        validation_accuracy=validation_accuracy,
+        lr=rates,
+    )
+
+
+def _check(
+    net: nn.Module,
+    train: Images,
+    epochs: int,
+    lr: float,
+    batch_size: int,
+    validation: Images | None,
+    patience: int | None,
+    keep: str,
+) -> None:
+    if epochs < 1 or not lr > 0 or batch_size < 1:
+        raise InputError(
+            "supervised training: a setting is out of range",
+            got=f"epochs {epochs}, lr {lr}, batch_size {batch_size}",
+            wanted="epochs >= 1, lr > 0, batch_size >= 1",
+        )
+    if int(train.y.min()) == int(train.y.max()):
+        raise InputError("one class cannot be told from another", got="a single class in the training images")
+    if validation is None and (patience is not None or keep == "best"):
+        raise InputError(
+            "patience and keep='best' need a validation set",
+            got="validation=None",
+            fix="train, validation = images.split(0.1, seed=0)",
+        )
+    if isinstance(net, Network) and net.readout.out_features < len(train.class_names):
+        raise InputError(
+            "the read-out has too few outputs",
+            got=net.readout.out_features,
+            wanted=f"{len(train.class_names)} classes",
+            fix="build the network on this data set",
+        )
+
+
+def _select(net: nn.Module, parameters: str) -> list[nn.Parameter]:
+    if parameters == "all":
+        learn = [p for p in net.parameters() if p.requires_grad]
+    else:
+        modules = dict(net.named_modules())
+        if not parameters or parameters not in modules:
+            raise InputError(
+                "no such part to train", got=parameters, fix=nearest(parameters, ["all", *(m for m in modules if m)])
+            )
+        learn = [p for p in modules[parameters].parameters() if p.requires_grad]
+    if not learn:
+        raise InputError(
+            f"nothing to train in {parameters!r}",
+            wanted="parameters with requires_grad=True",
+            fix="net.requires_grad_()",
+        )
+    return learn
+
+
+@contextmanager
+def _only(net: nn.Module, learn: list[nn.Parameter]) -> Iterator[None]:
+    """Gradients for the parameters that learn and no others; flags restored afterwards."""
+    flags = [(p, p.requires_grad) for p in net.parameters()]
+    chosen = {id(p) for p in learn}
+    try:
+        for parameter, _ in flags:
+            parameter.requires_grad_(id(parameter) in chosen)
+        yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+@contextmanager
+def _training(net: nn.Module, parameters: str) -> Iterator[None]:
+    """Training mode for what learns, evaluation mode for the rest; modes restored afterwards.
+
+    A frozen BatchNorm in training mode would go on learning statistics.
+    """
+    with evaluating(net):
+        (net if parameters == "all" else net.get_submodule(parameters)).train()
+        yield
+
+
+def _autocast(device: str, precision: str) -> Callable[[], AbstractContextManager[Any]]:
+    if precision == "bfloat16":
+        return lambda: torch.autocast(device, torch.bfloat16)
+    return nullcontext
+
+
+def _accuracy(net: nn.Module, data: Feed | None) -> float:
+    if data is None:
+        return float("nan")
+    with evaluating(net), torch.no_grad():
+        return float((data.logits().argmax(1) == data.y).double().mean())
+
+
+def _diverged(epoch: int, step: int, terms: dict[str, float], saved: Checkpoint | None) -> TrainingError:
+    kept = f"the last good checkpoint is {saved.path}" if saved and saved.path.exists() else "no checkpoint was kept"
+    listed = ", ".join(f"{k} = {v:g}" for k, v in terms.items())
+    return TrainingError(
+        f"the loss is not finite in epoch {epoch}, step {step}: {listed}; {kept}"
+        "\n  fix:    a smaller lr, clip_norm=1.0, or smaller penalty coefficients"
+    )
