@@ -1,0 +1,105 @@
+"""Eigenvalues of the covariance of any stream of responses, by the cheaper of its two sides."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.moments import Moments, gram
+
+ROUNDING = 0.0451
+"""Variance of a rounding error in units of (eps · value)²: uniform over one unit in the last place, mantissas
+log-uniform, 3 / (8 ln 2) / 12."""
+
+
+@dataclass(frozen=True)
+class Eigen:
+    """Eigenvalues (descending, divisor n − 1) with, where asked for, their directions `units rank`."""
+
+    values: Float[Tensor, " rank"]
+    directions: Float[Tensor, "units rank"] | None
+    mean: Float[Tensor, " units"]
+    n: int
+    floor: float
+
+
+def eigen(batches: Iterator[Tensor], directions: bool) -> Eigen:
+    """Eigenvalues from one pass over `batches` in constant memory.
+
+    Rows are kept until there are more of them than units: with fewer samples than units the eigenvalues come from
+    the Gram matrix of the samples, otherwise from the streamed covariance.  min(units, samples − 1) values exist.
+    """
+    kept: list[Tensor] = []
+    rows = 0
+    eps = 0.0
+    units: int | None = None
+    moments: Moments | None = None
+    for batch in batches:
+        units = batch.shape[1] if units is None else units
+        if batch.shape[1] != units:
+            raise InputError("batches differ in their number of units", got=batch.shape[1], wanted=units)
+        eps = max(eps, torch.finfo(batch.dtype).eps)
+        rows += len(batch)
+        if moments is None and rows <= batch.shape[1]:
+            kept.append(batch)
+            continue
+        part = Moments.of(torch.cat([*kept, batch]) if kept else batch)
+        kept = []
+        moments = part if moments is None else moments.merge(part)
+    if rows < 2:
+        raise InputError("too few samples for a covariance", got=rows, wanted="at least 2")
+    return _from_moments(moments, eps, directions) if moments else _from_rows(torch.cat(kept), eps, directions)
+
+
+def _from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
+    n, units = moments.n, len(moments.mean)
+    covariance = moments.covariance()
+    if directions:
+        values, vectors = torch.linalg.eigh(covariance)
+    else:
+        values, vectors = torch.linalg.eigvalsh(covariance), None
+    floor = noise_floor(values[-1], moments.mean, covariance.diagonal(), n, eps)
+    rank = min(units, n - 1)
+    top = None if vectors is None else vectors.flip(1)[:, :rank]
+    return Eigen(_clipped(values.flip(0)[:rank], floor), top, moments.mean, n, floor)
+
+
+def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
+    n, rank = len(x), len(x) - 1
+    z = x.double()
+    mean = z.mean(0)
+    if not bool(torch.isfinite(mean).all()):
+        Moments.of(x)  # says what is wrong
+    z = z - mean
+    rest = z.mean(0)
+    z -= rest
+    inner = gram(z.T) / rank
+    values, vectors = torch.linalg.eigh(inner) if directions else (torch.linalg.eigvalsh(inner), None)
+    floor = noise_floor(values[-1], mean, z.square().sum(0) / rank, n, eps)
+    values = _clipped(values.flip(0)[:rank], floor)
+    top = None
+    if vectors is not None:
+        top = z.T @ (vectors.flip(1)[:, :rank] / (values * rank).clamp_min(1e-300).sqrt())
+    return Eigen(values, top, mean + rest, n, floor)
+
+
+def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: float) -> float:
+    """The eigenvalue below which rounding, not the code, decides.
+
+    floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their own
+    type adds white noise of variance ε² r E[x²] to each unit, whose largest sample eigenvalue is
+    (1 + √(units/n))² times that (Marchenko and Pastur 1967); the float64 eigenvalues have an absolute error of a
+    few ε₆₄ λ₁.  Errors accumulated inside a float32 network come on top.
+    """
+    square = float((mean.square() + variance).mean())
+    responses = ROUNDING * eps**2 * square * (1 + math.sqrt(len(mean) / n)) ** 2
+    return max(responses, 8 * torch.finfo(torch.float64).eps * float(largest))
+
+
+def _clipped(values: Tensor, floor: float) -> Tensor:
+    """Negatives within the rounding floor are zero; anything else is kept, so that an error would show."""
+    return torch.where((values < 0) & (values >= -floor), torch.zeros_like(values), values)

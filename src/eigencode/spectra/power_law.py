@@ -1,0 +1,113 @@
+"""The exponent of λₙ ∝ n^(−α), with an interval over images."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.record import Record
+
+Weights = Literal["uniform", "1/n"]
+Window = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PowerLaw(Record):
+    """Fit of log(λₙ/λ₁) = intercept − α log n over the ranks of `window`, both ends included.
+
+    `alpha` is the plain fit to the measured eigenvalues.  `interval` is for the exponent of the population, over
+    images; (NaN, NaN) where it cannot be had.  `standard_error` is that of `alpha` over images, never the residual
+    error of the regression, whose residuals are correlated.
+    """
+
+    alpha: float
+    interval: tuple[float, float]
+    r2: float
+    window: tuple[int, int]
+    weights: str
+    intercept: float
+    standard_error: float
+    n_samples: int
+    n_units: int
+    interval_method: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"alpha = {self.alpha:.4g} [{low:.4g}, {high:.4g}], ranks {self.window[0]}..{self.window[1]}"
+
+
+def ranks(window: Window, available: int) -> Tensor:
+    """The ranks n_min..n_max of a window, 1-based, both ends included."""
+    low, high = window
+    if not 1 <= low < high - 1 or high > available:
+        raise InputError(
+            "the window of the fit does not fit the spectrum",
+            got=f"ranks {low}..{high} of {available} eigenvalues",
+            wanted=f"1 <= n_min, n_min + 2 <= n_max <= {available}",
+            fix=f"for example window=({min(11, max(1, available // 20))}, {available // 2})",
+        )
+    return torch.arange(low, high + 1, dtype=torch.float64)
+
+
+def fit_weights(n: Float[Tensor, " ranks"], weights: str) -> Float[Tensor, " ranks"]:
+    """Regression weights, summing to one: equal (`"uniform"`) or ∝ 1/n (`"1/n"`, Stringer et al. 2019)."""
+    if weights not in ("uniform", "1/n"):
+        raise InputError("unknown weights of the fit", got=weights, wanted="'uniform' or '1/n'")
+    w = torch.ones_like(n) if weights == "uniform" else 1 / n
+    return w / w.sum()
+
+
+def slope_row(n: Float[Tensor, " ranks"], w: Float[Tensor, " ranks"]) -> Float[Tensor, " ranks"]:
+    """The row a with α = Σ aₙ log λₙ: weighted least squares is linear in the logarithms."""
+    x = n.log()
+    x = x - (w * x).sum()
+    return -w * x / (w * x.square()).sum()
+
+
+def log_window(eigenvalues: Float[Tensor, " rank"], window: Window) -> Float[Tensor, " ranks"]:
+    """log(λₙ/λ₁) over the window."""
+    low, high = window
+    part = eigenvalues[low - 1 : high]
+    if not bool((part > 0).all()):
+        bad = low + int((part <= 0).nonzero()[0])
+        raise InputError(
+            "an eigenvalue in the window is not positive",
+            got=f"{float(eigenvalues[bad - 1]):.3g} at rank {bad}",
+            wanted=f"positive eigenvalues at ranks {low}..{high}",
+            fix=f"end the window before rank {bad}",
+        )
+    return (part / eigenvalues[0].abs()).log()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A weighted straight line through log λ against log n."""
+
+    alpha: float
+    intercept: float
+    r2: float
+    row: Tensor
+
+
+def fit_line(eigenvalues: Float[Tensor, " rank"], window: Window, weights: str) -> Line:
+    """Weighted least squares of log(λₙ/λ₁) on log n.
+
+    >>> line = fit_line(torch.arange(1, 101).double() ** -1.5, (11, 50), "uniform")
+    >>> round(line.alpha, 6), round(line.r2, 6)
+    (1.5, 1.0)
+    """
+    n = ranks(window, len(eigenvalues))
+    y = log_window(eigenvalues, window)
+    w = fit_weights(n, weights)
+    row = slope_row(n, w)
+    alpha = float((row * y).sum())
+    intercept = float((w * (y + alpha * n.log())).sum())
+    residual = y - intercept + alpha * n.log()
+    spread = (w * (y - (w * y).sum()).square()).sum()
+    r2 = 1 - float((w * residual.square()).sum() / spread) if spread > 0 else math.nan
+    return Line(alpha, intercept, r2, row)

@@ -1,0 +1,118 @@
+"""Where responses come from: an array, a code and its images, or any iterator of batches."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.places import Code
+from eigencode.base.progress import progress
+
+ELEMENTS = 1 << 23
+"""Numbers per batch of an array: 64 MiB once in float64."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Responses `samples x units`, batch by batch; `rows` reads chosen samples again, None for an iterator.
+
+    `label` says where they come from, e.g. `"Code(place='encoder', space='pixel')"`.
+    """
+
+    batches: Callable[[], Iterator[Tensor]]
+    rows: Callable[[Tensor], Tensor] | None
+    n: int | None
+    label: str
+    space: str = ""
+
+
+Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | Iterable[np.ndarray]
+
+
+def responses(source: Source, x: Tensor | None = None, batch_size: int | None = None) -> Responses:
+    """Any source of responses in one form.
+
+    Args:
+        source: a callable (with `x`), an array `samples x units`, or an iterable of such arrays.
+        x: points `N C H W` for a callable; images in pixel space, `code.points(images)` in unit space.
+        batch_size: samples evaluated at once (default 1000 for a callable, 64 MiB of float64 for an array).
+
+    Raises:
+        InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
+    """
+    if x is not None:
+        if not callable(source):
+            raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
+        return _evaluated(source, x, batch_size or 1000)
+    if isinstance(source, Tensor | np.ndarray):
+        return _array(source, batch_size)
+    if isinstance(source, nn.Module) or not isinstance(source, Iterable):
+        raise InputError(
+            "no points to evaluate the code at",
+            got=type(source).__name__,
+            wanted="spectrum(code, x), or an array of samples x units, or an iterator of batches",
+            fix="pass the images as the second argument, e.g. spectrum(code, test.x)",
+        )
+    return Responses(lambda: (_two_dim(_tensor(b)) for b in source), None, None, "iterator of batches")
+
+
+def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Responses:
+    def run(points: Tensor) -> Tensor:
+        with torch.no_grad(), borrowed(code):
+            out = code(points)
+        if not isinstance(out, Tensor) or len(out) != len(points):
+            raise InputError(
+                "the code does not return one response per point",
+                got=tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__,
+                wanted=f"a tensor with {len(points)} rows",
+            )
+        return _two_dim(out.detach().flatten(1) if out.ndim > 2 else out.detach())
+
+    def batches() -> Iterator[Tensor]:
+        for part in progress(torch.split(x, size), "responses"):
+            yield run(part)
+
+    def rows(index: Tensor) -> Tensor:
+        return torch.cat([run(x[i.to(x.device)]) for i in torch.split(index, size)])
+
+    space = code.space if isinstance(code, Code) else ""
+    label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
+    return Responses(batches, rows, len(x), label, space)
+
+
+def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
+    if source.ndim != 2:
+        raise InputError(
+            "responses have the wrong shape",
+            got=tuple(source.shape),
+            wanted="samples x units",
+            fix="flatten the units, e.g. z.flatten(1); average or pick repeats before",
+        )
+    size = size or max(256, ELEMENTS // max(source.shape[1], 1))
+
+    def batches() -> Iterator[Tensor]:
+        for start in range(0, len(source), size):
+            yield _tensor(source[start : start + size])
+
+    def rows(index: Tensor) -> Tensor:
+        return _tensor(source[index.to(source.device) if isinstance(source, Tensor) else index.numpy()])
+
+    return Responses(batches, rows, len(source), f"array {source.shape[0]} x {source.shape[1]}")
+
+
+def _tensor(batch: Tensor | np.ndarray) -> Tensor:
+    """A floating tensor; integers (spike counts) become float64."""
+    out = torch.tensor(batch) if isinstance(batch, np.ndarray) else batch.detach()
+    if out.is_complex():
+        raise InputError("responses are complex", got=out.dtype, wanted="real numbers")
+    return out if out.is_floating_point() else out.double()
+
+
+def _two_dim(batch: Tensor) -> Tensor:
+    if batch.ndim != 2:
+        raise InputError("a batch has the wrong shape", got=tuple(batch.shape), wanted="samples x units")
+    return batch
