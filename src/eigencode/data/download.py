@@ -19,9 +19,9 @@ _CHUNK = 1 << 16
 def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
     """Put the files of a data set that are not there yet below the data folder `root`.
 
-    Each file is written under a temporary name, checked against its SHA-256, and renamed last; an archive is
-    unpacked in the same way and then removed.  Files that are there already are left alone.  A progress bar
-    appears on standard error if that is a terminal; nothing is printed.
+    Each file is written under a temporary name, checked against its SHA-256, and renamed last; so are the files of
+    an archive, which is not kept.  Several processes may do this at once.  Files that are there already are left
+    alone.  A progress bar appears on standard error if that is a terminal; nothing is printed.
 
     Args:
         data: a row of the table with something to download.
@@ -38,9 +38,12 @@ def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
             names = [PurePosixPath(member).name for member in remote.members] or [remote.file]
             if all((folder / name).is_file() for name in names):
                 continue
-            _retrieve(data, remote, folder, timeout)
             if remote.members:
-                _unpack(folder / remote.file, remote.members, folder)
+                with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as scratch:
+                    archive = _retrieve(data, remote, Path(scratch), timeout)
+                    _unpack(archive, remote.members, folder)
+            else:
+                _retrieve(data, remote, folder, timeout)
     except OSError as error:
         raise DataError(
             f"{data.name}: the data folder cannot be written",
@@ -50,7 +53,7 @@ def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
         ) from error
 
 
-def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> None:
+def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Path:
     import pooch
 
     failures = []
@@ -60,7 +63,7 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> No
         try:
             with _silent(pooch.get_logger()):
                 pooch.retrieve(url, f"sha256:{remote.sha256}", fname=remote.file, path=folder, downloader=downloader)
-            return
+            return folder / remote.file
         except PermissionError:
             raise
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
@@ -71,14 +74,14 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> No
         f"{data.name}: the download of {remote.file} failed",
         got="; ".join(failures),
         wanted=f"{remote.size} bytes with SHA-256 {remote.sha256}",
-        fix=f"try again; without a network, copy the files to {folder} or to a folder named by EIGENCODE_DATA, "
+        fix="try again; without a network, put the files in a folder and name it with data_dir or EIGENCODE_DATA, "
         "or use mnist5k or digits, which need no download",
     )
 
 
 def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
-    """Unpack beside the target, rename each file when all are complete, and remove the archive."""
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as scratch, tarfile.open(archive) as tar:
+    """Unpack beside the archive, and rename the files into the folder when all of them are complete."""
+    with tarfile.open(archive) as tar:
         paths = []
         for member in members:
             try:
@@ -86,14 +89,13 @@ def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
             except KeyError:
                 source = None
             if source is None:
-                raise DataError(f"{archive}: the archive lacks a file", wanted=member, fix="delete it and try again")
-            path = Path(scratch) / PurePosixPath(member).name
+                raise DataError(f"{archive}: the archive lacks a file", wanted=member)
+            path = archive.parent / PurePosixPath(member).name
             with source, path.open("wb") as target:
                 shutil.copyfileobj(source, target)
             paths.append(path)
         for path in paths:
             os.replace(path, folder / path.name)
-    archive.unlink()
 
 
 class _Meter:
@@ -117,12 +119,12 @@ class _Meter:
 @contextmanager
 def _silent(logger: logging.Logger) -> Iterator[None]:
     """Keep pooch's messages off the terminal, and its logger as it was."""
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    nothing = logging.Filter("nothing has this name")
+    logger.addFilter(nothing)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(nothing)
 
 
 def _reason(error: Exception) -> str:
