@@ -128,5 +128,7 @@ def _silent(logger: logging.Logger) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    """One line; of a failed connection, what the innermost layer said, without the address and the retries again."""
+    cause = getattr(error.args[0], "reason", error) if error.args else error
+    text = " ".join(str(cause).split())
     return f"wrong checksum ({text})" if type(error) is ValueError else f"{type(error).__name__}: {text}"

@@ -83,6 +83,7 @@ def test_crops_are_seeded_and_the_two_sets_are_independent() -> None:
     first = photograph_crops(8, 4)
     assert first[0].sha256 == again[0].sha256 == more[0].sha256
     assert first[0].sha256 != other[0].sha256
+    assert first[1].sha256 != other[1].sha256
     torch.testing.assert_close(more[1].pixels[:4], first[1].pixels)
     assert first[0].y.bincount().tolist() == [4, 4]
 

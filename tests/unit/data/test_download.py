@@ -192,6 +192,7 @@ def test_no_server_names_every_address_and_the_way_out(tmp_path: Path, server: S
         download(replace(data, remotes=(replace(remote, urls=urls),)), tmp_path)
     message = str(caught.value)
     assert all(part in message for part in (*urls, "ConnectionError", "404", "EIGENCODE_DATA", "mnist5k"))
+    assert message.count("/one") == 1  # not once more in what the HTTP library says
     assert caught.value.exit_code == 2
 
 

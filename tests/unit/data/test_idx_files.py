@@ -57,6 +57,14 @@ def test_each_set_is_taken_from_its_own_folder(tmp_path: Path, name: str) -> Non
     assert train.class_names[9] == ("9" if name == "mnist" else "Ankle boot")
 
 
+def test_a_folder_of_its_own_is_preferred_to_files_in_the_data_folder(tmp_path: Path) -> None:
+    write_idx(tmp_path, seed=1)
+    write_idx(tmp_path / "fashion_mnist", seed=2)
+    with pytest.warns(EigencodeWarning, match=SMALL):
+        train, _ = load("fashion_mnist", tmp_path)
+    assert int(train.pixels[0, 0, 0, 0]) == idx_contents(seed=2)[IDX_FILES[0]][16]
+
+
 @pytest.mark.parametrize("split", [0, 1])
 def test_the_files_of_the_other_set_are_noticed(tmp_path: Path, split: int) -> None:
     paths = paths_in(write_idx(tmp_path, n=10))
