@@ -1,0 +1,175 @@
+"""A layer whose derivative is known on paper: z = s · relu(A x + b)^n + t, and chains of such layers."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class OneLayer:
+    """The map x ↦ s · relu(A x + b)^n + t on flattened points, row by row; with `power=None` it is A x + b.
+
+    A module offers its structure to the closed forms of this package (Jacobian norms, Lipschitz bounds, penalties)
+    by a method `as_layers(place: str) -> tuple[OneLayer, ...] | None`: the layers that lead from the module's own
+    `norm` child (from its input, if it has none) to `place`, in *evaluation mode*, first layer first; None where
+    there is no such form.  If its children run in the order they were registered, `return chain_to(self, place)` is
+    all of it.  The tensors stay attached to the module's parameters, so that a closed form can be trained through.
+    `nn.Sequential` needs no such method.
+
+    Args:
+        weight: A, the effective one (for Krotov-Hopfield sign(W)|W|^(p-1)), shape (units, inputs).
+        bias: b, or None for zero.
+        power: n > 0, or None for no nonlinearity at all.
+        scale: s, or None for one: a normalisation *after* the nonlinearity (with the nonlinearity only).
+        shift: t, or None for zero.
+
+    >>> layer = OneLayer(torch.tensor([[1.0, -1.0]]), power=2.0)
+    >>> layer(torch.tensor([[3.0, 1.0], [1.0, 3.0]])).flatten().tolist()
+    [4.0, 0.0]
+    """
+
+    weight: Float[Tensor, "units inputs"]
+    bias: Float[Tensor, " units"] | None = None
+    power: float | None = None
+    scale: Float[Tensor, " units"] | None = None
+    shift: Float[Tensor, " units"] | None = None
+
+    def before(self, x: Tensor) -> Float[Tensor, "points units"]:
+        """h = A x + b, the pre-activation."""
+        h = x.flatten(1) @ self.weight.T
+        return h if self.bias is None else h + self.bias
+
+    def slope(self, h: Float[Tensor, "points units"]) -> Float[Tensor, "points units"]:
+        """∂z/∂h = s n relu(h)^(n-1), zero wherever h <= 0; ones without a nonlinearity."""
+        if self.power is None:
+            return torch.ones_like(h)
+        on = h > 0
+        safe = torch.where(on, h, 1.0)  # keeps 0^negative out of the second derivative
+        slope = torch.where(on, self.power * safe ** (self.power - 1), 0.0)
+        return slope if self.scale is None else slope * self.scale
+
+    def __call__(self, x: Tensor) -> Float[Tensor, "points units"]:
+        z = self.before(x)
+        if self.power is not None:
+            z = torch.where(z > 0, z.clamp_min(0.0) ** self.power, 0.0)
+        z = z if self.scale is None else z * self.scale
+        return z if self.shift is None else z + self.shift
+
+    def rectified(self, power: float = 1.0) -> "OneLayer":
+        """The same layer followed by relu^power."""
+        return replace(self, power=power)
+
+    def rescaled(self, scale: Float[Tensor, " units"], shift: Float[Tensor, " units"]) -> "OneLayer":
+        """The same layer followed by y ↦ scale · y + shift, one pair of numbers per unit."""
+        if self.power is None:
+            bias = shift if self.bias is None else self.bias * scale + shift
+            return replace(self, weight=self.weight * scale[:, None], bias=bias)
+        old_scale = torch.ones_like(scale) if self.scale is None else self.scale
+        old_shift = torch.zeros_like(shift) if self.shift is None else self.shift
+        return replace(self, scale=old_scale * scale, shift=old_shift * scale + shift)
+
+
+def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """(scale, shift) of a BatchNorm layer in evaluation mode; None where batch statistics would be used there too.
+
+    scale = γ / sqrt(running variance + ε), shift = β − scale · running mean.
+    """
+    if not isinstance(norm, nn.BatchNorm1d) or norm.running_mean is None or norm.running_var is None:
+        return None
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -scale * norm.running_mean
+    return scale, (shift if norm.bias is None else shift + norm.bias)
+
+
+def chain(modules: Iterable[nn.Module]) -> tuple[OneLayer, ...] | None:
+    """Read a sequence of modules, applied one after the other, as layers; None if one of them is of another kind.
+
+    Understood: `nn.Linear`, or any module with a method `matrix()` (h = A x on flattened input, no bias); `nn.ReLU`,
+    or any module without parameters that has a number `power` or `n` and computes relu(h)^n; `nn.BatchNorm1d`, in
+    its evaluation form; `nn.Flatten`, `nn.Identity` and `nn.Dropout`, which do nothing in evaluation.
+
+    >>> layers = chain([nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)])
+    >>> [(tuple(layer.weight.shape), layer.power) for layer in layers]
+    [((3, 4), 1.0), ((2, 3), None)]
+    """
+    layers: list[OneLayer] = []
+    for module in modules:
+        linear = _linear(module)
+        if linear is not None:
+            layers.append(linear)
+        elif isinstance(module, nn.Flatten | nn.Identity | nn.Dropout):
+            continue
+        elif not layers:
+            return None
+        elif (power := _power(module)) is not None and layers[-1].power is None:
+            layers[-1] = layers[-1].rectified(power)
+        elif (affine := batch_norm_affine(module)) is not None:
+            layers[-1] = layers[-1].rescaled(*affine)
+        else:
+            return None
+    return tuple(layers) or None
+
+
+def _linear(module: nn.Module) -> OneLayer | None:
+    matrix = getattr(module, "matrix", None)
+    if callable(matrix) and not isinstance(matrix, nn.Module):
+        return OneLayer(matrix())
+    return OneLayer(module.weight, module.bias) if type(module) is nn.Linear else None
+
+
+def _power(module: nn.Module) -> float | None:
+    """The n of a rectified power unit, believed only after trying it out."""
+    if isinstance(module, nn.ReLU):
+        return 1.0
+    n = getattr(module, "power", getattr(module, "n", None))
+    if not isinstance(n, int | float) or n <= 0 or module.state_dict():
+        return None
+    h = torch.tensor([[-1.0, 0.5, 2.0]], dtype=torch.float64)
+    z = module.forward(h)  # not `module(h)`: somebody's hooks may be listening
+    return float(n) if torch.allclose(z, torch.where(h > 0, h.clamp_min(0) ** n, 0.0), rtol=1e-9) else None
+
+
+def chain_to(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
+    """`chain` of the children of `module` up to `place`, without `norm`; for modules that run them in that order."""
+    children = {name: child for name, child in module.named_children() if name != "norm"}
+    name = getattr(module, "places", {}).get(place, place)
+    if name == "logits":
+        return chain(children.values())
+    return chain(list(children.values())[: list(children).index(name) + 1]) if name in children else None
+
+
+def layers_of(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
+    """The layers from `module`'s input (or from its `norm`) to `place`, or None if they cannot be told.
+
+    Asks the module's own `as_layers(place)`; an `nn.Sequential` is read by `chain_to`.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> len(layers_of(net, "2")), len(layers_of(net, "logits"))
+    (1, 2)
+    """
+    own = getattr(module, "as_layers", None)
+    if callable(own):
+        found: tuple[OneLayer, ...] | None = own(place)
+        return found
+    return chain_to(module, place) if type(module) is nn.Sequential else None
+
+
+def unit_norm_power(module: nn.Module) -> float | None:
+    """The p of the module's child `norm` if that maps x to x/‖x‖_p (tried out); None if there is no such child.
+
+    NaN stands for a `norm` of another kind, whose derivative has no form known here.
+    """
+    norm = getattr(module, "norm", None)
+    if not isinstance(norm, nn.Module):
+        return None
+    p = getattr(norm, "p", None)
+    if not isinstance(p, int | float) or p < 1 or norm.state_dict():
+        return math.nan
+    x = torch.tensor([[[[1.0, -2.0], [0.0, 0.5]]]], dtype=torch.float64)
+    known = torch.allclose(norm.forward(x), x / torch.linalg.vector_norm(x, p), rtol=1e-9)
+    return float(p) if known else math.nan

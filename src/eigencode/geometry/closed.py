@@ -1,0 +1,69 @@
+"""Jacobian norms on paper: one layer z = s · relu(A x + b)^n, seen from unit space or through the unit norm."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
+from eigencode.base.places import Code
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedForm:
+    """‖∂z/∂x‖²_F of one layer as a function of the points, by one or two matrix products.
+
+    With h = A u + b and the slope z'(h) = s n relu(h)^(n−1),
+
+        ‖J‖²_F = Σ_μ z'(h_μ)² ‖a_μ‖²,                                         a_μ = row μ of A,
+
+    where u is the point itself.  Behind a unit norm u = x/r, r = ‖x‖_p, the derivative of u is the rank-one
+    correction ∂u/∂x = (I − u gᵀ)/r with g = sign(u)|u|^(p−1), and ‖a_μ‖² becomes
+
+        (‖a_μ‖² − 2 (a_μ·u)(a_μ·g) + (a_μ·u)² ‖g‖²) / r².
+
+    Differentiable in the layer's tensors.  `norm_p` is p, or None where no unit norm comes first.
+
+    >>> form = ClosedForm(OneLayer(torch.eye(2), power=1.0), None)
+    >>> form.squares(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])).tolist()
+    [2.0, 1.0, 0.0]
+    """
+
+    layer: OneLayer
+    norm_p: float | None
+
+    def squares(self, x: Float[Tensor, "points *image"]) -> Float[Tensor, " points"]:
+        """‖J‖²_F at every point."""
+        flat, layer = x.flatten(1), self.layer
+        rows = torch.einsum("ui,ui->u", layer.weight, layer.weight)
+        if self.norm_p is None:
+            if layer.power is None:
+                return rows.sum().expand(len(flat))
+            squares: Tensor = layer.slope(layer.before(flat)).square() @ rows
+            return squares
+        r = torch.linalg.vector_norm(flat, self.norm_p, dim=1)
+        u = flat / r[:, None]
+        g = u.sign() * u.abs() ** (self.norm_p - 1)
+        au, ag = u @ layer.weight.T, g @ layer.weight.T
+        slope = layer.slope(au if layer.bias is None else au + layer.bias)
+        projected = rows - 2 * au * ag + au.square() * g.square().sum(1, keepdim=True)
+        total: Tensor = (slope.square() * projected).sum(1) / r.square()
+        return total
+
+
+def closed_form(code: object, inputs: int) -> ClosedForm | None:
+    """The closed form of a place, or None: not a `Code`, more than one layer, or a layer of an unknown kind.
+
+    Args:
+        code: what `at` returned.
+        inputs: numbers per point; a layer that expects another number does not see the whole flattened image.
+    """
+    if not isinstance(code, Code):
+        return None
+    layers = layers_of(code.module, code.place)
+    if layers is None or len(layers) != 1 or layers[0].weight.shape[1] != inputs:
+        return None
+    norm_p = unit_norm_power(code.module) if code.space == "pixel" else None
+    return None if norm_p is not None and math.isnan(norm_p) else ClosedForm(layers[0], norm_p)

@@ -1,0 +1,130 @@
+"""What is measured on a plane: Jacobian norm, prediction, confidence, distance to the boundary."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from eigencode.base.modes import borrowed
+from eigencode.base.places import at
+from eigencode.base.progress import progress
+from eigencode.base.record import Record, host
+from eigencode.base.types import Space
+from eigencode.geometry.boundary import boundary_distance
+from eigencode.geometry.plan import plan, root
+from eigencode.geometry.plane import Plane
+
+
+@dataclass(frozen=True)
+class Landscape(Record):
+    """A network on the plane x0 + ε u + ξ v; the first axis of every map is ε, the second ξ.
+
+    Attributes:
+        eps, xi: coordinates along u and v, in L2 units of `space`.
+        jacobian: ‖∂z/∂x‖_F of the representation at `place`.
+        jacobian_error: its standard error (0 unless `method` is hutchinson).
+        predicted: class with the largest logit.
+        confidence: largest softmax probability.
+        x0, u, v: centre and orthonormal directions, flattened; `shape` is the shape of an image.
+        anchors: (ε, ξ) of the images the plane was laid through: the centre alone, or three.
+        angle, boundary: along the ray ε = t cos(angle), ξ = t sin(angle) the prediction first changes at
+            t = boundary, inf if it does not within `reach`.
+        radius: half the side of a random plane's square, L2 units of `space`; `relative` says that it was given in
+            units of ‖x0‖₂.  For a plane through three images the longest side of the triangle.
+        x0_norm: ‖x0‖₂.
+        method, projections, seed: how the Jacobians and the directions came about.
+    """
+
+    eps: Float[Tensor, " eps"]
+    xi: Float[Tensor, " xi"]
+    jacobian: Float[Tensor, "eps xi"]
+    jacobian_error: Float[Tensor, "eps xi"]
+    predicted: Int[Tensor, "eps xi"]
+    confidence: Float[Tensor, "eps xi"]
+    x0: Float[Tensor, " input"]
+    u: Float[Tensor, " input"]
+    v: Float[Tensor, " input"]
+    anchors: Float[Tensor, "anchor 2"]
+    angle: Float[Tensor, " angle"]
+    boundary: Float[Tensor, " angle"]
+    shape: tuple[int, ...]
+    radius: float
+    reach: float
+    x0_norm: float
+    relative: bool
+    place: str
+    space: str
+    method: str
+    projections: int
+    seed: int
+    norm: str = "l2"
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "eps": ("eps",),
+        "xi": ("xi",),
+        **dict.fromkeys(("jacobian", "jacobian_error", "predicted", "confidence"), ("eps", "xi")),
+        **dict.fromkeys(("x0", "u", "v"), ("input",)),
+        "anchors": ("anchor", "axis"),
+        "angle": ("angle",),
+        "boundary": ("angle",),
+    }
+
+
+def measure(
+    net: nn.Module,
+    plane: Plane,
+    eps: Tensor,
+    xi: Tensor,
+    anchors: Tensor,
+    radius: float,
+    reach: float,
+    relative: bool,
+    rays: int,
+    settings: tuple[str, Space, str, int, int, int],
+) -> Landscape:
+    """Every map on the grid `eps` x `xi`, in batches; `settings` as in `landscape`."""
+    place, space, method, projections, seed, batch_size = settings
+    code, logits = at(net, place, space), at(net, "logits", space)
+    grid = torch.cartesian_prod(eps, xi).reshape(-1, 2)
+    squares, predicted, confidence = [], [], []
+    with borrowed(net), torch.no_grad():
+        chosen = plan(code, plane.x0[None], len(grid), method, projections, seed)
+        for first in progress(range(0, len(grid), batch_size), "landscape"):
+            x = plane.at(*grid[first : first + batch_size].T)
+            squares.append(host(chosen.squares(x, first)))
+            top = torch.softmax(logits(x).double(), 1).max(1)
+            predicted.append(host(top.indices, torch.int64))
+            confidence.append(host(top.values))
+    value, error = root(torch.cat(squares, 1))
+    angle = torch.arange(rays, dtype=torch.float64) * (2 * math.pi / max(1, rays))
+    boundary = torch.empty(0, dtype=torch.float64)
+    if rays:
+        around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
+        boundary = boundary_distance(logits.__call__, plane.x0, around, radius=reach, space="pixel").distance
+    size = (len(eps), len(xi))
+    return Landscape(
+        eps=eps,
+        xi=xi,
+        jacobian=value.reshape(size),
+        jacobian_error=(error if chosen.projections else torch.zeros_like(value)).reshape(size),
+        predicted=torch.cat(predicted).reshape(size),
+        confidence=torch.cat(confidence).reshape(size),
+        x0=host(plane.x0.flatten()),
+        u=host(plane.u.flatten()),
+        v=host(plane.v.flatten()),
+        anchors=anchors,
+        angle=angle,
+        boundary=boundary,
+        shape=tuple(plane.x0.shape),
+        radius=radius,
+        reach=reach,
+        x0_norm=float(torch.linalg.vector_norm(plane.x0.double())),
+        relative=relative,
+        place=place,
+        space=space,
+        method=chosen.method,
+        projections=chosen.projections,
+        seed=seed,
+    )

@@ -1,0 +1,80 @@
+"""Decide once how the Jacobian norms of many points are computed, then compute them batch by batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.seeding import stream
+from eigencode.geometry.closed import ClosedForm, closed_form
+from eigencode.geometry.products import exact_squares, flattened, projected_squares
+
+Method = Literal["auto", "closed", "exact", "hutchinson"]
+
+CHEAP = 100_000
+"""`auto` computes whole Jacobians up to this many rows over all points (10 000 images x 10 logits)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How ‖J‖²_F of one representation is computed: `method` is closed, exact or hutchinson."""
+
+    code: Callable[[Tensor], Tensor]
+    method: str
+    form: ClosedForm | None
+    projections: int
+    units: int
+    seed: int
+
+    def squares(self, x: Float[Tensor, "points *image"], first: int = 0) -> Float[Tensor, "estimates points"]:
+        """‖J‖²_F of the points number `first`, `first + 1`, ...: independent estimates, one only if not random."""
+        if self.form is not None:
+            return self.form.squares(x)[None]
+        if self.method == "exact":
+            return exact_squares(self.code, x)[None]
+        generator = stream(self.seed, "hutchinson", first, device=x.device)
+        return projected_squares(self.code, x, self.projections, generator)
+
+
+def plan(
+    code: Callable[[Tensor], Tensor],
+    point: Float[Tensor, "1 *image"],
+    count: int,
+    method: str,
+    projections: int,
+    seed: int,
+) -> Plan:
+    """Choose for `count` points like `point`; raises InputError where the asked method cannot be had."""
+    if method not in ("auto", "closed", "exact", "hutchinson"):
+        raise InputError("unknown method", got=method, wanted="auto, closed, exact or hutchinson")
+    inputs = point.numel()
+    form = closed_form(code, inputs) if method in ("auto", "closed") else None
+    if method == "closed" and form is None:
+        raise InputError(
+            "no closed form for this representation",
+            wanted="one layer relu(Ax + b)^n of a network that offers `as_layers`, or of an nn.Sequential",
+            fix="use method='exact' or method='hutchinson'",
+        )
+    if form is not None:
+        return Plan(code, "closed", form, 0, len(form.layer.weight), seed)
+    units = flattened(code)(point).shape[1]
+    if method == "exact" or (method == "auto" and count * min(units, inputs) <= CHEAP):
+        return Plan(code, "exact", None, 0, units, seed)
+    if projections < 1:
+        raise InputError("no random vectors to project on", got=projections, wanted="projections >= 1")
+    return Plan(code, "hutchinson", None, projections, units, seed)
+
+
+def root(squares: Float[Tensor, "estimates points"]) -> tuple[Float[Tensor, " points"], Float[Tensor, " points"]]:
+    """‖J‖ and its standard error from estimates of ‖J‖²: se(√S) = se(S) / 2√S.
+
+    One row of exact values would have no spread; the caller knows that its error is zero.
+    """
+    value = squares.mean(0).clamp_min(0).sqrt()
+    if len(squares) == 1:
+        return value, value * float("nan")
+    error = squares.std(0) / len(squares) ** 0.5
+    return value, error / (2 * value).clamp_min(1e-300)

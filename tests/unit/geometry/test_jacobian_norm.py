@@ -1,0 +1,217 @@
+"""Three ways to a Jacobian norm agree with each other and with a plain loop of `torch.func.jacrev`."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.one_layer import chain_to
+from eigencode.base.places import at
+from eigencode.geometry import jacobian_norm, products
+
+
+class PNorm(nn.Module):
+    p = 3.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / torch.linalg.vector_norm(x.flatten(1), self.p, dim=1).reshape(-1, 1, 1, 1)
+
+
+class Power(nn.Module):
+    n = 2.5
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h.relu() ** self.n
+
+
+def small_net(activation: nn.Module, batch_norm: bool = False, bias: bool = True, width: int = 7) -> nn.Sequential:
+    """norm → flatten → encoder → activation (→ batch_norm) → readout, in float64, with a used BatchNorm."""
+    layers = OrderedDict(norm=PNorm(), flat=nn.Flatten(), encoder=nn.Linear(12, width, bias=bias), latent=activation)
+    if batch_norm:
+        layers["batch_norm"] = nn.BatchNorm1d(width)
+    net = nn.Sequential(OrderedDict(**layers, readout=nn.Linear(width, 3))).double()
+    if batch_norm:
+        net(torch.rand(200, 3, 2, 2, dtype=torch.float64))  # running statistics unlike the batch's
+        with torch.no_grad():
+            net.batch_norm.weight.uniform_(0.5, 2)
+    return net
+
+
+def by_loop(code: nn.Module, x: Tensor) -> Tensor:
+    """The outside witness: one image at a time, the whole Jacobian."""
+    return torch.stack([torch.func.jacrev(lambda p: code(p[None])[0])(p).square().sum().sqrt() for p in x])
+
+
+NETS = {
+    "relu": lambda: small_net(nn.ReLU()),
+    "no bias": lambda: small_net(Power(), bias=False),
+    "power": lambda: small_net(Power()),
+    "batch norm": lambda: small_net(nn.ReLU(), batch_norm=True),
+    "wide": lambda: small_net(Power(), batch_norm=True, width=30),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("space", ["pixel", "unit"])
+@pytest.mark.parametrize("place", ["encoder", "latent", "batch_norm"])
+@pytest.mark.parametrize("images", [1, 8, 64])
+def test_closed_exact_and_estimate_agree_with_a_loop(name: str, space: str, place: str, images: int) -> None:
+    net = NETS[name]()
+    if place == "batch_norm" and not hasattr(net, "batch_norm"):
+        place = "encoder"
+    net.train()  # measured in evaluation mode all the same
+    code = at(net, place, space)
+    x = torch.rand(images, 3, 2, 2, dtype=torch.float64)
+    closed, exact = jacobian_norm(code, x), jacobian_norm(code, x, "exact")
+    assert (closed.method, closed.place, closed.space, closed.inputs) == ("closed", place, space, 12)
+    torch.testing.assert_close(closed.value, by_loop(code, code.points(x)))
+    torch.testing.assert_close(exact.value, closed.value)
+    torch.testing.assert_close(exact.standard_error, torch.zeros(images, dtype=torch.float64))
+    estimate = jacobian_norm(code, x, "hutchinson", projections=200)
+    z = (estimate.value - exact.value) / estimate.standard_error
+    assert float(z.abs().max()) < 4.5
+    assert float(estimate.standard_error.max() / exact.value.max()) < 0.1
+
+
+def test_the_standard_error_has_the_right_size() -> None:
+    code, x = at(small_net(nn.ReLU()), "readout"), torch.rand(2000, 3, 2, 2, dtype=torch.float64)
+    estimate = jacobian_norm(code, x, "hutchinson", projections=60)
+    z = (estimate.value - jacobian_norm(code, x, "exact").value) / estimate.standard_error
+    assert abs(float(z.std()) - 1) < 0.1
+    assert abs(float(z.mean())) < 0.3
+
+
+@pytest.mark.parametrize("projections", [1, 3, 10])
+def test_the_square_of_the_estimate_is_unbiased(projections: int) -> None:
+    code, x = at(small_net(nn.ReLU()), "logits"), torch.rand(1, 3, 2, 2, dtype=torch.float64).expand(20000, -1, -1, -1)
+    squares = jacobian_norm(code, x, "hutchinson", projections=projections).value ** 2
+    exact = float(jacobian_norm(code, x[:1], "exact").value) ** 2
+    error = float(squares.std()) / len(squares) ** 0.5
+    assert abs(float(squares.mean()) - exact) < 4 * error
+    assert error < 0.02 * exact
+
+
+def test_a_function_with_a_known_jacobian() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    result = jacobian_norm(lambda p: torch.stack([p[:, 0] * p[:, 1], p[:, 0] ** 2, 5 * p[:, 1]], 1), x)
+    known = torch.tensor([4 + 1 + 4 + 25, 16 + 9 + 36 + 25], dtype=torch.float64).sqrt()
+    torch.testing.assert_close(result.value, known)
+    assert (result.method, result.units, result.place) == ("exact", 3, "")
+
+
+@pytest.mark.parametrize("budget", [1, 40, 10**6])
+@pytest.mark.parametrize("width", [5, 40])  # fewer and more outputs than inputs: both directions of differentiation
+def test_the_size_of_a_chunk_changes_nothing(budget: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, x = at(small_net(nn.ReLU(), width=width), "latent"), torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    whole = jacobian_norm(code, x).value
+    monkeypatch.setattr(products, "BUDGET", budget)
+    torch.testing.assert_close(jacobian_norm(code, x, "exact").value, whole)
+    torch.testing.assert_close(jacobian_norm(code, x, "exact", batch_size=3).value, whole)
+
+
+def test_auto_takes_the_cheapest_trustworthy_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = small_net(nn.ReLU()), torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    assert jacobian_norm(at(net, "latent"), x).method == "closed"
+    assert jacobian_norm(at(net, "readout"), x).method == "exact"
+    assert jacobian_norm(net, x).place == "logits"
+    monkeypatch.setattr("eigencode.geometry.plan.CHEAP", 4 * 3 - 1)
+    estimate = jacobian_norm(at(net, "readout"), x)
+    assert (estimate.method, estimate.projections) == ("hutchinson", 100)
+
+
+def test_a_convolution_and_a_linear_layer_on_rows_have_no_closed_form() -> None:
+    x = torch.rand(2, 1, 4, 4)
+    for net in (nn.Sequential(nn.Conv2d(1, 2, 3)), nn.Sequential(nn.Linear(4, 4), nn.ReLU())):
+        code = at(net, "0")
+        assert jacobian_norm(code, x).method == "exact"
+        torch.testing.assert_close(jacobian_norm(code, x).value, by_loop(code, x).double(), rtol=1e-5, atol=0)
+        with pytest.raises(InputError, match="no closed form"):
+            jacobian_norm(code, x, "closed")
+
+
+def test_a_dead_code_has_norm_zero_and_no_nan() -> None:
+    net = small_net(nn.ReLU())
+    nn.init.constant_(net.encoder.bias, -100.0)
+    for method in ("closed", "exact", "hutchinson"):
+        result = jacobian_norm(at(net, "latent"), torch.rand(3, 3, 2, 2, dtype=torch.float64), method)
+        torch.testing.assert_close(result.value, torch.zeros(3, dtype=torch.float64))
+        torch.testing.assert_close(result.standard_error, torch.zeros(3, dtype=torch.float64))
+
+
+def test_images_of_a_unit_space_code_are_scaled_first_and_points_are_not() -> None:
+    code, x = at(small_net(Power()), "latent", "unit"), torch.rand(5, 3, 2, 2, dtype=torch.float64)
+    on_sphere = jacobian_norm(code, x)
+    torch.testing.assert_close(jacobian_norm(code, code.points(x), points=True).value, on_sphere.value)
+    assert float((jacobian_norm(code, 3 * code.points(x), points=True).value / on_sphere.value).min()) > 1.1
+
+
+def test_it_behaves_like_its_array() -> None:
+    result = jacobian_norm(small_net(nn.ReLU()), torch.rand(30, 3, 2, 2, dtype=torch.float64))
+    assert len(result) == 30
+    assert list(result) == result.value.tolist()
+    assert result[3] == result.value[3]
+    np.testing.assert_array_equal(np.asarray(result), result.value.numpy())
+    assert np.asarray(result, dtype=np.float32).dtype == np.float32
+    assert float(result.mean) == pytest.approx(float(result.value.mean()))
+    assert float(result.median) == pytest.approx(float(np.median(result.value)))
+    low, high = result.median.interval
+    assert low < float(result.median) < high
+    assert set(result.to_dataset().dims) == {"image"}
+
+
+def test_intervals_cover_the_truth() -> None:
+    from eigencode.geometry.intervals import mean_estimate, median_estimate
+
+    draws = torch.empty(2000, 15, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(1)).log()
+    medians = [median_estimate(row) for row in draws]
+    truth = float(np.log(np.log(2)))
+    assert 0.94 < np.mean([e.low <= truth <= e.high for e in medians]) < 0.98  # binomial: 0.965 for n = 15
+    means = [mean_estimate(row) for row in torch.randn(2000, 5, dtype=torch.float64)]
+    assert 0.93 < np.mean([e.low <= 0 <= e.high for e in means]) < 0.97
+    assert np.isnan(median_estimate(draws[0, :5]).low)
+
+
+@pytest.mark.parametrize("method", ["closed", "exact", "hutchinson"])
+def test_nothing_of_the_caller_changes(method: str, leaves_no_trace) -> None:
+    net = small_net(nn.ReLU(), batch_norm=True).train()
+    x = torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    leaves_no_trace(net, x, lambda: jacobian_norm(at(net, "latent"), x, method))
+
+
+def test_the_same_seed_gives_the_same_estimate() -> None:
+    net, x = small_net(nn.ReLU()), torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    a, b, c = (jacobian_norm(net, x, "hutchinson", projections=5, seed=seed).value for seed in (0, 0, 1))
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert float((a - c).abs().min()) > 0
+
+
+def test_wrong_input_is_explained(unchecked: None) -> None:
+    net, x = small_net(nn.ReLU()), torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    for bad, message in [
+        (lambda: jacobian_norm(net, x, "magic"), "unknown method"),
+        (lambda: jacobian_norm(net, x, "hutchinson", projections=0), "random vectors"),
+        (lambda: jacobian_norm(net, x[:0]), "no images"),
+        (lambda: jacobian_norm(lambda p: p.sum(), x), "not a representation"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            bad()
+
+
+def test_a_module_may_offer_its_own_layers() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.latent, self.readout = nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 2)
+
+        def as_layers(self, place: str):
+            return chain_to(self, place)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.readout(self.latent(self.encoder(x.flatten(1))))
+
+    code, x = at(Net().double(), "latent"), torch.rand(6, 3, 2, 2, dtype=torch.float64)
+    result = jacobian_norm(code, x, "closed")
+    torch.testing.assert_close(result.value, by_loop(code, x))
