@@ -1,0 +1,21 @@
+"""Static figures of a study.  A new figure is one file and one row in FIGURES."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from eigencode.report.figures.receptive_fields import receptive_fields
+from eigencode.report.figures.robustness import robustness
+from eigencode.report.figures.spectra import spectra
+from eigencode.report.figures.tradeoff import tradeoff
+from eigencode.report.run import StudyRun
+
+FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
+    "robustness": (robustness, "Accuracy against perturbation size, and the critical size of every image"),
+    "spectra": (spectra, "Covariance spectra and their power laws"),
+    "tradeoff": (tradeoff, "Test accuracy against median critical size"),
+    "receptive_fields": (receptive_fields, "Weights of the locally trained units"),
+}
+"""Name -> (function of a run and a data set that returns a figure or None, caption)."""
+
+__all__ = ["FIGURES"]

@@ -1,0 +1,58 @@
+"""One style for all figures: colour-blind safe, the same colour for the same model everywhere, byte-identical files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+matplotlib.use("Agg")
+
+PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+"""Okabe and Ito (2008): distinguishable with any kind of colour vision."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+DATA = "#000000"
+
+SINGLE, DOUBLE = 3.4, 7.0
+"""Widths of a single and a double column in inches."""
+
+SETTINGS = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 220,
+    "svg.hashsalt": "eigencode",
+    "svg.fonttype": "none",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The settings of all figures; matplotlib's own are restored afterwards."""
+    with matplotlib.rc_context(SETTINGS):
+        yield
+
+
+def colours(models: list[str]) -> dict[str, str]:
+    """A colour per model, by position in the study."""
+    return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write PATH.png and PATH.svg; the same figure gives the same bytes."""
+    files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
+    figure.savefig(files[0], metadata={"Software": None})
+    figure.savefig(files[1], metadata={"Date": None, "Creator": None})
+    return files

@@ -1,0 +1,74 @@
+"""A finished study as the report sees it: results.json, and the records its cells point to."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.record import Record
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """`folder` holds results.json; `store` the steps."""
+
+    folder: Path
+    store: Path
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The content of results.json."""
+        path = self.folder / "results.json"
+        if not path.is_file():
+            raise InputError(
+                "no results here", got=self.folder, wanted="a folder with results.json", fix="eigencode run"
+            )
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def models(self) -> list[str]:
+        """Model labels in the order of the study."""
+        return list(self.results["study"]["models"])
+
+    @property
+    def datasets(self) -> list[str]:
+        """Data sets in the order of the study."""
+        return list(dict.fromkeys(c["data"] for c in self.results["cells"]))
+
+    def cells(self, **wanted: object) -> list[dict[str, Any]]:
+        """Finished cells whose fields have these values."""
+        chosen = [c for c in self.results["cells"] if all(c[k] == v for k, v in wanted.items())]
+        return [c for c in chosen if (self.step(c["key"]) / "step.json").is_file()]
+
+    def quantities(self, kind: str) -> list[str]:
+        """Names of the measurements of one kind, in the order of the study."""
+        return list(dict.fromkeys(c["quantity"] for c in self.results["cells"] if c["kind"] == kind))
+
+    def load(self, record: type[R], **wanted: object) -> list[R]:
+        """The records of all finished cells whose fields have these values, one per seed."""
+        return [record.load(self.step(c["key"])) for c in self.cells(**wanted)]
+
+    def step(self, key: str) -> Path:
+        """Folder of a step."""
+        return self.store / "steps" / key
+
+    def locally_trained(self, data: str, model: str) -> list[Path]:
+        """Folders of the local training behind a model, one per seed; empty for other models."""
+        chains = {tuple(c["network"]) for c in self.cells(data=data, model=model)}
+        keys = sorted({key for chain in chains for key in chain if key.startswith("local-")})
+        return [self.step(key) for key in keys if self.step(key).is_dir()]
+
+
+def arrays(folder: Path) -> dict[str, Tensor]:
+    """The arrays of a network or record on disk, by name."""
+    from safetensors.torch import load_file
+
+    found: dict[str, Tensor] = load_file(str(next(iter(sorted(folder.glob("*.safetensors"))))))
+    return found

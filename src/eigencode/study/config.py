@@ -1,0 +1,158 @@
+"""What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """No unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Choice(BaseModel):
+    """Something chosen by name with settings of its own: a rule, a penalty, an attack.
+
+    The settings are those of the class of that name; they are checked against it when the study is planned.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    def settings(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class WeightedPenalty(Choice):
+    """A penalty and its coefficient in the loss."""
+
+    coefficient: float = Field(ge=0)
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Local(Strict):
+    """Local training of the encoder."""
+
+    rule: Choice = Choice(name="KrotovHopfield")
+    epochs: int = Field(1000, ge=1)
+    lr: float = Field(0.02, gt=0)
+    batch_size: int = Field(1000, ge=1)
+    decay: Literal["linear", "constant"] = "linear"
+
+
+class ScheduleChoice(Strict):
+    """Learning rate over epochs, see `training.Schedule`."""
+
+    kind: Literal["constant", "linear", "cosine", "exponential", "piecewise"] = "constant"
+    boundaries: tuple[int, ...] = ()
+    factors: tuple[float, ...] = (1.0,)
+    start: int = 0
+    scale: float = 30.0
+
+
+class Supervised(Strict):
+    """Training by gradient."""
+
+    parameters: str = "all"
+    epochs: int = Field(1000, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    batch_size: int = Field(1000, ge=1)
+    schedule: ScheduleChoice = ScheduleChoice()
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    patience: int | None = None
+    keep: Literal["last", "best"] = "last"
+    penalties: tuple[WeightedPenalty, ...] = ()
+
+
+class Model(Strict):
+    """One network: architecture, then local training, pruning, training by gradient, each if asked for."""
+
+    kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
+    units: int = Field(2000, ge=2)
+    p: float = 3.0
+    n: float | None = None
+    radius: float = 1.0
+    start: Literal["normal", "radius"] = "normal"
+    norm_p: float = 3.0
+    batch_norm: bool = False
+    local: Local | None = None
+    prune: bool = False
+    supervised: Supervised | None = None
+
+
+class SpectrumMeasure(Strict):
+    """A covariance spectrum and the power law fitted to it."""
+
+    name: str = ""
+    place: str = "latent"
+    source: Literal["images", "noise"] = "images"
+    samples: int | None = Field(None, ge=2)
+    window: tuple[int, int] = (11, 500)
+    weights: Literal["uniform", "1/n"] = "uniform"
+
+
+class CriticalMeasure(Strict):
+    """Critical perturbation sizes of correctly classified test images."""
+
+    attack: Choice
+    name: str = ""
+    space: Literal["pixel", "unit"] = "unit"
+    images: int | None = Field(None, ge=1)
+    eps_max: float | None = None
+    tolerance: float = Field(1e-2, gt=0)
+
+
+class CurveMeasure(Strict):
+    """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`."""
+
+    attack: Choice
+    name: str = ""
+    space: Literal["pixel", "unit"] = "unit"
+    images: int | None = Field(None, ge=1)
+    eps: tuple[float, float] = (1e-6, 10**-1.5)
+    points: int = Field(100, ge=2)
+
+
+class Claim(Strict):
+    """A statement about the summary, checked by comparing two of its numbers or one with a constant."""
+
+    statement: str
+    quantity: str
+    model: str
+    comparison: Literal[">", "<", "within"]
+    other: str | None = None
+    value: float | None = None
+    tolerance: float = 0.0
+    published: str = ""
+
+
+class Study(Strict):
+    """A whole study: data sets × models × seeds × measurements, and what is claimed about the results."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    title: str = ""
+    data: str | tuple[str, ...] = "mnist5k"
+    train_images: int | None = Field(None, ge=2)
+    test_images: int | None = Field(None, ge=2)
+    validation: float = Field(0.1, ge=0, lt=1)
+    seeds: tuple[int, ...] = (0,)
+    models: dict[str, Model]
+    spectra: tuple[SpectrumMeasure, ...] = ()
+    critical: tuple[CriticalMeasure, ...] = ()
+    curves: tuple[CurveMeasure, ...] = ()
+    receptive_fields: int = Field(0, ge=0)
+    data_spectrum: bool = True
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets, one or several."""
+        return (self.data,) if isinstance(self.data, str) else self.data

@@ -1,0 +1,157 @@
+"""From finished steps to the numbers of a table: one row per cell, mean and spread over seeds, warnings beside."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eigencode.models.convergence import Convergence
+from eigencode.robustness.critical import CriticalSizes
+from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.spectrum import Spectrum
+from eigencode.study.config import Study
+from eigencode.study.plan import Cell, critical_name, spectrum_name
+from eigencode.study.step import Step
+from eigencode.study.steps.measures import Accuracy
+from eigencode.study.steps.networks import LocallyTrained
+from eigencode.study.store import Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: where it comes from, its interval over images, and what it means."""
+
+    data: str
+    model: str
+    seed: int
+    quantity: str
+    value: float
+    low: float
+    high: float
+    convention: str
+    key: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One quantity of one model over seeds: mean and sample standard deviation (NaN for one seed)."""
+
+    data: str
+    model: str
+    quantity: str
+    mean: float
+    spread: float
+    seeds: int
+    convention: str
+    warnings: tuple[str, ...]
+
+
+def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
+    """The numbers of all finished cells, in the order of the study."""
+    found = []
+    for cell in cells:
+        if cell.kind != "curve" and store.has(cell.step):
+            value, low, high, convention, said = _number(study, cell, store.folder(cell.step))
+            warnings = tuple(dict.fromkeys([*store.meta(cell.step)["warnings"], *said, *_inherited(cell, store)]))
+            found.append(
+                Row(
+                    cell.data,
+                    cell.model,
+                    cell.seed,
+                    cell.quantity,
+                    value,
+                    low,
+                    high,
+                    convention,
+                    cell.step.key,
+                    warnings,
+                )
+            )
+    return found
+
+
+def summarise(found: Iterable[Row]) -> list[Summary]:
+    """Mean ± standard deviation over seeds of every (data, model, quantity)."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in found:
+        groups.setdefault((row.data, row.model, row.quantity), []).append(row)
+    return [
+        Summary(
+            *key,
+            mean=statistics.fmean(values),
+            spread=statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan,
+            seeds=len(values),
+            convention=group[0].convention,
+            warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
+        )
+        for key, group in groups.items()
+        if (values := [row.value for row in group])
+    ]
+
+
+def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:
+    """`results.json`: the study as it was run, every number, the summary, where each result lies, how it was made."""
+    content = {
+        "study": study.model_dump(mode="json"),
+        "headline": headline(study),
+        "cells": [_where(cell) for cell in cells],
+        "rows": [asdict(r) for r in found],
+        "summary": [asdict(s) for s in summarise(found)],
+        **more,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    part = folder / "results.json.part"
+    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _where(cell: Cell) -> dict[str, Any]:
+    """Where the results behind a cell lie: its own key, and those of the steps that made its network, last first."""
+    chain, step = [], cell.network
+    while step is not None:
+        chain.append(step.key)
+        step = getattr(step, "start", None)
+    names = ("data", "model", "seed", "kind", "quantity")
+    return {**{n: getattr(cell, n) for n in names}, "key": cell.step.key, "network": chain}
+
+
+def _number(study: Study, cell: Cell, folder: Path) -> tuple[float, float, float, str, tuple[str, ...]]:
+    if cell.kind == "accuracy":
+        accuracy = Accuracy.load(folder)
+        return accuracy.value, accuracy.low, accuracy.high, f"share of {accuracy.n} test images", ()
+    if cell.kind == "spectrum":
+        law = power_law(study, cell, folder)
+        return law.alpha, *law.interval, f"ranks {law.window[0]}..{law.window[1]}, weights {law.weights}", law.warnings
+    sizes = CriticalSizes.load(folder)
+    median = sizes.median
+    censored = int(sizes.censored.sum())
+    said = (f"{censored} of {sizes.n_correct} images were never broken",) if censored else ()
+    return median.value, *median.interval, f"median L2, {sizes.space} space", said
+
+
+def power_law(study: Study, cell: Cell, folder: Path) -> PowerLaw:
+    """The fit the study asks for, to the stored spectrum of a cell."""
+    measure = next(s for s in study.spectra if spectrum_name(s) == cell.quantity)
+    return Spectrum.load(folder).power_law(window=measure.window, weights=measure.weights)
+
+
+def _inherited(cell: Cell, store: Store) -> Iterable[str]:
+    """Warnings of the network this was measured on: above all, a local layer that has not converged."""
+    step: Step | None = cell.network
+    while step is not None:
+        if isinstance(step, LocallyTrained) and store.has(step):
+            state = Convergence.load(store.folder(step) / "convergence")
+            if not state.accepted:
+                yield f"the local layer has not converged: {state}"
+        step = next(iter(step.inputs()), None)
+
+
+def headline(study: Study) -> list[str]:
+    """The quantities of the table, in the order of the study."""
+    return ["test accuracy", *map(spectrum_name, study.spectra), *map(critical_name, study.critical)]

@@ -1,0 +1,119 @@
+"""A step: a piece of work whose result is named by everything that decides it."""
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from eigencode.study.fingerprint import fingerprint
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that exists outside the store, known by the hash of its content (a data set)."""
+
+    label: str
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """The hash of the content: the label is for people."""
+        return self.sha256
+
+
+@dataclass(frozen=True)
+class Step(ABC):
+    """One piece of work.  A subclass is a frozen dataclass whose fields are its settings (numbers, strings, tuples,
+    dictionaries of these) and its inputs (other steps, sources, or tuples of steps).
+
+    The key hashes name, version, settings, the keys of all inputs, and the code: the module of the step with
+    everything of this package it imports, plus the modules in `uses()`.  Comments, docstrings and formatting are
+    not part of the code.  Same key, same result; so a stored result is never overwritten.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    label_only: ClassVar[tuple[str, ...]] = ()
+    """Fields that do not decide the result (where data lies, say)."""
+
+    @abstractmethod
+    def run(self, folder: Path, inputs: "Inputs") -> None:
+        """Do the work and write the result into `folder`; nothing outside it, except `inputs.scratch`."""
+
+    def uses(self) -> tuple[str, ...]:
+        """Further modules this particular step depends on: the rule, penalty or attack it names."""
+        return ()
+
+    def describe(self) -> str:
+        """A few words for the progress display."""
+        return self.name
+
+    def inputs(self) -> "Iterator[Step]":
+        """The steps this one needs, directly."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Step):
+                yield value
+            elif isinstance(value, tuple):
+                yield from (v for v in value if isinstance(v, Step))
+
+    def settings(self) -> dict[str, Any]:
+        """Every field that decides the result, inputs by key."""
+        fields = (f.name for f in dataclasses.fields(self) if f.name not in self.label_only)
+        return {name: _canonical(getattr(self, name)) for name in fields}
+
+    @cached_property
+    def code(self) -> str:
+        """Hash of the code this step depends on."""
+        return fingerprint((type(self).__module__, *self.uses()))
+
+    @cached_property
+    def key(self) -> str:
+        """Name and hash: the folder of the result."""
+        content = {"name": self.name, "version": self.version, "settings": self.settings(), "code": self.code}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"{self.name}-{digest[:20]}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a running step may look at: the folders of its inputs, and a scratch folder that survives a kill."""
+
+    folders: dict[str, Path]
+    scratch: Path
+
+    def folder(self, step: Step) -> Path:
+        """The finished result of an input step."""
+        return self.folders[step.key]
+
+
+def ordered(goals: list[Step]) -> list[Step]:
+    """All steps the goals need, inputs before the steps that need them, each once."""
+    seen: dict[str, Step] = {}
+
+    def visit(step: Step) -> None:
+        if step.key not in seen:
+            for needed in step.inputs():
+                visit(needed)
+            seen[step.key] = step
+
+    for goal in goals:
+        visit(goal)
+    return list(seen.values())
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Step | Source):
+        return value.key
+    if isinstance(value, dict):
+        return {str(k): _canonical(v) for k, v in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [_canonical(v) for v in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 1 and 1.0 in a study file are the same setting
+    return value

@@ -1,0 +1,38 @@
+"""Data sets as sources of a study: loaded once per process, known by content."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from eigencode.base.types import Images
+from eigencode.data.catalogue import load
+from eigencode.study.step import Source
+
+
+@dataclass(frozen=True)
+class Data(Source):
+    """Training and test images of a data set; `sha256` covers both and the number of images taken."""
+
+    name: str
+    data_dir: str | None
+    train_images: int | None
+    test_images: int | None
+
+    def pair(self) -> tuple[Images, Images]:
+        """(training images, test images)."""
+        return _load(self.name, self.data_dir, self.train_images, self.test_images)
+
+
+def data(
+    name: str, data_dir: Path | str | None, train_images: int | None = None, test_images: int | None = None
+) -> Data:
+    """The data set `name`, or its first images; reads it to know its hash."""
+    where = None if data_dir is None else str(data_dir)
+    train, test = _load(name, where, train_images, test_images)
+    return Data(name, f"{train.sha256}:{test.sha256}", name, where, train_images, test_images)
+
+
+@cache
+def _load(name: str, data_dir: str | None, n_train: int | None, n_test: int | None) -> tuple[Images, Images]:
+    train, test = load(name, data_dir)
+    return train[: n_train or len(train)], test[: n_test or len(test)]

@@ -1,0 +1,138 @@
+"""Steps whose result is a network: initial, locally trained, pruned, trained by gradient.  Each starts from another."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from eigencode.base.record import Record
+from eigencode.base.types import Images
+from eigencode.models.convergence import convergence
+from eigencode.models.files import load, save
+from eigencode.models.network import Network, krotov_hopfield, perceptron
+from eigencode.models.pruning import prune
+from eigencode.study.catalogue import make, module_of
+from eigencode.study.config import Choice, Local, Supervised
+from eigencode.study.step import Inputs, Step
+from eigencode.study.steps.data import Data
+from eigencode.training.local import train_local
+from eigencode.training.schedule import Schedule
+from eigencode.training.supervised import train_supervised
+
+WEIGHTS = "network.safetensors"
+
+
+@dataclass(frozen=True)
+class NetworkStep(Step):
+    """A step with a network in its folder."""
+
+    data: Data
+    seed: int
+    validation: float
+
+    def training_images(self) -> tuple[Images, Images | None]:
+        """(training part, validation part); the validation part never trains anything, the test set is not touched."""
+        train, _ = self.data.pair()
+        return train.split(self.validation, self.seed) if self.validation else (train, None)
+
+
+@dataclass(frozen=True)
+class Initial(NetworkStep):
+    """An untrained network."""
+
+    architecture: dict[str, Any]
+    name: ClassVar[str] = "initial"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        settings = dict(self.architecture)
+        train, _ = self.data.pair()
+        if settings.pop("kind") == "krotov_hopfield":
+            save(krotov_hopfield(train, seed=self.seed, **settings), folder / WEIGHTS)
+        else:
+            save(perceptron(train, seed=self.seed, **settings), folder / WEIGHTS)
+
+
+@dataclass(frozen=True)
+class LocallyTrained(NetworkStep):
+    """A network whose encoder has been trained by a local rule."""
+
+    start: Initial
+    local: dict[str, Any]
+    name: ClassVar[str] = "local"
+
+    @property
+    def rule(self) -> Choice:
+        """The rule the study names."""
+        return Choice(**self.local["rule"])
+
+    def uses(self) -> tuple[str, ...]:
+        return (module_of("rules", self.rule),)
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        net = network(inputs.folder(self.start))
+        settings = Local(**self.local).model_dump(exclude={"rule"})
+        rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
+        train, _ = self.training_images()
+        checkpoint = inputs.scratch / "local.safetensors"
+        record = train_local(net, train, rule, seed=self.seed, checkpoint=checkpoint, **settings)
+        save(net, folder / WEIGHTS)
+        _keep(record, folder / "training")
+        _keep(convergence(net), folder / "convergence")
+
+
+@dataclass(frozen=True)
+class Pruned(NetworkStep):
+    """A locally trained network without the units that never left their start."""
+
+    start: LocallyTrained
+    name: ClassVar[str] = "pruned"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        net = network(inputs.folder(self.start))
+        found = prune(net, seed=self.seed)
+        save(found.apply(net), folder / WEIGHTS)
+        _keep(found, folder / "pruning")
+
+
+@dataclass(frozen=True)
+class Trained(NetworkStep):
+    """A network trained by gradient, whole or read-out only."""
+
+    start: NetworkStep
+    supervised: dict[str, Any]
+    name: ClassVar[str] = "trained"
+
+    @property
+    def plan(self) -> Supervised:
+        """The settings, checked."""
+        return Supervised(**self.supervised)
+
+    def uses(self) -> tuple[str, ...]:
+        return tuple(module_of("penalties", p) for p in self.plan.penalties)
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        net = network(inputs.folder(self.start))
+        plan = self.plan
+        settings = plan.model_dump(exclude={"penalties", "schedule"})
+        train, validation = self.training_images()
+        record = train_supervised(
+            net,
+            train,
+            penalties=[(p.coefficient, make("penalties", p)) for p in plan.penalties],
+            schedule=Schedule(**plan.schedule.model_dump()),
+            validation=validation,
+            seed=self.seed,
+            checkpoint=inputs.scratch / "trained.safetensors",
+            **settings,
+        )
+        save(net, folder / WEIGHTS)
+        _keep(record, folder / "training")
+
+
+def network(folder: Path) -> Network:
+    """The network in the folder of a finished step."""
+    return load(folder / WEIGHTS)
+
+
+def _keep(record: Record, folder: Path) -> None:
+    folder.mkdir()
+    record.save(folder)
