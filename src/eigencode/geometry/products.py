@@ -105,7 +105,7 @@ def projected_squares(
         generator: source of v, on the device of the output.
         create_graph: keep the graph, to differentiate the estimates by the function's parameters.
 
-    Source: Hoffman, Roberts and Yaida 2019 (arXiv 1908.02729), eq. 8; Hutchinson 1990.
+    Source: Hoffman, Roberts and Yaida 2019 (arXiv 1908.02729), algorithm 1; Hutchinson 1990.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()

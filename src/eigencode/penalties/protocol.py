@@ -1,0 +1,154 @@
+"""What a penalty is: a scalar computed from one training batch; its coefficient stays outside."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.types import Space
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One batch of a training loop, after its forward pass.  Made by `watch(...).batch(x, y, logits)`.
+
+    Attributes:
+        net: the network being trained.
+        x: its images `N C H W`, or, for a loop that scales them once, points of unit space (`space="unit"`).
+        y: labels.
+        logits: output of the forward pass, if the loop has it.
+        places: representation at each watched place, `N units`, in the network's current mode, with its graph: what
+            the forward pass computed anyway.
+        space: which space `x` lives in.
+        epoch, step: where the loop is, counted from 0; None if it does not say.
+        seed: of the loop; random penalties draw from (seed, step).
+    """
+
+    net: nn.Module
+    x: Float[Tensor, "n *image"]
+    y: Int[Tensor, " n"] | None = None
+    logits: Float[Tensor, "n classes"] | None = None
+    places: Mapping[str, Tensor] = field(default_factory=dict)
+    space: Space = "pixel"
+    epoch: int | None = None
+    step: int | None = None
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def at(self, place: str) -> Float[Tensor, "n units"]:
+        """The representation this batch's forward pass computed at `place`."""
+        if place == "logits" and self.logits is not None:
+            return self.logits.flatten(1)
+        if place not in self.places:
+            raise InputError(
+                f"the representation at {place!r} was not kept",
+                got=f"kept: {', '.join(self.places) or 'nothing'}",
+                wanted="a place that was watched during the forward pass",
+                fix="run the forward pass inside `with penalties.watch(net, penalty) as seen:`, then seen.batch(x, y)",
+            )
+        return self.places[place].flatten(1)
+
+
+class Penalty(nn.Module, ABC):
+    """Base of all penalties.  A subclass writes `value(batch)`, and `prepare` if it needs the whole training set.
+
+    `penalty(batch)` is a scalar attached to the network's graph; the coefficient belongs to the loop:
+
+        loss = cross_entropy(logits, y) + coefficient * penalty(batch)
+
+    Attributes:
+        place: representation it acts on, as in `ec.at`; None for a penalty on parameters.
+        watches: True if it reads `batch.at(place)`, so that the forward pass keeps it.
+        space: space in which it differentiates by the images, or None; a loop that feeds points of unit space must
+            feed pixels to a penalty whose `space` is "pixel".
+    """
+
+    watches: ClassVar[bool] = False
+
+    def __init__(self, place: str | None = None, space: Space | None = None) -> None:
+        super().__init__()
+        if space not in (None, "pixel", "unit"):
+            raise InputError("unknown space", got=space, wanted="'pixel' or 'unit'")
+        self.place = place
+        self.space = space
+
+    def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
+        """Called with the whole training set before every step (and cheap unless something is due).
+
+        Args:
+            net: the network, handed back as it was.
+            x: all training images in pixels, `N C H W`, float in [0, 1] or uint8.
+            epoch, step: where the loop is; without them everything is due at every call, so a loop of your own can
+                simply call `prepare(net, x)` once per epoch.
+        """
+
+    @abstractmethod
+    def value(self, batch: Batch) -> Tensor:
+        """The scalar."""
+
+    def forward(self, batch: Batch) -> Float[Tensor, ""]:
+        """The scalar, checked."""
+        if len(batch) == 0:
+            raise InputError(f"{type(self).__name__}: an empty batch", got=tuple(batch.x.shape), wanted=">= 1 image")
+        value = self.value(batch)
+        if value.ndim != 0 or not value.is_floating_point():
+            raise InputError(
+                f"{type(self).__name__} is not a scalar",
+                got=f"{tuple(value.shape)} of {value.dtype}",
+                wanted="one floating-point number per batch",
+            )
+        return value
+
+    def extra_repr(self) -> str:
+        named = [f"place={self.place!r}"] if self.place is not None else []
+        return ", ".join([*named, f"space={self.space!r}"] if self.space is not None else named)
+
+
+Weighted = Sequence[tuple[float, Penalty]]
+"""A list of (coefficient, penalty)."""
+
+
+def active(penalties: Weighted) -> list[tuple[float, Penalty]]:
+    """The pairs whose coefficient is not zero, checked: the others must cost nothing.
+
+    >>> from eigencode.penalties import Lp
+    >>> active([(0.0, Lp(2.0)), (1.0, Lp(1.0))])
+    [(1.0, Lp(p=1, parameters='weights'))]
+    """
+    kept = []
+    for pair in penalties:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError("penalties are pairs", got=pair, wanted="(coefficient, penalty)", fix="[(1.0, penalty)]")
+        coefficient, penalty = pair
+        if not isinstance(coefficient, int | float) or not abs(coefficient) < float("inf"):
+            raise InputError("not a coefficient", got=coefficient, wanted="a finite number", fix="(1.0, penalty)")
+        if coefficient == 0:
+            continue
+        if not isinstance(penalty, Penalty):
+            raise InputError("not a penalty", got=type(penalty).__name__, wanted="a subclass of penalties.Penalty")
+        kept.append((float(coefficient), penalty))
+    return kept
+
+
+def weighted(penalties: Weighted, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    """coefficient · penalty(batch) by name, for those with a coefficient other than zero; sum them into the loss.
+
+    Two penalties of one kind and place are told apart by a number.
+    """
+    terms: dict[str, Tensor] = {}
+    for coefficient, penalty in active(penalties):
+        name = type(penalty).__name__ + (f"({penalty.place})" if penalty.place else "")
+        taken = sum(key == name or key.startswith(f"{name} ") for key in terms)
+        terms[f"{name} {taken + 1}" if taken else name] = coefficient * penalty(batch)
+    return terms
+
+
+def needs_pixels(penalties: Weighted) -> bool:
+    """True if a penalty differentiates by pixels, so that a loop cannot feed it points of unit space."""
+    return any(penalty.space == "pixel" for _, penalty in active(penalties))
