@@ -142,6 +142,14 @@ def test_the_first_odd_file_is_named(tmp_path: Path, size: tuple[int, int], mode
     read_folder(tmp_path)
 
 
+def test_training_and_test_images_have_one_size(tmp_path: Path) -> None:
+    for c in "ab":
+        picture(tmp_path / "train" / c / "1.png")
+        picture(tmp_path / "test" / c / "1.png", size=(8, 8))
+    with pytest.raises(DataError, match=r"test/a/1\.png: differs"):
+        read_folder(tmp_path)
+
+
 def empty(path: Path) -> None:
     path.write_bytes(b"")
 
