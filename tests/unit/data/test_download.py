@@ -117,6 +117,10 @@ def test_load_downloads_once_into_the_cache_and_says_nothing(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("EIGENCODE_DATA", raising=False)
     monkeypatch.setitem(catalogue.TABLE, "mnist", small_mnist(server))
+    heard = []
+    listener = logging.Handler()
+    listener.emit = heard.append  # type: ignore[method-assign]
+    logging.getLogger("pooch").addHandler(listener)
     with pytest.warns(EigencodeWarning, match="12 training"):
         train, _ = load("mnist")
     with pytest.warns(EigencodeWarning, match="12 training"):
@@ -124,6 +128,8 @@ def test_load_downloads_once_into_the_cache_and_says_nothing(
     assert fetch("mnist").location == str(cache_folder() / "mnist")
     assert len(server.requests) == 4
     assert capfd.readouterr() == ("", "")
+    logging.getLogger("pooch").removeHandler(listener)
+    assert heard == []
     assert not logging.getLogger("pooch").filters
 
 

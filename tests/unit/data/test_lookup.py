@@ -130,6 +130,14 @@ def test_a_complete_copy_is_preferred_to_an_incomplete_one(tmp_path: Path) -> No
     first_pixel(tmp_path)
 
 
+def test_a_folder_with_the_name_of_a_file_is_not_the_file(tmp_path: Path) -> None:
+    write_cifar(tmp_path)
+    (tmp_path / "test_batch.bin").unlink()
+    (tmp_path / "test_batch.bin").mkdir()
+    with pytest.raises(DataError, match=r"no test_batch\.bin"):
+        load("cifar10", tmp_path)
+
+
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(InputError, match=r"(?s)unknown data set.*'cifar_10'.*did you mean 'cifar10'"):
         load("cifar_10")
