@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pooch
 import pytest
 from fake_data import CIFAR_FILES, cifar_record, idx_contents
 
@@ -120,7 +121,7 @@ def test_load_downloads_once_into_the_cache_and_says_nothing(
     heard = []
     listener = logging.Handler()
     listener.emit = heard.append  # type: ignore[method-assign]
-    logging.getLogger("pooch").addHandler(listener)
+    pooch.get_logger().addHandler(listener)
     with pytest.warns(EigencodeWarning, match="12 training"):
         train, _ = load("mnist")
     with pytest.warns(EigencodeWarning, match="12 training"):
@@ -128,9 +129,9 @@ def test_load_downloads_once_into_the_cache_and_says_nothing(
     assert fetch("mnist").location == str(cache_folder() / "mnist")
     assert len(server.requests) == 4
     assert capfd.readouterr() == ("", "")
-    logging.getLogger("pooch").removeHandler(listener)
+    pooch.get_logger().removeHandler(listener)
     assert heard == []
-    assert not logging.getLogger("pooch").filters
+    assert not pooch.get_logger().filters
 
 
 def test_fetch_makes_the_given_folder(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +241,7 @@ def test_several_downloads_at_once(server: Server, tmp_path: Path) -> None:
         for done in [pool.submit(work, data) for data in sets * 3]:
             done.result(20)
     assert len(files_below(tmp_path)) == 6 + 4
-    assert not logging.getLogger("pooch").filters
+    assert not pooch.get_logger().filters
 
 
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
