@@ -52,6 +52,15 @@ class Convergence(Record):
         """Less than 10 % of the units unconverged and none diverged: the criterion of arXiv 2405.00679."""
         return self.fraction > 1 - UNCONVERGED_ALLOWED and not bool(self.diverged.any())
 
+    @property
+    def collapsed(self) -> bool:
+        """More than half of the units won no sample in the last epoch of training.
+
+        The published criterion looks at norms alone, and a unit that only ever comes second reaches the radius
+        too: a layer in which one unit wins everything can pass it.
+        """
+        return 2 * self.never_won > len(self.norm)
+
     def __str__(self) -> str:
         return (
             f"{self.fraction:.1%} of {len(self.norm)} units converged, {int(self.diverged.sum())} diverged, "
@@ -79,13 +88,19 @@ def convergence(net: Network) -> Convergence:
     )
 
 
-def warn_unless_converged(net: Network) -> None:
-    """Warn if measurements of this layer would describe its start rather than its learning."""
-    state = convergence(net)
+def doubts(state: Convergence) -> tuple[str, ...]:
+    """What is wrong with a layer, in words; empty if it may be measured."""
+    said: tuple[str, ...] = ()
     if not state.accepted:
+        said += (f"the local layer has not converged: {state}",)
+    if state.collapsed:
+        said += (f"the local layer has collapsed: {state.never_won} of {len(state.norm)} units win no image any more",)
+    return said
+
+
+def warn_unless_converged(net: Network) -> None:
+    """Warn if measurements of this layer would describe its start, or a few units, rather than its learning."""
+    for doubt in doubts(convergence(net)):
         warnings.warn(
-            f"the local layer has not converged: {state}.  Train longer, or start nearer to the radius "
-            "(start='radius'); numbers measured on it describe its start as much as what it learned",
-            ConvergenceWarning,
-            stacklevel=3,
+            f"{doubt}; numbers measured on it must be read with that in mind", ConvergenceWarning, stacklevel=3
         )

@@ -98,7 +98,7 @@ def krotov_hopfield(
     n: float = 4.5,
     *,
     radius: float = 1.0,
-    start: str = "normal",
+    spread: float = 1.0,
     norm_p: float = 3.0,
     seed: int = 0,
 ) -> Network:
@@ -110,7 +110,7 @@ def krotov_hopfield(
         p: exponent of the rule (also of the synapses, sign(W)|W|^(p−1)).
         n: power of the rectifier.
         radius: R of the rule.
-        start: `"normal"` (N(0, 1), the paper) or `"radius"` (‖W_μ‖_p ≈ 2R), see `rules.KrotovHopfield`.
+        spread: standard deviation of the initial weights, 1 in the paper; see `rules.KrotovHopfield`.
         norm_p: images are scaled to unit L`norm_p` norm.
         seed: of the initial weights.
 
@@ -119,9 +119,9 @@ def krotov_hopfield(
     >>> net.encoder.weight.shape, net(images.x).shape
     (torch.Size([10, 64]), torch.Size([5, 3]))
     """
-    spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "start": start}
+    spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
     _check_units(units)
-    weight = draw(units, train.inputs, p, radius, start, stream(seed, "encoder"))
+    weight = draw(units, train.inputs, spread, stream(seed, "encoder"))
     encoder = KrotovHopfieldEncoder(weight, p=p, radius=radius)
     return _network(encoder, train, n, norm_p, False, seed, {**spec, "norm_p": norm_p, "batch_norm": False})
 

@@ -24,9 +24,9 @@ def spectral_loss(
     Args:
         variances: λ_1 ... λ_N, by rank.
         alpha: exponent of the power law.
-        tau: ranks 1..τ are left alone and the law is anchored at rank τ.  For τ = 0 it is anchored at rank 1, and
-            rank 1 is in the sum (where it contributes nothing to the value).
-        anchor: κ, if it is to be held fixed; by default from `variances`.
+        tau: ranks 1..τ are left alone and the law is anchored at rank τ.  For τ = 0 it is anchored at rank 1, whose
+            term is zero by definition and is left out: at the kink of max(0, ·) it would only add a gradient.
+        anchor: κ, if it is not to come from `variances`; then every rank above τ is in the sum.
 
     >>> n = torch.arange(1.0, 6.0)
     >>> float(spectral_loss(7 / n, alpha=1.0)), round(float(spectral_loss(7 / n**2, alpha=1.0)), 3)
@@ -34,10 +34,10 @@ def spectral_loss(
 
     Source: Nassar et al. 2020 (arXiv 2012.04729), spectral regulariser.
     """
-    rank = max(tau, 1)
     n = torch.arange(1, len(variances) + 1, dtype=variances.dtype, device=variances.device)
     if anchor is None:
-        anchor = variances[rank - 1].detach() * float(rank) ** alpha
+        tau = max(tau, 1)
+        anchor = variances[tau - 1].detach() * float(tau) ** alpha
     target = anchor.clamp_min(torch.finfo(variances.dtype).tiny) * n**-alpha  # a dead code has no law to follow
     excess = (variances / target - 1)[tau:]
     return (excess.square() + excess.clamp_min(0)).sum() / len(variances)
@@ -68,7 +68,8 @@ class Spectral(Penalty):
 
     Example: see `eigencode.penalties.watch`.
 
-    Source: Nassar et al. 2020 (arXiv 2012.04729), spectral regulariser; there τ = 10, after the nonlinearity, batch >= units.
+    Source: Nassar et al. 2020 (arXiv 2012.04729), spectral regulariser; there τ = 10, after the
+    nonlinearity, batch >= units.
     """
 
     watches: ClassVar[bool] = True

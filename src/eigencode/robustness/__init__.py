@@ -2,7 +2,9 @@
 
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.curve import Curve, curve
+from eigencode.robustness.ddn import DDN
 from eigencode.robustness.fgsm import FGSM
+from eigencode.robustness.fmn import FMN
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.noise import Gaussian, Sphere
 from eigencode.robustness.pgd import PGD
@@ -11,7 +13,9 @@ from eigencode.robustness.subject import common_correct
 from eigencode.robustness.survival import quantile, survival, wilson
 
 __all__ = [
+    "DDN",
     "FGSM",
+    "FMN",
     "PGD",
     "CriticalSizes",
     "Curve",

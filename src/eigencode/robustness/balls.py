@@ -1,4 +1,4 @@
-"""Norms, projections and steepest directions of L∞, L2 and L1, one radius per image."""
+"""Norms, projections and starting points of L∞, L2 and L1, one radius per image."""
 
 import math
 import typing
@@ -57,22 +57,25 @@ def unit(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *imag
     return scaled / per_image(torch.where(size > 0, size, 1.0), delta)
 
 
-def steepest(gradient: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *image"]:
-    """The direction of length 1 in which a linear function grows fastest: argmax ⟨g, d⟩, ‖d‖ ≤ 1.
+def fill(
+    x: Float[Tensor, "n *image"], slope: Float[Tensor, "n *image"], eps: Float[Tensor, " n"], bounds: Bounds
+) -> Float[Tensor, "n *image"]:
+    """The point of the box within L1 distance `eps` of `x` where a linear function of this slope is largest.
 
-    L∞: sign(g).  L2: g/‖g‖.  L1: sign on the coordinates of largest |g| (shared evenly among ties).  Zero
-    gradients give zero directions.
+    Pixels are moved to the end of the box one after the other, steepest first, until eps is spent.
 
-    >>> steepest(torch.tensor([[3.0, -4.0]]), "l2"), steepest(torch.tensor([[3.0, -4.0]]), "l1")
-    (tensor([[ 0.6000, -0.8000]]), tensor([[ 0., -1.]]))
+    >>> x = torch.tensor([[0.5, 0.5, 0.5]])
+    >>> fill(x, torch.tensor([[1.0, -3.0, 0.0]]), torch.tensor([0.6]), Bounds())
+    tensor([[0.6000, 0.0000, 0.5000]])
     """
-    if norm == "linf":
-        return gradient.sign()
-    if norm == "l2":
-        return unit(gradient, "l2")
-    size = gradient.abs()
-    top = (size == per_image(length(gradient, "linf"), gradient)) & (size > 0)
-    return unit(gradient.sign() * top, "l1")
+    g, start = slope.flatten(1), x.flatten(1).double()
+    room = torch.where(g > 0, bounds.upper - start, start - bounds.lower) * (g != 0)
+    order = g.abs().argsort(dim=1, descending=True, stable=True)
+    sorted_room = room.gather(1, order)
+    spent = sorted_room.nan_to_num(posinf=1e300).cumsum(1) - sorted_room.nan_to_num(posinf=1e300)
+    step = torch.minimum((eps[:, None] - spent).clamp_min(0), sorted_room)
+    moved = start + g.sign() * torch.zeros_like(room).scatter_(1, order, step)
+    return moved.to(x.dtype).reshape(x.shape)
 
 
 def project(
@@ -136,15 +139,6 @@ def _onto_l1(delta: Tensor, eps: Tensor, low: Tensor, high: Tensor) -> Tensor:
     kept = torch.minimum(size, room)
     kept[rows] = torch.minimum((a - level.clamp_min(0)).clamp_min(0), r)
     return kept.mul(u.sign()).to(delta.dtype).reshape(delta.shape)
-
-
-def sparse(gradient: Float[Tensor, "n *image"], share: float) -> Float[Tensor, "n *image"]:
-    """A step of L1 length 1: the sign of the gradient on its `share` of largest coordinates, zero elsewhere."""
-    flat = gradient.flatten(1)
-    count = max(1, round(share * flat.shape[1]))
-    size, place = flat.abs().topk(count, dim=1)
-    step = torch.zeros_like(flat).scatter_(1, place, flat.gather(1, place).sign() * (size > 0))
-    return unit(step.reshape(gradient.shape), "l1")
 
 
 def in_ball(draws: Draws, shape: Sequence[int], norm: Norm) -> Float[Tensor, "n starts *image"]:

@@ -15,14 +15,14 @@ from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.robustness.balls import length
 from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.rays import Ray
 from eigencode.robustness.search import Ladder, smallest
 from eigencode.robustness.subject import Batch, Subject, Subset
 from eigencode.robustness.survival import quantile
 
 LOWEST = 1e-6
-RAY_POINTS = 2000
+PATH_POINTS = 2000
 PER_IMAGE = ("index", "eps", "size", "distance", "censored")
 
 
@@ -141,14 +141,14 @@ def critical_size(
     eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     ladder = Ladder.geometric(eps_min, eps_max, tolerance)
-    grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), RAY_POINTS, dtype=torch.float64)
+    grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
     none = torch.zeros(0, dtype=torch.float64)
     parts = [(none, none, none, none.bool())]
     with borrowed(net):
         for batch in subject.batches(f"critical {type(attack).__name__}", box):
             if isinstance(attack, MinimumNorm):
                 part = _nearest(subject, batch, attack, eps_max, box, finish)
-            elif attack.ray:
+            elif attack.path:
                 part = _along(subject, batch, attack, grid, tolerance, box)
             else:
                 part = _searched(subject, batch, attack, ladder, box, finish)
@@ -183,7 +183,7 @@ def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, t
     model, x, goal = subject.model, batch.x, batch.goal
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     grid = grid.to(x.device)
-    broken = Ray(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, first=True)
+    broken = Path(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, first=True)
     censored = ~broken.any(1)
     first = torch.where(censored, len(grid) - 1, broken.int().argmax(1))
     high = grid[first]

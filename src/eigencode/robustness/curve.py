@@ -13,8 +13,8 @@ from eigencode.base.modes import borrowed
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.rays import Ray
 from eigencode.robustness.search import Ladder, smallest
 from eigencode.robustness.subject import Batch, Subject, Subset
 from eigencode.robustness.survival import wilson
@@ -86,7 +86,7 @@ def curve(
     """Accuracy of `net` on `test` under `attack` at each eps.
 
     Only images classified correctly without perturbation are attacked.  A perturbation along a straight line
-    (noise, FGSM) is judged at this eps; from few evaluations per image, see `Ray`.  An iterated attack is searched
+    (noise, FGSM) is judged at this eps; from few evaluations per image, see `Path`.  An iterated attack is searched
     for the smallest eps of the grid that breaks each image: an adversarial image found for one eps is also one for
     every larger eps, so accuracy and worst-case accuracy are the same.  `exhaustive=True` runs every attack at
     every eps on its own instead, as arXiv 2405.00679 does.
@@ -134,8 +134,8 @@ def _broken(
         found = attack.nearest(model, x, goal, box, batch.draws)
         return found.success[:, None] & (found.distance[:, None] <= grid.to(x.device))
     prepared = attack.prepare(model, x, goal, box, batch.draws)
-    if attack.ray or exhaustive:
-        return Ray(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, exhaustive)
+    if attack.path or exhaustive:
+        return Path(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, exhaustive)
     best = smallest(attack, model, x, goal, box, prepared, Ladder(grid, exact=True))
     return best.broken[:, None] & (best.distance[:, None] <= grid.to(x.device))
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import check_norm, per_image, steepest
+from eigencode.robustness.balls import check_norm, fill, per_image, unit
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.losses import check_loss
 from eigencode.robustness.oracle import Goal, Oracle
@@ -18,7 +18,8 @@ from eigencode.robustness.protocol import Perturbation
 class FGSM(Perturbation):
     """x + eps · d, d the steepest direction of the loss at x: sign(∇L) for linf, ∇L/‖∇L‖₂ for l2 (“FGM”).
 
-    One gradient per image serves every eps.  For l1 all of eps goes to the pixel of largest gradient.
+    For l1 the pixels of steepest gradient are moved to the end of the box, one after the other, until eps is spent.
+    One gradient per image serves every eps.
 
     Args:
         norm: `"linf"` (default), `"l2"` or `"l1"`.
@@ -35,17 +36,18 @@ class FGSM(Perturbation):
 
     norm: Norm = "linf"
     loss: str = "cross_entropy"
-    ray: ClassVar[bool] = True
+    path: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_norm(self.norm)
         check_loss(self.loss)
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
-        return steepest(model.gradient(x, goal, self.loss)[0], self.norm)
+        slope = model.gradient(x, goal, self.loss)[0]
+        return slope.sign() if self.norm == "linf" else unit(slope, "l2")
 
     def run(
         self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
     ) -> Float[Tensor, "n *image"]:
         assert prepared is not None
-        return x + per_image(eps, x) * prepared
+        return fill(x, prepared, eps, bounds) if self.norm == "l1" else x + per_image(eps, x) * prepared

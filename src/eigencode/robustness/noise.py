@@ -33,7 +33,7 @@ class Gaussian(Perturbation):
 
     clip: bool | None = None
     norm: Norm = field(default="l2", init=False, repr=False)
-    ray: ClassVar[bool] = True
+    path: ClassVar[bool] = True
     ball: ClassVar[bool] = False
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
@@ -68,7 +68,7 @@ class Sphere(Perturbation):
 
     clip: bool | None = None
     norm: Norm = field(default="l2", init=False, repr=False)
-    ray: ClassVar[bool] = True
+    path: ClassVar[bool] = True
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
         return unit(draws.normal(x.shape[1:]).to(x), "l2")

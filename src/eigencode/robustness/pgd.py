@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import check_norm, in_ball, per_image, project, sparse, steepest
+from eigencode.robustness.balls import check_norm, in_ball, per_image, project, unit
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.losses import check_loss
 from eigencode.robustness.oracle import Goal, Oracle
@@ -20,12 +20,12 @@ from eigencode.robustness.protocol import Perturbation
 class PGD(Perturbation):
     """`steps` steepest steps up the loss, each followed by a projection onto the eps ball and the box.
 
-    x ← Π(x + α d), d = sign(∇L) for linf, ∇L/‖∇L‖₂ for l2, the sign on the `sparsity` share of largest |∇L| for l1.
+    x ← Π(x + α d), d = sign(∇L) for linf, ∇L/‖∇L‖₂ for l2 and l1 (there the projection keeps the steps sparse).
 
     Args:
         norm: `"linf"` (default), `"l2"` or `"l1"`.
         steps: gradient steps per start.
-        rel_step: α / eps; 2.5 / steps by default (Madry et al. 2018).
+        rel_step: α / eps; 5 / steps by default.
         step: α itself, in units of the space, instead of `rel_step`.
         random_start: start at a uniform random point of the ball, drawn once per image and scaled with eps.  With
             several starts the first one is the image itself.
@@ -33,12 +33,12 @@ class PGD(Perturbation):
         keep: `"best"`: stop at the first success, else keep the iterate of largest loss; `"last"`: all steps, last
             iterate (foolbox, and the code of arXiv 2405.00679).
         loss: `"cross_entropy"` (default), `"margin"` or `"dlr"`.
-        sparsity: l1 only, the share of pixels that move in one step.
 
     An image whose gradient is zero stays where it is; the record counts it.
 
-    Source: Madry et al. 2018, arXiv 1706.06083, section 2.1; l1: Croce and Hein 2021, arXiv 2103.01208, with a fixed
-    sparsity.
+    Source: Madry et al. 2018, arXiv 1706.06083, section 2.1; the projection of l1: Croce and Hein 2021, arXiv
+    2103.01208, proposition 2.1.  Differs from Madry et al. by the default step, twice their 2.5 / steps, which found
+    nearer adversarial images in all norms on the networks it was tried on (`rel_step=2.5 / steps` is theirs).
 
     >>> x, y = torch.tensor([[0.7, 0.5]]), torch.tensor([0])
     >>> found = PGD(steps=5)(lambda x: x, x, y, eps=0.11)
@@ -54,7 +54,6 @@ class PGD(Perturbation):
     restarts: int = 1
     keep: Literal["best", "last"] = "best"
     loss: str = "cross_entropy"
-    sparsity: float = 0.05
 
     def __post_init__(self) -> None:
         check_norm(self.norm)
@@ -67,8 +66,6 @@ class PGD(Perturbation):
             raise InputError("a step must be positive", got=f"step={self.step}, rel_step={self.rel_step}")
         if self.keep not in ("best", "last"):
             raise InputError("unknown iterate to keep", got=self.keep, wanted="'best' or 'last'")
-        if not 0 < self.sparsity <= 1:
-            raise InputError("sparsity is a share of the pixels", got=self.sparsity, wanted="0 < sparsity <= 1")
         if self.restarts > 1 and not self.random_start:
             raise InputError("restarts from the same point are the same", fix="random_start=True or restarts=1")
 
@@ -126,7 +123,7 @@ class PGD(Perturbation):
     def _alpha(self, eps: Tensor) -> Tensor:
         if self.step is not None:
             return torch.full_like(eps, self.step)
-        return eps * (2.5 / self.steps if self.rel_step is None else self.rel_step)
+        return eps * (5.0 / self.steps if self.rel_step is None else self.rel_step)
 
     def _direction(self, slope: Tensor) -> Tensor:
-        return sparse(slope, self.sparsity) if self.norm == "l1" else steepest(slope, self.norm)
+        return slope.sign() if self.norm == "linf" else unit(slope, "l2")

@@ -51,8 +51,8 @@ class Perturbation(ABC):
     """
 
     norm: Norm
-    ray: ClassVar[bool] = False
-    """`run` is exactly x + eps * prepared: one straight line per image, which needs no gradient to follow."""
+    path: ClassVar[bool] = False
+    """`run` asks the network nothing: each image follows one path, continuous in eps, fixed by what was prepared."""
     ball: ClassVar[bool] = True
     """eps is the radius of a ball in `norm`; False: eps is a scale of another kind (a standard deviation)."""
 

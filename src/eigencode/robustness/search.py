@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eigencode.base.types import Bounds
+from eigencode.base.types import Bounds, Norm
 from eigencode.robustness.balls import DUAL, length
 from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
@@ -73,7 +73,7 @@ def smallest(
     high = torch.full_like(low, top + 1)  # lowest rung known to succeed
     stride = torch.full_like(low, _stride(ladder))
     point, distance = x.clone(), torch.full_like(low, torch.inf)
-    rung = ladder.position(guess(attack, model, x, goal)).clamp(0, top)
+    rung = ladder.position(guess(attack.norm, model, x, goal)).clamp(0, top)
     for _ in range(ROUNDS):
         rows = (high - low > 1).nonzero()[:, 0]
         if len(rows) == 0:
@@ -117,10 +117,10 @@ def _stride(ladder: Ladder) -> float:
     return max(1.0, round(math.log(1.4) / step))
 
 
-def guess(attack: Perturbation, model: Oracle, x: Tensor, goal: Goal) -> Float[Tensor, " n"]:
+def guess(norm: Norm, model: Oracle, x: Tensor, goal: Goal) -> Float[Tensor, " n"]:
     """Distance to the boundary if the network were linear, gap / ‖∇gap‖ in the dual norm; 0 without a gradient."""
     slope, value, _ = model.gradient(x, goal, "margin")
-    speed = length(slope, DUAL[attack.norm])
+    speed = length(slope, DUAL[norm])
     gap = -value.double()
     return torch.where(speed > 0, gap / speed.clamp_min(1e-300), 0.0).clamp(0, 1e30)
 

@@ -46,9 +46,9 @@ class KrotovHopfield(Rule):
         k: rank of the unit that is pushed away, ≥ 2.
         delta: strength Δ of that push, ≥ 0.
         radius: R > 0; the p-norm of every unit that wins converges to it.
-        start: `"normal"`, W ~ N(0, 1) as published, or `"radius"`, W ~ N(0, σ²) with σ such that ‖W_μ‖_p ≈ 2R
-            whatever the number of inputs: no unit starts so far out that it never wins, and none starts at R, where
-            it could be taken for converged.
+        spread: σ of the start W ~ N(0, σ²); 1 as published.  Units must start well outside the radius: a winner then
+            shrinks towards it and leaves the next sample to others.  Started near the radius, the first winner grows
+            into the mean image, wins everything, and no other unit learns (docs/concepts.md).
         precision: `"float32"`, or `"bfloat16"` for the two matrix products (sums in float32): several times faster
             on hardware that multiplies it natively.
 
@@ -65,18 +65,16 @@ class KrotovHopfield(Rule):
     k: int = 2
     delta: float = 0.4
     radius: float = 1.0
-    start: Literal["normal", "radius"] = "normal"
+    spread: float = 1.0
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        _check(self.p, self.k, self.delta, self.radius)
-        if self.start not in ("normal", "radius"):
-            raise InputError("unknown start", got=self.start, wanted="'normal' or 'radius'")
+        _check(self.p, self.k, self.delta, self.radius, self.spread)
         if self.precision not in ("float32", "bfloat16"):
             raise InputError("unknown precision", got=self.precision, wanted="'float32' or 'bfloat16'")
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-        return start(units, inputs, self.p, self.radius, self.start, generator)
+        return start(units, inputs, self.spread, generator)
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         strength = synapses(weight, self.p)
@@ -104,7 +102,7 @@ class KrotovHopfieldSequential(Rule):
     W ← W + ΔW / τ after every sample, so `lr` of the loop is 1/τ and the step is not normalised.
 
     Args:
-        p, k, delta, radius, start: as in `KrotovHopfield`.
+        p, k, delta, radius, spread: as in `KrotovHopfield`.
         losers: `"kth"`, only rank k is pushed away (the PNAS paper), or `"2..k"`, all ranks 2 to k are (the
             published sequential code); the same thing for k = 2.
 
@@ -120,18 +118,18 @@ class KrotovHopfieldSequential(Rule):
     k: int = 2
     delta: float = 0.4
     radius: float = 1.0
-    start: Literal["normal", "radius"] = "normal"
+    spread: float = 1.0
     losers: Literal["kth", "2..k"] = "kth"
 
     step_normalisation: ClassVar[Literal["max", "none"]] = "none"
 
     def __post_init__(self) -> None:
-        _check(self.p, self.k, self.delta, self.radius)
+        _check(self.p, self.k, self.delta, self.radius, self.spread)
         if self.losers not in ("kth", "2..k"):
             raise InputError("unknown losers", got=self.losers, wanted="'kth' or '2..k'")
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-        return start(units, inputs, self.p, self.radius, self.start, generator)
+        return start(units, inputs, self.spread, generator)
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         return synapses(weight, self.p)
@@ -171,15 +169,9 @@ def gather(
     return Rows(index, values, units[0], int((currents[0] < 0).sum()))
 
 
-def start(
-    units: int, inputs: int, p: float, radius: float, kind: str, generator: torch.Generator
-) -> Float[Tensor, "units inputs"]:
-    """Initial weights: N(0, 1), or N(0, σ²) with E‖W_μ‖_p^p = (2R)^p, i.e. σ = 2R / (inputs · E|z|^p)^(1/p)."""
-    weight = torch.randn(units, inputs, generator=generator, device=generator.device)
-    if kind == "normal":
-        return weight
-    moment = 2 ** (p / 2) * math.gamma((p + 1) / 2) / math.sqrt(math.pi)  # E|z|^p of a standard normal z
-    return weight.mul_(2 * radius / (inputs * moment) ** (1 / p))
+def start(units: int, inputs: int, spread: float, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
+    """Initial weights N(0, spread²), float32."""
+    return torch.randn(units, inputs, generator=generator, device=generator.device).mul_(spread)
 
 
 def check_rank(k: int, units: int) -> None:
@@ -187,12 +179,13 @@ def check_rank(k: int, units: int) -> None:
         raise InputError("k is larger than the layer", got=f"k = {k}, {units} units", wanted="2 <= k <= units")
 
 
-def _check(p: float, k: int, delta: float, radius: float) -> None:
+def _check(p: float, k: int, delta: float, radius: float, spread: float) -> None:
     for ok, name, got, wanted in (
         (p >= 1 and math.isfinite(p), "p", p, "a finite number >= 1"),
         (k >= 2, "k", k, "an integer >= 2"),
         (delta >= 0 and math.isfinite(delta), "delta", delta, "a finite number >= 0"),
         (radius > 0 and math.isfinite(radius), "radius", radius, "a finite number > 0"),
+        (spread > 0 and math.isfinite(spread), "spread", spread, "a finite number > 0"),
     ):
         if not ok:
             raise InputError(f"Krotov-Hopfield rule: {name} is out of range", got=got, wanted=wanted)

@@ -80,7 +80,7 @@ class Model(Strict):
     p: float = 3.0
     n: float | None = None
     radius: float = 1.0
-    start: Literal["normal", "radius"] = "normal"
+    spread: float = 1.0
     norm_p: float = 3.0
     batch_norm: bool = False
     local: Local | None = None

@@ -66,7 +66,7 @@ def _architecture(model: Model) -> dict[str, object]:
     if model.kind == "perceptron":
         return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm}
     n = 4.5 if model.n is None else model.n
-    return {**common, "p": model.p, "n": n, "radius": model.radius, "start": model.start}
+    return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
 
 
 def _data_cells(study: Study, images: Data, seed: int) -> Iterator[Cell]:

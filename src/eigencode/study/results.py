@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eigencode.models.convergence import Convergence
+from eigencode.models.convergence import Convergence, doubts
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
@@ -146,9 +146,7 @@ def _inherited(cell: Cell, store: Store) -> Iterable[str]:
     step: Step | None = cell.network
     while step is not None:
         if isinstance(step, LocallyTrained) and store.has(step):
-            state = Convergence.load(store.folder(step) / "convergence")
-            if not state.accepted:
-                yield f"the local layer has not converged: {state}"
+            yield from doubts(Convergence.load(store.folder(step) / "convergence"))
         step = next(iter(step.inputs()), None)
 
 

@@ -177,7 +177,7 @@ def _epoch(
             if not largest < float("inf"):
                 raise TrainingError(
                     f"local training diverged in epoch {epoch}, step {i // batch_size}: the largest change is {largest}"
-                    "\n  fix:    a smaller lr, or a start nearer to the radius (start='radius')"
+                    "\n  fix:    a smaller lr"
                 )
             alpha /= max(largest, TINY)
         weight.index_add_(0, change.units, change.values, alpha=alpha)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from eigencode.base.errors import InputError, TrainingError, nearest
 from eigencode.base.modes import evaluating
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
-from eigencode.base.types import Images
+from eigencode.base.types import Images, Space
 from eigencode.models.network import Network
+from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
+from eigencode.penalties.watch import watch
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.feed import Feed, feed
 from eigencode.training.run import Run, module_digest
@@ -65,7 +67,7 @@ def train_supervised(
     parameters: str = "all",
     epochs: int = 100,
     lr: float = 1e-3,
-    penalties: Sequence[tuple[float, nn.Module]] = (),
+    penalties: Weighted = (),
     batch_size: int = 1000,
     seed: int = 0,
     *,
@@ -115,7 +117,9 @@ def train_supervised(
     learn = _select(net, parameters)
     made = {"fused": True} if optimizer != "sgd" else {"momentum": momentum, "fused": True}
     opt = OPTIMIZERS[optimizer](learn, lr=lr, weight_decay=weight_decay, **made)
-    stage = "latent" if parameters == "readout" and not penalties else "unit"
+    terms_of = active(penalties)
+    seen = watch(net, terms_of)
+    stage = _stage(parameters, terms_of)
     data = feed(net, train, stage)
     held_out = feed(net, validation, stage) if validation is not None else None
     autocast = _autocast(data.y.device.type, precision)
@@ -149,10 +153,17 @@ def train_supervised(
                 group["lr"] = rate
             totals = torch.zeros(3, dtype=torch.float64)
             for x, y in data.batches(batch_size, seed, epoch):
-                with autocast():
+                for _, penalty in terms_of:
+                    penalty.prepare(net, train.pixels, epoch, run.step)
+                with seen, autocast():
                     logits = data.forward(x).float()
-                loss = F.cross_entropy(logits, y)
-                terms = {"cross-entropy": float(loss.detach())}
+                losses = {"cross-entropy": F.cross_entropy(logits, y)}
+                if terms_of:
+                    space: Space = "pixel" if data.stage == "pixel" else "unit"
+                    batch = seen.batch(x, y, logits, space=space, epoch=epoch, step=run.step, seed=seed)
+                    losses |= weighted(terms_of, batch)
+                loss = torch.stack(list(losses.values())).sum()
+                terms = {name: float(value.detach()) for name, value in losses.items()}
                 if not math.isfinite(sum(terms.values())):
                     raise _diverged(epoch, run.step, terms, saved)
                 opt.zero_grad(set_to_none=True)
@@ -192,6 +203,13 @@ def train_supervised(
         validation_accuracy=validation_accuracy,
         lr=rates,
     )
+
+
+def _stage(parameters: str, penalties: Weighted) -> str:
+    """How far the inputs can be computed once: a penalty may need the whole forward pass, or the pixels."""
+    if needs_pixels(penalties):
+        return "pixel"
+    return "latent" if parameters == "readout" and not penalties else "unit"
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""Straight-line perturbations: success on a whole grid of eps from a few forward passes per image."""
+"""Perturbations along a path: success on a whole grid of eps from a few forward passes per image."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,10 +12,10 @@ COARSE = 17
 SAFETY = 3.0
 
 
-class Ray:
+class Path:
     """One batch of images, one prepared direction each; `broken` tells success on a grid of eps.
 
-    The gap of the logits along a ray is a continuous function of eps.  It is evaluated at a few points of the
+    The gap of the logits along a path is a continuous function of eps.  It is evaluated at a few points of the
     grid; then every stretch in which it changes sign, or could reach zero if it were `SAFETY` times as steep as
     seen there and beside it, is halved until nothing is left to decide (Piyavskii 1972, with an estimated
     Lipschitz constant).  `exhaustive=True` evaluates every point instead; the tests compare both.

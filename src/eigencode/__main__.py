@@ -1,0 +1,5 @@
+"""`python -m eigencode`."""
+
+from eigencode.cli import main
+
+main()

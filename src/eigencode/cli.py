@@ -1,0 +1,215 @@
+"""The command line: thin, and quick to answer `--help` because everything heavy is imported when it is needed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from eigencode.study import Outcome, Step, Study
+    from eigencode.study.executor import Watch
+
+app = typer.Typer(
+    help="Spectrum, smoothness and robustness of neural codes.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Data sets: what is there, and how to get it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+StudyFile = Annotated[Path, typer.Argument(help="A study file (TOML), see the studies folder.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set models.KH.units=200")]
+StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
+DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with data sets; default: EIGENCODE_DATA.")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Run seeds 0 .. N-1 instead of the study's.")]
+DEFAULT_STORE = Path("store")
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    set_: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    data_dir: DataOption = None,
+    seeds: SeedsOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
+) -> None:
+    """Run a study: finish what is missing, print the table, write figures and the page."""
+    from rich.console import Console
+
+    from eigencode.report import StudyRun, build
+    from eigencode.report.table import show
+    from eigencode.study import Store, execute, plan
+    from eigencode.study.provenance import provenance
+    from eigencode.study.results import rows, write
+
+    with _explained():
+        chosen = _read(study, set_, seeds)
+        cells = plan(chosen, data_dir)
+        kept = Store(store)
+        outcome = execute([c.step for c in cells], kept, workers, None if quiet else _watch())
+        folder = store / "reports" / chosen.name
+        more = {"provenance": provenance(), "seconds": _seconds(kept, cells)}
+        write(folder, chosen, cells, rows(chosen, cells, kept), more)
+        finished = StudyRun(folder, store)
+        page = build(finished)
+        if json_:
+            sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
+        else:
+            show(finished, Console())
+            typer.echo(_told(outcome))
+            typer.echo(f"page: {page}")
+        if not outcome.ok:
+            for message in outcome.failed.values():
+                typer.echo(f"failed: {message}", err=True)
+            raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    study: StudyFile,
+    set_: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    data_dir: DataOption = None,
+    seeds: SeedsOption = None,
+) -> None:
+    """Say which steps of a study are finished and which are not."""
+    from collections import Counter
+
+    from eigencode.study import Store, plan
+    from eigencode.study.step import ordered
+
+    with _explained():
+        chosen = _read(study, set_, seeds)
+        steps = ordered([c.step for c in plan(chosen, data_dir)])
+        kept = Store(store)
+        total, done = Counter(s.name for s in steps), Counter(s.name for s in steps if kept.has(s))
+        for name, n in total.items():
+            typer.echo(f"{name:<10} {done[name]:>4} of {n}")
+        typer.echo(f"{'all':<10} {sum(done.values()):>4} of {len(steps)}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder with results.json, written by `eigencode run`.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Build the figures and the page of a finished study again; needs no data and trains nothing."""
+    from rich.console import Console
+
+    from eigencode.report import StudyRun, build
+    from eigencode.report.table import show
+
+    with _explained():
+        finished = StudyRun(folder, store)
+        page = build(finished)
+        show(finished, Console())
+        typer.echo(f"page: {page}")
+
+
+@data_app.command("list")
+def data_list(data_dir: DataOption = None) -> None:
+    """List the data sets, their size, and whether they are here."""
+    from eigencode.data import available
+
+    with _explained():
+        for entry in available(data_dir):
+            shape = "×".join(map(str, entry.shape))
+            place = "here" if entry.present else "not here: eigencode data fetch " + entry.name
+            typer.echo(f"{entry.name:<14} {shape:<9} {entry.train:>6} + {entry.test:<6} {place}")
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="Name of a data set.")], data_dir: DataOption = None) -> None:
+    """Download a data set and check it against its published checksum."""
+    from eigencode.data import fetch
+
+    with _explained():
+        fetch(name, data_dir)
+        typer.echo(f"{name} is here")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has: versions, threads, matrix hardware, data sets."""
+    with _explained():
+        import torch
+
+        from eigencode.data import available
+        from eigencode.study.provenance import provenance
+
+        for key, value in provenance().items():
+            typer.echo(f"{key:<12} {value}")
+        typer.echo(f"{'instructions':<12} {torch.backends.cpu.get_cpu_capability()}")
+        typer.echo(f"{'data':<12} {', '.join(d.name for d in available() if d.present)}")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _read(path: Path, overrides: list[str] | None, seeds: int | None) -> "Study":
+    from eigencode.study import read_study
+
+    words = list(overrides or [])
+    if seeds is not None:
+        words.append(f"seeds={list(range(seeds))}")
+    return read_study(path, words)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Our own errors as a message and an exit code; anything else is a defect and keeps its traceback."""
+    from eigencode.base.errors import EigencodeError
+
+    try:
+        yield
+    except EigencodeError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; every finished step is kept, the same command goes on from here", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def _watch() -> "Watch":
+    """One line per step that took a second or more; on a terminal a moving line as well."""
+
+    def told(event: str, step: "Step", seconds: float, done: int, total: int) -> None:
+        live = sys.stderr.isatty()
+        if event == "start" and live:
+            sys.stderr.write(f"\r\033[K[{done}/{total}] {step.describe()} …")
+            sys.stderr.flush()
+        elif event in ("done", "failed", "skipped") and (seconds >= 1 or event != "done"):
+            sys.stderr.write(
+                ("\r\033[K" if live else "") + f"[{done}/{total}] {event} {step.describe()}  {seconds:.1f} s\n"
+            )
+
+    return told
+
+
+def _told(outcome: "Outcome") -> str:
+    from eigencode.base.progress import clock
+
+    parts = [f"{len(outcome.done)} steps done", f"{len(outcome.cached)} already there"]
+    parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
+    parts += [f"{len(outcome.skipped)} skipped"] if outcome.skipped else []
+    return f"{', '.join(parts)}, {clock(outcome.seconds)}"
+
+
+def _seconds(store, cells) -> float:  # type: ignore[no-untyped-def]
+    """Computing time of all finished steps, whenever they ran."""
+    from eigencode.study.step import ordered
+
+    return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

@@ -1,0 +1,1 @@
+"""Recipes: named combinations of networks, penalties and settings."""
