@@ -108,7 +108,8 @@ def jacobian_norm(
         >>> closed.method, bool((closed.value - exact.value).abs().max() < 1e-6)
         ('closed', True)
 
-    Source: closed form from the chain rule; estimator of Hoffman, Roberts and Yaida 2019 (arXiv 1908.02729), algorithm 1.
+    Source: closed form from the chain rule; estimator of Hoffman, Roberts and Yaida 2019 (arXiv 1908.02729),
+    algorithm 1.
     Differs from the Jacobian penalty of that paper by the square root and the factor ½.
     """
     if len(x) == 0 or batch_size < 1:

@@ -33,21 +33,26 @@ class Run:
         elif patience is not None and self.epoch - 1 - self.best_epoch >= patience:
             self.stopped = True
 
-    def save(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write everything the rest of the run depends on."""
+    def save(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer, *more: nn.Module) -> None:
+        """Write everything the rest of the run depends on; `more` are penalties with a state of their own."""
         tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+        tensors |= {f"more{i}.{k}": v for i, module in enumerate(more) for k, v in module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
         tensors |= {f"optimizer.{i}.{k}": v for i, k, v in _optimizer_tensors(optimizer)}
         names = ("epoch", "step", "seconds", "best_epoch", "best_accuracy", "stopped")
         checkpoint.save(tensors | {"history": self.history}, {k: getattr(self, k) for k in names})
 
-    def restore(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def restore(
+        self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer, *more: nn.Module
+    ) -> None:
         """Continue from the checkpoint if there is one."""
         state = checkpoint.load()
         if state is None:
             return
         tensors, values = state
         net.load_state_dict(_under("net.", tensors))
+        for i, module in enumerate(more):
+            module.load_state_dict(_under(f"more{i}.", tensors))
         self.best_state = _under("best.", tensors)
         self.history = tensors["history"]
         for name, value in values.items():

@@ -119,6 +119,7 @@ def train_supervised(
     opt = OPTIMIZERS[optimizer](learn, lr=lr, weight_decay=weight_decay, **made)
     terms_of = active(penalties)
     seen = watch(net, terms_of)
+    stateful = [penalty for _, penalty in terms_of]
     stage = _stage(parameters, terms_of)
     data = feed(net, train, stage)
     held_out = feed(net, validation, stage) if validation is not None else None
@@ -141,7 +142,7 @@ def train_supervised(
     )
     saved = Checkpoint(Path(checkpoint), identity) if checkpoint is not None else None
     if saved is not None:
-        run.restore(saved, net, opt)
+        run.restore(saved, net, opt, *stateful)
     began = time.monotonic() - run.seconds
     callbacks = tuple(callbacks)
     with _only(net, learn), _training(net, parameters):
@@ -183,7 +184,7 @@ def train_supervised(
             told = [c.on_epoch(Progress(net, epoch, run.step, rate, terms, accuracy)) for c in callbacks]
             run.stopped = run.stopped or any(told)
             if saved is not None and (run.epoch % checkpoint_every == 0 or run.epoch == epochs or run.stopped):
-                run.save(saved, net, opt)
+                run.save(saved, net, opt, *stateful)
     if keep == "best" and run.best_state:
         net.load_state_dict(run.best_state)
     opt.zero_grad(set_to_none=True)
