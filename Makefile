@@ -1,0 +1,37 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+STORE  ?= store
+
+.PHONY: demo test check bench lint types slow clean
+
+demo: $(STAMP)  ## run the main study on real images and say where its page is
+	$(BIN)/eigencode run studies/demo.toml --store $(STORE) --workers 2
+
+test: $(STAMP)  ## the fast tests: no network, no accelerator needed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+slow: $(STAMP)  ## the tests that take minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+check: lint types test  ## what continuous integration runs
+
+bench: $(STAMP)  ## speed against a straightforward implementation, in the same run; writes published/bench.json
+	$(BIN)/python -m benchmarks --out published/bench.json
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) store
