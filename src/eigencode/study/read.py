@@ -1,7 +1,7 @@
 """Read a study file: TOML, recipes, overrides, and errors that name the key and the nearest valid one."""
 
 import tomllib
-import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from eigencode.study.config import Study
 from eigencode.study.recipes.networks import RECIPES
 
 
-def read_study(path: Path | str, overrides: typing.Sequence[str] = ()) -> Study:
+def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     """The study in a TOML file, after `key.path=value` overrides.
 
     Raises:
@@ -29,7 +29,7 @@ def read_study(path: Path | str, overrides: typing.Sequence[str] = ()) -> Study:
     return study(raw, overrides)
 
 
-def study(raw: dict[str, Any], overrides: typing.Sequence[str] = ()) -> Study:
+def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
     """The study described by a dictionary (what a TOML file holds), after overrides."""
     for text in overrides:
         _override(raw, text)
