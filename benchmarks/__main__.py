@@ -26,7 +26,8 @@ def main() -> None:
         for r in importlib.import_module(f"benchmarks.{name}").run():
             wanted = "" if math.isnan(r.wanted) else f"{r.wanted:.1f}"
             print(
-                f"{r.work:<58} {r.straightforward_s:>13.4f} s {r.product_s:>8.4f} s {r.ratio:>7.1f} {wanted:>7}  {r.note}"
+                f"{r.work:<58} {r.straightforward_s:>13.4f} s {r.product_s:>8.4f} s {r.ratio:>7.1f} {wanted:>7}  "
+                f" {r.note}"
             )
             row = {**asdict(r), "ratio": r.ratio}
             results.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})

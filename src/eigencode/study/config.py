@@ -55,6 +55,14 @@ class ScheduleChoice(Strict):
     scale: float = 30.0
 
 
+class AdversarialChoice(Strict):
+    """Adversarial training, see `training.Adversarial`."""
+
+    attack: Choice = Choice.model_validate({"name": "PGD", "steps": 7, "random_start": True})
+    eps: float = Field(ge=0)
+    space: Literal["pixel", "unit"] = "unit"
+
+
 class Supervised(Strict):
     """Training by gradient."""
 
@@ -70,6 +78,7 @@ class Supervised(Strict):
     patience: int | None = None
     keep: Literal["last", "best"] = "last"
     penalties: tuple[WeightedPenalty, ...] = ()
+    adversarial: AdversarialChoice | None = None
 
 
 class Model(Strict):

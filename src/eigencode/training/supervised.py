@@ -17,10 +17,12 @@ from eigencode.base.errors import InputError, TrainingError, nearest
 from eigencode.base.modes import evaluating
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
+from eigencode.base.seeding import stream
 from eigencode.base.types import Images, Space
 from eigencode.models.network import Network
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
+from eigencode.training.adversarial import Adversarial
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.feed import Feed, feed
 from eigencode.training.run import Run, module_digest
@@ -77,6 +79,7 @@ def train_supervised(
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
+    adversarial: Adversarial | None = None,
     validation: Images | None = None,
     patience: int | None = None,
     keep: Literal["last", "best"] = "last",
@@ -99,6 +102,7 @@ def train_supervised(
         optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
         clip_norm: largest L2 norm of the whole gradient, or None.
         precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32).
+        adversarial: train on perturbed batches, see `Adversarial`.
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
         keep: weights of the last epoch, or of the best validation accuracy.
@@ -120,7 +124,7 @@ def train_supervised(
     terms_of = active(penalties)
     seen = watch(net, terms_of)
     stateful = [penalty for _, penalty in terms_of]
-    stage = _stage(parameters, terms_of)
+    stage = _stage(net, parameters, terms_of, adversarial)
     data = feed(net, train, stage)
     held_out = feed(net, validation, stage) if validation is not None else None
     autocast = _autocast(data.y.device.type, precision)
@@ -135,6 +139,7 @@ def train_supervised(
             "schedule": repr(schedule),
             "optimizer": [optimizer, momentum, weight_decay, clip_norm, precision],
             "penalties": [(c, repr(p)) for c, p in penalties],
+            "adversarial": repr(adversarial),
             "stop": [patience, keep],
             "data": [train.sha256, validation.sha256 if validation is not None else None],
             "start": module_digest(net),
@@ -154,6 +159,8 @@ def train_supervised(
                 group["lr"] = rate
             totals = torch.zeros(3, dtype=torch.float64)
             for x, y in data.batches(batch_size, seed, epoch):
+                if adversarial is not None:
+                    x = adversarial.worst(net, data.forward, x, y, stream(seed, "adversarial", run.step))
                 for _, penalty in terms_of:
                     penalty.prepare(net, train.pixels, epoch, run.step)
                 with seen, autocast():
@@ -206,11 +213,15 @@ def train_supervised(
     )
 
 
-def _stage(parameters: str, penalties: Weighted) -> str:
-    """How far the inputs can be computed once: a penalty may need the whole forward pass, or the pixels."""
-    if needs_pixels(penalties):
+def _stage(net: nn.Module, parameters: str, penalties: Weighted, adversarial: Adversarial | None) -> str:
+    """How far the inputs can be computed once: not beyond what a penalty or an attack differentiates by."""
+    if adversarial is not None and adversarial.space == "unit" and not isinstance(net, Network):
+        raise InputError("adversarial training in unit space needs a network of this package", got=type(net).__name__)
+    if needs_pixels(penalties) or (adversarial is not None and adversarial.space == "pixel"):
+        if adversarial is not None and adversarial.space == "unit":
+            raise InputError("a penalty by pixels and an attack in unit space do not go together", fix="space='unit'")
         return "pixel"
-    return "latent" if parameters == "readout" and not penalties else "unit"
+    return "latent" if parameters == "readout" and not penalties and adversarial is None else "unit"
 
 
 def _check(

@@ -8,6 +8,21 @@ from typing import Any
 _BP_SCHEDULE = {"kind": "piecewise", "boundaries": [30, 90, 120, 160], "factors": [1.0, 0.5, 0.2, 0.1, 0.01]}
 _BP = {"epochs": 1000, "lr": 1e-3, "batch_size": 1000, "schedule": _BP_SCHEDULE}
 
+_SPECREG_SCHEDULE = {"kind": "exponential", "start": 90, "scale": 30.0}
+
+
+def _penalised(name: str, coefficient: float, **settings: Any) -> dict[str, Any]:
+    """Backpropagation plus one penalty."""
+    penalty = {"name": name, "coefficient": coefficient, **settings}
+    return {"kind": "perceptron", "supervised": {**_BP, "penalties": [penalty]}}
+
+
+def _spectral(coefficient: float, schedule: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """Backpropagation with BatchNorm after the ReLU and the spectral penalty on the latent representation."""
+    model = _penalised("Spectral", coefficient, place="latent", **settings)
+    return {**model, "batch_norm": True, "supervised": {**model["supervised"], "schedule": schedule}}
+
+
 RECIPES: dict[str, dict[str, Any]] = {
     "Init": {"kind": "perceptron"},
     "KH": {
@@ -24,4 +39,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "supervised": {"parameters": "readout", "epochs": 1000, "lr": 1e-3, "batch_size": 1000},
     },
     "BP": {"kind": "perceptron", "supervised": _BP},
+    "L2": _penalised("Lp", 5e-4, p=2.0, parameters="all"),
+    "JReg": _penalised("Jacobian", 1e-3, place="latent", space="unit"),
+    "SpecReg": _spectral(1.0, _SPECREG_SCHEDULE, alpha=1.0, tau=0),
+    "SpecReg-KH": _spectral(1e-3, {"kind": "constant"}, alpha=2.62, tau=10),
+    "BP-BN": {"kind": "perceptron", "batch_norm": True, "supervised": _BP},
+    "PGD-AT": {"kind": "perceptron", "supervised": {**_BP, "adversarial": {"eps": 0.005}}},
 }

@@ -11,9 +11,10 @@ from eigencode.models.files import load, save
 from eigencode.models.network import Network, krotov_hopfield, perceptron
 from eigencode.models.pruning import prune
 from eigencode.study.catalogue import make, module_of
-from eigencode.study.config import Choice, Local, Supervised
+from eigencode.study.config import AdversarialChoice, Choice, Local, Supervised
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
+from eigencode.training.adversarial import Adversarial
 from eigencode.training.local import train_local
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
@@ -107,17 +108,21 @@ class Trained(NetworkStep):
         return Supervised(**self.supervised)
 
     def uses(self) -> tuple[str, ...]:
-        return tuple(module_of("penalties", p) for p in self.plan.penalties)
+        chosen = [module_of("penalties", p) for p in self.plan.penalties]
+        if self.plan.adversarial is not None:
+            chosen.append(module_of("robustness", self.plan.adversarial.attack))
+        return tuple(chosen)
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
         plan = self.plan
-        settings = plan.model_dump(exclude={"penalties", "schedule"})
+        settings = plan.model_dump(exclude={"penalties", "schedule", "adversarial"})
         train, validation = self.training_images()
         record = train_supervised(
             net,
             train,
             penalties=[(p.coefficient, make("penalties", p)) for p in plan.penalties],
+            adversarial=_adversarial(plan.adversarial),
             schedule=Schedule(**plan.schedule.model_dump()),
             validation=validation,
             seed=self.seed,
@@ -126,6 +131,10 @@ class Trained(NetworkStep):
         )
         save(net, folder / WEIGHTS)
         _keep(record, folder / "training")
+
+
+def _adversarial(choice: AdversarialChoice | None) -> Adversarial | None:
+    return None if choice is None else Adversarial(make("robustness", choice.attack), choice.eps, choice.space)
 
 
 def network(folder: Path) -> Network:
