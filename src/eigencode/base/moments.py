@@ -30,6 +30,8 @@ class Moments:
     @classmethod
     def of(cls, x: Float[Tensor, "samples units"]) -> "Moments":
         """Moments of one batch of any floating type."""
+        if len(x) == 0:
+            raise InputError("no samples to measure", got=tuple(x.shape), wanted="at least one row")
         z = x.detach().double()
         mean = z.mean(0)
         if not bool(torch.isfinite(mean).all()):  # a NaN or Inf anywhere in a column reaches its mean
@@ -45,7 +47,7 @@ class Moments:
         return cls(len(z), mean + rest, gram(z))
 
     @classmethod
-    def over(cls, batches: Iterable[Float[Tensor, "samples units"]]) -> "Moments":
+    def over(cls, batches: Iterable[Float[Tensor, "_ units"]]) -> "Moments":
         """Moments of all batches of an iterator, one batch in memory at a time."""
         total: Moments | None = None
         for batch in batches:

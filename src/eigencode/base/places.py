@@ -91,7 +91,7 @@ def _resolve(module: nn.Module, place: str) -> nn.Module | None:
     if place in ("input", "logits"):
         return None
     aliases: dict[str, str] = getattr(module, "places", {})
-    modules: dict[str, nn.Module] = dict(module.named_modules())
+    modules: dict[str, nn.Module] = dict(module.named_modules(remove_duplicate=False))  # a shared layer has two names
     name = aliases.get(place, place)
     if not place or name not in modules:
         known = ["input", "logits", *aliases, *(n for n in modules if n)]
@@ -121,7 +121,7 @@ def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
     if target is not None:
         handles.append(target.register_forward_hook(_stop))
     try:
-        output: Tensor = module(x)
+        output = module(x)
     except _Found as found:
         return found.value
     finally:
@@ -132,7 +132,7 @@ def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
             f"{type(module).__name__}: the submodule at {place!r} was never called",
             wanted="a place on the way from images to logits",
         )
-    return output
+    return _tensor(output)
 
 
 def _give_input(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
@@ -140,13 +140,17 @@ def _give_input(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
 
 
 def _stop(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    raise _Found(_tensor(output))
+
+
+def _tensor(output: Any) -> Tensor:
     if not isinstance(output, Tensor):
         raise InputError(
             "the output of this place is not a tensor",
             got=type(output).__name__,
             fix="name a submodule inside it",
         )
-    raise _Found(output)
+    return output
 
 
 Logits = Callable[[Tensor], Tensor]

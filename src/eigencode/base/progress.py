@@ -63,9 +63,9 @@ def clock(seconds: float) -> str:
     >>> clock(0.4), clock(75), clock(4000)
     ('0.4 s', '1 min 15 s', '1 h 06 min')
     """
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from eigencode.base.errors import InputError
+
 if TYPE_CHECKING:
     import xarray
 
@@ -19,7 +21,7 @@ R = TypeVar("R", bound="Record")
 
 class Record:
     """Base of every result.  A subclass is a frozen dataclass whose fields are numbers, strings, tuples, dicts of
-    these, other records, or CPU tensors; `dims` names the axes of its tensors.
+    these, other records without tensors, or CPU tensors; `dims` names the axes of its tensors.
 
     `np.asarray` works on every tensor of a record.  A tensor field whose name is also the name of an axis becomes
     the coordinate of that axis in `to_dataset()`.
@@ -41,7 +43,7 @@ class Record:
 
         text = json.dumps({"record": type(self).__name__, **self.scalars()}, indent=1, allow_nan=True)
         (folder / "record.json").write_text(text + "\n")
-        arrays = {k: v.contiguous() for k, v in self.tensors().items()}
+        arrays = {k: v.contiguous().clone() for k, v in self.tensors().items()}  # two fields may share one tensor
         if arrays:
             save_file(arrays, str(folder / "arrays.safetensors"))
 
@@ -111,6 +113,8 @@ class Estimate(Record):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Record):
+        if value.tensors():
+            raise InputError("a nested record with arrays cannot be kept", got=type(value).__name__)
         return value.scalars()
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
@@ -120,13 +124,16 @@ def _plain(value: Any) -> Any:
 
 
 def _restore(hint: Any, value: Any) -> Any:
-    if isinstance(hint, type) and issubclass(hint, Record) and isinstance(value, dict):
-        return hint._build(value)
-    return _tuples(value)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+    """JSON back to the type of a field: lists become tuples, and dicts records where the annotation says so."""
+    kinds = [k for k in (hint, *typing.get_args(hint)) if isinstance(k, type) and issubclass(k, Record)]
+    kind = kinds[0] if kinds else None
+    if isinstance(value, list):
+        return tuple(_restore(kind, v) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if kind is not None and typing.get_origin(hint) is not dict:
+        return kind._build(value)
+    return {k: _restore(kind, v) for k, v in value.items()}
 
 
 def host(x: Tensor, dtype: torch.dtype | None = torch.float64) -> Tensor:

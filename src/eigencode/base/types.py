@@ -81,11 +81,18 @@ class Images:
 
     def __post_init__(self) -> None:
         pixels, y = self.pixels, self.y
-        if pixels.ndim != 4 or len(pixels) == 0:
+        if not isinstance(pixels, Tensor) or not isinstance(y, Tensor):
+            raise InputError(
+                f"{self.name}: wrong type of images or labels",
+                got=f"{type(pixels).__name__}, {type(y).__name__}",
+                wanted="two torch tensors",
+                fix="torch.as_tensor(array)",
+            )
+        if pixels.ndim != 4 or pixels.numel() == 0:
             raise InputError(
                 f"{self.name}: images have the wrong shape",
                 got=tuple(pixels.shape),
-                wanted="N C H W with N >= 1",
+                wanted="N C H W, each >= 1",
                 fix="reshape, e.g. x[:, None] for grey images or x.permute(0, 3, 1, 2) for channels last",
             )
         if y.ndim != 1 or len(y) != len(pixels) or y.dtype.is_floating_point:

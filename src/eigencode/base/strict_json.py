@@ -1,0 +1,33 @@
+"""JSON that every parser can read: no bare NaN or Infinity, which Python writes and the standard does not know."""
+
+import json
+import math
+from typing import Any
+
+
+def dumps(value: Any) -> str:
+    """Indented JSON; NaN becomes null, and an infinity the string "Infinity" or "-Infinity".
+
+    >>> print(dumps([1.5, float("nan"), float("-inf")]).replace("\\n", ""))
+    [ 1.5, null, "-Infinity"]
+    """
+    return json.dumps(_strict(value), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def number(value: float | str | None) -> float:
+    """The number behind what `dumps` wrote for it.
+
+    >>> number(None), number("Infinity"), number(2)
+    (nan, inf, 2.0)
+    """
+    return math.nan if value is None else float(value)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _strict(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value

@@ -1,0 +1,192 @@
+"""A place of any module as a function of its images, without a trace in the module."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.places import Code, at, logits_of, unit_points
+
+
+class Halver(nn.Module):
+    """A `norm` with a derivative that cannot be missed: x -> x / (2 sum x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / (2 * x.sum((1, 2, 3), keepdim=True))
+
+
+class Net(nn.Module):
+    places: ClassVar[dict[str, str]] = {"code": "body.1"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = Halver()
+        self.body = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU())
+        self.flat = nn.Flatten()
+        self.top = nn.Linear(18, 3)
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.top(self.flat(self.body(self.norm(x))))
+
+
+@pytest.fixture
+def net() -> Net:
+    net = Net()
+    net.train()
+    net.body[1].running_mean.uniform_(-1, 1)
+    return net
+
+
+X = torch.rand(5, 1, 4, 4, generator=torch.Generator().manual_seed(1)) + 0.1
+
+
+def by_hand(net: Net, u: Tensor, place: str) -> Tensor:
+    net = net.eval()
+    conv = net.body[0](u)
+    normed = net.body[1](conv)
+    last = net.top(normed.relu().flatten(1))
+    result = {"input": u, "body.0": conv, "code": normed, "body.1": normed, "body": normed.relu(), "logits": last}
+    return result[place].flatten(1)
+
+
+@pytest.mark.parametrize("place", ["input", "body.0", "code", "body.1", "body", "logits"])
+@pytest.mark.parametrize("space", ["pixel", "unit"])
+def test_every_kind_of_place(net: Net, place: str, space: str, leaves_no_trace) -> None:
+    code = at(net, place, space)
+    leaves_no_trace(net, X, lambda: code(X))
+    found = code(X)
+    assert all(m.training for m in net.modules())
+    torch.testing.assert_close(found, by_hand(net, X if space == "unit" else net.norm(X), place), rtol=0, atol=0)
+
+
+def test_unit_space_at_the_normed_images_is_pixel_space(net: Net) -> None:
+    unit, pixel = at(net, "code", "unit"), at(net, "code")
+    torch.testing.assert_close(unit.points(X), net.norm(X), rtol=0, atol=0)
+    torch.testing.assert_close(pixel.points(X), X, rtol=0, atol=0)
+    torch.testing.assert_close(unit(unit.points(X)), pixel(X), rtol=0, atol=0)
+    torch.testing.assert_close(unit_points(net, X), net.norm(X), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("place", ["input", "code", "logits"])
+def test_the_unit_space_gradient_does_not_pass_through_norm(net: Net, place: str) -> None:
+    u = net.norm(X).clone().requires_grad_()
+    (found,) = torch.autograd.grad(at(net, place, "unit")(u).square().sum(), u)
+    (wanted,) = torch.autograd.grad(by_hand(net, u, place).square().sum(), u)
+    torch.testing.assert_close(found, wanted)
+    net.train()
+    x = X.clone().requires_grad_()
+    (pixel,) = torch.autograd.grad(at(net, place)(x).square().sum(), x)
+    (through,) = torch.autograd.grad(by_hand(net, net.norm(x), place).square().sum(), x)
+    torch.testing.assert_close(pixel, through)
+    assert float((pixel - found).abs().max()) > 1e-3 * float(found.abs().max())
+
+
+def test_the_place_norm_in_unit_space_is_the_point_itself(net: Net) -> None:
+    torch.testing.assert_close(at(net, "norm", "unit")(X), X.flatten(1), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("place", ["code", "logits"])
+def test_gradients_reach_the_parameters(net: Net, place: str) -> None:
+    at(net, place)(X).sum().backward()
+    assert net.body[0].weight.grad is not None
+
+
+class Broken(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("boom")
+
+
+def test_hooks_and_modes_are_restored_after_an_error(net: Net) -> None:
+    net.body[0] = Broken()
+    for place, space in (("code", "unit"), ("logits", "unit"), ("body.2", "pixel")):
+        with pytest.raises(RuntimeError, match="boom"):
+            at(net, place, space)(X)
+    assert all(m.training for m in net.modules())
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_what_comes_after_the_place_does_not_run(net: Net) -> None:
+    net.top = Broken()
+    torch.testing.assert_close(at(net, "code")(X), by_hand_code(net))
+
+
+def by_hand_code(net: Net) -> Tensor:
+    net.eval()
+    return net.body[1](net.body[0](net.norm(X))).flatten(1)
+
+
+class Twice(nn.Module):
+    """One layer under two names, run twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.step = nn.Linear(16, 16)
+        self.again = self.step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.again(self.step(self.flat(x)))
+
+
+@pytest.mark.parametrize("name", ["step", "again"])
+def test_a_module_called_twice_is_read_at_its_first_call_by_any_of_its_names(name: str) -> None:
+    net = Twice()
+    torch.testing.assert_close(at(net, name)(X), net.step(X.flatten(1)), rtol=0, atol=0)
+    torch.testing.assert_close(at(net, "logits")(X), net.step(net.step(X.flatten(1))), rtol=0, atol=0)
+
+
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+class First(nn.Module):
+    def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
+        return pair[0]
+
+
+@pytest.mark.parametrize(("net", "place"), [(nn.Sequential(Pair(), First()), "0"), (Pair(), "logits")])
+def test_an_output_that_is_no_tensor_is_an_error(net: nn.Module, place: str) -> None:
+    with pytest.raises(InputError, match=r"not a tensor\n  got:    tuple"):
+        at(net, place)(X)
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_wrong_places_and_spaces_are_named_at_once(net: Net) -> None:
+    with pytest.raises(InputError, match=r"(?s)Net has no place 'body\.7'.*did you mean 'body\.\d'"):
+        at(net, "body.7")
+    with pytest.raises(InputError, match="no place ''"):
+        at(net, "")
+    with pytest.raises(InputError, match="no unit space"):
+        at(nn.Sequential(nn.Flatten()), "0", "unit")
+    with pytest.raises(InputError, match="never called"):
+        at(net, "unused")(X)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_unknown_space(net: Net) -> None:
+    with pytest.raises(InputError, match="unknown space"):
+        at(net, "code", "unti")  # type: ignore[arg-type]
+
+
+def test_logits_of_modules_codes_and_functions(net: Net) -> None:
+    logits, points = logits_of(net, "unit")
+    net.eval()
+    torch.testing.assert_close(logits(points(X)), net(X))
+    code = at(net, "code")
+    assert logits_of(code, "unit")[0] is code  # a code brings its own space
+    plain, same = logits_of(lambda x: x.flatten(1), "pixel")
+    torch.testing.assert_close((plain(X), same(X)), (X.flatten(1), X), rtol=0, atol=0)
+    with pytest.raises(InputError, match="plain function has no unit space"):
+        logits_of(torch.relu, "unit")
+    with pytest.raises(InputError, match="not a network"):
+        logits_of(3, "pixel")
+
+
+def test_a_code_prints_its_place_and_space(net: Net) -> None:
+    code = at(net, "code", "unit")
+    assert isinstance(code, Code)
+    assert "place='code', space='unit'" in repr(code)

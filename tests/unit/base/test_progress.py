@@ -1,0 +1,96 @@
+"""A progress bar for people only, gone when the work is."""
+
+import io
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from eigencode.base import progress as module
+from eigencode.base.progress import clock, progress, quiet
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    screen = Terminal()
+    monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=screen))
+    return screen
+
+
+@pytest.fixture
+def slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock takes a second."""
+    seconds = iter(range(10_000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(seconds)))
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_it_shows_label_fraction_and_time_left_and_cleans_up(terminal: Terminal) -> None:
+    assert list(progress(range(10), "counting sheep")) == list(range(10))
+    frames = terminal.getvalue().split("\r\033[K")
+    assert frames[-1] == ""
+    shown = [re.findall(r"(\d+)%  (.+) left", f) for f in frames[1:-1]]
+    assert shown[0] == [("30", "7.0 s")]  # patience 2 s: first after item 3, 3 s gone, 7 items of 1 s left
+    assert shown[-1] == [("100", "0.0 s")]
+    assert all(f.startswith("counting sheep") for f in frames[1:-1])
+
+
+def test_quick_work_shows_nothing(terminal: Terminal) -> None:
+    assert list(progress([1, 2, 3], "quick")) == [1, 2, 3]
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_quiet_files_and_unknown_lengths_show_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    with quiet():
+        assert list(progress(range(10), "x")) == list(range(10))
+        with quiet(False):
+            list(progress(range(10), "x"))
+            assert terminal.getvalue() != ""
+    written = terminal.getvalue()
+    assert list(progress(iter(range(10)), "x")) == list(range(10))
+    assert list(progress([], "x")) == []
+    assert terminal.getvalue() == written
+    plain = io.StringIO()
+    monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=plain))
+    assert list(progress(range(10), "x")) == list(range(10))
+    assert plain.getvalue() == ""
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_an_iterator_with_a_total_is_shown(terminal: Terminal) -> None:
+    assert list(progress(iter(range(10)), "x", total=10)) == list(range(10))
+    assert "100%" in terminal.getvalue()
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_the_line_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
+    def work() -> None:
+        for i in progress(range(10), "x"):
+            if i == 5:
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert terminal.getvalue().endswith("\r\033[K")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 00 s"),
+        (60, "1 min 00 s"),
+        (3599.4, "59 min 59 s"),
+        (7260, "2 h 01 min"),
+    ],
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
