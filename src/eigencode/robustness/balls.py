@@ -44,8 +44,8 @@ def length(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, " n"]:
     return size
 
 
-def per_image(values: Float[Tensor, " n"], like: Float[Tensor, "n *image"]) -> Tensor:
-    """`values` in the type of `like`, shaped to multiply it."""
+def per_image(values: Float[Tensor, " n"], like: Tensor) -> Tensor:
+    """`values`, one per image, in the type of the images `like` and shaped to multiply them."""
     return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
