@@ -49,8 +49,9 @@ class KrotovHopfield(Rule):
         spread: σ of the start W ~ N(0, σ²); 1 as published.  Units must start well outside the radius: a winner then
             shrinks towards it and leaves the next sample to others.  Started near the radius, the first winner grows
             into the mean image, wins everything, and no other unit learns (docs/concepts.md).
-        precision: `"float32"`, or `"bfloat16"` for the two matrix products (sums in float32): several times faster
-            on hardware that multiplies it natively.
+        precision: `"float32"`, or `"bfloat16"` for the matrix product h (8 bits per factor and per h, the sum in
+            float32): several times faster on hardware that multiplies it natively.  Units whose h differ by less
+            than that may swap ranks; everything after h is float32.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eqs. 3, 9, 10; arXiv 2405.00679, appendix.  Differs from the
     published code by the sum being returned raw (that code divides by max|ΔW| inside the rule; here the loop does).
@@ -141,7 +142,7 @@ class KrotovHopfieldSequential(Rule):
         derived: Shaped[Tensor, "units inputs"] | None = None,
     ) -> Rows:
         check_rank(self.k, len(weight))
-        h = x @ (self.derive(weight) if derived is None else derived).T
+        h = x.to(weight.dtype) @ (self.derive(weight) if derived is None else derived).T
         length = weight.abs().pow(self.p).sum(1).pow((self.p - 1) / self.p).clamp_min(1e-30)  # ⟨W,W⟩^((p−1)/p)
         order = (h / length).topk(self.k, dim=1).indices
         units = order.T if self.losers == "2..k" else order[:, [0, -1]].T

@@ -70,6 +70,4 @@ class Rule(ABC):
         if not bool(torch.isfinite(x).all() and torch.isfinite(W).all()):
             raise InputError("NaN or Inf in the batch or the weights", wanted="finite numbers")
         change = self.rows(x, W)
-        delta = torch.zeros_like(W)
-        delta[change.units] = change.values
-        return delta
+        return torch.zeros_like(W).index_add_(0, change.units, change.values)
