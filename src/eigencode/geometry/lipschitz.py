@@ -1,0 +1,160 @@
+"""How fast a representation can change at all: bounds from above and from below."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
+from eigencode.base.record import Record
+from eigencode.base.types import Space
+from eigencode.geometry.spectral_norm import spectral_norm
+
+
+@dataclass(frozen=True)
+class LipschitzUpper(Record):
+    """An upper bound L on ‖z(x) − z(x')‖₂ / ‖x − x'‖₂ over a region: a product of one factor per layer.
+
+    Attributes:
+        value: product of `factors`; inf where no bound exists on this region.
+        factors: one per layer: the spectral norm of its matrix times the steepest slope of its nonlinearity within
+            reach (with the scales of a BatchNorm multiplied in); for images in pixels the unit norm comes first.
+        included: what each factor is, in words.
+        radius: the region is the ball ‖x‖₂ <= radius of `space` (pixels: ‖x‖_p >= smallest as well); inf: everywhere.
+        place, space: of the representation and of x.
+    """
+
+    value: float
+    factors: Float[Tensor, " layer"]
+    included: tuple[str, ...]
+    radius: float
+    place: str
+    space: str
+    norm: str = "L2 to L2"
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {"factors": ("layer",)}
+
+
+def lipschitz_upper(
+    net: nn.Module, place: str = "logits", space: Space = "unit", radius: float = math.inf, smallest: float = 0.0
+) -> LipschitzUpper:
+    """Product of layer bounds: every factor is exact, their product is usually far above the true constant.
+
+    A layer s · relu(A x + b)^n + t with n = 1 has the factor ‖diag(s) A‖₂.  With n > 1 it is not Lipschitz on the
+    whole space (its slope grows without limit), so `radius=inf` gives inf; on a ball ‖x‖₂ <= r the factor is
+    ‖diag(d) A‖₂ with d_μ = |s_μ| n H_μ^(n−1) and H_μ = relu(‖a_μ‖₂ r + b_μ), the largest pre-activation there.  The
+    ball is carried from layer to layer by the largest norm an output can have.
+
+    Args:
+        net: a network that says what it is made of (`as_layers`), or an `nn.Sequential` of linear, ReLU and
+            BatchNorm layers (evaluation form).
+        place: representation, as in `ec.at`.
+        space: "unit": x is a point after the network's `norm`; "pixel": x is an image; then the norm's own factor is
+            included, at most 2 d^|1/2 − 1/p| / smallest for x/‖x‖_p, which is inf unless `smallest` > 0.
+        radius: of the ball around 0 in `space`; images in pixels have ‖x‖₂ <= sqrt(d).
+        smallest: ‖x‖_p of the faintest image allowed, for space="pixel".
+
+    Raises:
+        InputError: the layers are not known, or there is no unit space.
+
+    >>> net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU())
+    >>> _ = net[0].weight.data.copy_(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    >>> lipschitz_upper(net, "1", space="pixel").value
+    4.0
+    """
+    layers = layers_of(net, place)
+    norm_p = unit_norm_power(net)
+    if layers is None or (norm_p is None and space == "unit") or (norm_p is not None and math.isnan(norm_p)):
+        raise InputError(
+            f"no product bound for {type(net).__name__} at {place!r} in {space} space",
+            got="layers of unknown order or kind" if layers is None else f"norm with p = {norm_p}",
+            wanted="a network that offers `as_layers`, or an nn.Sequential of linear, ReLU and BatchNorm layers",
+            fix="use lipschitz_lower, or space='pixel' for a network without a norm",
+        )
+    if not radius > 0 or smallest < 0:
+        raise InputError(
+            "not a region", got=f"radius {radius}, smallest {smallest}", wanted="radius > 0, smallest >= 0"
+        )
+    factors, words, reach = [], [], radius
+    with borrowed(net), torch.no_grad():
+        if space == "pixel" and norm_p is not None:
+            inputs = layers[0].weight.shape[1]
+            stretch = inputs ** abs(0.5 - 1 / norm_p)
+            factors.append(2 * stretch / smallest if smallest > 0 else math.inf)
+            words.append(f"x/‖x‖_{norm_p:g} for ‖x‖_{norm_p:g} >= {smallest:g}")
+            reach = inputs ** max(0.0, 0.5 - 1 / norm_p)  # the largest L2 norm of a point of unit Lp norm
+        for number, layer in enumerate(layers, 1):
+            factor, reach, text = _layer(layer, reach)
+            factors.append(factor)
+            words.append(f"layer {number}: {text}")
+    value = math.prod(factors) if 0.0 not in factors else 0.0
+    return LipschitzUpper(value, torch.tensor(factors, dtype=torch.float64), tuple(words), radius, place, space)
+
+
+def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
+    """(factor, largest L2 norm of the output, words) for inputs with ‖x‖₂ <= reach."""
+    weight = layer.weight.double()
+    zero = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)
+    bias = zero if layer.bias is None else layer.bias.double()
+    shift = zero if layer.shift is None else layer.shift.double()
+    scale = zero + 1 if layer.scale is None else layer.scale.double().abs()
+    rows = torch.linalg.vector_norm(weight, dim=1)
+    if layer.power is None:
+        factor = _top(weight)
+        return factor, float((rows * reach + bias.abs()).norm()), "‖A‖₂"
+    highest = (torch.where(rows > 0, rows * reach, 0.0) + bias).clamp_min(0)
+    steep = (highest > 0).double() if layer.power == 1 else layer.power * highest ** (layer.power - 1)
+    slope = scale * steep
+    if layer.power < 1 or not bool(torch.isfinite(slope).all()):
+        return math.inf, math.inf, f"relu^{layer.power:g} has no bounded slope there"
+    output = (scale * highest**layer.power + shift.abs()).norm()
+    return _top(slope[:, None] * weight), float(output), f"‖diag(slope) A‖₂, relu^{layer.power:g}"
+
+
+def _top(matrix: Tensor) -> float:
+    return float(torch.linalg.matrix_norm(matrix, 2))
+
+
+@dataclass(frozen=True)
+class LipschitzLower(Record):
+    """The largest local stretch that was observed: every Lipschitz constant of the region is at least this.
+
+    Attributes:
+        value: the largest ‖J‖₂ over the images.
+        image: index of the image where it was found.
+        n: images looked at.
+    """
+
+    value: float
+    image: int
+    n: int
+    place: str
+    space: str
+    norm: str = "L2 to L2"
+
+
+def lipschitz_lower(
+    code: nn.Module | Callable[[Tensor], Tensor],
+    x: Float[Tensor, "image *shape"],
+    *,
+    iterations: int = 500,
+    tolerance: float = 1e-4,
+    points: bool = False,
+    seed: int = 0,
+) -> LipschitzLower:
+    """max over images of ‖∂z/∂x‖₂; a lower bound whether or not the power iteration converged.
+
+    Arguments as in `spectral_norm`.
+
+    >>> lower = lipschitz_lower(lambda x: x**2, torch.tensor([[0.5, 1.0], [2.0, 0.0]]))
+    >>> round(lower.value, 4), lower.image
+    (4.0, 1)
+    """
+    found = spectral_norm(code, x, iterations=iterations, tolerance=tolerance, points=points, seed=seed)
+    image = int(found.value.argmax())
+    return LipschitzLower(float(found.value[image]), image, len(found), found.place, found.space)

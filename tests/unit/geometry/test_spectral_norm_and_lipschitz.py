@@ -1,0 +1,162 @@
+"""Largest stretches against singular values, bounds that contain what was observed, and honest infinities."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.one_layer import OneLayer
+from eigencode.base.places import at
+from eigencode.base.types import Images
+from eigencode.geometry import jacobian_distribution, jacobian_norm, lipschitz_lower, lipschitz_upper, spectral_norm
+from eigencode.models import krotov_hopfield, perceptron
+
+DATA = Images(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 3)
+X = DATA.x.double()
+
+
+def jacobians(code: nn.Module, points: Tensor) -> Tensor:
+    return torch.stack([torch.func.jacrev(lambda p: code(p[None])[0])(p).flatten(1) for p in points])
+
+
+@pytest.mark.parametrize("space", ["pixel", "unit"])
+@pytest.mark.parametrize("place", ["encoder", "latent", "logits"])
+def test_it_is_the_largest_singular_value(space: str, place: str) -> None:
+    net = perceptron(DATA, units=7, batch_norm=True).double()
+    net(X)
+    code = at(net, place, space)
+    result = spectral_norm(code, X, tolerance=1e-9, iterations=5000)
+    matrices = jacobians(code, code.points(X))
+    exact = torch.linalg.matrix_norm(matrices, 2)
+    assert bool(result.converged.all())
+    torch.testing.assert_close(result.value, exact, rtol=1e-8, atol=0)
+    assert bool((result.value <= exact * (1 + 1e-12)).all())
+    stretched = (matrices @ result.direction[:, :, None])[:, :, 0].norm(dim=1)
+    torch.testing.assert_close(stretched, exact, rtol=1e-8, atol=0)
+    assert bool((result.value <= jacobian_norm(code, X).value * (1 + 1e-12)).all())
+    assert (result.place, result.space) == (place, space)
+
+
+def test_the_residual_bounds_the_error_when_stopped_early() -> None:
+    code = at(perceptron(DATA, units=30).double(), "latent", "unit")
+    result = spectral_norm(code, X, iterations=3, tolerance=1e-12)
+    assert not bool(result.converged.any())
+    assert result.iterations == 3
+    singular = torch.linalg.svdvals(jacobians(code, code.points(X)))
+    nearest = (singular**2 - result.value[:, None] ** 2).abs().amin(1)
+    assert bool((nearest <= result.residual * result.value**2 * (1 + 1e-9)).all())
+    assert bool((result.residual > 1e-6).all())
+
+
+def test_a_dead_code_stretches_nothing() -> None:
+    result = spectral_norm(lambda x: 0 * x, torch.rand(3, 4))
+    torch.testing.assert_close(result.value, torch.zeros(3, dtype=torch.float64))
+    assert bool(result.converged.all())
+
+
+@pytest.mark.parametrize("batch_size", [3, 500])
+def test_nothing_of_the_caller_changes(batch_size: int, leaves_no_trace) -> None:
+    net = perceptron(DATA, units=7, batch_norm=True).train()
+    leaves_no_trace(net, DATA.x, lambda: spectral_norm(net, DATA.x, iterations=2, batch_size=batch_size))
+    leaves_no_trace(net, DATA.x, lambda: lipschitz_upper(net, "logits"))
+    leaves_no_trace(net, DATA.x, lambda: jacobian_distribution(net, DATA.x, batch_size=batch_size))
+
+
+NETS = {
+    "perceptron": lambda: perceptron(DATA, units=9).double(),
+    "batch norm": lambda: perceptron(DATA, units=9, batch_norm=True).double(),
+    "squares": lambda: perceptron(DATA, units=9, n=2.0).double(),
+    "krotov-hopfield": lambda: krotov_hopfield(DATA, units=9).double(),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("place", ["encoder", "latent", "logits"])
+def test_the_upper_bound_holds_for_pairs_of_points_in_the_ball(name: str, place: str) -> None:
+    net, radius = NETS[name](), 2.0
+    net(X)
+    net.eval()
+    code = at(net, place, "unit")
+    bound = lipschitz_upper(net, place, "unit", radius)
+    draw = torch.randn(2, 2000, 16, dtype=torch.float64)
+    length = torch.rand(2, 2000, 1, dtype=torch.float64) * radius
+    a, b = (draw / draw.norm(dim=2, keepdim=True) * length).reshape(2, -1, 1, 4, 4)
+    with torch.no_grad():
+        stretch = (code(a) - code(b)).norm(dim=1) / (a - b).flatten(1).norm(dim=1)
+    assert math.isfinite(bound.value)
+    assert float(stretch.max()) <= bound.value
+    local = lipschitz_lower(code, a[:200], points=True)
+    assert local.value <= bound.value
+    assert float(stretch.max()) > bound.value / 300  # a bound, not a formality
+    assert math.prod(bound.factors.tolist()) == pytest.approx(bound.value)
+    assert len(bound.included) == len(bound.factors)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_upper_bound_holds_for_pairs_of_images(name: str) -> None:
+    net = NETS[name]()
+    net(X)
+    net.eval()
+    images = X / X.flatten(1).norm(3.0, dim=1).reshape(-1, 1, 1, 1) * (0.5 + torch.rand(20, 1, 1, 1).double())
+    bound = lipschitz_upper(net, "latent", "pixel", smallest=0.5)
+    z = at(net, "latent")(images).detach()
+    stretch = torch.pdist(z) / torch.pdist(images.flatten(1))
+    assert float(stretch.max()) <= bound.value < math.inf
+    assert bound.included[0].startswith("x/‖x‖_3")
+    assert lipschitz_upper(net, "latent", "pixel").value == math.inf
+
+
+def test_one_linear_layer_is_exact_and_powers_have_no_global_bound() -> None:
+    net = perceptron(DATA, units=9).double()
+    top = float(torch.linalg.matrix_norm(net.encoder.weight.detach(), 2))
+    assert lipschitz_upper(net, "encoder").value == pytest.approx(top)
+    assert lipschitz_upper(net, "latent").value == pytest.approx(top)
+    readout = float(torch.linalg.matrix_norm(net.readout.weight.detach(), 2))
+    assert lipschitz_upper(net, "logits").value == pytest.approx(top * readout)
+    squares = NETS["squares"]()
+    assert lipschitz_upper(squares, "latent").value == math.inf
+    assert lipschitz_upper(squares, "encoder").value < math.inf
+    smaller, larger = (lipschitz_upper(squares, "latent", radius=r).value for r in (1.0, 2.0))
+    assert larger == pytest.approx(2 * smaller)
+
+
+def test_a_single_power_unit_attains_its_bound() -> None:
+    class One(nn.Module):
+        def as_layers(self, place: str) -> tuple[OneLayer, ...]:
+            weight = torch.tensor([[0.6, 0.8]], dtype=torch.float64)
+            return (OneLayer(weight, torch.tensor([0.5], dtype=torch.float64), 3.0),)
+
+    bound = lipschitz_upper(One(), "code", "pixel", radius=2.0)
+    assert bound.value == pytest.approx(3 * 2.5**2)
+
+
+def test_stretch_along_the_data_and_along_noise() -> None:
+    code = at(perceptron(DATA, units=300).double(), "latent", "unit")
+    result = jacobian_distribution(code, X)
+    points = code.points(X)
+    torch.testing.assert_close(result.at_images, jacobian_norm(code, X).value)
+    matrices, flat = jacobians(code, points), points.flatten(1)
+    for i in range(len(X)):
+        others = [j for j in range(len(X)) if j != i]
+        nearest = min(others, key=lambda j: float((flat[j] - flat[i]).norm()))
+        step = (flat[nearest] - flat[i]) / (flat[nearest] - flat[i]).norm()
+        torch.testing.assert_close(result.along_data[i], (matrices[i] @ step).norm())
+    ratio = result.along_noise.square().mean() / (result.at_images.square() / 16).mean()
+    assert 0.6 < float(ratio) < 1.6
+    assert set(result.medians) == {"at_images", "at_noise", "along_data", "along_noise"}
+
+
+def test_wrong_input_is_explained(unchecked: None) -> None:
+    net = perceptron(DATA, units=5)
+    for bad, message in [
+        (lambda: spectral_norm(net, DATA.x[:0]), "nothing to iterate"),
+        (lambda: lipschitz_upper(nn.Conv2d(1, 1, 3), "logits", "pixel"), "no product bound"),
+        (lambda: lipschitz_upper(nn.Sequential(nn.Linear(2, 2)), "logits", "unit"), "no product bound"),
+        (lambda: lipschitz_upper(net, radius=-1.0), "not a region"),
+        (lambda: jacobian_distribution(net, DATA.x[:1]), "no neighbour"),
+        (lambda: jacobian_distribution(net, DATA.x[:1].expand(3, -1, -1, -1)), "all images are the same"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            bad()
