@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import Code, at, unit_points
+from eigencode.base.places import Code, at
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.geometry.closed import closed_form
@@ -69,7 +69,7 @@ class Jacobian(Penalty):
 
     def value(self, batch: Batch) -> Tensor:
         code = at(batch.net, str(self.place), self.space or "pixel")
-        x = self._points(batch)
+        x = batch.points(self.space or "pixel")
         form = closed_form(code, x[0].numel()) if self.method in ("auto", "closed") else None
         if form is not None:
             return form.squares(x).mean() / 2
@@ -90,18 +90,6 @@ class Jacobian(Penalty):
     def extra_repr(self) -> str:
         settings = f"projections={self.projections}, method={self.method!r}, seed={self.seed}"
         return f"{super().extra_repr()}, {settings}"
-
-    def _points(self, batch: Batch) -> Tensor:
-        if self.space == "unit":
-            return batch.x.detach() if batch.space == "unit" else unit_points(batch.net, batch.x.detach()).detach()
-        if batch.space == "unit":
-            raise InputError(
-                "a derivative by pixels needs pixels",
-                got="a batch of points of unit space",
-                wanted="images",
-                fix="Jacobian(..., space='unit'), or feed the loop with pixels (see penalties.needs_pixels)",
-            )
-        return batch.x.detach()
 
 
 def _exact(code: Code, x: Tensor) -> Tensor:

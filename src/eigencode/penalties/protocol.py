@@ -1,5 +1,6 @@
 """What a penalty is: a scalar computed from one training batch; its coefficient stays outside."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
+from eigencode.base.places import unit_points
 from eigencode.base.types import Space
 
 
@@ -18,7 +20,8 @@ class Batch:
 
     Attributes:
         net: the network being trained.
-        x: its images `N C H W`, or, for a loop that scales them once, points of unit space (`space="unit"`).
+        x: its images `N C H W`, or, for a loop that scales them once, points of unit space (`space="unit"`),
+            flattened or not.
         y: labels.
         logits: output of the forward pass, if the loop has it.
         places: representation at each watched place, `N units`, in the network's current mode, with its graph: what
@@ -53,6 +56,20 @@ class Batch:
                 fix="run the forward pass inside `with penalties.watch(net, penalty) as seen:`, then seen.batch(x, y)",
             )
         return self.places[place].flatten(1)
+
+    def points(self, space: Space) -> Float[Tensor, "n *image"]:
+        """The images as points of `space`, without a graph, in the shape the network takes (`net.shape`, if any)."""
+        if space == "pixel" and self.space == "unit":
+            raise InputError(
+                "a derivative by pixels needs pixels",
+                got="a batch of points of unit space",
+                wanted="images",
+                fix="space='unit', or feed the loop with pixels (see penalties.needs_pixels)",
+            )
+        x = (self.x if space == self.space else unit_points(self.net, self.x)).detach()
+        shape = getattr(self.net, "shape", None)
+        flat = isinstance(shape, tuple) and x.ndim == 2 and x.shape[1] == math.prod(shape)
+        return x.reshape(-1, *shape) if isinstance(shape, tuple) and flat else x
 
 
 class Penalty(nn.Module, ABC):

@@ -59,6 +59,10 @@ class Spectral(Penalty):
         place: any place of any network, as in `ec.at`; with a BatchNorm in front of it or without.
         refresh: `"epoch"`: V is computed when `prepare` is called in a new epoch; an integer m: every m steps.
 
+    Because κ follows without gradient, the loss does not hold the scale of the responses: while most λ_n/γ_n > 1 they
+    shrink, and with large steps units die.  A BatchNorm after the place (and a learning rate of a few 1e-4 for Adam)
+    keeps the classifier independent of that scale; without one the accuracy suffers first.
+
     Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
     N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
     N images and d units; a refresh costs 2 N_train d² in float64 and one eigendecomposition.

@@ -118,6 +118,8 @@ def test_points_of_unit_space_are_taken_as_they_are() -> None:
     points = net.norm(data.x)
     from_pixels = Jacobian("logits", method="exact", space="unit")
     torch.testing.assert_close(from_pixels(Batch(net, points, space="unit")), from_pixels(Batch(net, data.x)))
+    flat = Batch(net, points.flatten(1), space="unit")  # how a loop may keep them
+    torch.testing.assert_close(from_pixels(flat), from_pixels(Batch(net, data.x)))
     in_pixels = Jacobian("latent")
     with pytest.raises(InputError, match="needs pixels"):
         in_pixels(Batch(net, points, space="unit"))

@@ -65,7 +65,7 @@ class PublishedJacobian(Penalty):
         self._calls += 1
         graph = torch.is_grad_enabled()
         with torch.enable_grad():
-            x = batch.x.detach() if batch.space == "unit" else code.points(batch.x.detach()).detach()
+            x = batch.points("unit")
             generator = stream(batch.seed, "published jacobian", self.seed, step, device=x.device)
             z = flattened(code)(x.requires_grad_())
             images, units = z.shape
