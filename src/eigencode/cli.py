@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from eigencode.study import Outcome, Step, Study
+    from rich.console import Console
+
+    from eigencode.study import Cell, Outcome, Step, Store, Study
     from eigencode.study.executor import Watch
 
 app = typer.Typer(
@@ -42,8 +44,7 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: finish what is missing, print the table, write figures and the page."""
-    from rich.console import Console
-
+    from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
     from eigencode.report.table import show
     from eigencode.study import Store, execute, plan
@@ -53,8 +54,8 @@ def run(
     with _explained():
         chosen = _read(study, set_, seeds)
         cells = plan(chosen, data_dir)
-        kept = Store(store)
-        outcome = execute([c.step for c in cells], kept, workers, None if quiet else _watch())
+        kept, owners = Store(store), _owners(cells)
+        outcome = execute([c.step for c in cells], kept, workers, None if quiet else _watch(owners))
         folder = store / "reports" / chosen.name
         more = {"provenance": provenance(), "seconds": _seconds(kept, cells)}
         write(folder, chosen, cells, rows(chosen, cells, kept), more)
@@ -63,12 +64,12 @@ def run(
         if json_:
             sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
         else:
-            show(finished, Console())
+            show(finished, _console())
             typer.echo(_told(outcome))
             typer.echo(f"page: {page}")
         if not outcome.ok:
-            for message in outcome.failed.values():
-                typer.echo(f"failed: {message}", err=True)
+            for key, message in outcome.failed.items():
+                typer.echo(f"failed: {owners[key]}: {printable(message, 500, lines=True)}", err=True)
             raise typer.Exit(1)
 
 
@@ -99,18 +100,16 @@ def status(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder with results.json, written by `eigencode run`.")],
-    store: StoreOption = DEFAULT_STORE,
+    store: Annotated[Path | None, typer.Option("--store", help="Default: the store that FOLDER is in.")] = None,
 ) -> None:
     """Build the figures and the page of a finished study again; needs no data and trains nothing."""
-    from rich.console import Console
-
     from eigencode.report import StudyRun, build
     from eigencode.report.table import show
 
     with _explained():
-        finished = StudyRun(folder, store)
+        finished = StudyRun.found(folder, store)
         page = build(finished)
-        show(finished, Console())
+        show(finished, _console())
         typer.echo(f"page: {page}")
 
 
@@ -179,24 +178,40 @@ def _explained() -> Iterator[None]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
+    from eigencode.base.text import printable
+
+    typer.echo(f"error: {printable(message, 500, lines=True)}", err=True)
     raise typer.Exit(code)
 
 
-def _watch() -> "Watch":
+def _owners(cells: "list[Cell]") -> dict[str, str]:
+    """Which model a step belongs to, by key, for messages."""
+    from eigencode.base.text import printable
+
+    return {s.key: f"{printable(c.model, 40)}, seed {c.seed}" for c in cells for s in (c.step, *c.made_by())}
+
+
+def _watch(owners: dict[str, str]) -> "Watch":
     """One line per step that took a second or more; on a terminal a moving line as well."""
 
     def told(event: str, step: "Step", seconds: float, done: int, total: int) -> None:
         live = sys.stderr.isatty()
+        what = f"{owners[step.key]}: {step.describe()}"
         if event == "start" and live:
-            sys.stderr.write(f"\r\033[K[{done}/{total}] {step.describe()} …")
+            sys.stderr.write(f"\r\033[K[{done}/{total}] {what} …")
             sys.stderr.flush()
         elif event in ("done", "failed", "skipped") and (seconds >= 1 or event != "done"):
-            sys.stderr.write(
-                ("\r\033[K" if live else "") + f"[{done}/{total}] {event} {step.describe()}  {seconds:.1f} s\n"
-            )
+            sys.stderr.write(("\r\033[K" if live else "") + f"[{done}/{total}] {event} {what}  {seconds:.1f} s\n")
 
     return told
+
+
+def _console() -> "Console":
+    """The terminal; a file or a pipe gets lines as long as they are."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=10_000)
 
 
 def _told(outcome: "Outcome") -> str:
@@ -208,7 +223,7 @@ def _told(outcome: "Outcome") -> str:
     return f"{', '.join(parts)}, {clock(outcome.seconds)}"
 
 
-def _seconds(store, cells) -> float:  # type: ignore[no-untyped-def]
+def _seconds(store: "Store", cells: "list[Cell]") -> float:
     """Computing time of all finished steps, whenever they ran."""
     from eigencode.study.step import ordered
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
+from eigencode.base.strict_json import number
 
 R = TypeVar("R", bound=Record)
 
@@ -21,15 +22,38 @@ class StudyRun:
     folder: Path
     store: Path
 
+    @classmethod
+    def found(cls, folder: Path, store: Path | None = None) -> "StudyRun":
+        """A run to show again; by default its store is the one whose reports folder holds it.
+
+        Raises:
+            InputError: no results.json, or a store with none of its steps.
+        """
+        run = cls(folder, folder.resolve().parent.parent if store is None else store)
+        if not run.cells():
+            raise InputError(
+                "the store has none of the steps of this study", got=run.store, fix="--store FOLDER, as in the run"
+            )
+        return run
+
     @cached_property
     def results(self) -> dict[str, Any]:
-        """The content of results.json."""
+        """The content of results.json, with numbers for its null and "Infinity"."""
         path = self.folder / "results.json"
         if not path.is_file():
             raise InputError(
                 "no results here", got=self.folder, wanted="a folder with results.json", fix="eigencode run"
             )
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            for row in found["rows"]:
+                row |= {k: number(row[k]) for k in ("value", "low", "high")}
+            for entry in found["summary"]:
+                entry |= {k: number(entry[k]) for k in ("mean", "spread")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                "this results.json cannot be read", got=f"{path}: {error!r}", fix="eigencode run writes it anew"
+            ) from None
         return found
 
     @property

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eigencode.base.text import printable
 from eigencode.report.numbers import measured
 from eigencode.report.run import StudyRun
 
@@ -19,20 +20,28 @@ def show(run: StudyRun, console: Console) -> None:
         for said in entry["warnings"]:
             warnings.setdefault(said, []).append(entry["model"])
     for said, models in warnings.items():
-        console.print(Text(f"! {', '.join(dict.fromkeys(models))}: {said}", style="yellow"))
+        who = ", ".join(printable(m) for m in dict.fromkeys(models))
+        console.print(Text(f"! {who}: {printable(said, 1000)}", style="yellow"))
 
 
 def _table(run: StudyRun, data: str) -> Table:
     seeds = len(run.results["study"]["seeds"])
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, no spread"
-    table = Table(title=f"{data}: {spread}", title_justify="left")
-    table.add_column("")
+    table = Table(title=Text(f"{printable(data)}: {spread}"), title_justify="left")
+    table.add_column("", overflow="fold")
     quantities = run.results["headline"]
     for name in quantities:
-        table.add_column(name, justify="right")
+        table.add_column(Text(printable(name)), justify="right", overflow="fold")
     for model in grid(run, data):
-        table.add_row(Text(model["name"]), *(Text(model["cells"].get(q, {}).get("text", "")) for q in quantities))
+        texts = [model["cells"].get(q, {}).get("text", "") for q in quantities]
+        table.add_row(Text(printable(model["name"])), *map(Text, texts))
     return table
+
+
+def _text(entry: dict[str, Any], seeds: int) -> str:
+    """The number, with a mark if it has a warning, and the number of seeds if some of them are missing."""
+    missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
+    return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
 
 
 def grid(run: StudyRun, data: str) -> list[dict[str, Any]]:
@@ -44,7 +53,7 @@ def grid(run: StudyRun, data: str) -> list[dict[str, Any]]:
             "name": name,
             "cells": {
                 s["quantity"]: {
-                    "text": measured(s["mean"], s["spread"]) + (" !" if s["warnings"] else ""),
+                    "text": _text(s, len(run.results["study"]["seeds"])),
                     "convention": s["convention"],
                     "warnings": s["warnings"],
                 }

@@ -3,7 +3,10 @@
 import dataclasses
 import importlib
 import inspect
+import typing
 from typing import Any
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study.config import Choice
@@ -15,14 +18,13 @@ def find(package: str, choice: Choice) -> type:
     Raises:
         StudyError: no such name, or settings the class does not have.
     """
-    module = importlib.import_module(f"eigencode.{package}")
-    names = [
-        n for n in module.__all__ if inspect.isclass(getattr(module, n)) and not inspect.isabstract(getattr(module, n))
-    ]
-    known = {_plain(n): n for n in names}
+    known = {_plain(n): c for n, c in plugins(package).items()}
     if _plain(choice.name) not in known:
-        raise StudyError(f"unknown name in {package}", got=choice.name, fix=nearest(choice.name, names))
-    found: type = getattr(module, known[_plain(choice.name)])
+        names = list(plugins(package))
+        raise StudyError(
+            f"unknown name in {package}", got=choice.name, wanted=", ".join(names), fix=nearest(choice.name, names)
+        )
+    found = known[_plain(choice.name)]
     valid = _settings(found)
     for key in choice.settings():
         if key not in valid:
@@ -30,10 +32,43 @@ def find(package: str, choice: Choice) -> type:
     return found
 
 
+def plugins(package: str) -> dict[str, type]:
+    """What a package offers a study: the classes it exports that fill in one of its abstract classes.
+
+    >>> list(plugins("rules"))
+    ['KrotovHopfield', 'KrotovHopfieldSequential']
+    """
+    module = importlib.import_module(f"eigencode.{package}")
+    classes = {n: c for n in module.__all__ if inspect.isclass(c := getattr(module, n))}
+    bases = tuple(c for c in classes.values() if inspect.isabstract(c))
+    return {n: c for n, c in classes.items() if issubclass(c, bases) and not inspect.isabstract(c)}
+
+
 def make(package: str, choice: Choice, **more: Any) -> Any:
-    """An instance of what the study names, with the study's settings."""
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in choice.settings().items()}
-    return find(package, choice)(**{**more, **settings})
+    """An instance of what the study names, with the study's settings, and with those of `more` it knows.
+
+    Raises:
+        StudyError: a setting of the wrong type, or one that is missing.
+        InputError: a value the class refuses.
+    """
+    found = find(package, choice)
+    hints = typing.get_type_hints(found if dataclasses.is_dataclass(found) else found.__init__)  # type: ignore[misc]
+    settings = {k: _converted(found, k, v, hints.get(k, Any)) for k, v in choice.settings().items()}
+    given = {**{k: v for k, v in more.items() if k in _settings(found)}, **settings}
+    missing = [n for n, p in inspect.signature(found).parameters.items() if p.default is p.empty and n not in given]
+    if missing:
+        raise StudyError(f"{found.__name__} needs the setting {missing[0]}", wanted=f"{missing[0]} = ...")
+    return found(**given)
+
+
+def _converted(found: type, key: str, value: Any, hint: Any) -> Any:
+    """The value as the class wants it: a list of TOML as a tuple, say."""
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except PydanticSchemaGenerationError:  # a type that TOML cannot write
+        return value
+    except ValidationError as error:
+        raise StudyError(f"{found.__name__}.{key}: {error.errors()[0]['msg']}", got=value) from None
 
 
 def module_of(package: str, choice: Choice) -> str:

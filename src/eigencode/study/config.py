@@ -1,14 +1,33 @@
 """What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] < pair[1]:
+        raise ValueError("wanted 0 < eps[0] < eps[1]")
+    return pair
+
+
+def _wide(window: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= window[0] <= window[1] - 2:
+        raise ValueError("wanted 1 <= n_min and n_min + 2 <= n_max")
+    return window
+
+
+def _several(names: Any) -> Any:
+    return (names,) if isinstance(names, str) else names
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Strict(BaseModel):
     """No unknown keys, no changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Choice(BaseModel):
@@ -73,9 +92,9 @@ class Supervised(Strict):
     schedule: ScheduleChoice = ScheduleChoice()
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float | None = None
+    clip_norm: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
-    patience: int | None = None
+    patience: int | None = Field(None, ge=1)
     keep: Literal["last", "best"] = "last"
     penalties: tuple[WeightedPenalty, ...] = ()
     adversarial: AdversarialChoice | None = None
@@ -86,11 +105,11 @@ class Model(Strict):
 
     kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
     units: int = Field(2000, ge=2)
-    p: float = 3.0
-    n: float | None = None
-    radius: float = 1.0
-    spread: float = 1.0
-    norm_p: float = 3.0
+    p: float = Field(3.0, ge=1)
+    n: float | None = Field(None, gt=0)
+    radius: float = Field(1.0, gt=0)
+    spread: float = Field(1.0, gt=0)
+    norm_p: float = Field(3.0, ge=1)
     batch_norm: bool = False
     local: Local | None = None
     prune: bool = False
@@ -104,7 +123,7 @@ class SpectrumMeasure(Strict):
     place: str = "latent"
     source: Literal["images", "noise"] = "images"
     samples: int | None = Field(None, ge=2)
-    window: tuple[int, int] = (11, 500)
+    window: Annotated[tuple[int, int], AfterValidator(_wide)] = (11, 500)
     weights: Literal["uniform", "1/n"] = "uniform"
 
 
@@ -115,7 +134,7 @@ class CriticalMeasure(Strict):
     name: str = ""
     space: Literal["pixel", "unit"] = "unit"
     images: int | None = Field(None, ge=1)
-    eps_max: float | None = None
+    eps_max: float | None = Field(None, gt=0)
     tolerance: float = Field(1e-2, gt=0)
 
 
@@ -126,7 +145,7 @@ class CurveMeasure(Strict):
     name: str = ""
     space: Literal["pixel", "unit"] = "unit"
     images: int | None = Field(None, ge=1)
-    eps: tuple[float, float] = (1e-6, 10**-1.5)
+    eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
     points: int = Field(100, ge=2)
 
 
@@ -148,11 +167,11 @@ class Study(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     title: str = ""
-    data: str | tuple[str, ...] = "mnist5k"
+    data: Annotated[tuple[str, ...], BeforeValidator(_several)] = ("mnist5k",)
     train_images: int | None = Field(None, ge=2)
     test_images: int | None = Field(None, ge=2)
     validation: float = Field(0.1, ge=0, lt=1)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Seed, ...] = (0,)
     models: dict[str, Model]
     spectra: tuple[SpectrumMeasure, ...] = ()
     critical: tuple[CriticalMeasure, ...] = ()
@@ -164,4 +183,4 @@ class Study(Strict):
     @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets, one or several."""
-        return (self.data,) if isinstance(self.data, str) else self.data
+        return self.data

@@ -1,11 +1,13 @@
 """Run steps, inputs first, here or in a pool of processes; a failed step stops only what needs it."""
 
 import os
+import signal
 import time
 import traceback
 import warnings
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -66,6 +68,7 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
     for step in [s for s in waiting if store.has(s)]:
         outcome.cached.append(step)
         waiting.remove(step)
+        tell("cached", step)
     if workers <= 1:
         for step in waiting:
             if not _blocked(step, outcome):
@@ -88,24 +91,45 @@ def _pool(
     tell: Callable[[str, Step], None],
     settle: Callable[[Step, str | None, float], None],
 ) -> None:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with _threads_in_environment(threads), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        running: dict[Future[tuple[str | None, float]], Step] = {}
-        while waiting or running:
-            for step in list(waiting):
-                if _blocked(step, outcome):
-                    waiting.remove(step)
-                    outcome.skipped.append(step)
-                    tell("skipped", step)
-                elif len(running) < workers and all(store.has(s) for s in step.inputs()):
-                    waiting.remove(step)
-                    running[pool.submit(_quietly, step, store, threads)] = step
-                    tell("start", step)
-            if running:
+    """One pool per worker, so that a process that dies takes no other step with it."""
+    import torch
+
+    threads = max(1, torch.get_num_threads() // workers)
+    free: list[ProcessPoolExecutor] = []
+    running: dict[Future[tuple[str | None, float]], tuple[Step, ProcessPoolExecutor]] = {}
+    try:
+        with _threads_in_environment(threads):
+            while waiting or running:
+                for step in list(waiting):
+                    unfinished = {s.key for s in waiting} | {s.key for s, _ in running.values()}
+                    if _blocked(step, outcome):
+                        waiting.remove(step)
+                        outcome.skipped.append(step)
+                        tell("skipped", step)
+                    elif len(running) < workers and not any(s.key in unfinished for s in step.inputs()):
+                        waiting.remove(step)
+                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _be_silent)
+                        running[worker.submit(_quietly, step, store, threads)] = (step, worker)
+                        tell("start", step)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step = running.pop(future)
+                    step, worker = running.pop(future)
                     broken = future.exception()
-                    settle(step, *((f"the worker died ({broken})", 0.0) if broken else future.result()))
+                    free += [] if isinstance(broken, BrokenProcessPool) else [worker]
+                    settle(step, *((_died(broken), 0.0) if broken else future.result()))
+    finally:
+        for worker in (*free, *(w for _, w in running.values())):
+            worker.shutdown(cancel_futures=True)
+
+
+def _be_silent() -> None:
+    """Ctrl-C ends a worker without a traceback: the main process speaks for all."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _died(error: BaseException) -> str:
+    if isinstance(error, BrokenProcessPool):
+        return "its process died; if the system stopped it for lack of memory, use fewer --workers or a smaller study"
+    return f"{type(error).__name__}: {error}"
 
 
 class _threads_in_environment:
@@ -162,8 +186,11 @@ def _attempt(step: Step, store: Store) -> tuple[str | None, float]:
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
             meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}
-    except EigencodeError as error:
-        return str(error), time.monotonic() - began
-    except Exception:  # anything else is a defect of the step; the others go on, and the report shows where it was
+    except Exception as error:
+        if store.has(step):  # another process finished the same step meanwhile, and has tidied up after it
+            return None, time.monotonic() - began
+        if isinstance(error, EigencodeError):
+            return str(error), time.monotonic() - began
+        # anything else is a defect of the step; the others go on, and the report shows where it was
         return traceback.format_exc(limit=-6), time.monotonic() - began
     return None, seconds

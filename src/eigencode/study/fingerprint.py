@@ -12,8 +12,8 @@ PACKAGE = "eigencode"
 def fingerprint(modules: tuple[str, ...]) -> str:
     """Hash of these modules and of every module of this package that they import, directly or not.
 
-    Only imports written at the top of a module count: what a step chooses by name at run time it must list in
-    `Step.uses`.
+    Import statements count wherever they stand in a module; what a step chooses by name at run time it must list
+    in `Step.uses`.
 
     >>> fingerprint(("eigencode.base.errors",)) == fingerprint(("eigencode.base.errors",))
     True
@@ -25,7 +25,7 @@ def fingerprint(modules: tuple[str, ...]) -> str:
 
 
 def closure(modules: tuple[str, ...]) -> frozenset[str]:
-    """The modules and everything of this package they import at top level."""
+    """The modules and everything of this package they import."""
     found: set[str] = set()
     waiting = [m for m in modules if _path(m) is not None]
     while waiting:
@@ -38,10 +38,10 @@ def closure(modules: tuple[str, ...]) -> frozenset[str]:
 
 @cache
 def imports(module: str) -> tuple[str, ...]:
-    """Modules of this package imported at the top of `module`; `from package import name` counts `package.name`
-    if that is a module, and otherwise the package's table of contents."""
+    """Modules of this package imported by `module`; `from package import name` counts `package.name` if that is a
+    module, and otherwise the package's table of contents."""
     names: set[str] = set()
-    for node in _tree(module).body:
+    for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,17 +53,15 @@ def imports(module: str) -> tuple[str, ...]:
 
 @cache
 def _digest(module: str) -> str:
-    tree = _tree(module)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+    tree = _WithoutDocumentation().visit(_tree(module))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+class _WithoutDocumentation(ast.NodeTransformer):
+    """Drops every statement that is only a string: docstrings, and the notes under constants and fields."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
 
 
 def _tree(module: str) -> ast.Module:

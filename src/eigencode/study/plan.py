@@ -1,19 +1,26 @@
 """From a study to its steps: every cell of data × model × seed × measurement, with the labels results carry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eigencode.base.errors import StudyError, nearest
-from eigencode.study.catalogue import find
-from eigencode.study.config import Choice, CriticalMeasure, CurveMeasure, Model, SpectrumMeasure, Study
+from eigencode.robustness.protocol import Perturbation
+from eigencode.study.catalogue import make
+from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, SpectrumMeasure, Study, Supervised
 from eigencode.study.step import Step
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.measures import Critical, CurveOf, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned, Trained
+from eigencode.training.schedule import Schedule
 
 DATA_ITSELF = "data"
 """The row of the data's own spectrum in tables and figures."""
+
+ACCURACY = "test accuracy"
+"""The quantity every study measures."""
+
+PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,15 @@ class Cell:
     quantity: str
     step: Step
     network: NetworkStep | None = None
+
+    def made_by(self) -> list[Step]:
+        """The steps that made its network, last first."""
+        chain: list[Step] = []
+        step: Step | None = self.network
+        while step is not None:
+            chain.append(step)
+            step = getattr(step, "start", None)
+        return chain
 
 
 def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
@@ -83,7 +99,7 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
     def cell(kind: str, quantity: str, step: Step) -> Cell:
         return Cell(images.name, label, seed, kind, quantity, step, net)
 
-    yield cell("accuracy", "test accuracy", TestAccuracy(images, net))
+    yield cell("accuracy", ACCURACY, TestAccuracy(images, net))
     for s in study.spectra:
         step = SpectrumOf(images, net, seed, s.place, s.source, s.samples, model.norm_p)
         yield cell("spectrum", spectrum_name(s), step)
@@ -111,7 +127,7 @@ def curve_name(measure: CurveMeasure) -> str:
 
 
 def _check(study: Study) -> None:
-    """Names that only the plugin folders know, places that no network has, names used twice."""
+    """Names and settings that only the plugin folders know, places that no network has, names used twice."""
     for label, model in study.models.items():
         if label == DATA_ITSELF:
             raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
@@ -120,16 +136,42 @@ def _check(study: Study) -> None:
         if model.prune and model.local is None:
             raise StudyError(f"models.{label}: nothing to prune without local training")
         if model.local is not None:
-            find("rules", model.local.rule)
-        for penalty in model.supervised.penalties if model.supervised else ():
-            find("penalties", Choice(name=penalty.name, **penalty.settings()))
+            make("rules", model.local.rule, p=model.p, radius=model.radius)
+        if model.supervised is not None:
+            _check_supervised(label, model.supervised)
     for attack in [c.attack for c in study.critical] + [v.attack for v in study.curves]:
-        find("robustness", attack)
+        make("robustness", attack)
     for s in study.spectra:
-        if s.place not in ("input", "encoder", "latent", "logits", "batch_norm"):
-            fix = nearest(s.place, ["input", "encoder", "latent", "logits", "batch_norm"])
-            raise StudyError("spectra.place is unknown", got=s.place, fix=fix)
-    names = [spectrum_name(s) for s in study.spectra] + [critical_name(c) for c in study.critical]
-    twice = {n for n in names if names.count(n) > 1}
-    if twice:
-        raise StudyError("two measurements have the same name", got=", ".join(sorted(twice)), fix="give each a `name`")
+        if s.place not in PLACES:
+            raise StudyError("spectra.place is unknown", got=s.place, fix=nearest(s.place, PLACES))
+    several: dict[str, Sequence[object]] = {
+        "seeds": study.seeds,
+        "data": study.datasets,
+        "quantities": quantities(study),
+    }
+    for kind, values in several.items():
+        if not values:
+            raise StudyError(f"the study has no {kind}", wanted="at least one")
+        twice = sorted({str(v) for v in values if values.count(v) > 1})
+        if twice:
+            fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
+            raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
+
+
+def _check_supervised(label: str, plan: Supervised) -> None:
+    for penalty in plan.penalties:
+        make("penalties", penalty)
+    Schedule(**plan.schedule.model_dump())
+    if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
+        got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
+        raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)
+
+
+def quantities(study: Study) -> list[str]:
+    """What every measurement of the study is called, in the order of the study."""
+    return [
+        ACCURACY,
+        *map(spectrum_name, study.spectra),
+        *map(critical_name, study.critical),
+        *map(curve_name, study.curves),
+    ]

@@ -1,6 +1,8 @@
 """Read a study file: TOML, recipes, overrides, and errors that name the key and the nearest valid one."""
 
+import re
 import tomllib
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,12 +53,12 @@ def _expand(name: str, entry: Any) -> Any:
     recipe = entry.pop("recipe", None)
     if recipe is None:
         return entry
-    if recipe not in RECIPES:
+    if not isinstance(recipe, str) or recipe not in RECIPES:
         raise StudyError(
             f"models.{name}.recipe is unknown",
             got=recipe,
             wanted=", ".join(RECIPES),
-            fix=nearest(str(recipe), [*RECIPES]),
+            fix=nearest(str(recipe), list(RECIPES)),
         )
     return _merged(RECIPES[recipe], entry)
 
@@ -72,31 +74,46 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _override(raw: dict[str, Any], text: str) -> None:
     """Apply one `a.b=value`; the value is TOML, or plain text if it is not."""
     path, equals, value = text.partition("=")
-    if not equals or not path.strip():
+    keys = _parts(path.strip())
+    if not equals or not keys:
         raise StudyError("an override is not of the form key=value", got=text, fix="--set seeds=[0,1]")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
+    models = raw.get("models")
+    if keys[0] == "models" and len(keys) > 2 and isinstance(models, dict) and keys[1] not in models:
+        raise StudyError(f"the study has no model {keys[1]}", got=text, fix=nearest(keys[1], list(models)))
     table: Any = raw
-    keys = path.strip().split(".")
     for key in keys[:-1]:
-        table = table[int(key)] if isinstance(table, list) and key.isdigit() else _table(table, key, text)
+        table = table[_index(table, key, text)] if isinstance(table, list) else table.setdefault(key, {})
+        if not isinstance(table, dict | list):
+            raise StudyError(f"an override goes through {key}, which has no keys of its own", got=text)
     if isinstance(table, list):
-        table[int(keys[-1])] = parsed
+        table[_index(table, keys[-1], text)] = parsed
     else:
         table[keys[-1]] = parsed
 
 
-def _table(table: Any, key: str, text: str) -> Any:
-    if not isinstance(table, dict):
-        raise StudyError("an override goes through a key that has no keys of its own", got=text)
-    return table.setdefault(key, {})
+def _parts(path: str) -> list[str]:
+    """The keys of a dotted path; one that has a dot of its own is quoted, as in TOML.  Empty if it is not a path."""
+    key = r'(?:"[^"]+"|[^."]+)'
+    if not re.fullmatch(rf"{key}(?:\.{key})*", path):
+        return []
+    return [part.strip('"') for part in re.findall(key, path)]
+
+
+def _index(entries: list[Any], key: str, text: str) -> int:
+    if not (key.isdecimal() and int(key) < len(entries)):
+        wanted = f"a number from 0 to {len(entries) - 1}" if entries else "an entry to override"
+        raise StudyError("an override names no entry of a list", got=text, wanted=wanted)
+    return int(key)
 
 
 def _explain(error: ValidationError) -> StudyError:
-    """The first error, with its key and, if the key is unknown, the nearest valid one."""
-    first = error.errors()[0]
+    """The first unknown key with the nearest valid one; if there is none, the first error with its key."""
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         unknown = str(first["loc"][-1])
@@ -105,15 +122,19 @@ def _explain(error: ValidationError) -> StudyError:
         return StudyError(
             f"unknown key {where}", got=unknown, wanted=", ".join(sorted(valid)), fix=nearest(unknown, valid)
         )
-    return StudyError(f"{where}: {first['msg']}", got=first["input"])
+    fix = 'name = "a-short-name"' if where == "name" else None
+    return StudyError(f"{where}: {first['msg'].removeprefix('Value error, ')}", got=first["input"], fix=fix)
 
 
 def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """The valid keys at a place of the study."""
-    for part in path:
+    parts = iter(path)
+    for part in parts:
         if isinstance(part, str) and part in model.model_fields:
-            inner = _model_in(model.model_fields[part].annotation)
-            model = inner or model
+            annotation = model.model_fields[part].annotation
+            if typing.get_origin(annotation) is dict:
+                next(parts, None)  # a label somebody chose, which may well be the name of a key
+            model = _model_in(annotation) or model
     return list(model.model_fields)
 
 

@@ -1,6 +1,5 @@
 """From finished steps to the numbers of a table: one row per cell, mean and spread over seeds, warnings beside."""
 
-import json
 import math
 import statistics
 from collections.abc import Iterable
@@ -8,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from eigencode.base import strict_json
+from eigencode.base.errors import InputError
 from eigencode.models.convergence import Convergence, doubts
 from eigencode.robustness.critical import CriticalSizes
-from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study.config import Study
 from eigencode.study.plan import Cell, critical_name, spectrum_name
-from eigencode.study.step import Step
 from eigencode.study.steps.measures import Accuracy
 from eigencode.study.steps.networks import LocallyTrained
 from eigencode.study.store import Store
@@ -94,7 +93,11 @@ def summarise(found: Iterable[Row]) -> list[Summary]:
 
 
 def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:
-    """`results.json`: the study as it was run, every number, the summary, where each result lies, how it was made."""
+    """`results.json`: the study as it was run, every number, the summary, where each result lies, how it was made.
+
+    Strict JSON: a number that does not exist (no spread over one seed) is null, an infinite one (a median that more
+    than half of the images outlived) the string "Infinity".
+    """
     content = {
         "study": study.model_dump(mode="json"),
         "headline": headline(study),
@@ -106,19 +109,15 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     part = folder / "results.json.part"
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
     part.replace(path)
     return path
 
 
 def _where(cell: Cell) -> dict[str, Any]:
     """Where the results behind a cell lie: its own key, and those of the steps that made its network, last first."""
-    chain, step = [], cell.network
-    while step is not None:
-        chain.append(step.key)
-        step = getattr(step, "start", None)
     names = ("data", "model", "seed", "kind", "quantity")
-    return {**{n: getattr(cell, n) for n in names}, "key": cell.step.key, "network": chain}
+    return {**{n: getattr(cell, n) for n in names}, "key": cell.step.key, "network": [s.key for s in cell.made_by()]}
 
 
 def _number(study: Study, cell: Cell, folder: Path) -> tuple[float, float, float, str, tuple[str, ...]]:
@@ -126,8 +125,7 @@ def _number(study: Study, cell: Cell, folder: Path) -> tuple[float, float, float
         accuracy = Accuracy.load(folder)
         return accuracy.value, accuracy.low, accuracy.high, f"share of {accuracy.n} test images", ()
     if cell.kind == "spectrum":
-        law = power_law(study, cell, folder)
-        return law.alpha, *law.interval, f"ranks {law.window[0]}..{law.window[1]}, weights {law.weights}", law.warnings
+        return _alpha(study, cell, folder)
     sizes = CriticalSizes.load(folder)
     median = sizes.median
     censored = int(sizes.censored.sum())
@@ -135,19 +133,26 @@ def _number(study: Study, cell: Cell, folder: Path) -> tuple[float, float, float
     return median.value, *median.interval, f"median L2, {sizes.space} space", said
 
 
-def power_law(study: Study, cell: Cell, folder: Path) -> PowerLaw:
-    """The fit the study asks for, to the stored spectrum of a cell."""
+def _alpha(study: Study, cell: Cell, folder: Path) -> tuple[float, float, float, str, tuple[str, ...]]:
+    """The fit the study asks for; NaN with the reason where this spectrum has no such fit."""
     measure = next(s for s in study.spectra if spectrum_name(s) == cell.quantity)
-    return Spectrum.load(folder).power_law(window=measure.window, weights=measure.weights)
+    convention = f"ranks {measure.window[0]}..{measure.window[1]}, weights {measure.weights}"
+    try:
+        law = Spectrum.load(folder).power_law(window=measure.window, weights=measure.weights)
+    except InputError as error:
+        said = "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+        return math.nan, math.nan, math.nan, convention, (f"{cell.quantity}: {said}",)
+    return law.alpha, *law.interval, convention, law.warnings
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:
-    """Warnings of the network this was measured on: above all, a local layer that has not converged."""
-    step: Step | None = cell.network
-    while step is not None:
-        if isinstance(step, LocallyTrained) and store.has(step):
-            yield from doubts(Convergence.load(store.folder(step) / "convergence"))
-        step = next(iter(step.inputs()), None)
+    """Warnings of all steps that made this network: above all, a local layer that has not converged."""
+    for step in cell.made_by():
+        if store.has(step):
+            if isinstance(step, LocallyTrained):
+                yield from doubts(Convergence.load(store.folder(step) / "convergence"))
+            else:
+                yield from store.meta(step)["warnings"]
 
 
 def headline(study: Study) -> list[str]:

@@ -1,27 +1,31 @@
 """Where results live: one folder per key, complete or absent, never overwritten."""
 
+import errno
 import json
 import os
+import re
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError
 from eigencode.study.step import Step
 
 META = "step.json"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class Store:
     """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` for what a running one keeps.
 
-    A result is written into a temporary folder beside its final place and renamed when it is whole; `step.json` in
-    it says what it is, what it was made from, and how.
+    A result is written into a temporary folder in `scratch/KEY/` and moved to its final place when it is whole;
+    `step.json` in it says what it is, what it was made from, and how.
     """
 
     root: Path
@@ -36,7 +40,7 @@ class Store:
 
     def meta(self, step: Step) -> dict[str, Any]:
         """What `step.json` of a finished step says."""
-        found: dict[str, Any] = json.loads((self.folder(step) / META).read_text())
+        found: dict[str, Any] = json.loads((self.folder(step) / META).read_text(encoding="utf-8"))
         return found
 
     def scratch(self, step: Step) -> Path:
@@ -53,24 +57,56 @@ class Store:
         other's identical work is dropped.
         """
         final = self.folder(step)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{step.key[:40]}.", dir=final.parent))
+        part = self.root / "scratch" / step.key / f"part-{uuid.uuid4().hex}"
         try:
-            yield part
-            (part / META).write_text(json.dumps(meta, indent=1) + "\n")
-            for file in (f for f in part.rglob("*") if f.is_file()):
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-            try:
-                part.rename(final)
-            except OSError:
-                if not self.has(step):
-                    raise
-        except OSError as error:
-            raise EigencodeError(
-                f"cannot write the result of {step.describe()}: {error}\n  fix:    free disk space or choose another "
-                "--store; every finished step is kept"
-            ) from error
+            with _told_plainly(step, OSError):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                part.mkdir(parents=True)
+            with _told_plainly(step):
+                yield part
+            with _told_plainly(step, OSError):
+                (part / META).write_text(strict_json.dumps(meta) + "\n", encoding="utf-8")
+                _flush(part)
+                self._publish(step, part)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(self.root / "scratch" / step.key, ignore_errors=True)
+
+    def _publish(self, step: Step, part: Path) -> None:
+        final = self.folder(step)
+        if final.exists() and not self.has(step):  # somebody removed its step.json: it is no result any more
+            shutil.rmtree(final)
+        try:
+            part.rename(final)
+        except OSError:
+            if not self.has(step):
+                raise
+
+
+def _flush(folder: Path) -> None:
+    """Make sure that the files are on the disk before they get their final name."""
+    for file in (f for f in folder.rglob("*") if f.is_file()):
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+@contextmanager
+def _told_plainly(step: Step, *kinds: type[Exception]) -> Iterator[None]:
+    """A full disk, and errors of these kinds, as a sentence; everything else passes."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, kinds) and _system_error(error) not in FULL:
+            raise
+        raise EigencodeError(
+            f"cannot write the result of {step.describe()}: {error}\n  fix:    free disk space or choose another "
+            "--store; every finished step is kept"
+        ) from error
+
+
+def _system_error(error: Exception) -> int | None:
+    """The number of the system's error, also where it has only survived in the message (safetensors)."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None

@@ -5,12 +5,11 @@ from torch import Tensor
 
 from eigencode.report.figures.style import DOUBLE
 from eigencode.report.run import StudyRun, arrays
-from eigencode.study.config import Study
 
 
 def receptive_fields(run: StudyRun, data: str) -> Figure | None:
     """The most active units of the first locally trained model; red positive, blue negative, each on its own scale."""
-    wanted = Study.model_validate(run.results["study"]).receptive_fields
+    wanted: int = run.results["study"]["receptive_fields"]
     folders = [folder for model in run.models for folder in run.locally_trained(data, model)[:1]]
     if not wanted or not folders:
         return None

@@ -3,7 +3,7 @@
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DOUBLE, colours
+from eigencode.report.figures.style import DOUBLE, colours, label
 from eigencode.report.run import StudyRun
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
@@ -25,7 +25,8 @@ def robustness(run: StudyRun, data: str) -> Figure | None:
         _boxes(axes, run, data, name, colour)
     if curves:
         panels[0][0].set_ylabel("relative accuracy")
-        panels[0][0].legend(loc="lower left")
+        if panels[0][0].get_legend_handles_labels()[0]:
+            panels[0][0].legend(loc="lower left")
     return figure
 
 
@@ -34,19 +35,19 @@ def _curves(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -
         found = run.load(Curve, data=data, model=model, quantity=name)
         if found:
             values = torch.stack([c.relative_accuracy for c in found])
-            axes.semilogx(found[0].eps, values.mean(0), color=colour[model], label=model)
+            axes.semilogx(found[0].eps, values.mean(0), color=colour[model], label=label(model))
             axes.fill_between(found[0].eps, values.amin(0), values.amax(0), color=colour[model], alpha=0.2, lw=0)
             axes.set_xlabel(f"ε, {found[0].norm}, {found[0].space} space")
-    axes.set_title(name)
+    axes.set_title(label(name))
     axes.set_ylim(-0.02, 1.02)
 
 
 def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
     for place, model in enumerate(run.models):
         found = run.load(CriticalSizes, data=data, model=model, quantity=name)
-        if not found:
+        sizes = torch.cat([torch.zeros(0, dtype=torch.float64), *(c.size for c in found)])
+        if not len(sizes):
             continue
-        sizes = torch.cat([c.size for c in found])
         box = axes.boxplot(
             sizes.numpy(),
             positions=[place],
@@ -63,6 +64,6 @@ def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) ->
                 f"{censored:.0%} ≥", (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=6
             )
     axes.set_yscale("log")
-    axes.set_xticks(range(len(run.models)), run.models)
-    axes.set_title(name)
+    axes.set_xticks(range(len(run.models)), [label(m) for m in run.models])
+    axes.set_title(label(name))
     axes.set_ylabel("L2 of perturbation")

@@ -1,10 +1,14 @@
 """Figure 3 of the paper: covariance spectra of all models on images and on noise, with the fitted power laws."""
 
+from typing import Any
+
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DATA, DOUBLE, colours
+from eigencode.base.errors import InputError
+from eigencode.report.figures.style import DATA, DOUBLE, colours, label
 from eigencode.report.run import StudyRun
+from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 
 
@@ -20,24 +24,30 @@ def spectra(run: StudyRun, data: str) -> Figure | None:
     for axes, name in zip(panels, names, strict=True):
         for model in ("data", *run.models):
             found = run.load(Spectrum, data=data, model=model, quantity=name)
-            alphas = []
-            for spectrum in found:
-                values = spectrum.eigenvalues / spectrum.eigenvalues[0]
-                shown = values > 0
-                ranks = torch.arange(1, len(values) + 1)
-                axes.loglog(ranks[shown], values[shown], color=colour[model], lw=0.9, alpha=0.7)
-                window = tuple(settings[name]["window"])
-                law = spectrum.power_law(window=window, weights=settings[name]["weights"])
-                alphas.append(law.alpha)
-                n = torch.tensor([float(window[0]), float(window[1])])
-                line = torch.exp(torch.tensor(law.intercept)) * n**-law.alpha
-                axes.loglog(n, line, color=colour[model], ls="--", lw=1.4)
-            if alphas:
-                mean = sum(alphas) / len(alphas)
-                axes.plot([], [], color=colour[model], label=f"{model}  α = {mean:.2f}")
-        axes.set_title(name)
+            fits = [fit for spectrum in found if (fit := _draw(axes, spectrum, settings[name], colour[model]))]
+            if found:
+                mean = f"  α = {sum(f.alpha for f in fits) / len(fits):.2f}" if fits else ""
+                axes.plot([], [], color=colour[model], label=label(model) + mean)
+        axes.set_title(label(name))
         axes.set_xlabel("rank n")
         axes.set_ylim(bottom=1e-9)
-        axes.legend(loc="lower left")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower left")
     panels[0].set_ylabel("eigenvalue λₙ / λ₁")
     return figure
+
+
+def _draw(axes, spectrum: Spectrum, settings: dict[str, Any], colour: str) -> PowerLaw | None:  # type: ignore[no-untyped-def]
+    """The eigenvalues, and the fitted line if these eigenvalues have one."""
+    values = spectrum.eigenvalues / spectrum.eigenvalues[0]
+    shown = values > 0
+    ranks = torch.arange(1, len(values) + 1)
+    axes.loglog(ranks[shown], values[shown], color=colour, lw=0.9, alpha=0.7)
+    window = tuple(settings["window"])
+    try:
+        law = spectrum.power_law(window=window, weights=settings["weights"])
+    except InputError:  # the table says why there is none
+        return None
+    n = torch.tensor([float(window[0]), float(window[1])])
+    axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=1.4)
+    return law

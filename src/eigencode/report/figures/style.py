@@ -1,11 +1,14 @@
 """One style for all figures: colour-blind safe, the same colour for the same model everywhere, byte-identical files."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from eigencode.base.text import printable
 
 matplotlib.use("Agg")
 
@@ -50,9 +53,17 @@ def colours(models: list[str]) -> dict[str, str]:
     return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
 
 
+def label(name: str) -> str:
+    """A name as matplotlib shows it letter by letter: no formulae, no hidden legend entries, not endless."""
+    shown = printable(name, longest=40).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write PATH.png and PATH.svg; the same figure gives the same bytes."""
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
-    figure.savefig(files[0], metadata={"Software": None})
-    figure.savefig(files[1], metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a script the font lacks
+        figure.savefig(files[0], metadata={"Software": None})
+        figure.savefig(files[1], metadata={"Date": None, "Creator": None})
     return files

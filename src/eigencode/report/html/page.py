@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from eigencode.base.text import printable
 from eigencode.report.run import StudyRun
 from eigencode.report.table import grid
 
@@ -14,6 +15,7 @@ def page(run: StudyRun, figures: dict[str, list[tuple[str, str, Path]]]) -> str:
     environment = Environment(
         loader=PackageLoader("eigencode.report", "html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["plain"] = printable
     shown = {
         data: [(name, caption, base64.b64encode(path.read_bytes()).decode()) for name, caption, path in listed]
         for data, listed in figures.items()

@@ -18,6 +18,11 @@ class Data(Source):
     train_images: int | None
     test_images: int | None
 
+    @property
+    def training(self) -> str:
+        """The hash of the training images alone: nothing else decides how a network is trained."""
+        return self.sha256.partition(":")[0]
+
     def pair(self) -> tuple[Images, Images]:
         """(training images, test images)."""
         return _load(self.name, self.data_dir, self.train_images, self.test_images)

@@ -30,6 +30,9 @@ class NetworkStep(Step):
     seed: int
     validation: float
 
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "data": self.data.training}
+
     def training_images(self) -> tuple[Images, Images | None]:
         """(training part, validation part); the validation part never trains anything, the test set is not touched."""
         train, _ = self.data.pair()
