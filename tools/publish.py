@@ -10,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+from eigencode.base.strict_json import number
 from eigencode.report.numbers import measured
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,8 +50,7 @@ def quoting_files() -> list[Path]:
 
 
 def _text(entry: dict) -> str:
-    value, spread = (float("nan") if entry[k] is None else entry[k] for k in ("mean", "spread"))
-    return measured(value, spread) + (" !" if entry["warnings"] else "")
+    return measured(number(entry["mean"]), number(entry["spread"])) + (" !" if entry["warnings"] else "")
 
 
 def main() -> None:
