@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,13 +42,21 @@ def load(path: Path | str) -> Network:
             wanted="a file written by models.save",
             fix="for somebody else's weights build the module yourself and use load_state_dict",
         )
-    spec = json.loads(header)
-    net = _build(spec)
-    net.load_state_dict(state)
+    try:
+        net = _build(json.loads(header))
+        net.load_state_dict(state)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"{path.name}: its header does not describe its weights",
+            got=f"{type(error).__name__}: {error}",
+            wanted="a file written by models.save of this version",
+        ) from error
     return net
 
 
-def _build(spec: dict) -> Network:
+def _build(spec: dict[str, Any]) -> Network:
+    if spec.get("kind") not in ("perceptron", "krotov_hopfield"):
+        raise ValueError(f"unknown kind of network {spec.get('kind')!r}")
     classes = [str(i) for i in range(spec["classes"])]
     like = Images(torch.ones(1, *spec["shape"]), torch.zeros(1, dtype=torch.int64), classes)
     settings = {k: v for k, v in spec.items() if k not in ("kind", "shape", "classes")}

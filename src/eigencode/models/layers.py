@@ -13,8 +13,8 @@ class UnitNorm(nn.Module):
     """Scale every image to unit Lp norm: x / ‖x‖_p, over all of its pixels and channels together.
 
     A layer rather than a preprocessing, so that a network takes pixels, an attack can work in pixel space, and the
-    derivative includes the scaling.  An image that is zero everywhere has no direction; it stays zero here
-    (`Images` refuses it beforehand).  The shape is kept.
+    derivative includes the scaling.  An image that is zero everywhere has no direction; it stays zero here, with
+    derivative zero (`Images` refuses it beforehand).  The shape is kept.
 
     Source: arXiv 2405.00679, section 2 (p = 3).
 
@@ -29,7 +29,8 @@ class UnitNorm(nn.Module):
         self.p = float(p)
 
     def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n *image"]:
-        length = torch.linalg.vector_norm(x.flatten(1), self.p, dim=1).clamp_min(torch.finfo(x.dtype).tiny)
+        length = torch.linalg.vector_norm(x.flatten(1), self.p, dim=1)
+        length = torch.where(length > 0, length, torch.inf)
         unit: Tensor = x / length.reshape(-1, *[1] * (x.ndim - 1))
         return unit
 
@@ -51,7 +52,10 @@ class RePU(nn.Module):
         self.n = float(n)
 
     def forward(self, h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        return F.relu(h) if self.n == 1 else F.relu(h).pow(self.n)
+        if self.n >= 1:
+            return F.relu(h) if self.n == 1 else F.relu(h).pow(self.n)
+        on = h > 0  # the slope at 0 is infinite: it must not enter the graph, where it would meet a zero
+        return torch.where(on, torch.where(on, h, 1.0).pow(self.n), 0.0)
 
     def extra_repr(self) -> str:
         return f"n={self.n:g}"
@@ -78,6 +82,7 @@ class KrotovHopfieldEncoder(nn.Module):
 
     `weight` (units, inputs) does not learn by gradient (`requires_grad` is False) unless you switch it on.
     `wins` counts, per unit, the samples it won in the last epoch of local training; −1 before any.
+    The weights handed over are copied.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eq. 3; arXiv 2405.00679.
     """
@@ -86,9 +91,15 @@ class KrotovHopfieldEncoder(nn.Module):
 
     def __init__(self, weight: Float[Tensor, "units inputs"], p: float = 3.0, radius: float = 1.0) -> None:
         super().__init__()
+        if not 1 <= p < torch.inf or not 0 < radius < torch.inf:
+            raise InputError(
+                "Krotov-Hopfield layer: a setting is out of range",
+                got=f"p {p}, radius {radius}",
+                wanted="finite p >= 1, radius > 0",
+            )
         self.p = float(p)
         self.radius = float(radius)
-        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
         self.register_buffer("wins", torch.full((len(weight),), -1, dtype=torch.int64))
 
     def matrix(self) -> Tensor:

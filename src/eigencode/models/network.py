@@ -63,6 +63,14 @@ class Network(nn.Module):
         return len(self.encoder.weight)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        return self.from_unit(self.to_unit(x))
+
+    def to_unit(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Unit-norm images.
+
+        Raises:
+            InputError: images of another shape than the network was built for.
+        """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.shape:
             raise InputError(
                 "the images do not fit this network",
@@ -70,7 +78,8 @@ class Network(nn.Module):
                 wanted=f"(N, {', '.join(map(str, self.shape))})",
                 fix="build the network on the data set it is used with",
             )
-        return self.from_unit(self.norm(x))
+        unit: Tensor = self.norm(x)
+        return unit
 
     def from_unit(self, u: Float[Tensor, "n *image"]) -> Float[Tensor, "n classes"]:
         """Logits as a function of unit-norm images."""
@@ -78,7 +87,7 @@ class Network(nn.Module):
 
     def representation(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units"]:
         """The latent representation of images."""
-        z: Tensor = self.activation(self.encoder(self.norm(x)))
+        z: Tensor = self.activation(self.encoder(self.to_unit(x)))
         return z
 
     def as_layers(self, place: str) -> tuple[OneLayer, ...] | None:

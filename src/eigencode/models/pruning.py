@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.models.convergence import convergence
 from eigencode.models.network import Network
@@ -54,8 +55,10 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
 
     A mixture of 1 to `max_components` Gaussians is fitted to log Var(W_μ); BIC chooses their number.  With more
     than one, candidates are the units above μ_noise − |μ_noise − μ_next| / 2, where μ_noise is the component of
-    the largest variance and μ_next the one below it.  A candidate that has converged (‖W_μ‖_p within 0.01 of R)
-    is kept: two kinds of receptive field also make two components, and they are not noise.
+    the largest variance and μ_next the one below it.  Neighbours without a valley between them, |Δμ| ≤ 2 min(σ),
+    are parts of one population and count as one here: a cut between them would keep half of the noise.  A candidate
+    that has converged (‖W_μ‖_p within 0.01 of R) is kept: two kinds of receptive field also make two components, and
+    they are not noise.
 
     Args:
         net: a Krotov–Hopfield network after local training.
@@ -63,8 +66,11 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         seed: of the mixture's starts.
 
     Source: arXiv 2405.00679, appendix A1.  Differs from the published code, whose χ² test can never conclude
-    "one component" and so always prunes (D6), by BIC and by sparing converged units.
+    "one component" and so always prunes (D6), by BIC, by the test for a valley (Behboodian, Technometrics 12 (1970),
+    131-139) and by sparing converged units.
     """
+    if max_components < 1:
+        raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
     from sklearn.exceptions import ConvergenceWarning as Unsettled
     from sklearn.mixture import GaussianMixture
 
@@ -77,10 +83,9 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
     bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
     best = fits[int(bic.argmin())]
-    means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
-    threshold = float("inf")
-    if len(means) > 1:
-        threshold = float(means[-1] - (means[-1] - means[-2]).abs() / 2)
+    means, order = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort()
+    spreads = torch.tensor(best.covariances_.ravel(), dtype=torch.float64).sqrt()[order]
+    threshold = _threshold(means, spreads)
     above = log_variance > threshold
     converged = convergence(net).converged
     return Pruning(
@@ -94,3 +99,11 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         bic=bic,
         means=means,
     )
+
+
+def _threshold(means: Float[Tensor, " components"], spreads: Float[Tensor, " components"]) -> float:
+    """Half-way from the widest component to the next one down with a valley in between; Inf if there is none."""
+    for i in range(len(means) - 1, 0, -1):
+        if float(means[i] - means[i - 1]) > 2 * float(torch.minimum(spreads[i], spreads[i - 1])):
+            return float(means[i] + means[i - 1]) / 2
+    return float("inf")

@@ -51,7 +51,7 @@ def feed(net: nn.Module, images: Images, stage: str) -> Feed:
     y = images.y.to(device)
     if stage == "pixel" or not isinstance(net, Network):
         return Feed(images.pixels.to(device), y, net, "pixel")
-    inputs: Callable[[Tensor], Tensor] = net.norm if stage == "unit" else net.representation
+    inputs: Callable[[Tensor], Tensor] = net.to_unit if stage == "unit" else net.representation
     with borrowed(net), torch.no_grad():
         chunks = (images[i : i + 5000].x.to(device) for i in range(0, len(images), 5000))
         rows = torch.cat([inputs(chunk).flatten(1) for chunk in chunks])

@@ -147,11 +147,11 @@ def train_local(
 
 
 def unit_rows(net: Network, images: Images, chunk: int = 5000) -> Float[Tensor, "n inputs"]:
-    """`net.norm(images)`, flattened, as one float32 matrix in memory."""
+    """`net.to_unit(images)`, flattened, as one float32 matrix in memory."""
     rows = torch.empty(len(images), images.inputs)
     with borrowed(net), torch.no_grad():
         for i in range(0, len(images), chunk):
-            rows[i : i + chunk] = net.norm(images[i : i + chunk].x).flatten(1)
+            rows[i : i + chunk] = net.to_unit(images[i : i + chunk].x).flatten(1)
     return rows
 
 

@@ -1,0 +1,92 @@
+"""Convergence of a layer whose norms, wins and divergences are planted."""
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+
+from eigencode.base.errors import ConvergenceWarning, InputError
+from eigencode.base.types import Images
+from eigencode.models import Network, convergence, krotov_hopfield, perceptron
+from eigencode.models.convergence import doubts, warn_unless_converged
+
+TRAIN = Images(torch.full((2, 1, 4, 4), 0.5), torch.tensor([0, 1]))
+
+
+def planted(norms: Tensor, radius: float = 1.0, p: float = 3.0) -> Network:
+    net = krotov_hopfield(TRAIN, units=len(norms), p=p, radius=radius)
+    w = torch.randn(len(norms), 16, generator=torch.Generator().manual_seed(0))
+    w *= (norms / torch.linalg.vector_norm(w, p, dim=1))[:, None]
+    with torch.no_grad():
+        net.encoder.weight.copy_(w)
+    return net
+
+
+@pytest.mark.parametrize(("p", "radius"), [(2.0, 1.0), (3.0, 1.0), (4.5, 2.5)])
+def test_norms_and_who_is_at_the_radius(p: float, radius: float) -> None:
+    norms = radius + torch.tensor([0.0, 0.0099, -0.0099, 0.0101, -0.0101, 3.0])
+    state = convergence(planted(norms, radius, p))
+    torch.testing.assert_close(state.norm, norms.double(), rtol=1e-6, atol=0)
+    assert state.converged.tolist() == [True, True, True, False, False, False]
+    assert (state.fraction, state.p, state.radius) == (0.5, p, radius)
+    assert not state.accepted
+    assert str(state) == "50.0% of 6 units converged, 0 diverged, 0 won nothing"
+
+
+@pytest.mark.parametrize(("bad", "accepted"), [(0, True), (1, True), (2, False), (5, False)])
+def test_less_than_a_tenth_may_be_away_from_the_radius(bad: int, accepted: bool) -> None:
+    norms = torch.ones(20)
+    norms[:bad] = 2
+    assert convergence(planted(norms)).accepted == accepted
+
+
+def test_a_single_diverged_unit_spoils_the_layer() -> None:
+    net = planted(torch.ones(20))
+    with torch.no_grad():
+        net.encoder.weight[7] = -0.51
+        net.encoder.weight[8] = -0.49
+    state = convergence(net)
+    assert state.diverged.nonzero().flatten().tolist() == [7]
+    assert not state.accepted
+    scaled = krotov_hopfield(TRAIN, units=20, radius=2.0)
+    scaled.encoder.load_state_dict(net.encoder.state_dict())
+    assert not bool(convergence(scaled).diverged.any())  # the bound is −R/2
+
+
+@pytest.mark.parametrize(("silent", "collapsed"), [(0, False), (10, False), (11, True), (19, True)])
+def test_collapse(silent: int, collapsed: bool) -> None:
+    net = planted(torch.ones(20))
+    assert (convergence(net).never_won, convergence(net).collapsed) == (0, False)  # wins not known
+    with torch.no_grad():
+        net.encoder.wins.fill_(3)
+        net.encoder.wins[:silent] = 0
+    state = convergence(net)
+    assert (state.never_won, state.collapsed) == (silent, collapsed)
+    assert len(doubts(state)) == int(collapsed)
+
+
+def test_warnings_name_every_doubt_and_only_those() -> None:
+    net = planted(torch.ones(20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unless_converged(net)
+    with torch.no_grad():
+        net.encoder.wins.zero_()
+    with pytest.warns(ConvergenceWarning, match="collapsed: 20 of 20 units"):
+        warn_unless_converged(net)
+    with pytest.warns(ConvergenceWarning) as heard:
+        warn_unless_converged(far := planted(torch.full((20,), 3.0)))
+    assert len(heard) == 1
+    assert "has not converged: 0.0% of 20 units" in str(heard[0].message)
+    assert convergence(far).fraction == 0
+
+
+def test_a_layer_without_a_radius_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no radius(?s:.*)Dense"):
+        convergence(perceptron(TRAIN))
+
+
+def test_the_record_is_a_copy(leaves_no_trace) -> None:
+    net = planted(torch.ones(5))
+    leaves_no_trace(net, torch.rand(2, 1, 4, 4), lambda: convergence(net).wins.fill_(9))

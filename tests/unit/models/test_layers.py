@@ -1,0 +1,143 @@
+"""UnitNorm, RePU, Dense and the Krotov–Hopfield layer against their formulae and finite differences."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.one_layer import unit_norm_power
+from eigencode.models import Dense, KrotovHopfield, KrotovHopfieldEncoder, RePU, UnitNorm
+
+PS = [1.0, 1.5, 2.0, 3.0, 4.5, math.inf]
+
+
+def images(dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    x = torch.rand(4, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return (x * torch.tensor([1e-3, 0.1, 1.0, 1.0])[:, None, None, None]).to(dtype)
+
+
+@pytest.mark.parametrize("p", PS)
+def test_every_image_has_norm_one_and_keeps_its_direction(p: float) -> None:
+    x = images()
+    u = UnitNorm(p)(x)
+    assert u.shape == x.shape
+    lengths = torch.tensor(
+        [max(r) if p == math.inf else sum(v**p for v in r) ** (1 / p) for r in u.flatten(1).tolist()]
+    )
+    torch.testing.assert_close(lengths.double(), torch.ones(4, dtype=torch.float64), rtol=1e-6, atol=0)
+    ratio = (x / u).flatten(1)
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-12, atol=0)
+    torch.testing.assert_close(UnitNorm(p)(7.5 * x), u, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("p", PS)
+def test_derivatives_of_the_norm(p: float) -> None:
+    x = images()[1:].requires_grad_()
+    assert torch.autograd.gradcheck(UnitNorm(p), x)
+    if p != math.inf:
+        assert torch.autograd.gradgradcheck(UnitNorm(p), x)
+
+
+@pytest.mark.parametrize("p", PS)
+def test_a_zero_image_stays_zero_and_its_derivative_is_finite(p: float) -> None:
+    x = images(torch.float32)
+    x[1] = 0
+    x.requires_grad_()
+    u = UnitNorm(p)(x)
+    torch.testing.assert_close(u[1], torch.zeros_like(u[1]), rtol=0, atol=0)
+    (g,) = torch.autograd.grad((1000 * u).sum(), x)
+    assert bool(torch.isfinite(g).all())
+    torch.testing.assert_close(g[1], torch.zeros_like(g[1]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.0, -1.0, math.nan])
+def test_norms_below_one_are_refused(p: float) -> None:
+    with pytest.raises(InputError, match="UnitNorm: p is out of range"):
+        UnitNorm(p)
+
+
+def test_the_closed_forms_know_the_norm() -> None:
+    net = nn.Module()
+    net.norm = UnitNorm(2.5)
+    assert unit_norm_power(net) == 2.5
+
+
+@pytest.mark.parametrize("n", [0.5, 1.0, 1.5, 2.0, 3.0, 4.5])
+def test_rectified_power(n: float) -> None:
+    h = torch.tensor([-3.0, -1e-9, 0.0, 0.5, 2.0], dtype=torch.float64)
+    wanted = torch.tensor([0.0, 0.0, 0.0, 0.5**n, 2.0**n], dtype=torch.float64)
+    torch.testing.assert_close(RePU(n)(h), wanted, rtol=1e-14, atol=0)
+    smooth = h[[0, 3, 4]].requires_grad_()
+    assert torch.autograd.gradcheck(RePU(n), smooth)
+    assert torch.autograd.gradgradcheck(RePU(n), smooth)
+    kink = torch.zeros(1, requires_grad=True)
+    (slope,) = torch.autograd.grad(RePU(n)(kink).sum(), kink, create_graph=True)
+    assert float(slope.detach()) == 0
+    if slope.requires_grad:
+        assert float(torch.autograd.grad(slope.square().sum(), kink)[0]) == 0
+
+
+@pytest.mark.parametrize("n", [0.0, -1.0, math.nan])
+def test_powers_without_meaning_are_refused(n: float) -> None:
+    with pytest.raises(InputError, match="RePU: n is out of range"):
+        RePU(n)
+
+
+def test_dense_is_the_plain_product_with_he_weights() -> None:
+    layer = Dense(200, 500, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(float(layer.weight.detach().std()), (2 / 200) ** 0.5, rtol=0.02, atol=0)
+    x = torch.rand(6, 2, 10, 10)
+    torch.testing.assert_close(layer(x), x.flatten(1) @ layer.weight.T)
+    assert layer.bias is None
+    assert layer.weight.requires_grad
+    torch.testing.assert_close(layer.matrix(), layer.weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, 4.5])
+def test_krotov_hopfield_layer(p: float) -> None:
+    w = torch.randn(3, 4)
+    w[0, 0] = 0
+    x = torch.rand(2, 1, 2, 2)
+    layer = KrotovHopfieldEncoder(w, p=p, radius=2.0)
+    for b in range(2):
+        for unit in range(3):
+            h = sum(
+                math.copysign(abs(wi) ** (p - 1), wi) * xi
+                for wi, xi in zip(w[unit].tolist(), x[b].flatten().tolist())
+                if wi
+            )
+            torch.testing.assert_close(float(layer(x)[b, unit]), h, rtol=1e-5, atol=1e-6)
+    assert (layer.weight.requires_grad, layer.radius, layer.p) == (False, 2.0, p)
+    assert layer.wins.tolist() == [-1] * 3
+
+
+def test_the_layer_keeps_a_copy_of_its_weights() -> None:
+    w = torch.randn(3, 4)
+    before = w.clone()
+    layer = KrotovHopfield(w)
+    with torch.no_grad():
+        layer.weight.zero_()
+    torch.testing.assert_close(w, before, rtol=0, atol=0)
+
+
+def test_the_layer_can_learn_by_gradient_when_asked() -> None:
+    layer = KrotovHopfield(torch.randn(3, 4, dtype=torch.float64), p=3.0)
+    layer.weight.requires_grad_()
+    x = torch.rand(5, 1, 2, 2, dtype=torch.float64)
+    layer(x).sum().backward()
+    wanted = 2 * layer.weight.detach().abs() * x.flatten(1).sum(0)  # ∂/∂W of sign(W) W² x
+    torch.testing.assert_close(layer.weight.grad, wanted)
+
+
+@pytest.mark.parametrize(("p", "radius"), [(0.5, 1.0), (math.inf, 1.0), (3.0, 0.0), (3.0, -1.0), (math.nan, 1.0)])
+def test_settings_of_the_layer_are_checked(p: float, radius: float) -> None:
+    with pytest.raises(InputError, match="Krotov-Hopfield layer"):
+        KrotovHopfieldEncoder(torch.randn(2, 3), p=p, radius=radius)
+
+
+def test_layers_print_their_settings() -> None:
+    assert repr(UnitNorm(3)) == "UnitNorm(p=3)"
+    assert repr(RePU(4.5)) == "RePU(n=4.5)"
+    assert repr(KrotovHopfieldEncoder(torch.randn(2, 3))) == ("KrotovHopfieldEncoder(inputs=3, units=2, p=3, radius=1)")
