@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from eigencode.base.errors import StudyError, nearest
-from eigencode.study.config import Choice
+from eigencode.study.choice import Choice
 
 
 def find(package: str, choice: Choice) -> type:

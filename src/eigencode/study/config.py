@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -22,27 +22,6 @@ def _several(names: Any) -> Any:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Strict(BaseModel):
-    """No unknown keys, no changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Choice(BaseModel):
-    """Something chosen by name with settings of its own: a rule, a penalty, an attack.
-
-    The settings are those of the class of that name; they are checked against it when the study is planned.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    def settings(self) -> dict[str, Any]:
-        """Everything but the name."""
-        return dict(self.model_extra or {})
 
 
 class WeightedPenalty(Choice):

@@ -11,7 +11,8 @@ from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, Spectru
 from eigencode.study.step import Step
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.measures import Critical, CurveOf, SpectrumOf, TestAccuracy
-from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned, Trained
+from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
+from eigencode.study.steps.trained import Trained
 from eigencode.training.schedule import Schedule
 
 DATA_ITSELF = "data"

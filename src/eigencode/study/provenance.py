@@ -53,7 +53,10 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit of the checkout this package runs from, "+" if files differ from it, "" if there is none."""
+    """The commit of the checkout this package runs from, "+" if files differ from it, "" if there is none.
+
+    A package installed inside somebody else's checkout has none: the commit there says nothing about this code.
+    """
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
@@ -61,6 +64,7 @@ def _commit() -> str:
         return done.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", str(Path(__file__).resolve()))
         commit = git("rev-parse", "--short=12", "HEAD")
         changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here.parents[1]))
     except (OSError, subprocess.SubprocessError):

@@ -22,7 +22,7 @@ from eigencode.base.types import Images, Space
 from eigencode.models.network import Network
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
-from eigencode.training.adversarial import Adversarial
+from eigencode.training.augment import Augmentation
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.feed import Feed, feed
 from eigencode.training.run import Run, module_digest
@@ -79,7 +79,7 @@ def train_supervised(
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
-    adversarial: Adversarial | None = None,
+    adversarial: Augmentation | None = None,
     validation: Images | None = None,
     patience: int | None = None,
     keep: Literal["last", "best"] = "last",
@@ -213,7 +213,7 @@ def train_supervised(
     )
 
 
-def _stage(net: nn.Module, parameters: str, penalties: Weighted, adversarial: Adversarial | None) -> str:
+def _stage(net: nn.Module, parameters: str, penalties: Weighted, adversarial: Augmentation | None) -> str:
     """How far the inputs can be computed once: not beyond what a penalty or an attack differentiates by."""
     if adversarial is not None and adversarial.space == "unit" and not isinstance(net, Network):
         raise InputError("adversarial training in unit space needs a network of this package", got=type(net).__name__)

@@ -18,7 +18,7 @@ from eigencode.robustness.curve import curve
 from eigencode.robustness.survival import wilson
 from eigencode.spectra.spectrum import spectrum
 from eigencode.study.catalogue import make, module_of
-from eigencode.study.config import Choice
+from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
 from eigencode.study.steps.networks import NetworkStep, network

@@ -1,4 +1,4 @@
-"""Steps whose result is a network: initial, locally trained, pruned, trained by gradient.  Each starts from another."""
+"""Steps whose result is a network: initial, locally trained, pruned.  Each starts from another."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,10 @@ from eigencode.models.files import load, save
 from eigencode.models.network import Network, krotov_hopfield, perceptron
 from eigencode.models.pruning import prune
 from eigencode.study.catalogue import make, module_of
-from eigencode.study.config import AdversarialChoice, Choice, Local, Supervised
+from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
-from eigencode.training.adversarial import Adversarial
 from eigencode.training.local import train_local
-from eigencode.training.schedule import Schedule
-from eigencode.training.supervised import train_supervised
 
 WEIGHTS = "network.safetensors"
 
@@ -73,14 +70,14 @@ class LocallyTrained(NetworkStep):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
-        settings = Local(**self.local).model_dump(exclude={"rule"})
+        settings = {k: v for k, v in self.local.items() if k != "rule"}
         rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
         train, _ = self.training_images()
         checkpoint = inputs.scratch / "local.safetensors"
         record = train_local(net, train, rule, seed=self.seed, checkpoint=checkpoint, **settings)
         save(net, folder / WEIGHTS)
-        _keep(record, folder / "training")
-        _keep(convergence(net), folder / "convergence")
+        keep(record, folder / "training")
+        keep(convergence(net), folder / "convergence")
 
 
 @dataclass(frozen=True)
@@ -94,50 +91,7 @@ class Pruned(NetworkStep):
         net = network(inputs.folder(self.start))
         found = prune(net, seed=self.seed)
         save(found.apply(net), folder / WEIGHTS)
-        _keep(found, folder / "pruning")
-
-
-@dataclass(frozen=True)
-class Trained(NetworkStep):
-    """A network trained by gradient, whole or read-out only."""
-
-    start: NetworkStep
-    supervised: dict[str, Any]
-    name: ClassVar[str] = "trained"
-
-    @property
-    def plan(self) -> Supervised:
-        """The settings, checked."""
-        return Supervised(**self.supervised)
-
-    def uses(self) -> tuple[str, ...]:
-        chosen = [module_of("penalties", p) for p in self.plan.penalties]
-        if self.plan.adversarial is not None:
-            chosen.append(module_of("robustness", self.plan.adversarial.attack))
-        return tuple(chosen)
-
-    def run(self, folder: Path, inputs: Inputs) -> None:
-        net = network(inputs.folder(self.start))
-        plan = self.plan
-        settings = plan.model_dump(exclude={"penalties", "schedule", "adversarial"})
-        train, validation = self.training_images()
-        record = train_supervised(
-            net,
-            train,
-            penalties=[(p.coefficient, make("penalties", p)) for p in plan.penalties],
-            adversarial=_adversarial(plan.adversarial),
-            schedule=Schedule(**plan.schedule.model_dump()),
-            validation=validation,
-            seed=self.seed,
-            checkpoint=inputs.scratch / "trained.safetensors",
-            **settings,
-        )
-        save(net, folder / WEIGHTS)
-        _keep(record, folder / "training")
-
-
-def _adversarial(choice: AdversarialChoice | None) -> Adversarial | None:
-    return None if choice is None else Adversarial(make("robustness", choice.attack), choice.eps, choice.space)
+        keep(found, folder / "pruning")
 
 
 def network(folder: Path) -> Network:
@@ -145,6 +99,7 @@ def network(folder: Path) -> Network:
     return load(folder / WEIGHTS)
 
 
-def _keep(record: Record, folder: Path) -> None:
+def keep(record: Record, folder: Path) -> None:
+    """Save a record in a folder of its own."""
     folder.mkdir()
     record.save(folder)

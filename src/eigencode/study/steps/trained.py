@@ -1,0 +1,65 @@
+"""The step that trains a network by gradient, whole or read-out only."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from eigencode.models.files import save
+from eigencode.study.catalogue import make, module_of
+from eigencode.study.choice import Choice
+from eigencode.study.step import Inputs
+from eigencode.study.steps.networks import WEIGHTS, NetworkStep, keep, network
+from eigencode.training.augment import Augmentation
+from eigencode.training.schedule import Schedule
+from eigencode.training.supervised import train_supervised
+
+ADVERSARIAL = "eigencode.training.adversarial"
+"""Imported only where a study asks for it, so that a change of an attack retrains nothing else."""
+
+
+@dataclass(frozen=True)
+class Trained(NetworkStep):
+    """A network trained by gradient, whole or read-out only."""
+
+    start: NetworkStep
+    supervised: dict[str, Any]
+    name: ClassVar[str] = "trained"
+
+    def uses(self) -> tuple[str, ...]:
+        chosen = [module_of("penalties", p) for _, p in self.penalties]
+        if self.supervised["adversarial"] is not None:
+            chosen += [ADVERSARIAL, module_of("robustness", Choice(**self.supervised["adversarial"]["attack"]))]
+        return tuple(chosen)
+
+    @property
+    def penalties(self) -> list[tuple[float, Choice]]:
+        """(coefficient, penalty) as the study names them."""
+        listed = [dict(p) for p in self.supervised["penalties"]]
+        return [(p.pop("coefficient"), Choice(**p)) for p in listed]
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        net = network(inputs.folder(self.start))
+        settings = {k: v for k, v in self.supervised.items() if k not in ("penalties", "schedule", "adversarial")}
+        train, validation = self.training_images()
+        record = train_supervised(
+            net,
+            train,
+            penalties=[(coefficient, make("penalties", p)) for coefficient, p in self.penalties],
+            adversarial=_adversarial(self.supervised["adversarial"]),
+            schedule=Schedule(**self.supervised["schedule"]),
+            validation=validation,
+            seed=self.seed,
+            checkpoint=inputs.scratch / "trained.safetensors",
+            **settings,
+        )
+        save(net, folder / WEIGHTS)
+        keep(record, folder / "training")
+
+
+def _adversarial(chosen: dict[str, Any] | None) -> Augmentation | None:
+    if chosen is None:
+        return None
+    attack = make("robustness", Choice(**chosen["attack"]))
+    made: Augmentation = importlib.import_module(ADVERSARIAL).Adversarial(attack, chosen["eps"], chosen["space"])
+    return made
