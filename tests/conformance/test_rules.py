@@ -124,10 +124,10 @@ CHECKS = (pure, shaped, summed, started, derived, refuses, told_apart)
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("assert_it_is", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", TABLE)
-def test_conforms(name: str, check: Callable[[Make], None]) -> None:
-    check(TABLE[name])
+def test_conforms(name: str, assert_it_is: Callable[[Make], None]) -> None:
+    assert_it_is(TABLE[name])
 
 
 def test_every_exported_rule_has_a_row() -> None:

@@ -58,7 +58,7 @@ def problem(seed: int, batch: int = 12, units: int = 9, inputs: int = 8) -> tupl
     return x, w
 
 
-def close(found: Tensor, wanted: Matrix | Tensor, rel: float) -> None:
+def assert_near(found: Tensor, wanted: Matrix | Tensor, rel: float) -> None:
     truth = torch.as_tensor(wanted, dtype=torch.float64)
     torch.testing.assert_close(found.double(), truth, rtol=0, atol=rel * float(truth.abs().max()))
 
@@ -72,8 +72,8 @@ def test_mini_batch_rule(p: float, k: int, delta: float, radius: float) -> None:
         x, w = problem(seed)
         rule = KrotovHopfield(p=p, k=k, delta=delta, radius=radius)
         wanted = change(x.tolist(), w.tolist(), p, radius, lambda h: fast_gains(h, k, delta))
-        close(rule.update(x, w), wanted, 1e-12)
-        close(rule.update(x.float(), w.float()), wanted, 1e-5)  # the inputs themselves are rounded here
+        assert_near(rule.update(x, w), wanted, 1e-12)
+        assert_near(rule.update(x.float(), w.float()), wanted, 1e-5)  # the inputs themselves are rounded here
 
 
 @pytest.mark.parametrize("losers", ["kth", "2..k"])
@@ -90,11 +90,11 @@ def test_sequential_rule(p: float, k: int, delta: float, radius: float, losers: 
             lambda h, w=w: sequential_gains(h, w.tolist(), p, k, delta, losers),
         )
         found = rule.update(sample[None], w)
-        close(found, wanted, 1e-12)
-        close(rule.update(sample[None].float(), w.float()), wanted, 1e-5)
+        assert_near(found, wanted, 1e-12)
+        assert_near(rule.update(sample[None].float(), w.float()), wanted, 1e-5)
         w = w + 0.05 * found
     together = change(x.tolist(), w.tolist(), p, radius, lambda h: sequential_gains(h, w.tolist(), p, k, delta, losers))
-    close(rule.update(x, w), together, 1e-12)
+    assert_near(rule.update(x, w), together, 1e-12)
 
 
 def test_the_two_kinds_of_losers_are_one_for_k_2_and_differ_beyond() -> None:
@@ -127,7 +127,7 @@ def test_sparse_rows_against_the_dense_form(p: float, k: int, dtype: torch.dtype
     x /= torch.linalg.vector_norm(x, p, dim=1, keepdim=True)
     w = torch.randn(120, 192, generator=g).to(dtype)
     found = KrotovHopfield(p=p, k=k, delta=0.4, radius=1.2).update(x, w)
-    close(found, dense(x, w, p, k, 0.4, 1.2), rel)
+    assert_near(found, dense(x, w, p, k, 0.4, 1.2), rel)
     assert 0 < int((found.abs().sum(1) > 0).sum()) < 120
 
 
@@ -141,7 +141,7 @@ def test_small_p_with_zero_weights(make: type[Rule], p: float) -> None:
     found = make(p=p, k=3).update(x, w)
     assert bool(torch.isfinite(found).all())
     if make is KrotovHopfield:
-        close(found, change(x.tolist(), w.tolist(), p, 1.0, lambda h: fast_gains(h, 3, 0.4)), 1e-12)
+        assert_near(found, change(x.tolist(), w.tolist(), p, 1.0, lambda h: fast_gains(h, 3, 0.4)), 1e-12)
 
 
 @pytest.mark.parametrize("p", [1.5, 2.0, 3.0, 4.5])
@@ -194,11 +194,11 @@ def test_repeated_samples_and_a_unit_that_wins_and_loses() -> None:
     wanted = change(x.tolist(), w.tolist(), 3.0, 1.0, lambda h: fast_gains(h, 2, 0.4))
     rows = KrotovHopfield().rows(x, w)
     assert len(rows.units) < 2 * len(x)
-    close(KrotovHopfield().update(x, w), wanted, 1e-12)
+    assert_near(KrotovHopfield().update(x, w), wanted, 1e-12)
     w = torch.tensor([[1.0, 0.1], [0.1, 1.0]], dtype=torch.float64)
     x = torch.eye(2, dtype=torch.float64)
     wanted = change(x.tolist(), w.tolist(), 3.0, 1.0, lambda h: fast_gains(h, 2, 0.4))
-    close(KrotovHopfield().update(x, w), wanted, 1e-14)
+    assert_near(KrotovHopfield().update(x, w), wanted, 1e-14)
 
 
 def test_bfloat16_products_change_close_rankings_only() -> None:
@@ -229,5 +229,5 @@ def test_bfloat16_update_is_exact_given_winners_and_currents() -> None:
     order = h.topk(2, dim=1).indices
     gain = torch.zeros_like(h).scatter_(1, order[:, :1], 1.0).scatter_(1, order[:, 1:], -0.3)
     wanted = 1.3**3 * gain.T @ x.double() - (gain * h).sum(0)[:, None] * w.double()
-    close(rule.update(x, w), wanted, 1e-6)
+    assert_near(rule.update(x, w), wanted, 1e-6)
     torch.testing.assert_close(rule.rows(x, w).winners, order[:, 0])
