@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from eigencode.study.choice import Choice, Strict
+
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
     if not 0 < pair[0] < pair[1]:
