@@ -57,7 +57,7 @@ NETS = {
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("space", ["pixel", "unit"])
 @pytest.mark.parametrize("place", ["encoder", "latent", "batch_norm"])
-@pytest.mark.parametrize("images", [1, 8, 64])
+@pytest.mark.parametrize("images", [1, 20])
 def test_closed_exact_and_estimate_agree_with_a_loop(name: str, space: str, place: str, images: int) -> None:
     net = NETS[name]()
     if place == "batch_norm" and not hasattr(net, "batch_norm"):
@@ -70,10 +70,10 @@ def test_closed_exact_and_estimate_agree_with_a_loop(name: str, space: str, plac
     torch.testing.assert_close(closed.value, by_loop(code, code.points(x)))
     torch.testing.assert_close(exact.value, closed.value)
     torch.testing.assert_close(exact.standard_error, torch.zeros(images, dtype=torch.float64))
-    estimate = jacobian_norm(code, x, "hutchinson", projections=200)
+    estimate = jacobian_norm(code, x, "hutchinson", projections=60)
     z = (estimate.value - exact.value) / estimate.standard_error
     assert float(z.abs().max()) < 4.5
-    assert float(estimate.standard_error.max() / exact.value.max()) < 0.1
+    assert float(estimate.standard_error.max() / exact.value.max()) < 0.2
 
 
 def test_the_standard_error_has_the_right_size() -> None:
