@@ -1,6 +1,8 @@
 """Independent, named streams of random numbers; the global generators are never touched."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -20,3 +22,28 @@ def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> tor
     """
     digest = hashlib.sha256(repr((int(seed), *map(str, names))).encode()).digest()
     return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+@contextmanager
+def lent(device: torch.device | str = "cpu") -> Iterator[Callable[[torch.Generator], None]]:
+    """The global generators of the CPU and of `device`, put back afterwards; yields a function that seeds them.
+
+    For layers such as `nn.Dropout` that can draw from nothing else.
+
+    >>> before = torch.random.get_rng_state()
+    >>> with lent() as seed:
+    ...     seed(stream(0, "layers"))
+    ...     _ = torch.nn.Dropout()(torch.ones(3))
+    >>> bool((torch.random.get_rng_state() == before).all())
+    True
+    """
+    device = torch.device(device)
+    index = device.index if device.index is not None or device.type != "cuda" else torch.cuda.current_device()
+
+    def seed(source: torch.Generator) -> None:
+        torch.default_generator.manual_seed(source.initial_seed())
+        if device.type == "cuda":
+            torch.cuda.default_generators[index].manual_seed(source.initial_seed())
+
+    with torch.random.fork_rng(devices=[index] if device.type == "cuda" else []):
+        yield seed

@@ -20,6 +20,7 @@ from eigencode.models.convergence import TOLERANCE, warn_unless_converged
 from eigencode.models.layers import KrotovHopfieldEncoder
 from eigencode.models.network import Network
 from eigencode.rules.protocol import Rule
+from eigencode.training.checks import require
 from eigencode.training.state import Checkpoint, fingerprint
 
 TINY = 1e-30
@@ -92,7 +93,15 @@ def train_local(
     Source: Krotov and Hopfield, PNAS 116 (2019), and their published notebook for the normalised step;
     arXiv 2405.00679, appendix.
     """
-    encoder = _check(net, rule, epochs, lr, batch_size)
+    require(
+        "local training",
+        (epochs >= 1, "epochs", epochs, ">= 1"),
+        (0 < lr < float("inf"), "lr", lr, "a finite number > 0"),
+        (batch_size >= 1, "batch_size", batch_size, ">= 1"),
+        (decay in ("linear", "constant"), "decay", decay, "'linear' or 'constant'"),
+        (checkpoint_every >= 1, "checkpoint_every", checkpoint_every, ">= 1"),
+    )
+    encoder = _check(net, rule)
     identity = fingerprint(
         {
             "rule": repr(rule),
@@ -102,6 +111,7 @@ def train_local(
             "seed": seed,
             "decay": decay,
             "data": train.sha256,
+            "net": [repr(net.norm), repr(net.encoder)],
             "start": _digest(encoder.weight),
         }
     )
@@ -204,7 +214,7 @@ def _digest(weight: Tensor) -> str:
     return hashlib.sha256(weight.detach().cpu().contiguous().numpy().data).hexdigest()
 
 
-def _check(net: Network, rule: Rule, epochs: int, lr: float, batch_size: int) -> KrotovHopfieldEncoder:
+def _check(net: Network, rule: Rule) -> KrotovHopfieldEncoder:
     settings: dict[str, object] = (
         {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)} if dataclasses.is_dataclass(rule) else {}
     )
@@ -222,11 +232,5 @@ def _check(net: Network, rule: Rule, epochs: int, lr: float, batch_size: int) ->
             "this encoder is not trained by a local rule",
             got=type(net.encoder).__name__,
             wanted="a network from models.krotov_hopfield",
-        )
-    if epochs < 1 or not lr > 0 or batch_size < 1:
-        raise InputError(
-            "local training: a setting is out of range",
-            got=f"epochs {epochs}, lr {lr}, batch_size {batch_size}",
-            wanted="epochs >= 1, lr > 0, batch_size >= 1",
         )
     return net.encoder

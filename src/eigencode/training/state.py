@@ -48,10 +48,12 @@ class Checkpoint:
         """The saved state, or None if there is none yet.
 
         Raises:
-            InputError: the file is damaged, or belongs to a run with other settings.
+            InputError: the file is damaged, a folder, or belongs to a run with other settings.
         """
         from safetensors import SafetensorError, safe_open
 
+        if self.path.is_dir():
+            raise InputError("the checkpoint is a folder", got=self.path, wanted="the name of a file")
         if not self.path.is_file():
             return None
         try:

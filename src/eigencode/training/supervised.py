@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,9 +24,11 @@ from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighte
 from eigencode.penalties.watch import watch
 from eigencode.training.augment import Augmentation
 from eigencode.training.callbacks import Callback, Progress
+from eigencode.training.checks import require
 from eigencode.training.feed import Feed, feed
 from eigencode.training.run import Run, module_digest
 from eigencode.training.schedule import Schedule
+from eigencode.training.scope import learning
 from eigencode.training.state import Checkpoint, fingerprint
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -98,7 +100,7 @@ def train_supervised(
         lr: learning rate of the first epoch; `schedule` multiplies it.
         penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  A coefficient of 0 costs nothing.
         batch_size: samples per step.
-        seed: of the order of the images and of the penalties' random numbers.
+        seed: of the order of the images, of the penalties' random numbers and of layers such as Dropout.
         optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
         clip_norm: largest L2 norm of the whole gradient, or None.
         precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32).
@@ -115,9 +117,23 @@ def train_supervised(
 
     Raises:
         InputError: unknown parameter group, classes that do not fit, settings out of range.
-        TrainingError: the loss became NaN or infinite; says at which step, with which terms, and what is left.
+        TrainingError: the loss or a weight became NaN or infinite; says when, with which terms, and what is left.
     """
-    _check(net, train, epochs, lr, batch_size, validation, patience, keep)
+    require(
+        "supervised training",
+        (epochs >= 1, "epochs", epochs, ">= 1"),
+        (0 < lr < math.inf, "lr", lr, "a finite number > 0"),
+        (batch_size >= 1, "batch_size", batch_size, ">= 1"),
+        (optimizer in OPTIMIZERS, "optimizer", optimizer, ", ".join(OPTIMIZERS)),
+        (0 <= momentum < math.inf, "momentum", momentum, "a finite number >= 0"),
+        (0 <= weight_decay < math.inf, "weight_decay", weight_decay, "a finite number >= 0"),
+        (clip_norm is None or clip_norm > 0, "clip_norm", clip_norm, "None, or a number > 0"),
+        (precision in ("float32", "bfloat16"), "precision", precision, "'float32' or 'bfloat16'"),
+        (patience is None or patience >= 1, "patience", patience, "None, or a number of epochs >= 1"),
+        (keep in ("last", "best"), "keep", keep, "'last' or 'best'"),
+        (checkpoint_every >= 1, "checkpoint_every", checkpoint_every, ">= 1"),
+    )
+    _check(net, train, validation, needs_validation=patience is not None or keep == "best")
     learn = _select(net, parameters)
     made = {"fused": True} if optimizer != "sgd" else {"momentum": momentum, "fused": True}
     opt = OPTIMIZERS[optimizer](learn, lr=lr, weight_decay=weight_decay, **made)
@@ -142,18 +158,22 @@ def train_supervised(
             "adversarial": repr(adversarial),
             "stop": [patience, keep],
             "data": [train.sha256, validation.sha256 if validation is not None else None],
+            "net": repr(net),
+            "learn": _names(net, learn),
             "start": module_digest(net),
         }
     )
     saved = Checkpoint(Path(checkpoint), identity) if checkpoint is not None else None
-    if saved is not None:
-        run.restore(saved, net, opt, *stateful)
-    began = time.monotonic() - run.seconds
     callbacks = tuple(callbacks)
-    with _only(net, learn), _training(net, parameters):
+    part = net if parameters == "all" else net.get_submodule(parameters)
+    with learning(net, part, learn, stateful) as reseed:
+        if saved is not None:
+            run.restore(saved, net, opt, *stateful)
+        began = time.monotonic() - run.seconds
         for epoch in progress(range(run.epoch, epochs), f"training {parameters}"):
             if run.stopped:
                 break
+            reseed(stream(seed, "layers", epoch))
             rate = lr * schedule(epoch, epochs)
             for group in opt.param_groups:
                 group["lr"] = rate
@@ -165,6 +185,7 @@ def train_supervised(
                     penalty.prepare(net, train.pixels, epoch, run.step)
                 with seen, autocast():
                     logits = data.forward(x).float()
+                _fits(logits, train)
                 losses = {"cross-entropy": F.cross_entropy(logits, y)}
                 if terms_of:
                     space: Space = "pixel" if data.stage == "pixel" else "unit"
@@ -173,7 +194,7 @@ def train_supervised(
                 loss = torch.stack(list(losses.values())).sum()
                 terms = {name: float(value.detach()) for name, value in losses.items()}
                 if not math.isfinite(sum(terms.values())):
-                    raise _diverged(epoch, run.step, terms, saved)
+                    raise _diverged("the loss is", epoch, run.step, terms, saved)
                 opt.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if clip_norm is not None:
@@ -184,6 +205,8 @@ def train_supervised(
                 totals += torch.tensor([sum(terms.values()) * len(y), hits, len(y)], dtype=torch.float64)
                 for callback in callbacks:
                     callback.on_step(Progress(net, epoch, run.step, rate, terms))
+            if not all(bool(torch.isfinite(p).all()) for p in learn):
+                raise _diverged("a weight is", epoch, run.step - 1, terms, saved)
             accuracy = _accuracy(net, held_out)
             run.history[:, epoch] = torch.tensor([totals[0] / totals[2], totals[1] / totals[2], accuracy, rate])
             run.epoch, run.seconds = epoch + 1, time.monotonic() - began
@@ -224,35 +247,29 @@ def _stage(net: nn.Module, parameters: str, penalties: Weighted, adversarial: Au
     return "latent" if parameters == "readout" and not penalties and adversarial is None else "unit"
 
 
-def _check(
-    net: nn.Module,
-    train: Images,
-    epochs: int,
-    lr: float,
-    batch_size: int,
-    validation: Images | None,
-    patience: int | None,
-    keep: str,
-) -> None:
-    if epochs < 1 or not lr > 0 or batch_size < 1:
-        raise InputError(
-            "supervised training: a setting is out of range",
-            got=f"epochs {epochs}, lr {lr}, batch_size {batch_size}",
-            wanted="epochs >= 1, lr > 0, batch_size >= 1",
-        )
+def _check(net: nn.Module, train: Images, validation: Images | None, needs_validation: bool) -> None:
     if int(train.y.min()) == int(train.y.max()):
         raise InputError("one class cannot be told from another", got="a single class in the training images")
-    if validation is None and (patience is not None or keep == "best"):
+    if validation is None and needs_validation:
         raise InputError(
             "patience and keep='best' need a validation set",
             got="validation=None",
             fix="train, validation = images.split(0.1, seed=0)",
         )
-    if isinstance(net, Network) and net.readout.out_features < len(train.class_names):
+    if validation is not None and any(a != b for a, b in zip(train.class_names, validation.class_names)):
         raise InputError(
-            "the read-out has too few outputs",
-            got=net.readout.out_features,
-            wanted=f"{len(train.class_names)} classes",
+            "training and validation images number their classes differently",
+            got=f"{train.class_names} and {validation.class_names}",
+            wanted="the same names in the same order",
+        )
+
+
+def _fits(logits: Tensor, train: Images) -> None:
+    if logits.ndim != 2 or logits.shape[1] < len(train.class_names):
+        raise InputError(
+            "the output of the network does not fit the classes",
+            got=tuple(logits.shape),
+            wanted=f"(images, >= {len(train.class_names)})",
             fix="build the network on this data set",
         )
 
@@ -276,29 +293,9 @@ def _select(net: nn.Module, parameters: str) -> list[nn.Parameter]:
     return learn
 
 
-@contextmanager
-def _only(net: nn.Module, learn: list[nn.Parameter]) -> Iterator[None]:
-    """Gradients for the parameters that learn and no others; flags restored afterwards."""
-    flags = [(p, p.requires_grad) for p in net.parameters()]
+def _names(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
     chosen = {id(p) for p in learn}
-    try:
-        for parameter, _ in flags:
-            parameter.requires_grad_(id(parameter) in chosen)
-        yield
-    finally:
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
-
-
-@contextmanager
-def _training(net: nn.Module, parameters: str) -> Iterator[None]:
-    """Training mode for what learns, evaluation mode for the rest; modes restored afterwards.
-
-    A frozen BatchNorm in training mode would go on learning statistics.
-    """
-    with evaluating(net):
-        (net if parameters == "all" else net.get_submodule(parameters)).train()
-        yield
+    return [name for name, p in net.named_parameters() if id(p) in chosen]
 
 
 def _autocast(device: str, precision: str) -> Callable[[], AbstractContextManager[Any]]:
@@ -314,10 +311,10 @@ def _accuracy(net: nn.Module, data: Feed | None) -> float:
         return float((data.logits().argmax(1) == data.y).double().mean())
 
 
-def _diverged(epoch: int, step: int, terms: dict[str, float], saved: Checkpoint | None) -> TrainingError:
+def _diverged(what: str, epoch: int, step: int, terms: dict[str, float], saved: Checkpoint | None) -> TrainingError:
     kept = f"the last good checkpoint is {saved.path}" if saved and saved.path.exists() else "no checkpoint was kept"
     listed = ", ".join(f"{k} = {v:g}" for k, v in terms.items())
     return TrainingError(
-        f"the loss is not finite in epoch {epoch}, step {step}: {listed}; {kept}"
+        f"{what} not finite in epoch {epoch}, step {step}: {listed}; {kept}"
         "\n  fix:    a smaller lr, clip_norm=1.0, or smaller penalty coefficients"
     )
