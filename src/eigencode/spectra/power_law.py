@@ -31,6 +31,8 @@ class PowerLaw(Record):
     weights: str
     intercept: float
     standard_error: float
+    bias: float
+    alpha_corrected: float
     n_samples: int
     n_units: int
     interval_method: str = ""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -11,17 +11,13 @@ from torch import Tensor
 
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
-from eigencode.spectra.covariance import eigen
+from eigencode.spectra.covariance import Eigen, eigen
 from eigencode.spectra.dimension import participation_ratio, rankme
-from eigencode.spectra.influence import ROWS, influence_groups
+from eigencode.spectra.influence import rows_wanted, sampling
 from eigencode.spectra.power_law import PowerLaw, Window, fit_line
 from eigencode.spectra.responses import Source, responses
 
 Z95 = 1.959964
-
-
-def _none() -> Tensor:
-    return torch.empty(0, 0, dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -30,10 +26,17 @@ class Spectrum(Record):
 
     `eigenvalues`: min(units, samples − 1) values, divisor samples − 1, units centred over samples.
     `floor`: below it rounding decides, not the code.
-    `influence`: group means of the first-order influence of images on log λ, `groups rank`; empty when not measured.
+    `log_bias`: E[log λ̂ₙ] − log λₙ of the population, NaN where unknown.
+    `influence`, `influence_mixed`: what groups of `group_size` images do to the bias-corrected log λ, two ways whose
+    variances average to the sampling variance; no groups when not measured.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"eigenvalues": ("rank",), "influence": ("group", "rank")}
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "eigenvalues": ("rank",),
+        "log_bias": ("rank",),
+        "influence": ("group", "rank"),
+        "influence_mixed": ("group", "rank"),
+    }
 
     eigenvalues: Float[Tensor, " rank"]
     n_samples: int
@@ -43,8 +46,20 @@ class Spectrum(Record):
     source: str = ""
     space: str = ""
     seed: int = 0
-    influence: Float[Tensor, "groups ranks"] = field(default_factory=_none)
+    log_bias: Float[Tensor, " ranks"] = field(default_factory=lambda: torch.empty(0))
+    influence: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
+    influence_mixed: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
     group_size: int = 1
+
+    def __post_init__(self) -> None:
+        rank = len(self.eigenvalues)
+        for name, empty in (
+            ("log_bias", torch.full((rank,), torch.nan, dtype=torch.float64)),
+            ("influence", torch.empty(0, rank)),
+            ("influence_mixed", torch.empty(0, rank)),
+        ):
+            if getattr(self, name).numel() == 0:
+                object.__setattr__(self, name, empty)
 
     @property
     def n_above_floor(self) -> int:
@@ -69,27 +84,32 @@ class Spectrum(Record):
             weights: `"uniform"` (arXiv 2405.00679) or `"1/n"` (Stringer et al. 2019).
         """
         line = fit_line(self.eigenvalues, window, weights)
-        error = self._standard_error(line.row, window)
-        half = Z95 * error
+        part = slice(window[0] - 1, window[1])
+        error = self._standard_error(line.row, part)
+        bias = float(line.row @ self.log_bias[part])
+        corrected, half = line.alpha - bias, Z95 * error
         method = "95 %, first-order influence of images" if math.isfinite(error) else "none: influence not measured"
         return PowerLaw(
             alpha=line.alpha,
-            interval=(line.alpha - half, line.alpha + half),
+            interval=(corrected - half, corrected + half),
             r2=line.r2,
             window=window,
             weights=weights,
             intercept=line.intercept,
             standard_error=error,
+            bias=bias,
+            alpha_corrected=corrected,
             n_samples=self.n_samples,
             n_units=self.n_units,
             interval_method=method,
         )
 
-    def _standard_error(self, row: Tensor, window: Window) -> float:
+    def _standard_error(self, row: Tensor, part: slice) -> float:
         if self.influence.numel() == 0:
             return math.nan
-        effect = self.influence[:, window[0] - 1 : window[1]].double() @ row
-        return float((effect.var() * self.group_size / self.n_samples).sqrt())
+        effects = [influence[:, part].double() @ row for influence in (self.influence, self.influence_mixed)]
+        variance = torch.stack([e.var() for e in effects]).mean()
+        return float((variance * self.group_size / self.n_samples).sqrt())
 
 
 def spectrum(
@@ -128,13 +148,7 @@ def spectrum(
     kept = _Reservoir(seed) if interval and given.rows is None else None
     batches = given.batches()
     found = eigen(kept.watching(batches) if kept else batches, directions=interval)
-    groups, size = _none(), 1
-    if found.directions is not None:
-        rows = kept.rows() if kept else given.rows(_some(found.n, seed)) if given.rows else None
-        assert rows is not None
-        groups = influence_groups(rows.double() - found.mean, found.directions, found.values, seed)
-        size = len(rows) // len(groups)
-    return Spectrum(
+    result = Spectrum(
         eigenvalues=host(found.values),
         n_samples=found.n,
         n_units=len(found.mean),
@@ -142,13 +156,25 @@ def spectrum(
         source=given.label,
         space=given.space,
         seed=seed,
-        influence=host(groups, torch.float32),
-        group_size=size,
     )
+    if found.directions is not None:
+        rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None
+        assert rows is not None
+        usable = int((found.values > found.floor).sum())
+        error = sampling(rows.double() - found.mean, found.directions, found.values, found.n, usable, seed)
+        result = replace(
+            result,
+            influence=host(error.direct, torch.float32),
+            influence_mixed=host(error.mixed, torch.float32),
+            log_bias=host(error.log_bias),
+            group_size=error.group_size,
+        )
+    return result
 
 
-def _some(n: int, seed: int) -> Tensor:
-    return torch.randperm(n, generator=stream(seed, "rows"))[:ROWS].sort().values
+def _some(found: Eigen, seed: int) -> Tensor:
+    order = torch.randperm(found.n, generator=stream(seed, "rows"))
+    return order[: rows_wanted(len(found.mean))].sort().values
 
 
 class _Reservoir:
@@ -164,7 +190,7 @@ class _Reservoir:
             keys = torch.rand(len(batch), generator=self._generator)
             rows = batch if self._rows is None else torch.cat([self._rows, batch])
             keys = torch.cat([self._keys, keys])
-            keep = keys.argsort()[:ROWS].sort().values
+            keep = keys.argsort()[: rows_wanted(batch.shape[1])].sort().values
             self._keys, self._rows = keys[keep], rows[keep.to(rows.device)]
             yield batch
 

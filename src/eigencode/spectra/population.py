@@ -1,0 +1,126 @@
+"""The population eigenvalues behind a sample: how far sampling has moved each logarithm, and how surely."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.spectra.free_bootstrap import free_weights, resampled
+from eigencode.spectra.splines import even_knots, knots_by_width, roughness, spline_basis
+
+
+@dataclass(frozen=True)
+class Population:
+    """What sampling did to log λ.
+
+    bias: E[log λ̂ₙ] − log λₙ at the estimated population, per rank.
+    response: derivative of the corrected log λ with respect to the measured log λ̂.
+    mixing: |⟨v̂ₖ, vⱼ⟩|², the mean share of population direction j in sample direction k; rows sum to one.
+    """
+
+    bias: Float[Tensor, " rank"]
+    response: Float[Tensor, "rank rank"]
+    mixing: Float[Tensor, "rank rank"]
+
+
+def draws_for(rank: int) -> int:
+    """Resamplings behind the bias; small problems can afford more, and need them."""
+    return 8 if rank <= 512 else 4
+
+
+def population(
+    eigenvalues: Float[Tensor, " rank"],
+    white: Float[Tensor, "rows rank"],
+    n: int,
+    generator: torch.Generator,
+) -> Population:
+    """Bias of every log eigenvalue, by indirect inference on a smooth population spectrum.
+
+    Find the smooth log λ(log n) whose resampled spectrum F(λ), mean of log eig(Λ^½ Wᵦ Λ^½) over the resamplings Wᵦ,
+    agrees with the measured log λ̂; the bias is F(λ) − log λ.  Only the bias is taken from the smooth curve, so
+    structure finer than the curve stays in the corrected eigenvalues.  Gauss-Newton on spline coefficients: the
+    derivative ∂ log eigₖ / ∂ log λⱼ = y²ₖⱼ with y the eigenvectors of Λ^½ W Λ^½ is exact.
+
+    Args:
+        eigenvalues: measured on `n` samples, positive, descending.
+        white: whitened responses of some or all samples, orthonormal columns, in the eigenbasis.
+        n: number of samples behind `eigenvalues`.
+        generator: of the resampling weights.
+
+    Idea of matching resampled spectra: Gourieroux, Monfort and Renault (1993); inverting the Marchenko-Pastur map for
+    population eigenvalues: El Karoui (2008), Ledoit and Wolf (2015).  Differs from these by working with the measured
+    fourth moments of the responses instead of Gaussian ones, and by correcting logarithms rank by rank.
+    """
+    rank, rows = len(eigenvalues), len(white)
+    device = eigenvalues.device
+    weights = free_weights(rows, draws_for(rank), min(1.0, rows / n), generator).to(device)
+    noises = [resampled(white, w, n) for w in weights]
+    y = eigenvalues.log()
+    curve = _Curve(rank, even_knots(rank, 1.1), n, device)
+    theta = curve.solve(curve.basis, y)
+    log_f, mixing = _resample(curve.basis @ theta, noises[:2], mixing=True)
+    theta = curve.step(theta, mixing, y - log_f)
+    guess = curve.basis @ theta
+    curve = _Curve(rank, knots_by_width(_widths(mixing)), n, device)
+    theta = curve.solve(curve.basis, guess)
+    log_f, mixing = _resample(curve.basis @ theta, noises, mixing=True)
+    for _ in range(2):
+        theta = curve.step(theta, mixing, y - log_f)
+        log_f, _ = _resample(curve.basis @ theta, noises, mixing=False)
+    displaced = mixing @ curve.basis
+    gain = curve.operator(displaced)
+    response = torch.eye(rank, dtype=y.dtype, device=device) - (displaced - curve.basis) @ gain
+    return Population(log_f - curve.basis @ theta, response, mixing)
+
+
+class _Curve:
+    """A penalised spline for log λ against log rank; residuals have variance 2/n, curvature per knot about one."""
+
+    def __init__(self, rank: int, knots: np.ndarray, n: int, device: torch.device) -> None:
+        self.basis = spline_basis(rank, knots).to(device)
+        rough = roughness(self.basis.shape[1]).to(device)
+        self._penalty = 2 / n * rough + 1e-9 * torch.eye(len(rough), dtype=torch.float64, device=device)
+
+    def operator(self, design: Tensor) -> Tensor:
+        """Residuals -> coefficients."""
+        solved: Tensor = torch.linalg.solve(design.T @ design + self._penalty, design.T)
+        return solved
+
+    def solve(self, design: Tensor, y: Tensor) -> Tensor:
+        return self.operator(design) @ y
+
+    def step(self, theta: Tensor, mixing: Tensor, residual: Tensor) -> Tensor:
+        design = mixing @ self.basis
+        pull = torch.linalg.solve(design.T @ design + self._penalty, self._penalty @ theta)
+        new: Tensor = theta + (self.operator(design) @ residual - pull).clamp(-0.7, 0.7)
+        return new
+
+
+def _resample(log_lambda: Tensor, noises: list[Tensor], mixing: bool) -> tuple[Tensor, Tensor]:
+    """Mean log eigenvalues and mean mixing over resamplings of a population."""
+    root = (log_lambda - log_lambda.max()).mul(0.5).exp()
+    logs = torch.zeros_like(log_lambda)
+    shares = log_lambda.new_zeros(len(root), len(root)) if mixing else log_lambda.new_zeros(0, 0)
+    tiny = torch.finfo(torch.float64).tiny
+    for noise in noises:
+        matrix = root[:, None] * noise * root
+        if mixing:
+            values, vectors = torch.linalg.eigh(matrix)
+            shares += vectors.flip(1).square().T / len(noises)
+        else:
+            values = torch.linalg.eigvalsh(matrix)
+        logs += values.flip(0).clamp_min(tiny).log() / len(noises)
+    return logs + log_lambda.max(), shares
+
+
+def _widths(mixing: Tensor) -> np.ndarray:
+    """Standard deviation in log rank of each row of `mixing`, smoothed over 11 ranks."""
+    log_rank = torch.arange(1, len(mixing) + 1, dtype=torch.float64, device=mixing.device).log()
+    mean = mixing @ log_rank
+    width = (mixing @ log_rank.square() - mean.square()).clamp_min(0).sqrt().cpu().numpy()
+    half = min(5, (len(width) - 1) // 2)
+    kernel = np.ones(2 * half + 1) / (2 * half + 1)
+    smooth: np.ndarray = np.convolve(np.pad(width, half, mode="edge"), kernel, "valid")
+    return smooth
