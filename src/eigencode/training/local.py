@@ -132,7 +132,8 @@ def train_local(
     for epoch in progress(range(first, epochs), f"local, {len(weight)} units"):
         step_size = lr * (1 - epoch / epochs) if decay == "linear" else lr
         wins, repelled = _epoch(x, weight, derived, rule, step_size, batch_size, stream(seed, "order", epoch), epoch)
-        history[:, epoch] = torch.tensor([*_norms(weight, encoder), repelled / len(x), _active(wins), step_size])
+        told = [*_norms(weight, encoder), repelled / len(x), _active(wins), step_size]
+        history[:, epoch] = torch.tensor(told, dtype=torch.float64)
         if saved is not None and ((epoch + 1) % checkpoint_every == 0 or epoch + 1 == epochs):
             state_values = {"epoch": epoch + 1, "seconds": time.monotonic() - began}
             saved.save({"weight": weight, "wins": wins, "history": history}, state_values)

@@ -208,7 +208,8 @@ def train_supervised(
             if not all(bool(torch.isfinite(p).all()) for p in learn):
                 raise _diverged("a weight is", epoch, run.step - 1, terms, saved)
             accuracy = _accuracy(net, held_out)
-            run.history[:, epoch] = torch.tensor([totals[0] / totals[2], totals[1] / totals[2], accuracy, rate])
+            means = (totals[:2] / totals[2]).tolist()
+            run.history[:, epoch] = torch.tensor([*means, accuracy, rate], dtype=torch.float64)
             run.epoch, run.seconds = epoch + 1, time.monotonic() - began
             run.judge(net, accuracy, patience, keep == "best")
             told = [c.on_epoch(Progress(net, epoch, run.step, rate, terms, accuracy)) for c in callbacks]
