@@ -84,7 +84,9 @@ class Subject:
 
     def batches(self, label: str, bounds: Bounds, size: int | None = None) -> Iterator[Batch]:
         """The correctly classified images in data-set order."""
-        for index in progress(torch.split(self.attacked(), size or self.batch_size), label):
+        attacked = self.attacked()
+        parts = torch.split(attacked, size or self.batch_size) if len(attacked) else ()
+        for index in progress(parts, label):
             with torch.no_grad():
                 x = self._points(index)
             if not bounds.contains(x):

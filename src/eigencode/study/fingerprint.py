@@ -12,8 +12,8 @@ PACKAGE = "eigencode"
 def fingerprint(modules: tuple[str, ...]) -> str:
     """Hash of these modules and of every module of this package that they import, directly or not.
 
-    Import statements count wherever they stand in a module; what a step chooses by name at run time it must list
-    in `Step.uses`.
+    Imports inside functions do not count: they are for code that does not decide the result (how data are read, whose
+    hash is known), and for what a step chooses by name at run time, which it must list in `Step.uses`.
 
     >>> fingerprint(("eigencode.base.errors",)) == fingerprint(("eigencode.base.errors",))
     True
@@ -25,7 +25,7 @@ def fingerprint(modules: tuple[str, ...]) -> str:
 
 
 def closure(modules: tuple[str, ...]) -> frozenset[str]:
-    """The modules and everything of this package they import."""
+    """The modules and everything of this package they import outside of functions."""
     found: set[str] = set()
     waiting = [m for m in modules if _path(m) is not None]
     while waiting:
@@ -38,10 +38,14 @@ def closure(modules: tuple[str, ...]) -> frozenset[str]:
 
 @cache
 def imports(module: str) -> tuple[str, ...]:
-    """Modules of this package imported by `module`; `from package import name` counts `package.name` if that is a
-    module, and otherwise the package's table of contents."""
+    """Modules of this package imported by `module`, outside of functions; `from package import name` counts
+    `package.name` if that is a module, and otherwise the package's table of contents."""
     names: set[str] = set()
-    for node in ast.walk(_tree(module)):
+    waiting: list[ast.AST] = [_tree(module)]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -1,7 +1,7 @@
 """The key of a step: changed by everything that decides the result, and by nothing else."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
@@ -10,8 +10,8 @@ from fake_steps import Write
 from eigencode.study import step as step_module
 from eigencode.study.config import Local, Supervised
 from eigencode.study.step import Source, Step, ordered
+from eigencode.study.steps import measures
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.measures import Critical, CurveOf, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
 from eigencode.study.steps.trained import Trained
 
@@ -22,10 +22,10 @@ INITIAL = Initial(**COMMON, architecture={"kind": "krotov_hopfield", "units": 10
 LOCAL = LocallyTrained(**COMMON, start=INITIAL, local=Local().model_dump())
 PRUNED = Pruned(**COMMON, start=LOCAL)
 TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().model_dump())
-SPECTRUM = SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
-CRITICAL = Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
-CURVE = CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
+SPECTRUM = measures.SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
+CRITICAL = measures.Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
+CURVE = measures.CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, measures.TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
@@ -34,8 +34,8 @@ CHANGES: dict[str, list[Any]] = {
     "architecture": [{"kind": "krotov_hopfield", "units": 11}, {"kind": "krotov_hopfield", "units": 10, "p": 2.0}],
     "local": [Local(lr=0.03).model_dump(), Local(decay="constant").model_dump()],
     "supervised": [Supervised(keep="best").model_dump(), Supervised(epochs=7).model_dump()],
-    "start": [dataclasses.replace(INITIAL, seed=5)],
-    "net": [dataclasses.replace(TRAINED, seed=5)],
+    "start": [lambda step: dataclasses.replace(step.start, seed=5)],
+    "net": [lambda step: dataclasses.replace(step.net, seed=5)],
     "place": ["encoder"],
     "source": ["noise"],
     "samples": [7],
@@ -53,7 +53,7 @@ ONE_BY_ONE = [(s, f.name, v) for s in STEPS for f in dataclasses.fields(s) for v
 
 @pytest.mark.parametrize(("step", "field", "value"), ONE_BY_ONE, ids=lambda v: getattr(v, "name", None))
 def test_every_field_changes_the_key(step: Step, field: str, value: Any) -> None:
-    changed = dataclasses.replace(step, **{field: value})
+    changed = dataclasses.replace(step, **{field: value(step) if callable(value) else value})
     assert changed.key != step.key
     assert changed.key.partition("-")[0] == step.name
 
@@ -137,7 +137,7 @@ def test_equal_settings_have_equal_keys(a: Any, b: Any, same: bool) -> None:
 def test_a_source_counts_by_its_content() -> None:
     @dataclass(frozen=True)
     class Reads(Write):
-        source: Source = Source("a", "0")
+        source: Source = field(default_factory=lambda: Source("a", "0"))
         name: ClassVar[str] = "reads"
 
     assert Reads("x", source=Source("b", "0")).key == Reads("x").key

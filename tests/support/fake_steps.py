@@ -1,0 +1,60 @@
+"""Steps that take no time, and steps that go wrong in every way a step can."""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from eigencode.base.errors import InputError
+from eigencode.study.step import Inputs, Step
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Writes its text, after the texts of its inputs."""
+
+    text: str
+    needs: tuple[Step, ...] = ()
+    where: str = ""
+    name: ClassVar[str] = "write"
+    label_only: ClassVar[tuple[str, ...]] = ("where",)
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        before = [(inputs.folder(s) / "out.txt").read_text() for s in self.needs]
+        (folder / "out.txt").write_text("".join([*before, self.text]))
+
+
+@dataclass(frozen=True)
+class GoWrong(Write):
+    """Writes half of its result, and then `how`."""
+
+    how: str = "defect"
+    name: ClassVar[str] = "wrong"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        (folder / "half.txt").write_text("half")
+        (inputs.scratch / "checkpoint").write_text("kept")
+        if self.how == "defect":
+            raise ZeroDivisionError("a defect of this step")
+        if self.how == "input":
+            raise InputError("this input is wrong", got=3, wanted=4)
+        if self.how == "interrupt":
+            raise KeyboardInterrupt
+        if self.how == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.how == "full in rust":
+            raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+        if self.how == "file not found":
+            (folder / "nothing.txt").read_text()
+        os._exit(3)
+
+
+@dataclass(frozen=True)
+class Unpicklable(Write):
+    """Cannot be sent to a worker."""
+
+    name: ClassVar[str] = "unpicklable"
+
+    def __reduce__(self) -> str:
+        raise TypeError("cannot be sent anywhere")
