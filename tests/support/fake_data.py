@@ -39,5 +39,7 @@ def write_idx(folder: Path, n: int = 12, packed: bool = False, dot: bool = False
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in idx_contents(n, seed).items():
         name = name.replace("-idx", ".idx") if dot else name
-        (folder / (name + ".gz" if packed else name)).write_bytes(gzip.compress(content) if packed else content)
+        (folder / (name + ".gz" if packed else name)).write_bytes(
+            gzip.compress(content, mtime=0) if packed else content
+        )
     return folder

@@ -90,7 +90,7 @@ def small_cifar(server: Server, content: bytes | None = None) -> DataSet:
 def small_mnist(server: Server) -> DataSet:
     remotes = []
     for name, content in idx_contents().items():
-        packed = gzip.compress(content)
+        packed = gzip.compress(content, mtime=0)
         server.files[f"/{name}.gz"] = packed
         url = f"{server.address}/{name}.gz"
         remotes.append(Remote(f"{name}.gz", (url,), hashlib.sha256(packed).hexdigest(), len(packed)))
