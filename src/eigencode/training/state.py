@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -26,7 +27,8 @@ class Checkpoint:
     """One file with the whole state of a run; written beside itself, flushed to disk, and renamed into place.
 
     A process killed at any instant leaves either the previous checkpoint or the new one, never a mixture.
-    `identity` (see `fingerprint`) is stored with it: a checkpoint of other settings, data or seed is refused.
+    The memory layout of the tensors is kept too: a product with a transposed matrix rounds differently.  `identity`
+    (see `fingerprint`) is stored with it: a checkpoint of other settings, data or seed is refused.
     """
 
     path: Path
@@ -39,7 +41,9 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(self.path.name + ".part")
         state = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        save_file(state, str(part), metadata={"identity": self.identity, "values": json.dumps(values)})
+        layout = {k: torch.empty_like(v, device="meta").stride() for k, v in tensors.items() if not v.is_contiguous()}
+        header = {"identity": self.identity, "values": json.dumps(values), "layout": json.dumps(layout)}
+        save_file(state, str(part), metadata=header)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(self.path)
@@ -71,6 +75,9 @@ class Checkpoint:
                 wanted="exactly the run that wrote it",
                 fix=f"use another path, or delete {self.path} to start again",
             )
+        for name, stride in json.loads(header["layout"]).items():
+            value = tensors[name]
+            tensors[name] = torch.empty_strided(value.shape, stride, dtype=value.dtype).copy_(value)
         return tensors, json.loads(header["values"])
 
     def remove(self) -> None:

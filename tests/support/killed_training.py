@@ -1,0 +1,155 @@
+"""Train, die by SIGKILL at seeded random moments, start again, and compare the bytes; run as a script.
+
+    python killed_training.py FOLDER KIND [KIND ...]
+
+One process imports everything; every training runs in a fork of it, so that a death costs milliseconds.  Prints
+one line of JSON per kind: the deaths, whether a checkpoint was there at each, and whether the bytes are those of a
+run that nobody killed.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eigencode.base.types import Images
+from eigencode.models import Network, krotov_hopfield, perceptron, save
+from eigencode.penalties import Spectral
+from eigencode.rules import KrotovHopfield, Rows
+from eigencode.training import Callback, Progress, train_local, train_supervised
+
+STEPS, EPOCHS, BATCH = 8, 9, 25
+TRAIN = Images(torch.rand(200, 1, 6, 6, generator=torch.Generator().manual_seed(0)), torch.arange(200) % 4)
+VALIDATION = TRAIN[150:]
+
+
+class Doom:
+    """Counts down; a real SIGKILL to this very process at zero."""
+
+    left = -1
+
+    @classmethod
+    def come_nearer(cls) -> None:
+        cls.left -= 1
+        if cls.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Mortal(KrotovHopfield):
+    """The rule, with a step that can be the last."""
+
+    def rows(self, x: torch.Tensor, weight: torch.Tensor, derived: torch.Tensor | None = None) -> Rows:
+        Doom.come_nearer()
+        return super().rows(x, weight, derived)
+
+
+class Steps(Callback):
+    def on_step(self, progress: Progress) -> None:
+        Doom.come_nearer()
+
+
+def local(checkpoint: Path | None) -> Network:
+    net = krotov_hopfield(TRAIN, units=12, p=2.5, seed=1)
+    rule = Mortal(p=2.5, k=3)
+    train_local(net, TRAIN, rule, EPOCHS, 0.05, BATCH, seed=3, checkpoint=checkpoint, checkpoint_every=1)
+    return net
+
+
+def supervised(checkpoint: Path | None, **settings: Any) -> Network:
+    net = perceptron(TRAIN, units=12, batch_norm=True, seed=1)
+    common = {"epochs": EPOCHS, "lr": 1e-2, "batch_size": BATCH, "seed": 3, "callbacks": [Steps()]}
+    train_supervised(net, TRAIN, checkpoint=checkpoint, checkpoint_every=1, **(common | settings))
+    return net
+
+
+def best(checkpoint: Path | None) -> Network:
+    return supervised(checkpoint, validation=VALIDATION, keep="best", clip_norm=1.0)
+
+
+def spectral(checkpoint: Path | None) -> Network:
+    penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis outlives an epoch
+    return supervised(checkpoint, penalties=penalties, optimizer="sgd")
+
+
+KINDS: dict[str, Callable[[Path | None], Network]] = {"local": local, "best": best, "spectral": spectral}
+
+
+def in_a_fork(action: Callable[[], None], dies_after: int = -1) -> bool:
+    """Run it in a child; True if the child was killed."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            Doom.left = dies_after
+            action()
+            code = 0
+        finally:
+            os._exit(code)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) == signal.SIGKILL
+    if os.WEXITSTATUS(status) != 0:
+        raise RuntimeError(f"the training failed: {status}")
+    return False
+
+
+def while_renaming(action: Callable[[], None], after: bool) -> Callable[[], None]:
+    """The same, killed just before or just after the second checkpoint is put in place."""
+
+    def run() -> None:
+        replace, calls = Path.replace, [0]
+
+        def deadly(self: Path, target: Path) -> Path:
+            calls[0] += 1
+            if calls[0] == 2 and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            moved = replace(self, target)
+            if calls[0] == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return moved
+
+        Path.replace = deadly  # type: ignore[method-assign, assignment]
+        action()
+
+    return run
+
+
+def report(folder: Path, kind: str) -> None:
+    folder.mkdir()
+    train, draw = KINDS[kind], random.Random(f"{kind} 5")
+    checkpoint, whole, parts = (folder / name for name in ("checkpoint", "whole", "parts"))
+
+    def resumed() -> None:
+        save(train(checkpoint), parts)
+
+    in_a_fork(lambda: save(train(None), whole))
+    in_a_fork(lambda: save(train(folder / "other"), folder / "checked"))  # writing checkpoints changes nothing
+    deaths = []
+    for dies_after in [draw.randint(2, 2 * STEPS) for _ in range(5)]:
+        killed = in_a_fork(resumed, dies_after)
+        deaths.append({"after": dies_after, "killed": killed, "checkpoint": checkpoint.is_file()})
+    torn = [in_a_fork(while_renaming(resumed, after)) for after in (False, True)]
+    in_a_fork(resumed)
+    result = {
+        "deaths": deaths,
+        "torn": torn,
+        "same": parts.read_bytes() == whole.read_bytes() == (folder / "checked").read_bytes(),
+        "again": not in_a_fork(resumed) and parts.read_bytes() == whole.read_bytes(),
+    }
+    sys.stdout.write(json.dumps({kind: result}) + "\n")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    weight = torch.zeros(1, requires_grad=True)
+    torch.optim.Adam([weight]).step()  # imports what every child would have to; a backward pass must not be forked
+    for kind in sys.argv[2:]:
+        report(Path(sys.argv[1]) / kind, kind)
