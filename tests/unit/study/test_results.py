@@ -1,0 +1,169 @@
+"""From finished steps to the numbers of the table, and to a file that every JSON parser reads."""
+
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import write as write_study
+
+from eigencode.models.convergence import Convergence
+from eigencode.robustness import CriticalSizes
+from eigencode.spectra import Spectrum
+from eigencode.study import Cell, Row, Store, Study, execute, plan, read_study, rows, summarise
+from eigencode.study.results import headline, write
+from eigencode.study.steps.measures import Accuracy
+
+
+def row(value: float, seed: int = 0, model: str = "A", quantity: str = "q", data: str = "d", said: str = "") -> Row:
+    warnings = (said,) if said else ()
+    return Row(data, model, seed, quantity, value, math.nan, math.nan, "convention", "key", warnings)
+
+
+@pytest.mark.parametrize(
+    "values", [[1.0, 2.0, 4.0], [0.1] * 3, [1e9 + 1, 1e9 + 2, 1e9 + 4], [1e-300, 2e-300], [-1.5, 2.5]]
+)
+def test_mean_and_sample_standard_deviation(values: list[float]) -> None:
+    (found,) = summarise([row(v, seed) for seed, v in enumerate(values)])
+    assert found.mean == pytest.approx(sum(values) / len(values), rel=1e-12)
+    mean = sum(map(Fraction, values)) / len(values)
+    exact = math.sqrt(float(sum((Fraction(v) - mean) ** 2 for v in values) / (len(values) - 1)))
+    assert found.spread == pytest.approx(exact, rel=1e-12)
+    assert found.seeds == len(values)
+
+
+def test_one_seed_has_no_spread() -> None:
+    (found,) = summarise([row(3.0)])
+    assert (found.mean, found.seeds) == (3.0, 1)
+    assert math.isnan(found.spread)
+
+
+@pytest.mark.parametrize("odd", [math.inf, math.nan])
+def test_a_number_that_is_none_has_no_spread(odd: float) -> None:
+    (found,) = summarise([row(1.0, 0), row(odd, 1)])
+    assert str(found.mean) == str(odd)
+    assert math.isnan(found.spread)
+
+
+def test_groups_keep_their_order_and_their_warnings_once() -> None:
+    found = summarise(
+        [
+            row(1.0, 0, "B", said="first"),
+            row(2.0, 0, "A"),
+            row(3.0, 1, "B", said="second"),
+            row(4.0, 2, "B", said="first"),
+            row(5.0, 0, "B", quantity="other"),
+            row(6.0, 0, "B", data="e"),
+        ]
+    )
+    names = [(s.data, s.model, s.quantity, s.seeds) for s in found]
+    assert names == [("d", "B", "q", 3), ("d", "A", "q", 1), ("d", "B", "other", 1), ("e", "B", "q", 1)]
+    assert found[0].warnings == ("first", "second")
+
+
+Run = tuple[Study, list[Cell], Store]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("results")
+    study = read_study(write_study(folder))
+    cells, store = plan(study), Store(folder / "store")
+    assert execute([c.step for c in cells], store).ok
+    return study, cells, store
+
+
+def test_every_number_is_that_of_its_record(finished: Run) -> None:
+    study, cells, store = finished
+    found = {(r.model, r.seed, r.quantity): r for r in rows(study, cells, store)}
+    numbers = [c for c in cells if c.kind != "curve"]
+    assert list(found) == [(c.model, c.seed, c.quantity) for c in numbers]
+    for cell in numbers:
+        given, folder = found[cell.model, cell.seed, cell.quantity], store.folder(cell.step)
+        expected: Any
+        if cell.kind == "accuracy":
+            expected = Accuracy.load(folder).value
+        elif cell.kind == "spectrum":
+            expected = Spectrum.load(folder).power_law(window=(2, 8), weights="uniform").alpha
+        else:
+            expected = CriticalSizes.load(folder).median.value
+        assert str(given.value) == str(expected)
+        assert given.key == cell.step.key
+        assert given.convention
+
+
+def test_everything_measured_on_an_unconverged_layer_says_so(finished: Run) -> None:
+    study, cells, store = finished
+    for found in rows(study, cells, store):
+        doubted = any("has not converged" in w for w in found.warnings)
+        assert doubted == (found.model == "KH"), found
+        assert len(found.warnings) == len(set(found.warnings))
+
+
+def test_a_converged_layer_is_not_doubted(finished: Run, tmp_path: Path) -> None:
+    study, cells, store = finished
+    cell = next(c for c in cells if c.model == "KH")
+    folder = store.folder(cell.made_by()[2]) / "convergence"
+    state = Convergence.load(folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    try:
+        good = state.converged.new_ones(len(state.converged))
+        Convergence(state.radius, state.p, state.norm, good, ~good, state.wins.new_ones(len(good))).save(folder)
+        found = rows(study, [cell], store)
+        assert found[0].warnings == ()
+    finally:
+        for name, content in before.items():
+            (folder / name).write_bytes(content)
+
+
+def test_warnings_of_training_are_inherited_too(finished: Run) -> None:
+    study, cells, store = finished
+    cell = next(c for c in cells if c.model == "BP")
+    path = store.folder(cell.made_by()[0]) / "step.json"
+    before = path.read_text()
+    try:
+        path.write_text(json.dumps({**json.loads(before), "warnings": ["the batch is smaller than the width"]}))
+        assert "the batch is smaller than the width" in rows(study, [cell], store)[0].warnings
+    finally:
+        path.write_text(before)
+
+
+def test_a_fit_that_is_not_possible_is_no_number_and_stops_nothing(finished: Run) -> None:
+    study, cells, store = finished
+    wide = study.model_copy(
+        update={"spectra": tuple(s.model_copy(update={"window": (11, 500)}) for s in study.spectra)}
+    )
+    found = rows(wide, cells, store)
+    assert len(found) == len(rows(study, cells, store))
+    for r in found:
+        failed = r.quantity.startswith("α")
+        assert math.isnan(r.value) or not failed
+        assert any("the window of the fit does not fit" in w for w in r.warnings) == failed
+        assert not failed or r.convention == "ranks 11..500, weights uniform"
+
+
+def test_unfinished_cells_are_left_out(finished: Run, tmp_path: Path) -> None:
+    study, cells, _ = finished
+    assert rows(study, cells, Store(tmp_path)) == []
+
+
+def test_results_are_strict_json(finished: Run, tmp_path: Path) -> None:
+    study, cells, store = finished
+    path = write(tmp_path / "a", study, cells, [*rows(study, cells, store), row(math.inf), row(-math.inf, 0, "B")], {})
+    text = path.read_text(encoding="utf-8")
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert [r["value"] for r in found["rows"][-2:]] == ["Infinity", "-Infinity"]
+    assert found["rows"][-1]["low"] is None
+    assert found["headline"] == headline(study)
+    assert "α images" in text
+    assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+    keys = {s.key for c in cells for s in (c.step, *c.made_by())}
+    assert {k for c in found["cells"] for k in (c["key"], *c["network"])} == keys
+    assert Study.model_validate(found["study"]) == study
+
+
+def test_the_headline_is_in_the_order_of_the_study(finished: Run) -> None:
+    names = ["test accuracy", "α images", "α noise", "critical size, noise", "critical size, FGSM"]
+    assert headline(finished[0]) == names
