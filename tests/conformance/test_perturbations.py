@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness import DDN, FGSM, FMN, PGD, Gaussian, MinimumNorm, Perturbation, Sphere
+from eigencode.robustness import DDN, FGSM, FMN, PGD, Gaussian, MinimumNorm, Perturbation, Sphere, Square
 from eigencode.robustness.balls import length
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
@@ -21,10 +21,11 @@ PERTURBATIONS: list[Perturbation] = [
     Gaussian(),
     Sphere(),
     *[FGSM(norm=norm) for norm in ("linf", "l2", "l1")],
-    *[FGSM(loss=loss) for loss in ("margin", "dlr")],
+    *[FGSM(loss=loss) for loss in ("cross_entropy", "margin", "dlr")],
     *[PGD(norm=norm, steps=4) for norm in ("linf", "l2", "l1")],
     *[PGD(norm=norm, steps=3, random_start=False, keep="last", loss="margin") for norm in ("linf", "l2", "l1")],
     *[PGD(norm=norm, steps=2, restarts=3, step=0.05) for norm in ("linf", "l2", "l1")],
+    *[Square(norm=norm, steps=6) for norm in ("linf", "l2", "l1")],
 ]
 NEAREST: list[MinimumNorm] = [DDN(steps=12), *[FMN(norm=norm, steps=12) for norm in ("linf", "l2", "l1")]]
 NETWORKS = ["ordinary", "flat", "dead"]

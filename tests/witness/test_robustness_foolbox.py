@@ -29,12 +29,13 @@ def test_fgsm(case: tuple[nn.Module, Tensor, Tensor], norm: str, eps: float) -> 
     torch.testing.assert_close(ours.success, success)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "log_odds"])  # another loss, the same steps
 @pytest.mark.parametrize("eps", [0.02, 0.5])
 @pytest.mark.parametrize("random_start", [False, True])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_pgd(case: tuple[nn.Module, Tensor, Tensor], norm: str, random_start: bool, eps: float) -> None:
+def test_pgd(case: tuple[nn.Module, Tensor, Tensor], norm: str, random_start: bool, eps: float, loss: str) -> None:
     net, x, y = case
-    ours = PGD(norm=norm, steps=10, rel_step=0.07, keep="last", random_start=random_start)
+    ours = PGD(norm=norm, steps=10, rel_step=0.07, keep="last", random_start=random_start, loss=loss)
     base = {"linf": foolbox.attacks.LinfProjectedGradientDescentAttack, "l2": foolbox.attacks.L2PGD}[norm]
 
     class SameStart(base):  # type: ignore[misc, valid-type]

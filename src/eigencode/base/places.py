@@ -29,7 +29,14 @@ class Code(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with evaluating(self.module):
-            return _run(self.module, self.place, self.space, x).flatten(1)
+            found = _run(self.module, self.place, self.space, x)
+        if found.ndim < 2:
+            raise InputError(
+                f"{type(self.module).__name__}: {self.place!r} does not give one row of numbers per image",
+                got=tuple(found.shape),
+                wanted=f"({len(x)}, units)",
+            )
+        return found.flatten(1)
 
     def extra_repr(self) -> str:
         return f"place={self.place!r}, space={self.space!r}"

@@ -1,14 +1,17 @@
 """Level 1: perturbations, accuracy curves and critical sizes of any function from images to logits."""
 
+from eigencode.robustness.comparison import Comparison, compare
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.curve import Curve, curve
 from eigencode.robustness.ddn import DDN
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.fmn import FMN
+from eigencode.robustness.masking import Masking, masking_checks
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.noise import Gaussian, Sphere
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation, Perturbed
+from eigencode.robustness.square import Square
 from eigencode.robustness.subject import common_correct
 from eigencode.robustness.survival import quantile, survival, wilson
 
@@ -17,16 +20,21 @@ __all__ = [
     "FGSM",
     "FMN",
     "PGD",
+    "Comparison",
     "CriticalSizes",
     "Curve",
     "Gaussian",
+    "Masking",
     "MinimumNorm",
     "Perturbation",
     "Perturbed",
     "Sphere",
+    "Square",
     "common_correct",
+    "compare",
     "critical_size",
     "curve",
+    "masking_checks",
     "quantile",
     "survival",
     "wilson",

@@ -44,6 +44,19 @@ def length(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, " n"]:
     return size
 
 
+def reach(x: Float[Tensor, "n *image"], eps: float, norm: Norm, bounds: Bounds) -> Float[Tensor, " n"]:
+    """The largest L2 norm that a perturbation within `eps` (in `norm`) and inside the box can have.
+
+    >>> x = torch.tensor([[0.5, 1.0]])
+    >>> reach(x, 0.3, "linf", Bounds()), reach(x, 9.0, "l2", Bounds())
+    (tensor([0.4243], dtype=torch.float64), tensor([1.1180], dtype=torch.float64))
+    """
+    corner = torch.maximum(bounds.upper - x, x - bounds.lower)
+    if norm == "linf":
+        return length(corner.clamp_max(eps), "l2")
+    return length(corner, "l2").clamp_max(eps)
+
+
 def per_image(values: Float[Tensor, " n"], like: Tensor) -> Tensor:
     """`values`, one per image, in the type of the images `like` and shaped to multiply them."""
     return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

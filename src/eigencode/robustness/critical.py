@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -13,7 +13,8 @@ from eigencode.base.errors import InputError
 from eigencode.base.modes import borrowed
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
-from eigencode.robustness.balls import length
+from eigencode.robustness.balls import length, reach
+from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
@@ -35,12 +36,13 @@ class CriticalSizes(Record):
         eps: the smallest eps that breaks the image; for a censored one the largest that was tried.
         size: L2 norm of the perturbation there.
         distance: its norm in the attack's own norm.
-        censored: the image was never broken: `eps`, `size`, `distance` are lower limits.
+        censored: the image was never broken: `eps`, `size`, `distance` are the largest that were allowed.
         n, n_correct: images considered, and those of them classified correctly.
         attack, norm, space, seed: what was done, and where eps and sizes are measured.
         tolerance: relative accuracy of eps.
         eps_max: largest eps tried.
         evaluations, gradients: images evaluated and differentiated in all, the budget spent.
+        masking: what `masking_checks` found; `masking.n == 0` where nothing was checked.
         zero_gradients: share of the gradients that were zero; NaN if none was asked for.
     """
 
@@ -62,6 +64,7 @@ class CriticalSizes(Record):
     evaluations: int
     gradients: int
     zero_gradients: float
+    masking: Masking = field(default_factory=Masking)
 
     @property
     def median(self) -> Estimate:
@@ -103,6 +106,7 @@ def critical_size(
     finish: bool = True,
     subset: Subset = None,
     target: Int[Tensor, " n"] | None = None,
+    check: bool | Masking = True,
     seed: int = 0,
     batch_size: int = 1000,
 ) -> CriticalSizes:
@@ -124,6 +128,7 @@ def critical_size(
         finish: draw adversarial images back along the straight line (iterated and minimum-norm attacks).
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
         target: a class per image to be reached; by default any wrong class is a success.
+        check: look for masked gradients first and warn (`masking_checks`); pass a result to use it again, or False.
         seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
         batch_size: images per call of the network.
 
@@ -139,6 +144,7 @@ def critical_size(
     """
     box = attack.box(space)
     eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
+    masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     ladder = Ladder.geometric(eps_min, eps_max, tolerance)
     grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
@@ -172,6 +178,7 @@ def critical_size(
         evaluations=model.evaluations,
         gradients=model.gradients,
         zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
+        masking=masking,
     )
 
 
@@ -197,30 +204,32 @@ def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, t
         hit = attack.perturb(model, x[rows], goal.take(rows), middle, box, part).success
         high[rows], low[rows] = torch.where(hit, middle, high[rows]), torch.where(hit, low[rows], middle)
     found = attack.perturb(model, x, goal, high, box, prepared)
-    return high, found.size, found.distance, censored
+    if not attack.ball:
+        return high, found.size, found.distance, censored
+    return high, *_held(x, found.size, found.distance, censored, attack.norm, float(grid[-1]), box)
 
 
 def _searched(subject: Subject, batch: Batch, attack: Perturbation, ladder: Ladder, box: Bounds, finish: bool) -> Part:
     model, x, goal = subject.model, batch.x, batch.goal
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     best = smallest(attack, model, x, goal, box, prepared, ladder, finish)
-    limit = torch.full_like(best.distance, float(ladder.values[-1]))
-    distance = torch.where(best.broken, best.distance, limit)
     size = length(best.point - x, "l2")
-    if bool((~best.broken).any()):
-        rows = (~best.broken).nonzero()[:, 0]
-        part = None if prepared is None else prepared[rows]
-        size[rows] = attack.perturb(model, x[rows], goal.take(rows), limit[rows], box, part).size
-    return distance, size, distance, ~best.broken
+    size, distance, censored = _held(x, size, best.distance, ~best.broken, attack.norm, float(ladder.values[-1]), box)
+    return distance, size, distance, censored
 
 
 def _nearest(subject: Subject, batch: Batch, attack: MinimumNorm, eps_max: float, box: Bounds, finish: bool) -> Part:
     found = attack.nearest(subject.model, batch.x, batch.goal, box, batch.draws, finish)
-    broken = found.success & (found.distance <= eps_max)
-    distance = torch.where(broken, found.distance, eps_max)
-    inputs = batch.x[0].numel()
-    held = eps_max / inputs**0.5 if attack.norm == "l1" else eps_max  # the least L2 size of that distance
-    return distance, torch.where(broken, found.size, held), distance, ~broken
+    censored = ~found.success | (found.distance > eps_max)
+    size, distance, censored = _held(batch.x, found.size, found.distance, censored, attack.norm, eps_max, box)
+    return distance, size, distance, censored
+
+
+def _held(
+    x: Tensor, size: Tensor, distance: Tensor, censored: Tensor, norm: Norm, eps: float, box: Bounds
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sizes and distances, with the largest that were allowed in the place of those of images that never broke."""
+    return torch.where(censored, reach(x, eps, norm, box), size), torch.where(censored, eps, distance), censored
 
 
 def _limit(

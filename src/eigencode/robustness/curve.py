@@ -1,7 +1,7 @@
 """Accuracy against the size of the perturbation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.modes import borrowed
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
@@ -46,6 +47,7 @@ class Curve(Record):
         n, n_correct: images considered, and those of them classified correctly without perturbation.
         attack, norm, space, seed: what was done, and where eps is measured.
         exhaustive: every image was attacked at every eps; see `curve`.
+        masking: what `masking_checks` found; `masking.n == 0` where nothing was checked.
         zero_gradients: share of the gradients asked for that were zero; NaN if none was asked for.
     """
 
@@ -68,6 +70,7 @@ class Curve(Record):
     seed: int
     exhaustive: bool
     zero_gradients: float
+    masking: Masking = field(default_factory=Masking)
 
 
 def curve(
@@ -80,6 +83,7 @@ def curve(
     subset: Subset = None,
     target: Int[Tensor, " n"] | None = None,
     exhaustive: bool = False,
+    check: bool | Masking = True,
     seed: int = 0,
     batch_size: int = 1000,
 ) -> Curve:
@@ -100,6 +104,7 @@ def curve(
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
         target: a class per image to be reached; by default any wrong class is a success.
         exhaustive: attack every image at every eps.
+        check: look for masked gradients first and warn (`masking_checks`); pass a result to use it again, or False.
         seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
         batch_size: images per call of the network.
 
@@ -115,6 +120,7 @@ def curve(
     """
     grid = _grid(eps)
     box = attack.box(space)
+    masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     parts = [torch.zeros(0, len(grid), dtype=torch.bool)]
     with borrowed(net):
@@ -122,7 +128,7 @@ def curve(
             _broken(subject, batch, attack, grid, box, exhaustive).cpu()
             for batch in subject.batches(f"curve {type(attack).__name__}", box)
         ]
-    return _record(torch.cat(parts), grid, subject, attack, exhaustive)
+    return _record(torch.cat(parts), grid, subject, attack, exhaustive, masking)
 
 
 def _broken(
@@ -141,7 +147,12 @@ def _broken(
 
 
 def _record(
-    broken: Tensor, grid: Tensor, subject: Subject, attack: Perturbation | MinimumNorm, exhaustive: bool
+    broken: Tensor,
+    grid: Tensor,
+    subject: Subject,
+    attack: Perturbation | MinimumNorm,
+    exhaustive: bool,
+    masking: Masking,
 ) -> Curve:
     n, n_correct = subject.n, subject.n_correct
     alive = (~broken).sum(0).double()
@@ -168,6 +179,7 @@ def _record(
         seed=subject.seed,
         exhaustive=exhaustive,
         zero_gradients=subject.model.zero_gradients / asked if asked else float("nan"),
+        masking=masking,
     )
 
 

@@ -27,7 +27,7 @@ class DDN(MinimumNorm):
         gamma: relative change of the radius per step.
         radius: first radius, in units of the space; None: where the linearised network has its boundary.
         step: first step length / first radius; falls to a hundredth of itself by a cosine.
-        loss: `"cross_entropy"` (default), `"margin"` or `"dlr"`.
+        loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 
     Source: Rony et al. 2019, arXiv 1811.09600, algorithm 1.  Differs from it by a first radius per image (theirs is
     1 for all, a convention of pixels in [0, 1]) and by no quantisation to 256 levels.
@@ -41,7 +41,7 @@ class DDN(MinimumNorm):
     gamma: float = 0.05
     radius: float | None = None
     step: float = 1.0
-    loss: str = "cross_entropy"
+    loss: str = "scale_free"
     norm: Norm = field(default="l2", init=False, repr=False)
 
     def __post_init__(self) -> None:

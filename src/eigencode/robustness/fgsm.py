@@ -23,7 +23,7 @@ class FGSM(Perturbation):
 
     Args:
         norm: `"linf"` (default), `"l2"` or `"l1"`.
-        loss: `"cross_entropy"` (default), `"margin"` or `"dlr"`.
+        loss: a name of `losses.LOSSES`; `"log_odds"` by default: the steps of the cross-entropy without its underflow.
 
     Source: Goodfellow, Shlens and Szegedy 2015, arXiv 1412.6572, section 4.
 
@@ -35,7 +35,7 @@ class FGSM(Perturbation):
     """
 
     norm: Norm = "linf"
-    loss: str = "cross_entropy"
+    loss: str = "log_odds"
     path: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -29,10 +29,10 @@ class FMN(MinimumNorm):
         steps: gradient steps.
         gamma: first relative change of the radius; the last is 1e-4.
         step: first step length / L2 distance to the boundary of the linearised network; the last is a hundredth.
-        loss: `"cross_entropy"` (default), `"margin"` or `"dlr"`.
+        loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 
     Source: Pintor et al. 2021, arXiv 2102.12827, algorithm 1.  Differs from it by a step measured by the distance of
-    each image from the boundary, where theirs is 1 for all (a convention of pixels in [0, 1]), by the cross-entropy
+    each image from the boundary, where theirs is 1 for all (a convention of pixels in [0, 1]), by the loss
     and by no ball before the first success, where theirs ascends the margin inside the ball that touches the
     boundary of the linearised network: that follows the class that is nearest at the start to the end.
 
@@ -45,7 +45,7 @@ class FMN(MinimumNorm):
     steps: int = 100
     gamma: float = 0.05
     step: float = 1.0
-    loss: str = "cross_entropy"
+    loss: str = "scale_free"
 
     def __post_init__(self) -> None:
         check_norm(self.norm)

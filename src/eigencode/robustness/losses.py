@@ -15,8 +15,8 @@ def cross_entropy(
 ) -> Float[Tensor, " n"]:
     """−log softmax(z)_y; with a target, log softmax(z)_target.
 
-    Never averaged over images, so the size of a batch cannot change a gradient.  It underflows to a gradient of
-    exactly zero in float32 when the logits are scaled up (margin above about 100): see `masking_checks`.
+    Never averaged over images, so the size of a batch cannot change a gradient.  Its gradient loses digits in
+    float32 from a margin of about 16 and is exactly zero from about 100: see `log_odds` and `masking_checks`.
 
     >>> cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
     tensor([0.6931])
@@ -24,6 +24,42 @@ def cross_entropy(
     if target is not None:
         return -functional.cross_entropy(logits, target, reduction="none")
     return functional.cross_entropy(logits, y, reduction="none")
+
+
+def log_odds(
+    logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
+) -> Float[Tensor, " n"]:
+    """log Σ_{j ≠ y} exp z_j − z_y, the log odds against y; with a target those for it.
+
+    The cross-entropy is log(1 + exp(this)), so both have the same direction of gradient everywhere and attacks that
+    normalise the gradient take the same steps; but this one never underflows, however large the logits are.
+
+    >>> log_odds(torch.tensor([[500.0, 100.0, 100.0]]), torch.tensor([0]))
+    tensor([-399.3069])
+    """
+    own = y if target is None else target
+    mine = logits.gather(1, own[:, None])[:, 0]
+    others = logits.scatter(1, own[:, None], -torch.inf).logsumexp(1)
+    return others - mine if target is None else mine - others
+
+
+def scale_free(
+    logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
+) -> Float[Tensor, " n"]:
+    """`log_odds` of the logits scaled, image by image, to max z − mean z = 10.
+
+    Cross-entropy follows all classes at once where the softmax is flat (an untrained network), and only the nearest
+    one where it is saturated; both find more distant adversarial images.  At this scale neither happens, whatever
+    the scale of the network.  The factor is not differentiated.
+
+    >>> z, y = torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0])
+    >>> scale_free(z, y), scale_free(100 * z + 7, y)
+    (tensor([-10.0000]), tensor([-10.0000]))
+    """
+    found = logits.detach()
+    spread = found.amax(1, keepdim=True) - found.mean(1, keepdim=True)
+    spread = torch.where(spread > 1e-20, spread, 1.0)  # equal logits, which have no scale
+    return log_odds((logits - found.mean(1, keepdim=True)) / spread * 10, y, target)
 
 
 def margin(
@@ -71,6 +107,8 @@ def dlr(
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "cross_entropy": cross_entropy,
+    "log_odds": log_odds,
+    "scale_free": scale_free,
     "margin": margin,
     "dlr": dlr,
 }

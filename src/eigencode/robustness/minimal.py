@@ -1,7 +1,7 @@
 """Minimum-norm attacks: no eps is given, the nearest adversarial image is looked for."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +23,8 @@ class MinimumNorm(ABC):
     """
 
     norm: Norm
+    blind: ClassVar[bool] = False
+    """Uses no gradient, so masked gradients cannot mislead it."""
 
     @abstractmethod
     def run(

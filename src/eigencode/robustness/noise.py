@@ -34,6 +34,7 @@ class Gaussian(Perturbation):
     clip: bool | None = None
     norm: Norm = field(default="l2", init=False, repr=False)
     path: ClassVar[bool] = True
+    blind: ClassVar[bool] = True
     ball: ClassVar[bool] = False
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
@@ -69,6 +70,7 @@ class Sphere(Perturbation):
     clip: bool | None = None
     norm: Norm = field(default="l2", init=False, repr=False)
     path: ClassVar[bool] = True
+    blind: ClassVar[bool] = True
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
         return unit(draws.normal(x.shape[1:]).to(x), "l2")

@@ -8,7 +8,7 @@ from eigencode.base.types import Bounds
 from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 
-COARSE = 17
+COARSE = 33
 SAFETY = 3.0
 
 

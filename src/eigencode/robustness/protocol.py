@@ -53,6 +53,8 @@ class Perturbation(ABC):
     norm: Norm
     path: ClassVar[bool] = False
     """`run` asks the network nothing: each image follows one path, continuous in eps, fixed by what was prepared."""
+    blind: ClassVar[bool] = False
+    """Uses no gradient, so masked gradients cannot mislead it."""
     ball: ClassVar[bool] = True
     """eps is the radius of a ball in `norm`; False: eps is a scale of another kind (a standard deviation)."""
 
