@@ -2,8 +2,9 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,9 @@ from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.models.convergence import convergence
 from eigencode.models.network import Network
+
+VALLEY = 0.9
+"""Two components are two populations if the density between them falls below this fraction of the lower peak."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,10 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
 
     A mixture of 1 to `max_components` Gaussians is fitted to log Var(W_μ); BIC chooses their number.  With more
     than one, candidates are the units above μ_noise − |μ_noise − μ_next| / 2, where μ_noise is the component of
-    the largest variance and μ_next the one below it.  Neighbours without a valley between them, |Δμ| ≤ 2 min(σ),
-    are parts of one population and count as one here: a cut between them would keep half of the noise.  A candidate
-    that has converged (‖W_μ‖_p within 0.01 of R) is kept: two kinds of receptive field also make two components, and
-    they are not noise.
+    the largest variance and μ_next the one below it.  Neighbours between which the fitted density has no valley (at
+    least a tenth deep) are parts of one population and count as one here: a cut between them would keep half of the
+    noise.  A candidate that has converged (‖W_μ‖_p within 0.01 of R) is kept: two kinds of receptive field also make
+    two components, and they are not noise.
 
     Args:
         net: a Krotov–Hopfield network after local training.
@@ -66,8 +70,7 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         seed: of the mixture's starts.
 
     Source: arXiv 2405.00679, appendix A1.  Differs from the published code, whose χ² test can never conclude
-    "one component" and so always prunes (D6), by BIC, by the test for a valley (Behboodian, Technometrics 12 (1970),
-    131-139) and by sparing converged units.
+    "one component" and so always prunes (D6), by BIC, by asking for a valley and by sparing converged units.
     """
     if max_components < 1:
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
@@ -83,9 +86,8 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
     bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
     best = fits[int(bic.argmin())]
-    means, order = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort()
-    spreads = torch.tensor(best.covariances_.ravel(), dtype=torch.float64).sqrt()[order]
-    threshold = _threshold(means, spreads)
+    means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
+    threshold = _threshold(means, best.score_samples)
     above = log_variance > threshold
     converged = convergence(net).converged
     return Pruning(
@@ -101,9 +103,11 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
     )
 
 
-def _threshold(means: Float[Tensor, " components"], spreads: Float[Tensor, " components"]) -> float:
+def _threshold(means: Float[Tensor, " components"], log_density: Callable[[Any], Any]) -> float:
     """Half-way from the widest component to the next one down with a valley in between; Inf if there is none."""
     for i in range(len(means) - 1, 0, -1):
-        if float(means[i] - means[i - 1]) > 2 * float(torch.minimum(spreads[i], spreads[i - 1])):
+        line = torch.linspace(float(means[i - 1]), float(means[i]), 65, dtype=torch.float64)
+        density = torch.as_tensor(log_density(line[:, None].numpy())).exp()
+        if float(density.min()) < VALLEY * float(torch.minimum(density[0], density[-1])):
             return float(means[i] + means[i - 1]) / 2
     return float("inf")

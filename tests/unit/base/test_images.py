@@ -111,6 +111,7 @@ def test_the_hash_follows_pixels_labels_classes_and_type_but_not_the_name() -> N
     other = [
         Images(changed, y),
         Images(x, y.roll(1)),
+        Images(x, torch.tensor([0, 1, 2, 0, 1, 1])),
         Images(x, y, ("a", "b", "c")),
         Images(x.float() / 255, y),
         Images(x.reshape(6, 2, 4, 3), y),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.places import at
+from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models import Network, krotov_hopfield, perceptron
 
@@ -90,6 +91,9 @@ def test_seeds_decide_the_weights_and_nothing_else_does(name: str) -> None:
 def test_encoder_and_readout_draw_from_streams_of_their_own() -> None:
     wide, narrow = perceptron(TRAIN, units=8, seed=1), krotov_hopfield(TRAIN, units=8, seed=1)
     torch.testing.assert_close(wide.readout.state_dict(), narrow.readout.state_dict(), rtol=0, atol=0)
+    drawn = torch.empty(4, 8).uniform_(-(8**-0.5), 8**-0.5, generator=stream(1, "readout"))
+    torch.testing.assert_close(wide.readout.weight.detach(), drawn, rtol=0, atol=0)
+    torch.testing.assert_close(narrow.encoder.weight, torch.randn(8, 24, generator=stream(1, "encoder")))
 
 
 def test_spread_scales_the_start() -> None:
