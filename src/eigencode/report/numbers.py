@@ -10,8 +10,11 @@ def measured(mean: float, spread: float = math.nan) -> str:
     ('0.8793 ± 0.0081', '2.441 ± 0.032', '0.1235', '∞')
     """
     if not math.isfinite(mean):
-        return "∞" if mean > 0 else "–"
+        return "–" if math.isnan(mean) else "∞" if mean > 0 else "−∞"
     if not math.isfinite(spread) or spread <= 0:
         return f"{mean:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{mean:.{digits}f} ± {spread:.{digits}f}"
+    if not 1e-7 < spread < 1e6 or abs(mean) >= 1e9:
+        return f"{mean:.3e} ± {spread:.1e}"
+    width = float(f"{spread:.1e}")  # 0.0996 is 0.10, not 0.100
+    digits = max(0, 1 - math.floor(math.log10(width)))
+    return f"{round(mean, digits) + 0.0:.{digits}f} ± {width:.{digits}f}"  # + 0.0: no negative zero

@@ -76,8 +76,17 @@ class StudyRun:
         return list(dict.fromkeys(c["quantity"] for c in self.results["cells"] if c["kind"] == kind))
 
     def load(self, record: type[R], **wanted: object) -> list[R]:
-        """The records of all finished cells whose fields have these values, one per seed."""
-        return [record.load(self.step(c["key"])) for c in self.cells(**wanted)]
+        """The records of all finished cells whose fields have these values, one per seed.
+
+        Raises:
+            InputError: a record of another version.
+        """
+        try:
+            return [record.load(self.step(c["key"])) for c in self.cells(**wanted)]
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                "a stored result was written by another version of this package", got=error, fix="eigencode run again"
+            ) from error
 
     def step(self, key: str) -> Path:
         """Folder of a step."""

@@ -18,6 +18,9 @@ def robustness(run: StudyRun, data: str) -> Figure | None:
     rows = bool(curves) + bool(sizes)
     figure = Figure(figsize=(DOUBLE, 2.5 * rows))
     panels = figure.subplots(rows, columns, squeeze=False)
+    if rows == 2:
+        for axes in (*panels[0][len(curves) :], *panels[1][len(sizes) :]):
+            axes.set_axis_off()
     colour = colours(run.models)
     for axes, name in zip(panels[0], curves, strict=False):
         _curves(axes, run, data, name, colour)

@@ -65,5 +65,6 @@ def save(figure: Figure, path: Path) -> list[Path]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a script the font lacks
         figure.savefig(files[0], metadata={"Software": None})
+        figure.set_layout_engine("none")  # the layout is found; finding it again would take as long as drawing
         figure.savefig(files[1], metadata={"Date": None, "Creator": None})
     return files

@@ -1,0 +1,43 @@
+"""One finished study for all tests of the report; each test gets a copy of its report folder."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny import write
+
+from eigencode.report import StudyRun, build
+from eigencode.report.figures.style import SETTINGS
+from eigencode.study import Store, execute, plan, read_study, rows
+from eigencode.study import results as study_results
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    folder = tmp_path_factory.mktemp("report")
+    study = read_study(write(folder))
+    cells, store = plan(study), Store(folder / "store")
+    assert execute([c.step for c in cells], store).ok
+    target = folder / "store" / "reports" / "tiny"
+    study_results.write(target, study, cells, rows(study, cells, store), {"provenance": {"torch": "2"}, "seconds": 1.0})
+    return StudyRun(target, folder / "store")
+
+
+@pytest.fixture(scope="session")
+def built(finished: StudyRun) -> StudyRun:
+    """The same with figures and page."""
+    build(finished)
+    return finished
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer pixels, for tests that build figures but do not look at them."""
+    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
+
+
+@pytest.fixture
+def run(finished: StudyRun, tmp_path: Path) -> StudyRun:
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("figures", "index.html"))
+    return replace(finished, folder=tmp_path / "tiny")

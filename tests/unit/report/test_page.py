@@ -1,0 +1,185 @@
+"""Figures and page: there, repeatable to the byte, closed to the outside, and safe from names."""
+
+import base64
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hostile import NAMES, edit, renamed
+
+from eigencode.base.errors import InputError
+from eigencode.report import StudyRun, build
+from eigencode.report.build import _safe
+from eigencode.report.figures.robustness import robustness
+from eigencode.report.figures.style import colours, label
+
+FIGURES = ["receptive_fields", "robustness", "spectra", "tradeoff"]
+
+
+class Reader(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def page_of(run: StudyRun) -> str:
+    return (run.folder / "index.html").read_text("utf-8")
+
+
+def svg_of(run: StudyRun, name: str) -> str:
+    return (run.folder / "figures" / f"{name}.svg").read_text("utf-8")
+
+
+def test_all_figures_are_written_twice(built: StudyRun) -> None:
+    files = {p.name: p.read_bytes() for p in (built.folder / "figures").iterdir()}
+    assert sorted(files) == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    for name, content in files.items():
+        if name.endswith("png"):
+            assert content.startswith(b"\x89PNG"), name
+            assert len(content) > 5000, name
+        else:
+            assert ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_the_same_results_give_the_same_bytes(built: StudyRun, run: StudyRun) -> None:
+    assert build(run) == run.folder / "index.html"
+    first, second = ({p.relative_to(r.folder): p.read_bytes() for p in r.folder.rglob("*.*")} for r in (built, run))
+    assert first.keys() == second.keys()
+    assert [str(p) for p in first if first[p] != second[p]] == []
+    assert not any(re.search(rb"20\d\d-\d\d-\d\d|matplotlib v", c) for p, c in first.items() if p.suffix == ".svg")
+
+
+def test_every_model_and_fit_is_named_in_the_figures(built: StudyRun) -> None:
+    spectra, robustness = svg_of(built, "spectra"), svg_of(built, "robustness")
+    for entry in built.results["summary"]:
+        if entry["quantity"].startswith("α"):
+            assert f"{entry['model']}  α = {entry['mean']:.2f}" in spectra
+    for word in (*built.models, "relative accuracy", "critical size, FGSM", "ε, linf, unit space"):
+        assert word in robustness
+
+
+@pytest.mark.parametrize("left_out", ["curve", "critical", None])
+def test_no_panel_is_empty(run: StudyRun, left_out: str | None) -> None:
+    edit(run, cells=[c for c in run.results["cells"] if c["kind"] != left_out])
+    figure = robustness(run, "digits")
+    assert figure is not None
+    assert [bool(a.lines) for a in figure.axes] == [a.axison for a in figure.axes]
+    assert sum(a.axison for a in figure.axes) == {"curve": 2, "critical": 1, None: 3}[left_out]
+
+
+def test_the_page_asks_nothing_of_the_network(built: StudyRun) -> None:
+    page = page_of(built)
+    read = Reader(page)
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & set(read.tags)
+    addresses = [v for n, v in read.attributes if n in ("src", "href", "srcset", "action", "poster", "data")]
+    assert addresses
+    for address in addresses:
+        assert address.startswith("data:image/svg+xml;base64,") or (built.folder / address).is_file(), address
+    assert not re.search(r"url\(|@import|https?://", re.sub(r'src="data:[^"]*"', "", page))
+    for image in re.findall(r"base64,([^\"]+)", page):
+        svg = ElementTree.fromstring(base64.b64decode(image))
+        links = [v for e in svg.iter() for k, v in e.attrib.items() if k.endswith("href")]
+        assert all(v.startswith(("#", "data:")) for v in links)
+        assert not [e for e in svg.iter() if e.tag.endswith("script")]
+
+
+def test_the_page_says_what_the_table_says(built: StudyRun) -> None:
+    read = Reader(page_of(built))
+    text = " ".join(" ".join(read.words).split())
+    words = ("A tiny study", "the local layer has not converged", "torch")
+    for word in (*built.models, *built.results["headline"], *words):
+        assert word in text
+    for entry in built.results["summary"]:
+        assert entry["convention"] in text
+    assert read.tags.count("img") == len(FIGURES)
+
+
+SIX_AT_A_TIME = [tuple(NAMES.values())[i : i + 6] for i in range(0, len(NAMES), 6)]
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("names", SIX_AT_A_TIME, ids=["first", "second", "third"])
+def test_a_name_is_only_a_name(built: StudyRun, run: StudyRun, names: tuple[str, ...]) -> None:
+    plain = Reader(page_of(built))
+    renamed(run, *names)
+    build(run)
+    page = page_of(run)
+    read = Reader(page)
+    assert read.tags == plain.tags
+    assert [n for n, _ in read.attributes] == [n for n, _ in plain.attributes]
+    assert not set(page) & set("\x00\x07\x1b\x9b\u202e\u2066\u2028")
+    assert len(re.sub(r'src="data:[^"]*"', "", page)) < 40_000
+    assert [p.name for p in run.folder.parent.iterdir()] == ["tiny"]
+    files = [p.name for p in (run.folder / "figures").iterdir()]
+    assert sorted(files) == sorted(f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg"))
+    for name in FIGURES:
+        assert not [e for e in ElementTree.fromstring(svg_of(run, name)).iter() if e.tag.endswith("script")]
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_study_of_which_nothing_was_finished_still_has_a_page(run: StudyRun, tmp_path: Path) -> None:
+    edit(run, rows=[], summary=[])
+    page = build(replace(run, store=tmp_path / "empty")).read_text("utf-8")
+    assert "A tiny study" in page
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_spectrum_without_a_fit_is_drawn_without_a_line(run: StudyRun) -> None:
+    study = run.results["study"]
+    spectra = [{**s, "window": [11, 500]} for s in study["spectra"]]
+    edit(run, study={**study, "spectra": spectra})
+    build(run)
+    assert "α =" not in svg_of(run, "spectra")
+    assert "KH" in svg_of(run, "spectra")
+
+
+def test_a_record_of_another_version_is_told_from_a_defect(finished: StudyRun, run: StudyRun, tmp_path: Path) -> None:
+    key = run.cells(kind="curve")[0]["key"]
+    shutil.copytree(finished.store / "steps" / key, tmp_path / "store" / "steps" / key)
+    path = tmp_path / "store" / "steps" / key / "record.json"
+    path.write_text(path.read_text().replace('"seed"', '"sprout"'))
+    with pytest.raises(InputError, match="another version of this package"):
+        build(replace(run, store=tmp_path / "store"))
+
+
+def test_data_sets_have_figures_of_their_own() -> None:
+    names = ["digits", "folder:a/b", "folder:a_b", "folder:A_b", "../../x", "x" * 300, "x" * 301, "日本", "語学", ""]
+    files = _safe(names)
+    assert list(files) == names
+    assert len({f.lower() for f in files.values()}) == len(names)
+    for file in files.values():
+        assert re.fullmatch(r"[A-Za-z0-9._-]{0,90}", file)
+        assert "/" not in file
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+def test_labels_are_short_and_literal(name: str) -> None:
+    from matplotlib.text import Text
+
+    text = label(name)
+    assert len(text.replace(r"\$", "$")) <= 41
+    assert not text.startswith("_")
+    shown, formula = Text()._preprocess_math(text)
+    assert formula is False
+    assert "$" in shown or "$" not in name
+
+
+def test_the_same_model_has_the_same_colour_wherever_it_stands() -> None:
+    assert colours(["A", "B"])["B"] == colours(["A", "B", "C"])["B"]
+    assert len(set(colours(list("ABCDEFGH")).values())) == 8

@@ -1,0 +1,108 @@
+"""The table of the terminal: every number, every warning, and no name that is more than a name."""
+
+import io
+import json
+
+import pytest
+from hostile import NAMES, edit, renamed
+from rich.console import Console
+
+from eigencode.base.errors import InputError
+from eigencode.report import StudyRun
+from eigencode.report.numbers import measured
+from eigencode.report.table import grid, show
+
+
+def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
+    out = io.StringIO()
+    show(run, Console(file=out, width=width, force_terminal=terminal, color_system="truecolor" if terminal else None))
+    return out.getvalue()
+
+
+def test_every_number_of_the_headline_is_there(run: StudyRun) -> None:
+    text = shown(run)
+    assert "digits: mean ± standard deviation over 2 seeds" in text
+    for entry in run.results["summary"]:
+        assert measured(entry["mean"], entry["spread"]) + (" !" if entry["warnings"] else "") in text
+    rows = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
+    assert rows == ["data", "Init", "KH", "BP"]
+    header = [cell.strip() for cell in text.splitlines()[2].split("┃")]
+    assert header[1:-1] == ["", *run.results["headline"]]
+
+
+def test_a_warning_stands_beside_its_numbers_and_once_below(run: StudyRun) -> None:
+    text = shown(run)
+    (kh,) = (line for line in text.splitlines() if line.startswith("│ KH"))
+    (bp,) = (line for line in text.splitlines() if line.startswith("│ BP"))
+    assert kh.count("!") == len(run.results["headline"])
+    said = {w for s in run.results["summary"] for w in s["warnings"]}
+    assert any("the local layer has not converged" in w for w in said)
+    assert sorted(line for line in text.splitlines() if line.startswith("! ")) == sorted(f"! KH: {w}" for w in said)
+    assert bp.count("!") == 0
+
+
+def test_missing_seeds_are_told(run: StudyRun) -> None:
+    summary = [s for s in json.loads((run.folder / "results.json").read_text("utf-8"))["summary"] if s["model"] == "BP"]
+    edit(run, summary=[{**s, "seeds": 1, "spread": None} for s in summary])
+    assert shown(run).count("(1 of 2 seeds)") == len(summary)
+    assert {m["name"] for m in grid(run, "digits")} == {"BP"}
+
+
+def test_numbers_that_do_not_exist(run: StudyRun) -> None:
+    entry = {"data": "digits", "model": "A", "quantity": "test accuracy", "seeds": 2, "convention": "", "warnings": []}
+    odd = [
+        {**entry, "model": "A", "mean": "Infinity", "spread": None},
+        {**entry, "model": "B", "mean": None, "spread": None},
+    ]
+    edit(run, summary=odd)
+    lines = [line.split("│") for line in shown(run).splitlines() if line.startswith("│")]
+    assert [line[2].strip() for line in lines] == ["∞", "–"]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_loses_no_digit(run: StudyRun, width: int) -> None:
+    text = shown(run, width)
+    assert max(map(len, text.splitlines())) <= width
+    digits = sum(c.isdigit() for line in shown(run).splitlines() if line.startswith("│") for c in line)
+    assert sum(c.isdigit() for line in text.splitlines() if line.startswith("│") for c in line) == digits
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_name_is_only_a_name(run: StudyRun, name: str, terminal: bool) -> None:
+    plain = shown(run, terminal=terminal)
+    renamed(run, name)
+    text = shown(run, terminal=terminal)
+    assert len(text.splitlines()) == len(plain.splitlines())
+    colours = {part.split("m")[0] for part in plain.split("\x1b[")[1:]}
+    assert {part.split("m")[0] for part in text.split("\x1b[")[1:]} == colours
+    assert not {"\x07", "\x00", "\r", "\x9b", "\u202e", "\u2066", "\u2028"} & set(text)
+    assert "\x1b]" not in text
+    assert len(text) < 40_000
+    if name.startswith("["):
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no results here"),
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"rows": [], "summary": [{"mean": "many"}]}', "cannot be read"),
+        ('{"summary": []}', "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_result(run: StudyRun, content: str | None, says: str) -> None:
+    path = run.folder / "results.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(InputError, match=says):
+        show(run, Console(file=io.StringIO()))
+
+
+def test_a_report_is_found_again_with_its_store(finished: StudyRun, run: StudyRun) -> None:
+    assert StudyRun.found(finished.folder).store == finished.store.resolve()
+    assert len(StudyRun.found(run.folder, finished.store).cells()) == 40
+    with pytest.raises(InputError, match="none of the steps"):
+        StudyRun.found(run.folder)
