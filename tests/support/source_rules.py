@@ -166,7 +166,11 @@ def global_randomness(source: str) -> list[str]:
 
 def _own(name: str) -> bool:
     """A draw from an object that is a generator itself."""
-    return name.split(".")[0] in ("rng", "generator", "draws") or name.startswith(("hypothesis.", "st."))
+    return (
+        name.count(".") > 0
+        and name.split(".")[-2] in ("rng", "generator", "draws")
+        or name.startswith(("hypothesis.", "st."))
+    )
 
 
 def too_long(source: str, most: int = 400) -> list[str]:

@@ -29,7 +29,7 @@ def trained(temperature: float) -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def test_images() -> Images:
+def held_out() -> Images:
     data = load_digits()
     return Images(torch.tensor(data.images[1000:, None] / 16, dtype=torch.float32), torch.tensor(data.target[1000:]))
 
@@ -54,11 +54,11 @@ class Rounded(nn.Module):
         return self.net((x * 6).round() / 6)
 
 
-def test_an_ordinary_network_is_not_flagged(test_images: Images) -> None:
+def test_an_ordinary_network_is_not_flagged(held_out: Images) -> None:
     net = trained(1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = masking_checks(net, test_images)
+        found = masking_checks(net, held_out)
     assert found.flags == ()
     assert found.n == 30
     assert found.zero_gradients == 0
@@ -67,36 +67,36 @@ def test_an_ordinary_network_is_not_flagged(test_images: Images) -> None:
     assert found.pgd >= found.fgsm - 0.05
 
 
-def test_defensive_distillation_is_flagged(test_images: Images) -> None:
+def test_defensive_distillation_is_flagged(held_out: Images) -> None:
     with pytest.warns(EigencodeWarning, match="may hide its gradients"):
-        found = masking_checks(trained(100.0), test_images)
+        found = masking_checks(trained(100.0), held_out)
     assert found.zero_gradients > 0.1
     assert any("gradients are zero" in flag for flag in found.flags)
 
 
-def test_scaled_logits_are_flagged_and_do_not_fool_the_default_loss(test_images: Images) -> None:
+def test_scaled_logits_are_flagged_and_do_not_fool_the_default_loss(held_out: Images) -> None:
     net = trained(1.0)
     with pytest.warns(EigencodeWarning):
-        found = critical_size(Scaled(net, 100.0), test_images, PGD(steps=5))
+        found = critical_size(Scaled(net, 100.0), held_out, PGD(steps=5))
     assert any("cross-entropy saturates" in flag for flag in found.masking.flags)
-    plain = critical_size(net, test_images, PGD(steps=5), check=False)
-    fooled = critical_size(Scaled(net, 100.0), test_images, PGD(steps=5, loss="cross_entropy"), check=False)
+    plain = critical_size(net, held_out, PGD(steps=5), check=False)
+    fooled = critical_size(Scaled(net, 100.0), held_out, PGD(steps=5, loss="cross_entropy"), check=False)
     assert int(fooled.censored.sum()) > len(fooled.index) / 3
     assert float(found.median) < 1.05 * float(plain.median)
 
 
-def test_rounding_is_flagged(test_images: Images) -> None:
-    found = masking_checks(Rounded(trained(1.0)), test_images, warn=False)
+def test_rounding_is_flagged(held_out: Images) -> None:
+    found = masking_checks(Rounded(trained(1.0)), held_out, warn=False)
     assert found.zero_gradients == 1
     assert found.finite_difference > 0.9
     assert found.black_box > found.pgd + 0.2
     assert len(found.flags) >= 3
 
 
-def test_when_the_checks_run(test_images: Images) -> None:
+def test_when_the_checks_run(held_out: Images) -> None:
     net = trained(1.0)
-    assert critical_size(net, test_images, Gaussian()).masking.n == 0
-    assert math.isnan(curve(net, test_images, FGSM(), [0.1], check=False).masking.pgd)
-    first = curve(net, test_images, FGSM(), [0.1]).masking
+    assert critical_size(net, held_out, Gaussian()).masking.n == 0
+    assert math.isnan(curve(net, held_out, FGSM(), [0.1], check=False).masking.pgd)
+    first = curve(net, held_out, FGSM(), [0.1]).masking
     assert first.n == 30
-    assert curve(net, test_images, FGSM(), [0.1], check=first).masking is first
+    assert curve(net, held_out, FGSM(), [0.1], check=first).masking is first
