@@ -166,10 +166,8 @@ def global_randomness(source: str) -> list[str]:
 
 def _own(name: str) -> bool:
     """A draw from an object that is a generator itself."""
-    return (
-        name.count(".") > 0
-        and name.split(".")[-2] in ("rng", "generator", "draws")
-        or name.startswith(("hypothesis.", "st."))
+    return (name.count(".") > 0 and name.split(".")[-2] in ("rng", "generator", "draws")) or name.startswith(
+        ("hypothesis.", "st.")
     )
 
 
