@@ -2,7 +2,8 @@
 
 For the `published` protocol of a study only, so that the effect of each departure from the paper's own mathematics
 can be measured.  Everything else uses `eigencode.penalties`.  Each departure has an id and a switch: `fix={"D3"}`
-repairs D3 and leaves the others as published.  Written from a description of that code, not from its text.
+repairs D3 and leaves the others as published.  The mechanisms were looked up in that code; the words and lines here are
+our own.
 
 D1  spectral: the covariance of the training set keeps its last batch only; it and the covariance of a batch subtract
     m mᵀ/N with the mean m where the sum belongs, so both are practically uncentred.
