@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 import traceback
 import warnings
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.progress import quiet
@@ -109,7 +108,7 @@ def _pool(
                         tell("skipped", step)
                     elif len(running) < workers and not any(s.key in unfinished for s in step.inputs()):
                         waiting.remove(step)
-                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _as_worker)
+                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _be_silent)
                         running[worker.submit(_quietly, step, store, threads)] = (step, worker)
                         tell("start", step)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -122,18 +121,9 @@ def _pool(
             worker.shutdown(cancel_futures=True)
 
 
-def _as_worker() -> None:
-    """Ctrl-C ends a worker without a traceback (the main process speaks for all), and so does the main process's end,
-    however it ends: a worker would wait for work for ever."""
+def _be_silent() -> None:
+    """Ctrl-C ends a worker without a traceback: the main process speaks for all."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _died(error: BaseException) -> str:
