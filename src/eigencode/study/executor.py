@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 import traceback
 import warnings
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.progress import quiet
@@ -108,7 +109,7 @@ def _pool(
                         tell("skipped", step)
                     elif len(running) < workers and not any(s.key in unfinished for s in step.inputs()):
                         waiting.remove(step)
-                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _be_silent)
+                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _as_worker)
                         running[worker.submit(_quietly, step, store, threads)] = (step, worker)
                         tell("start", step)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -121,9 +122,18 @@ def _pool(
             worker.shutdown(cancel_futures=True)
 
 
-def _be_silent() -> None:
-    """Ctrl-C ends a worker without a traceback: the main process speaks for all."""
+def _as_worker() -> None:
+    """Ctrl-C ends a worker without a traceback (the main process speaks for all), and so does the main process's end,
+    however it ends: a worker would wait for work for ever."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _died(error: BaseException) -> str:
