@@ -27,7 +27,7 @@ _NAMES = {
     "eigencode.data": ("load",),
     "eigencode.geometry": ("jacobian_norm", "landscape"),
     "eigencode.models": ("convergence", "prune"),
-    "eigencode.spectra": ("Spectrum", "spectrum"),
+    "eigencode.spectra": ("Spectrum", "cvpca", "spectrum"),
     "eigencode.training": ("train_local", "train_supervised"),
 }
 

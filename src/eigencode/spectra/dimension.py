@@ -4,18 +4,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.errors import InputError
+from eigencode.spectra.power_law import fit_line
+
 
 def participation_ratio(eigenvalues: Float[Tensor, " rank"]) -> float:
-    """Participation ratio (Σλ)² / Σλ²: k for k equal eigenvalues (Gao et al. 2017, eq. 6).
+    """Participation ratio (Σλ)² / Σλ²: k for k equal eigenvalues.
+
+    Source: P. Gao et al., A theory of multineuronal dimensionality, dynamics and measurement (2017), eq. 6.
 
     >>> participation_ratio(torch.tensor([2.0, 2.0, 0.0], dtype=torch.float64))
     2.0
     """
-    return float(eigenvalues.sum().square() / eigenvalues.square().sum())
+    squares = eigenvalues.square().sum()
+    if squares == 0:
+        raise InputError("a spectrum of zeros has no dimension", got="all eigenvalues 0", wanted="some variance")
+    return float(eigenvalues.sum().square() / squares)
 
 
 def entropy_rank(values: Float[Tensor, " rank"], epsilon: float = 0.0) -> float:
-    """exp(−Σ pₖ log pₖ) with pₖ = valueₖ/Σ values + ε, and 0 log 0 = 0."""
+    """exp(−Σ pₖ log pₖ) with pₖ = valueₖ / Σ values + ε, and 0 log 0 = 0.
+
+    >>> round(entropy_rank(torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)) ** 2, 6)  # 2^1.5 squared
+    8.0
+    """
+    if bool((values < 0).any()) or not values.sum() > 0:
+        raise InputError("an entropy needs values that are not negative", got=f"min {float(values.min()):.3g}")
     p = values / values.sum() + epsilon
     return float((-torch.xlogy(p, p).sum()).exp())
 
@@ -23,11 +37,74 @@ def entropy_rank(values: Float[Tensor, " rank"], epsilon: float = 0.0) -> float:
 def rankme(eigenvalues: Float[Tensor, " rank"], epsilon: float = 1e-7) -> float:
     """RankMe of the centred responses: exponential of the entropy of their *singular values* σ = √λ.
 
-    pₖ = σₖ/Σσ + ε with ε = 1e-7 (Garrido et al. 2023, eqs. 1-2).  Differs from the paper by centring: there the
-    singular values are those of the raw embedding matrix; and from the participation ratio by the entropy and by
-    singular values in place of eigenvalues.
+    exp(−Σ pₖ log pₖ), pₖ = σₖ/Σσ + ε, ε = 1e-7.
+
+    Source: Q. Garrido et al., RankMe (ICML 2023), eqs. 1-2.  Differs from the paper by centring (there the singular
+    values are those of the raw embeddings) and from `effective_rank` by singular values in place of eigenvalues.
 
     >>> round(rankme(torch.ones(8, dtype=torch.float64)), 3)
     8.0
     """
     return entropy_rank(eigenvalues.clamp_min(0).sqrt(), epsilon)
+
+
+def effective_rank(eigenvalues: Float[Tensor, " rank"]) -> float:
+    """Effective rank of the covariance *matrix*: exponential of the entropy of its eigenvalues / trace.
+
+    Source: O. Roy, M. Vetterli, The effective rank (EUSIPCO 2007), definition 1; the singular values of a covariance
+    are its eigenvalues.  Applied to the data matrix instead it is `rankme` with ε = 0.
+
+    >>> round(effective_rank(torch.tensor([3.0, 3.0, 3.0, 0.0], dtype=torch.float64)), 6)
+    3.0
+    """
+    return entropy_rank(eigenvalues.clamp_min(0))
+
+
+def alpha_req(eigenvalues: Float[Tensor, " rank"], window: tuple[int, int] = (11, 100)) -> float:
+    """α-ReQ: exponent of the spectrum by least squares with weights 1/n on ranks 11..100.
+
+    Source: K. Agrawal et al., α-ReQ (NeurIPS 2022), section 3.  The same as `power_law(window, weights="1/n")` of a
+    `Spectrum`, which also gives its interval.
+
+    >>> round(alpha_req(torch.arange(1, 201).double() ** -1.2), 6)
+    1.2
+    """
+    return fit_line(eigenvalues, window, "1/n").alpha
+
+
+def stringer_bound(dimension: float) -> float:
+    """1 + 2/d: a code of a d-dimensional stimulus whose α is not above this cannot be differentiable.
+
+    Source: C. Stringer et al., Nature 571 (2019), theorem 1 of the supplement.
+
+    >>> stringer_bound(8)
+    1.25
+    """
+    if not dimension > 0:
+        raise InputError("no such dimension", got=dimension, wanted="d > 0")
+    return 1 + 2 / dimension
+
+
+def lidar(embeddings: Float[Tensor, "objects views units"], delta: float = 1e-4, epsilon: float = 1e-7) -> float:
+    """LiDAR: effective rank of Σ_w^(−1/2) Σ_b Σ_w^(−1/2), between-object over within-object covariance.
+
+    exp(−Σ pₖ log pₖ), pₖ = λₖ/Σλ + ε, Σ_b = mean over objects of (μₒ − μ)(μₒ − μ)ᵀ,
+    Σ_w = mean over objects and views of (e − μₒ)(e − μₒ)ᵀ + δ I.
+
+    Args:
+        embeddings: several views (augmentations, repeats) of each object.
+        delta: regulariser of Σ_w, in squared units of the embeddings.
+
+    Source: V. Thilak et al., LiDAR (ICLR 2024), section 4 (eqs. 1-3), with its δ = 1e-4.
+    """
+    objects, views, units = embeddings.shape
+    if objects < 2 or views < 2:
+        raise InputError("LiDAR needs several objects and views", got=f"{objects} x {views}", wanted=">= 2 of each")
+    e = embeddings.detach().double()
+    centres = e.mean(1)
+    within = (e - centres[:, None]).reshape(-1, units)
+    noise = within.T @ within / (objects * views) + delta * torch.eye(units, dtype=torch.float64, device=e.device)
+    spread = centres - centres.mean(0)
+    factor = torch.linalg.cholesky(noise)
+    half = torch.linalg.solve_triangular(factor, spread.T / objects**0.5, upper=False)
+    return entropy_rank(torch.linalg.svdvals(half).square(), epsilon)

@@ -60,6 +60,11 @@ def test_every_number_can_be_read_by_a_strict_parser(value: object) -> None:
     assert dumps(value) == dumps(value)
 
 
+def test_what_is_no_number_is_null_and_what_is_too_large_is_named() -> None:
+    found = json.loads(dumps({"a": (math.nan, math.inf, -math.inf, 0.5, 3)}))
+    assert found == {"a": [None, "Infinity", "-Infinity", 0.5, 3]}
+
+
 @given(st.floats())
 def test_numbers_come_back(value: float) -> None:
     found = number(json.loads(dumps({"x": [value]}))["x"][0])

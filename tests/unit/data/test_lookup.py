@@ -29,14 +29,20 @@ def first_pixel(root: Path | None = None) -> int:
         return int(load("cifar10", root)[0].pixels[0, 0, 0, 0])
 
 
+def marked_cifar(root: Path, value: int) -> Path:
+    """A copy whose first pixel is `value`, so that a test can tell which copy was read."""
+    folder = write_cifar(root)
+    content = bytearray((folder / CIFAR_FILES[0]).read_bytes())
+    content[1] = value
+    (folder / CIFAR_FILES[0]).write_bytes(content)
+    return folder
+
+
 def three_places(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Copies in a given folder, in EIGENCODE_DATA's and in the cache whose first pixels are 1, 2 and 3."""
     roots = (tmp_path / "given", tmp_path / "environment", cache_folder())
     for value, root in enumerate(roots, start=1):
-        file = write_cifar(root / "cifar10") / CIFAR_FILES[0]
-        content = bytearray(file.read_bytes())
-        content[1] = value
-        file.write_bytes(content)
+        marked_cifar(root / "cifar10", value)
     return roots
 
 
@@ -51,17 +57,17 @@ def test_given_folder_then_environment_then_cache(tmp_path: Path, monkeypatch: p
 
 def test_the_environment_folder_may_lack_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(tmp_path / "environment" / "mnist")
-    write_cifar(cache_folder() / "cifar10")
+    marked_cifar(cache_folder() / "cifar10", 7)
     monkeypatch.setenv("EIGENCODE_DATA", str(tmp_path / "environment"))
-    first_pixel()
+    assert first_pixel() == 7
 
 
 def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    write_cifar(tmp_path / "pictures")
-    first_pixel(Path("~/pictures"))
+    marked_cifar(tmp_path / "pictures", 7)
+    assert first_pixel(Path("~/pictures")) == 7
     monkeypatch.setenv("EIGENCODE_DATA", "~/pictures")
-    first_pixel()
+    assert first_pixel() == 7
 
 
 def test_nothing_anywhere_starts_a_download_into_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,10 +130,10 @@ def test_an_incomplete_copy_is_not_completed_silently(
 
 
 def test_a_complete_copy_is_preferred_to_an_incomplete_one(tmp_path: Path) -> None:
-    write_cifar(tmp_path)
+    marked_cifar(tmp_path, 7)
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / "data_batch_1.bin").touch()
-    first_pixel(tmp_path)
+    assert first_pixel(tmp_path) == 7
 
 
 def test_a_folder_with_the_name_of_a_file_is_not_the_file(tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ def test_numbers_that_do_not_exist(run: StudyRun) -> None:
     assert [line[2].strip() for line in lines] == ["∞", "–"]
 
 
+def test_numbers_that_do_not_exist_are_read_back(run: StudyRun) -> None:
+    row = json.loads((run.folder / "results.json").read_text("utf-8"))["rows"][0]
+    edit(run, rows=[{**row, "value": None, "low": "-Infinity", "high": "Infinity"}])
+    (found,) = run.results["rows"]
+    assert [str(found[k]) for k in ("value", "low", "high")] == ["nan", "-inf", "inf"]
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_narrow_terminal_loses_no_digit(run: StudyRun, width: int) -> None:
     text = shown(run, width)

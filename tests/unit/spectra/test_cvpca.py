@@ -1,0 +1,126 @@
+"""cvPCA: unbiased signal variances, negative values, no harm from a shared gain, and the two routes agree."""
+
+import pytest
+import torch
+
+from eigencode.base.errors import InputError
+from eigencode.spectra import cvpca, heldout_spectrum, injected_noise_spectrum, shuffled_control, spectrum
+
+
+def signal(n: int, units: int, alpha: float, rng: torch.Generator) -> torch.Tensor:
+    """Responses whose *sample* covariance has eigenvalues n^-alpha exactly."""
+    frame = torch.linalg.qr(torch.randn(n, units + 1, generator=rng, dtype=torch.float64) + 1).Q
+    frame = torch.linalg.qr(torch.cat([torch.ones(n, 1, dtype=torch.float64), frame], 1)).Q[:, 1 : units + 1]
+    rotation = torch.linalg.qr(torch.randn(units, units, generator=rng, dtype=torch.float64)).Q
+    scale = torch.arange(1, units + 1, dtype=torch.float64) ** (-alpha / 2)
+    return (frame * scale * (n - 1) ** 0.5) @ rotation
+
+
+def noise(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    return torch.randn(x.shape, generator=rng, dtype=x.dtype)
+
+
+def by_loop(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """The definition, direction by direction."""
+    a, b = one - one.mean(0), two - two.mean(0)
+    vectors = torch.linalg.svd(a, full_matrices=False).Vh
+    n = len(a)
+    return torch.stack([sum((a[i] @ v) * (b[i] @ v) for i in range(n)) / (n - 1) for v in vectors])  # type: ignore
+
+
+@pytest.mark.parametrize(("n", "units"), [(30, 8), (12, 20), (20, 20)])
+def test_equals_the_definition(n: int, units: int, rng: torch.Generator) -> None:
+    one = torch.randn(n, units, generator=rng, dtype=torch.float64) + 1e3
+    two = one + noise(one, rng)
+    got = cvpca(one, two, swaps=0).eigenvalues
+    torch.testing.assert_close(got, by_loop(one, two)[: len(got)], rtol=1e-8, atol=1e-10)
+    assert len(got) == min(units, n - 1)
+
+
+def test_swaps_exchange_stimuli_between_repeats(rng: torch.Generator) -> None:
+    """Both routes do the same exchanges, and the average changes nothing for equal repeats."""
+    x = torch.randn(25, 10, generator=rng, dtype=torch.float64)
+    torch.testing.assert_close(cvpca(x, x).eigenvalues, spectrum(x).eigenvalues)
+    wide = torch.cat([x, torch.zeros(25, 30, dtype=torch.float64)], 1)  # the same numbers by the Gram route
+    y = x + noise(x, rng)
+    wide_y = torch.cat([y, torch.zeros(25, 30, dtype=torch.float64)], 1)
+    torch.testing.assert_close(cvpca(wide, wide_y).eigenvalues[:10], cvpca(x, y).eigenvalues)
+    assert bool((cvpca(x, y).eigenvalues != cvpca(x, y, seed=1).eigenvalues).any())
+
+
+@pytest.mark.parametrize("snr", [0.1, 1.0, 10.0])
+def test_total_signal_variance_is_unbiased(snr: float, rng: torch.Generator) -> None:
+    """Sum over all directions: expectation is the signal variance, whatever the noise."""
+    x = signal(400, 30, 1.0, rng)
+    sigma = (x.var(0).mean() / snr) ** 0.5
+    draws = [cvpca(x + sigma * noise(x, rng), x + sigma * noise(x, rng), swaps=2).eigenvalues.sum() for _ in range(40)]
+    error = torch.stack(draws) - x.var(0).sum()
+    assert abs(float(error.mean())) < 3.5 * float(error.std()) / 40**0.5
+
+
+@pytest.mark.parametrize("snr", [0.1, 1.0, 10.0])
+def test_signal_variances_are_recovered_one_by_one(snr: float, rng: torch.Generator) -> None:
+    """With strong separation of directions each λ̂ is unbiased, where the plain spectrum holds the noise as well."""
+    scale = torch.tensor([8.0, 4.0, 2.0, 1.0], dtype=torch.float64)
+    x = signal(20000, 4, 0.0, rng) * 1.0
+    u, s, vh = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    x = (u * s * scale) @ vh
+    sigma = float((scale.square().mean() / snr) ** 0.5)
+    one, two = x + sigma * noise(x, rng), x + sigma * noise(x, rng)
+    got = cvpca(one, two).eigenvalues
+    plain = spectrum(one).eigenvalues
+    standard = sigma * (2 * scale.square() + sigma**2).sqrt() / 20000**0.5
+    assert bool(((got - scale.square()).abs() < 4 * standard + 0.01).all())
+    assert float((plain - scale.square()).mean()) > 0.8 * sigma**2
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.05, 0.1])
+def test_a_shared_gain_does_not_move_the_slope(gain: float, rng: torch.Generator) -> None:
+    """Every presentation scales all units, whose means are large, by a common factor: one more noisy direction, so
+    the signal moves down by at most one rank and the slope by about 1/n_min."""
+    x = signal(1000, 200, 1.0, rng)
+    rates = x + 5 * torch.rand(200, generator=rng, dtype=torch.float64)
+
+    def noisy() -> torch.Tensor:
+        return rates * (1 + gain * torch.randn(1000, 1, generator=rng, dtype=torch.float64))
+
+    law = cvpca(noisy(), noisy()).power_law((11, 100), "1/n")
+    assert abs(law.alpha - 1.0) < 0.05
+
+
+def test_pure_noise_scatters_around_zero_and_stays_negative(rng: torch.Generator) -> None:
+    one, two = (torch.randn(300, 50, generator=rng, dtype=torch.float64) for _ in range(2))
+    values = cvpca(one, two).eigenvalues
+    assert bool((values < 0).any())
+    assert bool((values > 0).any())
+    assert abs(float(values.mean())) < 4 * (50 / 300) ** 0.5 / 50
+    with pytest.raises(InputError, match="not positive"):
+        cvpca(one, two).power_law((1, 50))
+
+
+def test_shuffled_stimuli_leave_nothing(rng: torch.Generator) -> None:
+    x = signal(500, 20, 1.0, rng)
+    assert float(shuffled_control(x, x).eigenvalues.sum().abs()) < 0.1 * float(x.var(0).sum())
+
+
+def test_held_out_is_the_variance_along_training_directions(rng: torch.Generator) -> None:
+    train, test = (torch.randn(60, 7, generator=rng, dtype=torch.float64) + 50 for _ in range(2))
+    got = heldout_spectrum(lambda z: z, train, test)
+    vectors = torch.linalg.eigh(torch.cov(train.T)).eigenvectors.flip(1)
+    torch.testing.assert_close(got.eigenvalues, (test @ vectors).var(0))
+    torch.testing.assert_close(got.eigenvalues.sum(), test.var(0).sum())
+    assert (got.kind, got.n_samples) == ("held-out", 60)
+
+
+def test_injected_noise_recovers_the_noiseless_spectrum(rng: torch.Generator) -> None:
+    x = torch.randn(4000, 6, generator=rng) * torch.arange(1, 7) ** -0.5
+    got = injected_noise_spectrum(lambda z: z, x, 0.5)
+    torch.testing.assert_close(got.eigenvalues, spectrum(x).eigenvalues, rtol=0.1, atol=0.02)
+    assert "0.5" in got.source
+
+
+def test_wrong_repeats_are_refused(unchecked: None, rng: torch.Generator) -> None:
+    x = torch.randn(9, 4, generator=rng)
+    for one, two in ((x, x[:8]), (x[:2], x[:2]), (x, x.clone().fill_(torch.nan))):
+        with pytest.raises(InputError):
+            cvpca(one, two)
