@@ -171,12 +171,12 @@ def _finite_difference(model: Oracle, batch: Batch) -> Float[Tensor, " n"]:
     Where the gradient is zero, d is random and the error 1 if the margin changes along it.
     """
     x, goal = batch.x, batch.goal
-    slope, value, _ = model.gradient(x, goal, "margin")
+    slope, gap, _ = model.gradient(x, goal, "margin")
     speed = length(slope, "l2")
     anywhere = batch.draws.normal(x.shape[1:]).to(x)
     direction = unit(torch.where(per_image(speed, x) > 0, slope, anywhere), "l2")
     inputs = x[0].numel()
-    h = (0.02 * value.double().abs() / speed.clamp_min(1e-12)).clamp(1e-4, 0.01 * math.sqrt(inputs))
+    h = (0.02 * gap.double().abs() / speed.clamp_min(1e-12)).clamp(1e-4, 0.01 * math.sqrt(inputs))
     with torch.no_grad():
         ahead, behind = (
             goal.loss("margin", model(x + per_image(sign * h, x) * direction)).double() for sign in (1.0, -1.0)

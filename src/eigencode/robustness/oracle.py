@@ -76,7 +76,7 @@ class Oracle:
     def gradient(
         self, x: Float[Tensor, "n *image"], goal: Goal, loss: str
     ) -> tuple[Float[Tensor, "n *image"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
-        """(gradient of the loss of each image with respect to it, that loss, success at `x`).
+        """(gradient of the loss of each image with respect to it, `goal.gap` at `x`, success at `x`).
 
         Raises:
             InputError: the logits do not depend on the points differentiably.
@@ -90,12 +90,12 @@ class Oracle:
                     wanted="logits that depend differentiably on the images",
                     fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad/detach",
                 )
-            value = goal.loss(loss, logits)
-            (slope,) = torch.autograd.grad(value.sum(), point, allow_unused=True)
+            (slope,) = torch.autograd.grad(goal.loss(loss, logits).sum(), point, allow_unused=True)
         if slope is None:
             slope = torch.zeros_like(x)
         finite = torch.isfinite(slope.flatten(1)).all(1)
         slope = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), slope, 0.0)
         self.gradients += len(x)
         self.zero_gradients += int((slope.flatten(1) == 0).all(1).sum())
-        return slope, value.detach(), goal.reached(logits.detach())
+        found = logits.detach()
+        return slope, goal.gap(found), goal.reached(found)

@@ -30,8 +30,8 @@ class PGD(Perturbation):
         random_start: start at a uniform random point of the ball, drawn once per image and scaled with eps.  With
             several starts the first one is the image itself.
         restarts: number of starts; only images not yet broken start again.
-        keep: `"best"`: stop at the first success, else keep the iterate of largest loss; `"last"`: all steps, last
-            iterate (foolbox, and the code of arXiv 2405.00679).
+        keep: `"best"`: stop at the first success, else keep the iterate nearest to it (smallest gap of the logits);
+            `"last"`: all steps, last iterate (foolbox, and the code of arXiv 2405.00679).
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 
     An image whose gradient is zero stays where it is; the record counts it.
@@ -84,42 +84,42 @@ class PGD(Perturbation):
     ) -> Float[Tensor, "n *image"]:
         if prepared is None:
             return self._climb(model, x, x, goal, eps, bounds)[0]
-        found, broken, value = x.clone(), torch.zeros_like(goal.y, dtype=torch.bool), torch.full_like(eps, -torch.inf)
+        found, broken, gap = x.clone(), torch.zeros_like(goal.y, dtype=torch.bool), torch.full_like(eps, torch.inf)
         for start in prepared.unbind(1):
             rows = (~broken).nonzero()[:, 0]
             if len(rows) == 0:
                 break
             first = project(x[rows], x[rows] + per_image(eps[rows], x) * start[rows], eps[rows], self.norm, bounds)
-            point, hit, reached = self._climb(model, x[rows], first, goal.take(rows), eps[rows], bounds)
-            better = hit | (reached > value[rows])
-            found[rows[better]], value[rows[better]] = point[better], reached[better]
+            point, hit, left = self._climb(model, x[rows], first, goal.take(rows), eps[rows], bounds)
+            better = hit | (left < gap[rows])
+            found[rows[better]], gap[rows[better]] = point[better], left[better]
             broken[rows] = hit
         return found
 
     def _climb(
         self, model: Oracle, x: Tensor, point: Tensor, goal: Goal, eps: Tensor, bounds: Bounds
     ) -> tuple[Float[Tensor, "n *image"], Bool[Tensor, " n"], Float[Tensor, " n"]]:
-        """(point kept, success there, loss there) from one start."""
+        """(point kept, success there, gap there) from one start."""
         best = point.clone()
-        value, success = torch.full_like(eps, -torch.inf), torch.zeros_like(goal.y, dtype=torch.bool)
+        gap, success = torch.full_like(eps, torch.inf), torch.zeros_like(goal.y, dtype=torch.bool)
         rows = torch.arange(len(x), device=x.device)
         for _ in range(self.steps):
             slope, now, hit = model.gradient(point, goal, self.loss)
             if self.keep == "best":
-                better = hit | (now > value[rows])
-                best[rows[better]], value[rows[better]], success[rows] = point[better], now[better].double(), hit
+                better = hit | (now < gap[rows])
+                best[rows[better]], gap[rows[better]], success[rows] = point[better], now[better].double(), hit
                 if bool(hit.any()):
                     on = (~hit).nonzero()[:, 0]
                     rows, x, point, slope, eps, goal = rows[on], x[on], point[on], slope[on], eps[on], goal.take(on)
                     if len(on) == 0:
-                        return best, success, value
+                        return best, success, gap
             point = project(x, point + per_image(self._alpha(eps), x) * self._direction(slope), eps, self.norm, bounds)
         with torch.no_grad():
             logits = model(point)
-        now, hit = goal.loss(self.loss, logits).double(), goal.reached(logits)
-        better = hit | (now > value[rows]) | (self.keep == "last")
-        best[rows[better]], value[rows[better]], success[rows] = point[better], now[better], hit
-        return best, success, value
+        now, hit = goal.gap(logits).double(), goal.reached(logits)
+        better = hit | (now < gap[rows])
+        best[rows[better]], gap[rows[better]], success[rows] = point[better], now[better], hit
+        return best, success, gap
 
     def _alpha(self, eps: Tensor) -> Tensor:
         if self.step is not None:

@@ -119,10 +119,9 @@ def _stride(ladder: Ladder) -> float:
 
 def guess(norm: Norm, model: Oracle, x: Tensor, goal: Goal) -> Float[Tensor, " n"]:
     """Distance to the boundary if the network were linear, gap / ‖∇gap‖ in the dual norm; 0 without a gradient."""
-    slope, value, _ = model.gradient(x, goal, "margin")
+    slope, gap, _ = model.gradient(x, goal, "margin")
     speed = length(slope, DUAL[norm])
-    gap = -value.double()
-    return torch.where(speed > 0, gap / speed.clamp_min(1e-300), 0.0).clamp(0, 1e30)
+    return torch.where(speed > 0, gap.double() / speed.clamp_min(1e-300), 0.0).clamp(0, 1e30)
 
 
 def draw_back(

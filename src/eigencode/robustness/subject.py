@@ -1,5 +1,6 @@
 """A network and the images it is asked about: which it answers correctly, and these in batches."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from eigencode.base.types import Bounds, Images, Space
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
 
+LEAST = 250
 Subset = Tensor | Sequence[int] | None
 
 
@@ -82,10 +84,12 @@ class Subject:
         """Which images of the data set are considered and classified correctly, in order."""
         return self.index[self.correct]
 
-    def batches(self, label: str, bounds: Bounds, size: int | None = None) -> Iterator[Batch]:
-        """The correctly classified images in data-set order."""
+    def batches(self, label: str, bounds: Bounds) -> Iterator[Batch]:
+        """The correctly classified images in data-set order, in at least four parts if they are many: a progress
+        bar over one part would say nothing."""
         attacked = self.attacked()
-        parts = torch.split(attacked, size or self.batch_size) if len(attacked) else ()
+        size = min(self.batch_size, max(LEAST, math.ceil(len(attacked) / 4)))
+        parts = torch.split(attacked, size) if len(attacked) else ()
         for index in progress(parts, label):
             with torch.no_grad():
                 x = self._points(index)
