@@ -1,9 +1,11 @@
 """Level 1: perturbations, accuracy curves and critical sizes of any function from images to logits."""
 
+from eigencode.robustness.adapters import AutoAttack, Foolbox
 from eigencode.robustness.comparison import Comparison, compare
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.curve import Curve, curve
 from eigencode.robustness.ddn import DDN
+from eigencode.robustness.ensemble import ensemble, worst_case
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.fmn import FMN
 from eigencode.robustness.masking import Masking, masking_checks
@@ -16,6 +18,7 @@ from eigencode.robustness.subject import common_correct
 from eigencode.robustness.survival import quantile, survival, wilson
 
 __all__ = [
+    "AutoAttack",
     "DDN",
     "FGSM",
     "FMN",
@@ -23,6 +26,7 @@ __all__ = [
     "Comparison",
     "CriticalSizes",
     "Curve",
+    "Foolbox",
     "Gaussian",
     "Masking",
     "MinimumNorm",
@@ -34,8 +38,10 @@ __all__ = [
     "compare",
     "critical_size",
     "curve",
+    "ensemble",
     "masking_checks",
     "quantile",
     "survival",
     "wilson",
+    "worst_case",
 ]

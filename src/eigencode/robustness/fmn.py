@@ -43,8 +43,8 @@ class FMN(MinimumNorm):
 
     norm: Norm = "linf"
     steps: int = 100
-    gamma: float = 0.05
-    step: float = 1.0
+    gamma: float = 0.15
+    step: float = 2.0
     loss: str = "scale_free"
 
     def __post_init__(self) -> None:
