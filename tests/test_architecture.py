@@ -43,9 +43,16 @@ def test_no_two_modules_import_each_other() -> None:
     assert rules.cycles(SOURCES) == []
 
 
+LENDER = "eigencode.robustness.adapters.isolation"
+"""The one module that seeds the global generators, for libraries that draw from nothing else; it puts them back."""
+
+
 @pytest.mark.parametrize("rule", [rules.unsafe, rules.global_randomness, rules.too_long, rules.no_docstring])
 def test_source_keeps(rule: Callable[[str], list[str]]) -> None:
-    assert broken(rule, SOURCES) == {}
+    found = broken(rule, SOURCES)
+    if rule is rules.global_randomness:
+        assert found.pop(LENDER)
+    assert found == {}
 
 
 def test_init_files_are_tables_of_contents() -> None:

@@ -58,14 +58,17 @@ class Record:
         return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
 
     def to_dataset(self) -> "xarray.Dataset":
-        """Labelled arrays (`xarray.Dataset`): tensors as variables, everything else as attributes."""
+        """Labelled arrays (`xarray.Dataset`): tensors as variables, everything else as attributes.
+
+        Text and numbers stay what they are; what netCDF cannot hold (True, None, lists, records) is its JSON.
+        """
         import xarray
 
         tensors = self.tensors()
         axes = {k: self.dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
         coords = {k: (axes[k], v.numpy()) for k, v in tensors.items() if axes[k] == (k,)}
         data = {k: (axes[k], v.numpy()) for k, v in tensors.items() if k not in coords}
-        attrs = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in self.scalars().items()}
+        attrs = {k: v if type(v) in (str, int, float) else json.dumps(v) for k, v in self.scalars().items()}
         return xarray.Dataset(data, coords, attrs)
 
     def _repr_html_(self) -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+import xarray
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -107,8 +108,6 @@ def test_labelled_arrays() -> None:
 
 
 def test_labelled_arrays_can_be_written(tmp_path: Path) -> None:
-    xarray = pytest.importorskip("xarray")
-    pytest.importorskip("h5py")
     measured().to_dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with xarray.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as data:
         assert data.attrs["name"] == "a"
