@@ -1,16 +1,23 @@
 """Checkpoints that are either complete or absent, and that refuse to continue a different run."""
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+
+ABANDONED_S = 600.0
+"""A part file nobody has written to for so long, in seconds, belongs to a process that is gone."""
 
 
 def fingerprint(settings: dict[str, Any]) -> str:
@@ -39,7 +46,8 @@ class Checkpoint:
         from safetensors.torch import save_file
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(self.path.name + ".part")
+        self._sweep()
+        part = self.path.with_name(f"{self.path.name}.{uuid4().hex[:8]}.part")  # two processes may run the same step
         state = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         layout = {k: torch.empty_like(v, device="meta").stride() for k, v in tensors.items() if not v.is_contiguous()}
         header = {"identity": self.identity, "values": json.dumps(values), "layout": json.dumps(layout)}
@@ -83,3 +91,11 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the file, if any: the run is complete and its result is kept elsewhere."""
         self.path.unlink(missing_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete what processes killed while writing left behind."""
+        for part in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
+            with contextlib.suppress(FileNotFoundError):  # another process swept first
+                if time.time() - part.stat().st_mtime > ABANDONED_S:
+                    part.unlink()

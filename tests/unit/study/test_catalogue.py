@@ -20,13 +20,17 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+NEEDED = {"Foolbox": {"attack": "CW"}}
+"""Settings without a default."""
+
+
 @pytest.mark.parametrize("package", KINDS)
 def test_plugins_are_what_can_be_used_and_nothing_else(package: str) -> None:
     found = plugins(package)
     assert found
     for name, plugin in found.items():
         assert issubclass(plugin, KINDS[package]), name
-        assert isinstance(make(package, Choice(name=name)), plugin)
+        assert isinstance(make(package, Choice(name=name, **NEEDED.get(name, {}))), plugin)
     assert not {"Rule", "Rows", "Penalty", "Batch", "Watch", "Perturbation", "Curve", "CriticalSizes"} & set(found)
 
 
@@ -39,6 +43,7 @@ def test_spelling_of_names_is_forgiven(name: str) -> None:
 def test_settings_reach_the_plugin() -> None:
     assert make("robustness", Choice(name="PGD", norm="l2", steps=7)) == PGD(norm="l2", steps=7)
     assert make("penalties", Choice(name="Spectral", tau=3)).tau == 3
+    assert make("penalties", Choice(name="PublishedSpectral", fix=["D1"])).fix == {"D1"}
 
 
 def test_a_study_overrides_what_the_network_says_and_unknown_offers_are_dropped() -> None:

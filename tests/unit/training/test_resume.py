@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,9 +186,12 @@ def test_damaged_checkpoints_and_folders(run: Callable[[Path], None], tmp_path: 
     with pytest.raises(InputError, match=r"(?s)the checkpoint c is damaged.*delete .*start again"):
         run(path)
     path.unlink()
-    (tmp_path / "c.part").write_text("left by a process killed while writing")
+    killed, writing = tmp_path / "c.0.part", tmp_path / "c.1.part"
+    for part in (killed, writing):
+        part.write_text("of another process")
+    os.utime(killed, (0, 0))
     run(path)
-    assert not (tmp_path / "c.part").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "c.1.part"]
 
 
 def test_a_checkpoint_holds_what_it_was_given(tmp_path: Path) -> None:

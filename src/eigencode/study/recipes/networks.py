@@ -17,9 +17,9 @@ def _penalised(name: str, coefficient: float, **settings: Any) -> dict[str, Any]
     return {"kind": "perceptron", "supervised": {**_BP, "penalties": [penalty]}}
 
 
-def _spectral(coefficient: float, schedule: dict[str, Any], **settings: Any) -> dict[str, Any]:
-    """Backpropagation with BatchNorm after the ReLU and the spectral penalty on the latent representation."""
-    model = _penalised("Spectral", coefficient, place="latent", **settings)
+def _spectral(coefficient: float, schedule: dict[str, Any], name: str = "Spectral", **settings: Any) -> dict[str, Any]:
+    """Backpropagation with BatchNorm after the ReLU and a spectral penalty."""
+    model = _penalised(name, coefficient, **settings)
     return {**model, "batch_norm": True, "supervised": {**model["supervised"], "schedule": schedule}}
 
 
@@ -41,8 +41,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "BP": {"kind": "perceptron", "supervised": _BP},
     "L2": _penalised("Lp", 5e-4, p=2.0, parameters="all"),
     "JReg": _penalised("Jacobian", 1e-3, place="latent", space="unit"),
-    "SpecReg": _spectral(1.0, _SPECREG_SCHEDULE, alpha=1.0, tau=0),
-    "SpecReg-KH": _spectral(1e-3, {"kind": "constant"}, alpha=2.62, tau=10),
+    "SpecReg": _spectral(1.0, _SPECREG_SCHEDULE, place="latent", alpha=1.0, tau=0),
+    "SpecReg-KH": _spectral(1e-3, {"kind": "constant"}, place="latent", alpha=2.62, tau=10),
     "BP-BN": {"kind": "perceptron", "batch_norm": True, "supervised": _BP},
+    "JReg-published": _penalised("PublishedJacobian", 1e-3),
+    "SpecReg-published": _spectral(1.0, _SPECREG_SCHEDULE, "PublishedSpectral", alpha=1.0, tau=0),
     "PGD-AT": {"kind": "perceptron", "supervised": {**_BP, "adversarial": {"eps": 0.005}}},
 }

@@ -29,6 +29,8 @@ from eigencode.base.seeding import stream
 from eigencode.geometry.products import directions, flattened
 from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
 
+__all__ = ["PublishedJacobian", "PublishedSpectral"]
+
 SHIFT = 0.02
 """What the published code subtracts from the responses of a batch before it squares them."""
 
