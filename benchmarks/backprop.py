@@ -18,6 +18,7 @@ import eigencode as ec
 from benchmarks.timing import Result
 from eigencode.base.types import Images
 from eigencode.models import Network, krotov_hopfield, perceptron
+from eigencode.rules import KrotovHopfield
 from eigencode.training import Callback, Progress, train_local, train_supervised
 
 IMAGES, EPOCHS, SEEDS, UNITS = 50_000, 20, (0, 1, 2), 2000
@@ -122,7 +123,7 @@ def run() -> list[Result]:
         for precision, wanted in (("float32", 1.4), ("bfloat16", 4.0))
     ]
     learned = krotov_hopfield(train, units=UNITS)
-    train_local(learned, train, epochs=2)
+    train_local(learned, train, KrotovHopfield(), epochs=2)
 
     def kh(seed: int) -> Network:
         net = krotov_hopfield(train, units=UNITS, seed=seed)
