@@ -187,8 +187,9 @@ def _fail(message: str, code: int) -> NoReturn:
 def _owners(cells: "list[Cell]") -> dict[str, str]:
     """Which model a step belongs to, by key, for messages."""
     from eigencode.base.text import printable
+    from eigencode.study.step import ordered
 
-    return {s.key: f"{printable(c.model, 40)}, seed {c.seed}" for c in cells for s in (c.step, *c.made_by())}
+    return {s.key: f"{printable(c.model, 60)}, seed {c.seed}" for c in cells for s in ordered([c.step])}
 
 
 def _watch(owners: dict[str, str]) -> "Watch":

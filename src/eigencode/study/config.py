@@ -130,6 +130,22 @@ class CurveMeasure(Strict):
     points: int = Field(100, ge=2)
 
 
+class Planted(Strict):
+    """Calibration of the interval of α: every kind × exponent × units × samples, fitted again and again.
+
+    `samples` are given per unit; the window ends at the share `top` of min(units, samples − 1).
+    """
+
+    kinds: tuple[Literal["gaussian", "relu", "relu_sources"], ...] = ("gaussian", "relu")
+    alphas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
+    units: tuple[Annotated[int, Field(ge=20)], ...] = (200,)
+    samples: tuple[Annotated[float, Field(gt=0)], ...] = (2.0,)
+    replicates: int = Field(100, ge=2)
+    n_min: int = Field(11, ge=1)
+    top: float = Field(0.5, gt=0, le=1)
+    weights: Literal["uniform", "1/n"] = "uniform"
+
+
 class Claim(Strict):
     """A statement about the summary, checked by comparing two of its numbers or one with a constant."""
 
@@ -153,15 +169,16 @@ class Study(Strict):
     test_images: int | None = Field(None, ge=2)
     validation: float = Field(0.1, ge=0, lt=1)
     seeds: tuple[Seed, ...] = (0,)
-    models: dict[str, Model]
+    models: dict[str, Model] = Field(default_factory=dict)
     spectra: tuple[SpectrumMeasure, ...] = ()
     critical: tuple[CriticalMeasure, ...] = ()
     curves: tuple[CurveMeasure, ...] = ()
+    calibration: Planted | None = None
     receptive_fields: int = Field(0, ge=0)
     data_spectrum: bool = True
     claims: tuple[Claim, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The data sets, one or several."""
-        return self.data
+        """The data sets, one or several; none if only planted codes are measured."""
+        return self.data if self.models else ()

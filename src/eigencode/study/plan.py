@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
-from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, SpectrumMeasure, Study, Supervised
+from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, Planted, SpectrumMeasure, Study, Supervised
 from eigencode.study.step import Step
+from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.measures import Critical, CurveOf, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
@@ -17,6 +19,15 @@ from eigencode.training.schedule import Schedule
 
 DATA_ITSELF = "data"
 """The row of the data's own spectrum in tables and figures."""
+
+PLANTED = "planted codes"
+"""What stands in place of a data set where populations are known."""
+
+COVERAGE = "coverage"
+"""The headline of a calibration."""
+
+BLOCK = 20
+"""Replicates per step of a calibration."""
 
 ACCURACY = "test accuracy"
 """The quantity every study measures."""
@@ -61,6 +72,8 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
             cells += _data_cells(study, images, seed)
             for label, model in study.models.items():
                 cells += _model_cells(study, images, label, model, seed)
+    if study.calibration is not None:
+        cells += _calibration_cells(study.calibration)
     return cells
 
 
@@ -112,6 +125,19 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
         yield cell("curve", curve_name(v), CurveOf(images, net, seed, v.attack.model_dump(), *settings_))
 
 
+def _calibration_cells(planted: Planted) -> Iterator[Cell]:
+    """One cell per population, its replicates in blocks that can be interrupted and shared out."""
+    combined = product(planted.kinds, planted.alphas, planted.units, planted.samples)
+    for kind, alpha, units, ratio in combined:
+        samples = round(units * ratio)
+        window = (planted.n_min, int(planted.top * min(units, samples - 1)))
+        common = (kind, alpha, units, samples, window, planted.weights)
+        starts = range(0, planted.replicates, BLOCK)
+        blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i)) for i in starts]
+        label = f"{kind}, α = {alpha:g}, {units} units, {samples} samples"
+        yield Cell(PLANTED, label, 0, "calibration", COVERAGE, CalibrationCell(tuple(blocks)))
+
+
 def spectrum_name(measure: SpectrumMeasure) -> str:
     """What tables call this exponent."""
     return measure.name or f"α {measure.source}"
@@ -151,7 +177,7 @@ def _check(study: Study) -> None:
         "quantities": quantities(study),
     }
     for kind, values in several.items():
-        if not values:
+        if not values and study.models:
             raise StudyError(f"the study has no {kind}", wanted="at least one")
         twice = sorted({str(v) for v in values if values.count(v) > 1})
         if twice:

@@ -35,8 +35,8 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
     """The study described by a dictionary (what a TOML file holds), after overrides."""
     for text in overrides:
         _override(raw, text)
-    models = raw.get("models")
-    if not isinstance(models, dict) or not models:
+    models = raw.get("models", {} if "calibration" in raw else None)
+    if not isinstance(models, dict) or not (models or "calibration" in raw):
         raise StudyError("the study names no models", wanted="at least one [models.NAME] table")
     raw = {**raw, "models": {name: _expand(name, entry) for name, entry in models.items()}}
     try:

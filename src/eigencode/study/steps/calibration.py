@@ -1,0 +1,121 @@
+"""Does the interval of α mean what it says?  Fits to samples of planted codes, beside the truth."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eigencode.base.record import Estimate, Record
+from eigencode.data.synthetic import Kind, PlantedCode
+from eigencode.robustness.survival import wilson
+from eigencode.spectra.power_law import PowerLaw, fit_line
+from eigencode.spectra.spectrum import spectrum
+from eigencode.study.step import Inputs, Step
+
+
+@dataclass(frozen=True)
+class Calibration(Record):
+    """Fits to independent samples of one population, and the fit to the population's own eigenvalues, `truth`."""
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("alpha", "corrected", "low", "high", "standard_error", "warned"), ("replicate",)
+    )
+
+    truth: float
+    window: tuple[int, int]
+    n_samples: int
+    alpha: Float[Tensor, " replicates"]
+    corrected: Float[Tensor, " replicates"]
+    low: Float[Tensor, " replicates"]
+    high: Float[Tensor, " replicates"]
+    standard_error: Float[Tensor, " replicates"]
+    warned: Bool[Tensor, " replicates"]
+
+    @property
+    def covered(self) -> Bool[Tensor, " replicates"]:
+        """Where the interval holds the truth; a missing interval holds nothing."""
+        return (self.low <= self.truth) & (self.truth <= self.high)
+
+    @property
+    def measured(self) -> bool:
+        """Is there an interval at all?"""
+        return bool(torch.isfinite(self.low).any())
+
+    @property
+    def coverage(self) -> Estimate:
+        """Share of the intervals that hold the truth, with its 95 % Wilson interval; NaN where there are none."""
+        n = len(self.low)
+        if not self.measured:
+            return Estimate(float("nan"), n=n)
+        hits = self.covered.sum().double()
+        low, high = wilson(hits[None], n)
+        return Estimate(float(hits) / n, float(low), float(high), n=n, method="95 % Wilson")
+
+    def bias(self, name: str) -> Estimate:
+        """Mean of `alpha` or `corrected` minus the truth, ± 1.96 standard errors of the mean."""
+        error = getattr(self, name) - self.truth
+        mean, half = float(error.mean()), 1.96 * float(error.std()) / len(error) ** 0.5
+        return Estimate(mean, mean - half, mean + half, n=len(error), method="95 %, normal")
+
+
+@dataclass(frozen=True)
+class CalibrationBlock(Step):
+    """Replicates `first` .. `first + count` of one population."""
+
+    kind: Kind
+    alpha: float
+    units: int
+    samples: int
+    window: tuple[int, int]
+    weights: str
+    first: int
+    count: int
+    name: ClassVar[str] = "block"
+
+    def describe(self) -> str:
+        return f"replicates {self.first}..{self.first + self.count - 1}"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        population = PlantedCode.of(self.units, self.alpha, self.kind)
+        fits = [self._fit(population.sample(self.samples, seed), seed) for seed in self.seeds()]
+        low, high = torch.tensor([f.interval for f in fits], dtype=torch.float64).T
+        Calibration(
+            truth=fit_line(population.eigenvalues, self.window, self.weights).alpha,
+            window=self.window,
+            n_samples=self.samples,
+            alpha=_column(f.alpha for f in fits),
+            corrected=_column(f.alpha_corrected for f in fits),
+            low=low,
+            high=high,
+            standard_error=_column(f.standard_error for f in fits),
+            warned=torch.tensor([bool(f.warnings) for f in fits]),
+        ).save(folder)
+
+    def seeds(self) -> range:
+        """One seed per replicate."""
+        return range(self.first, self.first + self.count)
+
+    def _fit(self, x: Tensor, seed: int) -> PowerLaw:
+        return spectrum(x, seed=seed).power_law(self.window, self.weights)
+
+
+@dataclass(frozen=True)
+class CalibrationCell(Step):
+    """All replicates of one population."""
+
+    blocks: tuple[CalibrationBlock, ...]
+    name: ClassVar[str] = "calibration"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        parts = [Calibration.load(inputs.folder(block)) for block in self.blocks]
+        first = parts[0]
+        together = {name: torch.cat([p.tensors()[name] for p in parts]) for name in first.tensors()}
+        Calibration(truth=first.truth, window=first.window, n_samples=first.n_samples, **together).save(folder)
+
+
+def _column(values: Iterable[float]) -> Float[Tensor, " replicates"]:
+    return torch.tensor(list(values), dtype=torch.float64)
