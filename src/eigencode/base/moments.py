@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -49,9 +49,13 @@ class Moments:
     @classmethod
     def over(cls, batches: Iterable[Float[Tensor, "_ units"]]) -> "Moments":
         """Moments of all batches of an iterator, one batch in memory at a time."""
+        return cls.merged(map(cls.of, batches))
+
+    @classmethod
+    def merged(cls, parts: "Iterable[Moments]") -> "Moments":
+        """Moments of several sets of samples together."""
         total: Moments | None = None
-        for batch in batches:
-            part = cls.of(batch)
+        for part in parts:
             total = part if total is None else total.merge(part)
         if total is None:
             raise InputError("no batch to measure", got="an empty iterator", wanted="at least one batch")
@@ -64,6 +68,10 @@ class Moments:
         scatter = self.scatter + other.scatter
         scatter.addr_(delta, delta, alpha=self.n * other.n / n)
         return Moments(n, self.mean + delta * (other.n / n), scatter)
+
+    def of_units(self, units: Int[Tensor, " some"]) -> "Moments":
+        """Moments of some of the units."""
+        return Moments(self.n, self.mean[units], self.scatter[units][:, units])
 
     def covariance(self, correction: int = 1) -> Float[Tensor, "units units"]:
         """Scatter / (n − correction); correction 1 is the unbiased estimate, as in `torch.cov`."""

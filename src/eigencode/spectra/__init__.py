@@ -1,5 +1,6 @@
 """Spectra of neural codes: covariance eigenvalues, power laws, dimension."""
 
+from eigencode.spectra.alternatives import Comparison
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.dimension import (
     alpha_req,
@@ -11,23 +12,34 @@ from eigencode.spectra.dimension import (
     stringer_bound,
 )
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
+from eigencode.spectra.leading import leading_spectrum
 from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.resampling import bootstrap, delete_d_jackknife
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.two_nn import two_nn
+from eigencode.spectra.widths import spectra_by_width
+from eigencode.spectra.windows import LocalSlope, WindowMap
 
 __all__ = [
+    "Comparison",
+    "LocalSlope",
     "PowerLaw",
     "Spectrum",
+    "WindowMap",
     "alpha_req",
+    "bootstrap",
     "cvpca",
+    "delete_d_jackknife",
     "effective_rank",
     "entropy_rank",
     "heldout_spectrum",
     "injected_noise_spectrum",
+    "leading_spectrum",
     "lidar",
     "participation_ratio",
     "rankme",
     "shuffled_control",
+    "spectra_by_width",
     "spectrum",
     "stringer_bound",
     "two_nn",

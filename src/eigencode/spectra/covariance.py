@@ -52,10 +52,11 @@ def eigen(batches: Iterator[Tensor], directions: bool) -> Eigen:
         moments = part if moments is None else moments.merge(part)
     if rows < 2:
         raise InputError("too few samples for a covariance", got=rows, wanted="at least 2")
-    return _from_moments(moments, eps, directions) if moments else _from_rows(torch.cat(kept), eps, directions)
+    return from_moments(moments, eps, directions) if moments else _from_rows(torch.cat(kept), eps, directions)
 
 
-def _from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
+def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
+    """Eigenvalues of a streamed covariance; `eps`: relative rounding error of the responses' own type."""
     n, units = moments.n, len(moments.mean)
     covariance = moments.covariance()
     if directions:

@@ -19,7 +19,8 @@ Window = tuple[int, int]
 class PowerLaw(Record):
     """Fit of log(λₙ/λ₁) = intercept − α log n over the ranks of `window`, both ends included.
 
-    `alpha` is the plain fit to the measured eigenvalues.  `interval` is for the exponent of the population, over
+    `alpha` is the plain fit to the measured eigenvalues, `alpha_corrected` the one to eigenvalues freed of the bias of
+    finite sampling.  `interval` is for the exponent of the population, over
     images; (NaN, NaN) where it cannot be had.  `standard_error` is that of `alpha` over images, never the residual
     error of the regression, whose residuals are correlated.
     """
@@ -36,6 +37,7 @@ class PowerLaw(Record):
     n_samples: int
     n_units: int
     interval_method: str = ""
+    method: str = "least squares"
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:

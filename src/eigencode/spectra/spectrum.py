@@ -1,23 +1,26 @@
 """`spectrum(code, x)`: the covariance eigenvalues of any code, streamed in float64."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from functools import cached_property
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.errors import InputError
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
+from eigencode.spectra.alternatives import Comparison, compare
 from eigencode.spectra.covariance import Eigen, eigen
 from eigencode.spectra.dimension import participation_ratio, rankme
+from eigencode.spectra.fit import Method, fit
 from eigencode.spectra.influence import rows_wanted, sampling
-from eigencode.spectra.power_law import PowerLaw, Window, fit_line
+from eigencode.spectra.logs import Logs
+from eigencode.spectra.power_law import PowerLaw, Window, ranks
 from eigencode.spectra.responses import Source, responses
-
-Z95 = 1.959964
+from eigencode.spectra.windows import LocalSlope, WindowMap, automatic, local_slope, window_map
 
 
 @dataclass(frozen=True)
@@ -69,47 +72,55 @@ class Spectrum(Record):
     @property
     def participation_ratio(self) -> float:
         """(Σλ)² / Σλ²."""
-        return participation_ratio(self.eigenvalues)
+        return participation_ratio(self._all())
 
     @property
     def rankme(self) -> float:
         """exp of the entropy of the singular values √λ, RankMe."""
-        return rankme(self.eigenvalues)
+        return rankme(self._all())
 
-    def power_law(self, window: Window = (11, 500), weights: str = "uniform") -> PowerLaw:
-        """Least-squares exponent α of λₙ ∝ n^(−α) over the ranks of `window`, both ends included.
+    def _all(self) -> Tensor:
+        if self.kind == "leading":
+            raise InputError("this measure needs all eigenvalues", got=self.source, fix="spectrum(...)")
+        return self.eigenvalues
+
+    @cached_property
+    def logs(self) -> Logs:
+        """log λ of the ranks above the rounding floor, with bias and sampling error."""
+        usable = self.eigenvalues > self.floor
+        count = len(usable) if bool(usable.all()) else int(usable.long().argmin())
+        part = slice(0, count)
+        ways = [self.influence[:, part], self.influence_mixed[:, part]]
+        return Logs.of(self.eigenvalues[part], self.log_bias[part], ways, self.group_size, self.n_samples)
+
+    def power_law(
+        self, window: Window | Literal["auto"] = (11, 500), weights: str = "uniform", method: Method = "least squares"
+    ) -> PowerLaw:
+        """The exponent α of λₙ ∝ n^(−α) over the ranks of `window`, both ends included.
 
         Args:
-            window: (n_min, n_max), 1-based.
-            weights: `"uniform"` (arXiv 2405.00679) or `"1/n"` (Stringer et al. 2019).
-        """
-        line = fit_line(self.eigenvalues, window, weights)
-        part = slice(window[0] - 1, window[1])
-        error = self._standard_error(line.row, part)
-        bias = float(line.row @ self.log_bias[part])
-        corrected, half = line.alpha - bias, Z95 * error
-        method = "95 %, first-order influence of images" if math.isfinite(error) else "none: influence not measured"
-        return PowerLaw(
-            alpha=line.alpha,
-            interval=(corrected - half, corrected + half),
-            r2=line.r2,
-            window=window,
-            weights=weights,
-            intercept=line.intercept,
-            standard_error=error,
-            bias=bias,
-            alpha_corrected=corrected,
-            n_samples=self.n_samples,
-            n_units=self.n_units,
-            interval_method=method,
-        )
+            window: (n_min, n_max), 1-based; or `"auto"`, see `spectra.windows.automatic` for the rule.
+            weights: `"uniform"` (arXiv 2405.00679) or `"1/n"` (Stringer et al. 2019); for least squares only.
+            method: `"least squares"`, or `"theil-sen"` or `"siegel"`, which a few odd eigenvalues cannot move.
 
-    def _standard_error(self, row: Tensor, part: slice) -> float:
-        if self.influence.numel() == 0:
-            return math.nan
-        effects = [influence[:, part].double() @ row for influence in (self.influence, self.influence_mixed)]
-        variance = torch.stack([e.var() for e in effects]).mean()
-        return float((variance * self.group_size / self.n_samples).sqrt())
+        Returns:
+            A `PowerLaw`; read its `warnings`.
+        """
+        chosen = automatic(self.logs, weights) if window == "auto" else window
+        return fit(self, chosen, weights, method)
+
+    def window_map(self, weights: str = "uniform", points: int = 30) -> WindowMap:
+        """α over all windows of a grid of ranks: how much of it is the choice of the window."""
+        return window_map(self.logs, weights, points)
+
+    def local_slope(self, width: float = 1.0) -> LocalSlope:
+        """−d log λ / d log n at each rank, from ranks within a factor exp(`width` / 2)."""
+        return local_slope(self.logs, width)
+
+    def compare(self, window: Window = (11, 500), weights: str = "uniform") -> Comparison:
+        """Is it a power law over `window`?  The law against its sampling error and against three others."""
+        ranks(window, len(self.logs.values))
+        return compare(self.logs, window, weights)
 
 
 def spectrum(
@@ -145,31 +156,37 @@ def spectrum(
     1.0
     """
     given = responses(code, x, batch_size)
-    kept = _Reservoir(seed) if interval and given.rows is None else None
+    kept = Reservoir(seed) if interval and given.rows is None else None
     batches = given.batches()
     found = eigen(kept.watching(batches) if kept else batches, directions=interval)
+    rows = None
+    if interval:
+        rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None
+    return assembled(found, rows, given.label, given.space, seed)
+
+
+def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: int) -> Spectrum:
+    """A `Spectrum` from eigenvalues and, for its interval, some of the responses behind them."""
     result = Spectrum(
         eigenvalues=host(found.values),
         n_samples=found.n,
         n_units=len(found.mean),
         floor=found.floor,
-        source=given.label,
-        space=given.space,
+        source=label,
+        space=space,
         seed=seed,
     )
-    if found.directions is not None:
-        rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None
-        assert rows is not None
-        usable = int((found.values > found.floor).sum())
-        error = sampling(rows.double() - found.mean, found.directions, found.values, found.n, usable, seed)
-        result = replace(
-            result,
-            influence=host(error.direct, torch.float32),
-            influence_mixed=host(error.mixed, torch.float32),
-            log_bias=host(error.log_bias),
-            group_size=error.group_size,
-        )
-    return result
+    if found.directions is None or rows is None:
+        return result
+    usable = int((found.values > found.floor).sum())
+    error = sampling(rows.double() - found.mean, found.directions, found.values, found.n, usable, seed)
+    return replace(
+        result,
+        influence=host(error.direct, torch.float32),
+        influence_mixed=host(error.mixed, torch.float32),
+        log_bias=host(error.log_bias),
+        group_size=error.group_size,
+    )
 
 
 def _some(found: Eigen, seed: int) -> Tensor:
@@ -177,11 +194,12 @@ def _some(found: Eigen, seed: int) -> Tensor:
     return order[: rows_wanted(len(found.mean))].sort().values
 
 
-class _Reservoir:
+class Reservoir:
     """A uniform random sample of the rows of a stream of unknown length: smallest random keys win."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, wanted: int | None = None) -> None:
         self._generator = stream(seed, "rows")
+        self._wanted = wanted
         self._keys = torch.empty(0)
         self._rows: Tensor | None = None
 
@@ -190,7 +208,7 @@ class _Reservoir:
             keys = torch.rand(len(batch), generator=self._generator)
             rows = batch if self._rows is None else torch.cat([self._rows, batch])
             keys = torch.cat([self._keys, keys])
-            keep = keys.argsort()[: rows_wanted(batch.shape[1])].sort().values
+            keep = keys.argsort()[: self._wanted or rows_wanted(batch.shape[1])].sort().values
             self._keys, self._rows = keys[keep], rows[keep.to(rows.device)]
             yield batch
 

@@ -7,9 +7,18 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
+from eigencode.data import PlantedCode
 from eigencode.models import Network, perceptron
 from eigencode.penalties import Batch, Jacobian, Spectral, watch
-from eigencode.study.recipes.published import SHIFT, PublishedJacobian, PublishedSpectral, accuracy, uncentred
+from eigencode.spectra import spectrum
+from eigencode.study.recipes.published import (
+    SHIFT,
+    PublishedJacobian,
+    PublishedSpectral,
+    accuracy,
+    eigenvalues,
+    uncentred,
+)
 
 X = torch.rand(90, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 DATA = Images(X.float(), torch.arange(90) % 3)
@@ -156,3 +165,13 @@ def test_unknown_fixes_are_refused() -> None:
     for bad in (lambda: PublishedJacobian(fix={"D1"}), lambda: PublishedSpectral(fix={"D9"})):
         with pytest.raises(InputError, match="no such departure"):
             bad()
+
+
+def test_single_precision_makes_half_of_a_steep_tail_negative() -> None:
+    """D13, the toy of its description: 200 units, α = 3, a large mean."""
+    z = PlantedCode.of(200, 3.0).sample(2000, seed=1) + 1
+    single, double = eigenvalues(z, 0.07), eigenvalues(z, 0.07, fix={"D13"})
+    assert int((single < 0).sum()) > 20
+    assert int((double < 0).sum()) == 0
+    torch.testing.assert_close(double, spectrum(z).eigenvalues, rtol=1e-8, atol=1e-16)
+    torch.testing.assert_close(single[:5].double(), double[:5], rtol=1e-4, atol=0)

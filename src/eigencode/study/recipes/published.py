@@ -13,6 +13,8 @@ D3  Jacobian: the code is flattened inside the loop over projections, so that fr
     what it should be.
 D4  Jacobian: of the pre-activation, where the penalty is weight decay.
 D5  evaluation in training mode.
+D13 spectrum: covariance in float32 as E[zzᵀ] − E[z]E[z]ᵀ of responses shifted by the mean of the *pixels*, and the
+    eigenvalues of this symmetric matrix from the routine for general ones.
 """
 
 from collections.abc import Collection, Iterable
@@ -142,6 +144,26 @@ def uncentred(z: Float[Tensor, "images units"], shift: float, count: int) -> Flo
     moved = z - shift
     mean = moved.mean(0)
     return (moved.T @ moved - mean[:, None] * mean / count) / (count - 1)
+
+
+def eigenvalues(
+    z: Float[Tensor, "images units"], shift: float, batch_size: int = 1000, fix: Iterable[str] = ()
+) -> Float[Tensor, " units"]:
+    """D13: the covariance eigenvalues of a code, descending by their real parts, as float32 makes them.
+
+    Many of the small ones are negative: rounding of the large ones decides them.  `fix={"D13"}` centres the
+    responses in float64 and uses the routine for symmetric matrices.
+    """
+    if "D13" in _fixes(fix, ("D13",)):
+        centred = z.double() - z.double().mean(0)
+        exact: Tensor = torch.linalg.eigvalsh(centred.T @ centred / (len(z) - 1)).flip(0)
+        return exact
+    moved = [part.float() - shift for part in z.split(batch_size)]
+    total = torch.stack([part.sum(0) for part in moved]).sum(0)
+    squares = torch.stack([part.T @ part for part in moved]).sum(0)
+    covariance = (squares - torch.outer(total, total) / len(z)) / (len(z) - 1)
+    values: Tensor = torch.linalg.eigvals(covariance).real.sort(descending=True).values
+    return values
 
 
 def accuracy(

@@ -1,0 +1,188 @@
+"""Is it a power law?  A test against the sampling error, and other laws fitted to the same eigenvalues."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from scipy.stats import chi2
+from torch import Tensor
+
+from eigencode.base.record import Record
+from eigencode.spectra.logs import Logs
+from eigencode.spectra.power_law import Window, fit_weights
+from eigencode.spectra.windows import STRAIGHT, halves, placed
+
+CONTRASTS = 8
+"""Smooth functions of log rank that a spectrum is seen through when laws are compared."""
+
+LAWS = ("power law", "log-quadratic", "exponential cut-off", "broken power law")
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """Four laws for the same window, in the order of `laws`.
+
+    power law            log λ = a − α x,                        x = log n
+    log-quadratic        log λ = a − α x − β x²
+    exponential cut-off  log λ = a − α x − n / n_c,              n_c > 0
+    broken power law     two slopes, continuous at the rank `break_rank`
+
+    `chi2`: squared distance of law and measurement in units of the sampling error over images, over 8 smooth
+    contrasts (orthonormal polynomials of log rank up to degree 7), smallest over the law's parameters; `p`: chance of
+    a larger one if the law were true; `aic`: chi2 + 2 × parameters; the law with the smallest wins.  All NaN without
+    an interval (see `spectrum`).  `residual`: root mean square of log₁₀ λ around the law, least squares.
+    `slopes`: of the first and the second half of the window, halves of equal length in log rank.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("chi2", "p", "aic", "residual"), ("law",))
+
+    laws: tuple[str, ...]
+    chi2: Float[Tensor, " law"]
+    p: Float[Tensor, " law"]
+    aic: Float[Tensor, " law"]
+    residual: Float[Tensor, " law"]
+    break_rank: int
+    slopes: tuple[float, float]
+    alpha: float
+    window: tuple[int, int]
+
+    @property
+    def best(self) -> str:
+        """The law with the smallest AIC; the smallest residual where there is no sampling error."""
+        score = self.aic if bool(torch.isfinite(self.aic).all()) else self.residual
+        return self.laws[int(score.argmin())]
+
+    @property
+    def is_power_law(self) -> bool:
+        """True unless the law is both rejected (p < 0.01) and bent by more than a tenth of α between the halves."""
+        return not (self.rejected and self.bend > STRAIGHT)
+
+    @property
+    def rejected(self) -> bool:
+        """p < 0.01; without a sampling error there is nothing to excuse a bend."""
+        p = float(self.p[0])
+        return math.isnan(p) or p < 0.01
+
+    @property
+    def bend(self) -> float:
+        """|difference of the slopes of the halves| / |α|."""
+        return abs(self.slopes[1] - self.slopes[0]) / max(abs(self.alpha), 1e-12)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        where = f"ranks {self.window[0]}..{self.window[1]}"
+        halves = f"slope {self.slopes[0]:.3g} in the first half of the window and {self.slopes[1]:.3g} in the second"
+        if not self.rejected:
+            return f"consistent with a power law over {where}"
+        if self.is_power_law:
+            return f"close to a power law over {where}: {halves}"
+        return f"not a power law over {where}: {halves}; {self.best} fits best"
+
+
+def compare(logs: Logs, window: Window, weights: str) -> Comparison:
+    """Fit all laws to the bias-corrected log eigenvalues of the window (the plain ones where no bias is known)."""
+    part = logs.window(*window)
+    n = torch.arange(window[0], window[1] + 1, dtype=torch.float64)
+    known = part.known and bool(torch.isfinite(part.corrected).all())
+    y = part.corrected if known else part.values
+    w = fit_weights(n, weights)
+    rows = _contrasts(n, w)
+    covariance = part.covariance(rows) if known else None
+    designs = {"power law": [_line(n)], "log-quadratic": [_quadratic(n)]}
+    designs |= {"exponential cut-off": [_cutoff(n)], "broken power law": [_broken(n, b) for b in _breaks(window)]}
+    statistics, residuals, breaks = [], [], math.nan
+    for law, several in designs.items():
+        found = [_fit(rows, covariance, y, w, design, law) for design in several]
+        best = min(range(len(found)), key=lambda i: found[i][0] if known else found[i][1])
+        statistics.append(found[best][0])
+        residuals.append(found[best][1])
+        if law == "broken power law":
+            breaks = _breaks(window)[best]
+    counts = torch.tensor([2.0, 3.0, 3.0, 4.0], dtype=torch.float64)
+    distance = torch.tensor(statistics, dtype=torch.float64)
+    total = len(logs.values)
+    whole = _filled(logs)
+    first, second = (float(placed(half, weights, total) @ whole) for half in halves(window))
+    return Comparison(
+        laws=LAWS,
+        chi2=distance,
+        p=torch.from_numpy(chi2.sf(distance.numpy(), (len(rows) - counts).numpy())),
+        aic=distance + 2 * counts,
+        residual=torch.tensor(residuals, dtype=torch.float64) / math.log(10),
+        break_rank=int(breaks),
+        slopes=(first, second),
+        alpha=float(placed(window, weights, total) @ whole),
+        window=window,
+    )
+
+
+def _filled(logs: Logs) -> Tensor:
+    """Corrected logarithms, plain ones where the bias is not known, zero where there are none (outside the window)."""
+    y = torch.where(torch.isfinite(logs.corrected), logs.corrected, logs.values)
+    finite: Tensor = torch.where(torch.isfinite(y), y, 0.0)
+    return finite
+
+
+def _contrasts(n: Tensor, w: Tensor) -> Float[Tensor, "contrasts ranks"]:
+    """Rows: orthonormal polynomials of log rank in the weights of the fit, as many as the window can carry."""
+    x = n.log()
+    x = 2 * (x - x[0]) / (x[-1] - x[0]) - 1
+    degree = min(CONTRASTS, len(n) - 1)
+    powers = torch.stack([torch.cos(k * x.acos()) for k in range(degree)], 1)
+    q = torch.linalg.qr(w.sqrt()[:, None] * powers).Q
+    rows: Tensor = (q * w.sqrt()[:, None]).T
+    return rows
+
+
+def _fit(
+    rows: Tensor, covariance: Tensor | None, y: Tensor, w: Tensor, design: Tensor, law: str
+) -> tuple[float, float]:
+    """(chi2, residual): generalised least squares in the contrasts, weighted least squares in the logarithms."""
+    distance = math.nan
+    if covariance is not None:
+        distance = _least(rows @ design, rows @ y, covariance, law)
+    design = _allowed(design, design.T @ (w[:, None] * design), design.T @ (w * y), law)
+    coefficients = torch.linalg.lstsq(w.sqrt()[:, None] * design, w.sqrt() * y).solution
+    return distance, float((w * (y - design @ coefficients).square()).sum().sqrt())
+
+
+def _least(design: Tensor, target: Tensor, covariance: Tensor, law: str) -> float:
+    factor = torch.linalg.cholesky(covariance + 1e-12 * covariance.diagonal().mean() * torch.eye(len(covariance)))
+    white = torch.linalg.solve_triangular(factor, design, upper=False)
+    goal = torch.linalg.solve_triangular(factor, target[:, None], upper=False)[:, 0]
+    white = _allowed(white, white.T @ white, white.T @ goal, law)
+    return float((goal - white @ torch.linalg.lstsq(white, goal).solution).square().sum())
+
+
+def _allowed(design: Tensor, normal: Tensor, right: Tensor, law: str) -> Tensor:
+    """The design without the cut-off where that would be a rise: n_c > 0."""
+    if law == "exponential cut-off" and float(torch.linalg.solve(normal, right)[2]) > 0:
+        return design[:, :2]
+    return design
+
+
+def _line(n: Tensor) -> Tensor:
+    return torch.stack([torch.ones_like(n), n.log()], 1)
+
+
+def _quadratic(n: Tensor) -> Tensor:
+    x = n.log() - n.log().mean()
+    return torch.stack([torch.ones_like(n), x, x.square()], 1)
+
+
+def _cutoff(n: Tensor) -> Tensor:
+    return torch.stack([torch.ones_like(n), n.log(), n / n[-1]], 1)
+
+
+def _broken(n: Tensor, rank: int) -> Tensor:
+    x = n.log()
+    return torch.stack([torch.ones_like(n), x, (x - math.log(rank)).clamp_min(0)], 1)
+
+
+def _breaks(window: Window) -> list[int]:
+    """Candidate break ranks: the inner 80 % of the window in log rank."""
+    low, high = (math.log(n) for n in window)
+    return sorted({round(math.exp(low + s * (high - low))) for s in torch.linspace(0.1, 0.9, 33).tolist()})

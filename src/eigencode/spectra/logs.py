@@ -1,0 +1,74 @@
+"""Logarithms of eigenvalues with their sampling error: what every fit starts from."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Logs:
+    """log λ at ranks 1..R, how far sampling has moved it, and how it varies over samples.
+
+    `effects`: rows whose mean outer product over the first axis is the sampling covariance of log λ; no rows where it
+    was not measured.
+    """
+
+    values: Float[Tensor, " ranks"]
+    bias: Float[Tensor, " ranks"]
+    effects: Float[Tensor, "ways groups ranks"]
+
+    @classmethod
+    def of(
+        cls,
+        eigenvalues: Float[Tensor, " ranks"],
+        log_bias: Float[Tensor, " ranks"],
+        influences: list[Tensor],
+        group_size: int,
+        n_samples: int,
+    ) -> "Logs":
+        """From what a `Spectrum` holds: group means of influences, of `group_size` images each, out of `n_samples`."""
+        ways = torch.stack([i.double() for i in influences])
+        groups = ways.shape[1]
+        scale = math.sqrt(group_size / n_samples / max(1, groups - 1))
+        return cls(eigenvalues.log(), log_bias, (ways - ways.mean(1, keepdim=True)) * scale)
+
+    @property
+    def known(self) -> bool:
+        """Was the sampling error measured?"""
+        return self.effects.numel() > 0
+
+    @property
+    def corrected(self) -> Float[Tensor, " ranks"]:
+        """Estimates of the population's log λ; NaN where the bias is not known."""
+        return self.values - self.bias
+
+    def covariance(self, rows: Float[Tensor, "k ranks"]) -> Float[Tensor, "k k"]:
+        """Sampling covariance of the linear functions `rows @ log λ`; NaN if it was not measured."""
+        if not self.known:
+            return torch.full((len(rows), len(rows)), math.nan, dtype=torch.float64)
+        moved = self.effects @ rows.T
+        return (moved.mT @ moved).mean(0)
+
+    def deviation(self, rows: Float[Tensor, "k ranks"]) -> Float[Tensor, " k"]:
+        """Standard errors of `rows @ log λ`."""
+        if not self.known:
+            return torch.full((len(rows),), math.nan, dtype=torch.float64)
+        return (self.effects @ rows.T).square().sum(1).mean(0).sqrt()
+
+    def draws(self, count: int, generator: torch.Generator) -> Float[Tensor, "count ranks"]:
+        """Log spectra that new samples might give: `corrected` plus Gaussian noise of the sampling covariance.
+
+        A multiplier bootstrap over images (van der Vaart and Wellner 1996, section 2.9), for functions of the
+        spectrum that are not linear.
+        """
+        ways, groups, _ = self.effects.shape
+        noise = torch.randn(ways, count, groups, dtype=torch.float64, generator=generator)
+        return self.corrected + (noise @ self.effects).sum(0) / math.sqrt(ways)
+
+    def window(self, low: int, high: int) -> "Logs":
+        """The ranks low..high, both included."""
+        part = slice(low - 1, high)
+        return Logs(self.values[part], self.bias[part], self.effects[..., part])

@@ -1,0 +1,67 @@
+"""Spectra of nested populations of units, all from one pass over the responses (figure 3 of arXiv 2405.00679)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.moments import Moments
+from eigencode.base.seeding import stream
+from eigencode.spectra.covariance import from_moments
+from eigencode.spectra.influence import rows_wanted
+from eigencode.spectra.responses import Source, responses
+from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled
+
+
+def spectra_by_width(
+    code: Source,
+    x: Tensor | None = None,
+    *,
+    widths: Sequence[int],
+    order: Literal["first", "random"] = "random",
+    interval: bool = True,
+    batch_size: int | None = None,
+    seed: int = 0,
+) -> list[Spectrum]:
+    """Covariance spectra of the first, or of random, m units for every m of `widths`; smaller sets lie in larger ones.
+
+    Args:
+        code, x, interval, batch_size, seed: as in `spectrum`.
+        widths: numbers of units, each from 2 to all of them.
+        order: `"first"` units as they are numbered, or nested `"random"` sets drawn with `seed`.
+
+    Returns:
+        One `Spectrum` per width, in the order of `widths`; `source` names the width.
+
+    Raises:
+        InputError: a width that does not exist.
+
+    >>> x = torch.randn(500, 30, generator=torch.Generator().manual_seed(0))
+    >>> [s.n_units for s in spectra_by_width(x, widths=(10, 30))]
+    [10, 30]
+    """
+    given = responses(code, x, batch_size)
+    kept = Reservoir(seed, rows_wanted(max(widths, default=0)))
+    eps = 0.0
+
+    def parts() -> Iterator[Moments]:
+        nonlocal eps
+        for batch in kept.watching(given.batches()) if interval else given.batches():
+            eps = max(eps, torch.finfo(batch.dtype).eps)
+            yield Moments.of(batch)
+
+    moments = Moments.merged(parts())
+    units = len(moments.mean)
+    bad = [m for m in widths if not 2 <= m <= units]
+    if bad or not widths:
+        raise InputError("no such width", got=bad or "none", wanted=f"2 .. {units} units")
+    ranked = torch.randperm(units, generator=stream(seed, "widths")) if order == "random" else torch.arange(units)
+    found = []
+    for m in widths:
+        chosen = ranked[:m].sort().values.to(moments.mean.device)
+        part = from_moments(moments.of_units(chosen), eps, directions=interval)
+        rows = kept.rows()[:, chosen] if interval else None
+        found.append(assembled(part, rows, f"{m} {order} units of {given.label}", given.space, seed))
+    return found

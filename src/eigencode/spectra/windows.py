@@ -1,0 +1,163 @@
+"""What the choice of the window does to α: the map over all windows, the local slope, and a window chosen by rule."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.record import Record
+from eigencode.spectra.logs import Logs
+from eigencode.spectra.power_law import Window, fit_weights, slope_row
+
+Z95 = 1.959964
+
+STRAIGHT = 0.1
+"""A window is straight when the slopes of its two halves differ by less than this share of α."""
+
+SHORTEST = 5.0
+"""Smallest n_max / n_min of a window chosen by rule."""
+
+
+@dataclass(frozen=True)
+class WindowMap(Record):
+    """α over every window n_min..n_max of a grid of ranks; NaN where n_max / n_min < 2.
+
+    `alpha`: the plain fit; `alpha_corrected`, `standard_error`: see `PowerLaw`; `bend`: slope of the second half of the
+    window minus that of the first, halves of equal length in log rank.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "n_min": ("n_min",),
+        "n_max": ("n_max",),
+        **dict.fromkeys(("alpha", "alpha_corrected", "standard_error", "bend"), ("n_min", "n_max")),
+    }
+
+    n_min: Int[Tensor, " starts"]
+    n_max: Int[Tensor, " ends"]
+    alpha: Float[Tensor, "starts ends"]
+    alpha_corrected: Float[Tensor, "starts ends"]
+    standard_error: Float[Tensor, "starts ends"]
+    bend: Float[Tensor, "starts ends"]
+    weights: str
+
+    def spread(self, window: Window, factor: float = 2.0) -> tuple[float, float]:
+        """Smallest and largest α over windows whose ends are within a factor of those of `window`."""
+        near = [
+            (grid >= end / factor) & (grid <= end * factor)
+            for grid, end in ((self.n_min, window[0]), (self.n_max, window[1]))
+        ]
+        found = self.alpha[near[0]][:, near[1]]
+        found = found[torch.isfinite(found)]
+        return (float(found.min()), float(found.max())) if len(found) else (math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class LocalSlope(Record):
+    """−d log λ / d log n at each rank, from ranks within a factor exp(width / 2); 95 % interval over images."""
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("rank", "alpha", "low", "high"), ("rank",))
+
+    rank: Int[Tensor, " rank"]
+    alpha: Float[Tensor, " rank"]
+    low: Float[Tensor, " rank"]
+    high: Float[Tensor, " rank"]
+    width: float
+
+
+def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
+    """`WindowMap` over about `points` ranks, evenly spaced in log rank."""
+    ranks = grid(len(logs.values), points)
+    shape = (len(ranks), len(ranks))
+    pairs = [(i, j) for i, low in enumerate(ranks) for j, high in enumerate(ranks) if _wide(low, high)]
+    rows = torch.stack([placed((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
+    bends = torch.stack([bend_row((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
+    found = {
+        "alpha": rows @ logs.values,
+        "alpha_corrected": rows @ logs.corrected,
+        "standard_error": logs.deviation(rows),
+        "bend": bends @ logs.values,
+    }
+    where = tuple(torch.tensor(pairs).T)
+    ends = torch.tensor(ranks)
+    return WindowMap(
+        n_min=ends,
+        n_max=ends.clone(),
+        weights=weights,
+        **{k: torch.full(shape, math.nan, dtype=torch.float64).index_put(where, v) for k, v in found.items()},
+    )
+
+
+def local_slope(logs: Logs, width: float = 1.0) -> LocalSlope:
+    """Local straight lines through log λ, uniform weights; at ranks with at least 3 others within reach."""
+    ranks = torch.arange(1, len(logs.values) + 1, dtype=torch.float64)
+    centres = torch.tensor(grid(len(ranks), 100))
+    reach = math.exp(width / 2)
+    windows = [(max(1, math.ceil(n / reach)), min(len(ranks), math.floor(n * reach))) for n in centres.tolist()]
+    kept = torch.tensor([high - low >= 3 for low, high in windows])
+    rows = torch.stack([placed(w, "uniform", len(ranks)) for w, k in zip(windows, kept.tolist(), strict=True) if k])
+    alpha, half = rows @ logs.values, Z95 * logs.deviation(rows)
+    middle = rows @ logs.corrected
+    return LocalSlope(centres[kept], alpha, middle - half, middle + half, width)
+
+
+def automatic(logs: Logs, weights: str, n_min: int = 1) -> Window:
+    """The widest window, in log rank, that is straight.
+
+    Of all windows of a grid of 60 ranks with n_max / n_min ≥ 5, inside ranks n_min .. half of the ranks (the last ones
+    are bent by sampling), those are kept in which the slopes of the two halves (of equal length in log rank) differ
+    by less than a tenth of α or by less than two standard errors.  The widest in log rank wins; of equally wide ones
+    that with the earlier start.
+
+    Raises:
+        InputError: no such window: the spectrum is bent everywhere.
+    """
+    ranks = [n for n in grid(max(1, len(logs.values) // 2), 60) if n >= n_min]
+    windows = [(a, b) for a in ranks for b in ranks if b >= SHORTEST * a and b - a >= 8]
+    if windows:
+        total = len(logs.values)
+        bend = torch.stack([bend_row(w, weights, total) for w in windows])
+        slope = torch.stack([placed(w, weights, total) for w in windows]) @ logs.values
+        tolerance = (STRAIGHT * slope.abs()).maximum(2 * logs.deviation(bend).nan_to_num(0))
+        straight = (bend @ logs.values).abs() <= tolerance
+        kept = [w for w, ok in zip(windows, straight.tolist(), strict=True) if ok]
+        if kept:
+            return max(kept, key=lambda w: (math.log(w[1] / w[0]), -w[0]))
+    raise InputError(
+        "no window of this spectrum is straight",
+        got=f"{len(windows)} windows tried, {len(logs.values)} ranks above the rounding floor",
+        wanted="slopes of both halves within a tenth of each other over a factor of 5 in rank",
+        fix="look at spectrum.local_slope(); a power law may be the wrong model",
+    )
+
+
+def placed(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
+    """The row a with α = Σ aₙ log λₙ for the fit over `window`, zero outside."""
+    n = torch.arange(window[0], window[1] + 1, dtype=torch.float64)
+    row = torch.zeros(total, dtype=torch.float64)
+    row[window[0] - 1 : window[1]] = slope_row(n, fit_weights(n, weights))
+    return row
+
+
+def bend_row(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
+    """Slope over the second half of the window minus slope over the first, halves of equal length in log rank."""
+    first, second = halves(window)
+    return placed(second, weights, total) - placed(first, weights, total)
+
+
+def halves(window: Window) -> tuple[Window, Window]:
+    """The window cut at its geometric middle; the rank there belongs to both."""
+    middle = min(max(round(math.sqrt(window[0] * window[1])), window[0] + 2), window[1] - 2)
+    return (window[0], middle), (middle, window[1])
+
+
+def grid(last: int, points: int) -> list[int]:
+    """About `points` different ranks from 1 to `last`, evenly spaced in log rank."""
+    return sorted({round(math.exp(v)) for v in torch.linspace(0, math.log(max(1, last)), points).tolist()})
+
+
+def _wide(low: int, high: int) -> bool:
+    return high >= 2 * low and high - low >= 4

@@ -1,0 +1,194 @@
+"""Fits: slopes against scipy, windows against one another, laws that are and are not power laws."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.seeding import stream
+from eigencode.data import PlantedCode
+from eigencode.spectra import Spectrum, spectrum
+from eigencode.spectra.power_law import fit_line
+from eigencode.spectra.resampling import bootstrap, delete_d_jackknife
+from eigencode.spectra.robust import siegel, theil_sen
+from eigencode.spectra.windows import WindowMap, automatic, halves
+
+N = torch.arange(1, 201, dtype=torch.float64)
+
+
+def exact(values: Tensor) -> Spectrum:
+    return Spectrum(values, n_samples=10_000, n_units=len(values))
+
+
+def alpha_of(values: Tensor) -> float:
+    return fit_line(values, (11, 40), "uniform").alpha
+
+
+@pytest.fixture(scope="module")
+def sampled() -> Spectrum:
+    return spectrum(PlantedCode.of(100, 1.2, "gaussian").sample(2000, seed=3))
+
+
+def test_robust_slopes_are_those_of_scipy() -> None:
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.rand(41, generator=g).double(), torch.randn(3, 41, generator=g).double()
+    for row, t, s in zip(y, theil_sen(x, y), siegel(x, y), strict=True):
+        assert float(t) == pytest.approx(stats.theilslopes(row.numpy(), x.numpy()).slope, rel=1e-12)
+        assert float(s) == pytest.approx(stats.siegelslopes(row.numpy(), x.numpy()).slope, rel=1e-12)
+
+
+@pytest.mark.parametrize(("method", "bad"), [("theil-sen", 15), ("siegel", 25)])
+def test_odd_eigenvalues_do_not_move_a_robust_slope(method: str, bad: int) -> None:
+    values = N**-1.5
+    values[70 - bad : 70] *= 30
+    law = exact(values).power_law((11, 70), method=method)
+    assert law.alpha == pytest.approx(1.5, abs=0.3)
+    assert abs(exact(values).power_law((11, 70)).alpha - 1.5) > 1
+    assert math.isnan(law.standard_error)
+
+
+def test_a_robust_slope_has_nearly_the_interval_of_least_squares(sampled: Spectrum) -> None:
+    plain, robust = (sampled.power_law((6, 50), method=m) for m in ("least squares", "theil-sen"))
+    assert robust.interval[0] < 1.2 < robust.interval[1]
+    assert plain.standard_error < 1.2 * robust.standard_error < 2.4 * plain.standard_error
+    assert robust.alpha_corrected == pytest.approx(plain.alpha_corrected, abs=3 * plain.standard_error)
+
+
+def test_draws_have_the_covariance_that_fits_use(sampled: Spectrum) -> None:
+    row = torch.zeros(1, 100, dtype=torch.float64)
+    row[0, 10:30] = torch.linspace(-1, 1, 20).double()
+    drawn = sampled.logs.draws(4000, torch.Generator().manual_seed(0)) @ row[0]
+    assert float(drawn.std()) == pytest.approx(float(sampled.logs.deviation(row)[0]), rel=0.05)
+    assert float(sampled.logs.covariance(row).sqrt()) == pytest.approx(float(sampled.logs.deviation(row)[0]))
+    assert float(drawn.mean()) == pytest.approx(float(row[0] @ sampled.logs.corrected), abs=0.1 * float(drawn.std()))
+
+
+def test_the_map_holds_the_fits_of_its_windows(sampled: Spectrum) -> None:
+    found = sampled.window_map(points=12)
+    for i, low in enumerate(found.n_min.tolist()):
+        for j, high in enumerate(found.n_max.tolist()):
+            if high >= 2 * low and high - low >= 4:
+                law = sampled.power_law((low, high))
+                assert float(found.alpha[i, j]) == pytest.approx(law.alpha, rel=1e-9)
+                assert float(found.alpha_corrected[i, j]) == pytest.approx(law.alpha_corrected, rel=1e-9)
+                assert float(found.standard_error[i, j]) == pytest.approx(law.standard_error, rel=1e-9)
+                first, second = (sampled.power_law(part).alpha for part in halves((low, high)))
+                assert float(found.bend[i, j]) == pytest.approx(second - first, rel=1e-9, abs=1e-12)
+            else:
+                assert math.isnan(float(found.alpha[i, j]))
+    low, high = found.spread((11, 50))
+    assert low < sampled.power_law((11, 50)).alpha < high
+
+
+def test_local_slopes() -> None:
+    assert torch.allclose(exact(N**-1.3).local_slope().alpha, torch.tensor(1.3).double())
+    bent = exact(torch.where(N < 30, N**-1.0, 30 * N**-2.0)).local_slope(width=0.5)
+    assert float(bent.alpha[bent.rank == 10]) == pytest.approx(1, abs=1e-9) if 10 in bent.rank else True
+    assert float(bent.alpha[-1]) == pytest.approx(2, abs=1e-9)
+
+
+def test_local_slopes_of_a_sample_hold_the_truth(sampled: Spectrum) -> None:
+    found = sampled.local_slope()
+    inside = (found.rank >= 4) & (found.rank <= 50)
+    held = (found.low <= 1.2) & (found.high >= 1.2)
+    assert float(held[inside].double().mean()) > 0.7
+
+
+def test_the_window_chosen_by_rule_is_the_straight_part() -> None:
+    values = torch.where(N < 10, N**-0.2, 10**1.3 * N**-1.5)
+    low, high = automatic(exact(values).logs, "uniform")
+    assert 7 <= low <= 14
+    assert 90 <= high <= 100
+    assert exact(values).power_law("auto").alpha == pytest.approx(1.5, abs=0.1)
+    with pytest.raises(InputError, match="no window of this spectrum is straight"):
+        exact((-0.1 * N).exp()).power_law("auto")
+
+
+LAWS = {
+    "power law": N**-1.5,
+    "log-quadratic": N**-0.5 * (-0.2 * N.log().square()).exp(),
+    "exponential cut-off": N**-1.0 * (-N / 25).exp(),
+    "broken power law": torch.where(N < 30, N**-1.0, 30**1.5 * N**-2.5),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_planted_law_is_found(law: str) -> None:
+    """Gaussian codes with these eigenvalues: the planted law wins, and a bent one is not called a power law."""
+    g = torch.Generator().manual_seed(2)
+    x = torch.randn(4000, 200, generator=g, dtype=torch.float64) * LAWS[law].sqrt()
+    spec = spectrum(x)
+    found = spec.compare((5, 100))
+    assert found.best == law
+    assert float(found.p[found.laws.index(law)]) > 1e-3
+    assert found.is_power_law == (law == "power law")
+    said = " ".join(spec.power_law((5, 100)).warnings)
+    assert ("not a power law" in said) == (law != "power law")
+    assert law in found.verdict
+
+
+def test_residuals_are_those_of_least_squares_on_exact_spectra() -> None:
+    for law, values in LAWS.items():
+        found = exact(values).compare((5, 100))
+        assert float(found.residual[found.laws.index(law)]) < 1e-3, law
+        assert found.best == law or float(found.residual[0]) < 1e-9
+        assert bool(torch.isnan(found.chi2).all())
+
+
+def test_a_true_power_law_is_rejected_as_often_as_it_should() -> None:
+    population = PlantedCode.of(60, 1.0, "gaussian")
+    p = [float(spectrum(population.sample(1200, s), seed=s).compare((5, 30)).p[0]) for s in range(60)]
+    rejected = sum(v < 0.05 for v in p)
+    assert rejected <= 8, p
+    assert max(p) > 0.5
+
+
+def test_slow_intervals_agree_with_the_fast_one() -> None:
+    x = PlantedCode.of(40, 1.0, "relu").sample(2000, seed=1)
+    fast = spectrum(x).power_law((11, 40)).standard_error
+    for slow in (delete_d_jackknife(x, alpha_of), bootstrap(x, alpha_of, 100)):
+        half = (slow.high - slow.low) / 2 / 1.96
+        assert half == pytest.approx(fast, rel=0.35), slow.method
+        assert slow.value == pytest.approx(fit_line(spectrum(x).eigenvalues, (11, 40), "uniform").alpha)
+
+
+def test_the_jackknife_leaves_groups_out() -> None:
+    """By hand: two groups, so θ₍₁₎ and θ₍₂₎ are the statistics of the halves."""
+    x = torch.arange(8, dtype=torch.float64)[:, None] ** 2
+    found = delete_d_jackknife(x, lambda v: float(v[0]), groups=2, seed=5)
+    values = [float(x[rows].var()) for rows in torch.randperm(8, generator=stream(5, "jackknife")).chunk(2)]
+    expected = math.sqrt(0.5 * ((values[0] - values[1]) ** 2 / 2))
+    assert (found.high - found.low) / 2 / 1.959964 == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda s: s.power_law((11, 50), method="ransac"), "unknown method"),
+        (lambda s: s.power_law((11, 50), "1/n", "siegel"), "no weights"),
+        (lambda s: s.power_law((11, 500)), "window of the fit"),
+        (lambda s: s.compare((11, 500)), "window of the fit"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_fits_that_cannot_be(sampled: Spectrum, call: object, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        call(sampled)  # type: ignore[operator]
+
+
+def test_what_a_fit_warns_of() -> None:
+    few = spectrum(PlantedCode.of(60, 1.0, "gaussian").sample(40))
+    assert "no interval" in few.power_law((5, 20)).warnings[0]
+    short = spectrum(PlantedCode.of(200, 0.7, "gaussian").sample(450))
+    assert any("correction for finite sampling" in w for w in short.power_law((11, 100)).warnings)
+    x = PlantedCode.of(60, 1.0, "gaussian").sample(2000)
+    x[:, 30:] = x[:, :30]
+    rounded = spectrum(x.float())
+    law = rounded.power_law((5, 50))
+    assert "are rounding" in law.warnings[0]
+    assert math.isnan(law.interval[0])
+    assert isinstance(rounded.window_map(), WindowMap)
+    assert int(rounded.window_map().n_max.max()) <= 30
