@@ -158,7 +158,7 @@ def eigenvalues(
         centred = z.double() - z.double().mean(0)
         exact: Tensor = torch.linalg.eigvalsh(centred.T @ centred / (len(z) - 1)).flip(0)
         return exact
-    moved = [part.float() - shift for part in z.split(batch_size)]
+    moved = [part.float() - shift for part in torch.split(z, batch_size)]
     total = torch.stack([part.sum(0) for part in moved]).sum(0)
     squares = torch.stack([part.T @ part for part in moved]).sum(0)
     covariance = (squares - torch.outer(total, total) / len(z)) / (len(z) - 1)

@@ -1,0 +1,83 @@
+"""How much of an exponent is the choice of its window: local slopes, and α over all windows."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from eigencode.report.figures.style import DATA, DOUBLE, colours, label
+from eigencode.report.run import StudyRun
+from eigencode.spectra.spectrum import Spectrum
+
+
+def slopes(run: StudyRun, data: str) -> Figure | None:
+    """One panel per spectrum of the study: −d log λ / d log n against rank, 95 % band of the first seed."""
+    names = run.quantities("spectrum")
+    if not names:
+        return None
+    figure = Figure(figsize=(DOUBLE, 2.4))
+    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    colour = {"data": DATA, **colours(run.models)}
+    windows = {name: s["window"] for name, s in zip(names, run.results["study"]["spectra"], strict=True)}
+    for axes, name in zip(panels, names, strict=True):
+        axes.axvspan(*windows[name], color="0.93", lw=0)
+        for model in ("data", *run.models):
+            for seed, spectrum in enumerate(run.load(Spectrum, data=data, model=model, quantity=name)):
+                _slope(axes, spectrum, colour[model], label(model), first=seed == 0)
+        axes.set_xscale("log")
+        axes.set_ylim(-0.5, 6)
+        axes.set_title(label(name))
+        axes.set_xlabel("rank n")
+    panels[0].set_ylabel("−d log λ / d log n")
+    if panels[0].get_legend_handles_labels()[0]:
+        panels[0].legend(loc="upper left", ncols=2)
+    return figure
+
+
+def _slope(axes, spectrum: Spectrum, colour: str, name: str, first: bool) -> None:  # type: ignore[no-untyped-def]
+    if spectrum.logs.values.numel() < 8:
+        return
+    found = spectrum.local_slope()
+    axes.plot(found.rank, found.alpha, color=colour, lw=1, alpha=1 if first else 0.4, label=name if first else None)
+    if first and bool(torch.isfinite(found.low).any()):
+        axes.fill_between(found.rank, found.low, found.high, color=colour, alpha=0.2, lw=0)
+
+
+def windows(run: StudyRun, data: str) -> Figure | None:
+    """α over all windows for the first spectrum of the study, one map per model (first seed), one colour scale."""
+    names = run.quantities("spectrum")
+    found = {
+        model: spectra[0].window_map(points=25)
+        for model in ("data", *run.models)
+        if names and (spectra := run.load(Spectrum, data=data, model=model, quantity=names[0]))
+        if spectra[0].logs.values.numel() >= 8
+    }
+    if not found:
+        return None
+    columns = min(4, len(found))
+    lines = -(-len(found) // columns)
+    figure = Figure(figsize=(DOUBLE, 0.4 + 1.7 * lines))
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for m in found.values()])
+    low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
+    chosen = run.results["study"]["spectra"][0]["window"]
+    for axes, (model, shown) in zip(panels, found.items(), strict=False):
+        edges = (_edges(shown.n_min), _edges(shown.n_max))
+        axes.pcolormesh(*edges, shown.alpha.T.numpy(), vmin=low, vmax=high, cmap="viridis")
+        axes.plot(*chosen, "x", color="#D55E00", ms=5)
+        axes.set(xscale="log", yscale="log", title=label(model))
+    for axes in panels[len(found) :]:
+        axes.set_visible(False)
+    for axes in panels[::columns]:
+        axes.set_ylabel("n_max")
+    for axes in panels[max(0, len(found) - columns) : len(found)]:
+        axes.set_xlabel("n_min")
+    figure.colorbar(panels[0].collections[0], ax=panels.tolist(), label=label(names[0]), shrink=0.8)
+    return figure
+
+
+def _edges(ranks: torch.Tensor) -> np.ndarray:
+    """Borders of cells around ranks, halfway in the logarithm."""
+    x = np.log(ranks.double().numpy())
+    middle = (x[1:] + x[:-1]) / 2
+    edges: np.ndarray = np.exp(np.concatenate([[x[0] - (middle[0] - x[0])], middle, [2 * x[-1] - middle[-1]]]))
+    return edges
