@@ -19,7 +19,7 @@ from eigencode.cli import app
 from eigencode.report.figures.style import SETTINGS
 from eigencode.study.steps import measures, trained
 
-FIGURES = ("receptive_fields", "robustness", "spectra", "tradeoff")
+FIGURES = ("receptive_fields", "robustness", "slopes", "spectra", "tradeoff", "windows")
 COMMAND = [sys.executable, "-m", "eigencode"]
 
 

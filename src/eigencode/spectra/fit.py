@@ -112,6 +112,11 @@ def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, err
             f"{where}: {spectrum.n_samples} samples of {spectrum.n_units} units; sampling bends the whole spectrum, "
             "and its bias cannot be corrected: no interval"
         )
+    elif not math.isfinite(bias) and math.isfinite(error):
+        found.append(
+            f"{where}: no interval for this kind of spectrum: its directions are those of a noisy sample, which bends "
+            "it by an unknown amount; the standard error is at fixed directions"
+        )
     elif math.isfinite(error) and abs(bias) > SMALL_CORRECTION * error:
         found.append(
             f"{where}: the correction for finite sampling, {-bias:+.2g}, is {abs(bias) / error:.0f} standard errors; "

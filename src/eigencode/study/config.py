@@ -98,7 +98,7 @@ class Model(Strict):
 
 
 class SpectrumMeasure(Strict):
-    """A covariance spectrum and the power law fitted to it."""
+    """A covariance spectrum and the power law fitted to it; with `widths` also spectra of nested sets of units."""
 
     name: str = ""
     place: str = "latent"
@@ -106,6 +106,7 @@ class SpectrumMeasure(Strict):
     samples: int | None = Field(None, ge=2)
     window: Annotated[tuple[int, int], AfterValidator(_wide)] = (11, 500)
     weights: Literal["uniform", "1/n"] = "uniform"
+    widths: tuple[Annotated[int, Field(ge=2)], ...] = ()
 
 
 class CriticalMeasure(Strict):

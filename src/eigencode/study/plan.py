@@ -12,7 +12,7 @@ from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, Planted
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
-from eigencode.study.steps.measures import Critical, CurveOf, SpectrumOf, TestAccuracy
+from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
 from eigencode.study.steps.trained import Trained
 from eigencode.training.schedule import Schedule
@@ -28,6 +28,9 @@ COVERAGE = "coverage"
 
 BLOCK = 20
 """Replicates per step of a calibration."""
+
+NO_NUMBER = ("curve", "widths")
+"""Kinds of cells that figures show and tables do not."""
 
 ACCURACY = "test accuracy"
 """The quantity every study measures."""
@@ -117,6 +120,9 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
     for s in study.spectra:
         step = SpectrumOf(images, net, seed, s.place, s.source, s.samples, model.norm_p)
         yield cell("spectrum", spectrum_name(s), step)
+        if s.widths:
+            nested = SpectraByWidth(images, net, seed, s.place, s.source, s.samples, model.norm_p, s.widths)
+            yield cell("widths", f"{spectrum_name(s)}, by width", nested)
     for c in study.critical:
         settings = (c.space, c.images, c.eps_max, c.tolerance)
         yield cell("critical", critical_name(c), Critical(images, net, seed, c.attack.model_dump(), *settings))

@@ -13,7 +13,7 @@ from eigencode.models.convergence import Convergence, doubts
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study.config import Study
-from eigencode.study.plan import ACCURACY, COVERAGE, Cell, critical_name, spectrum_name
+from eigencode.study.plan import ACCURACY, COVERAGE, NO_NUMBER, Cell, critical_name, spectrum_name
 from eigencode.study.steps.calibration import Calibration
 from eigencode.study.steps.measures import Accuracy
 from eigencode.study.steps.networks import LocallyTrained
@@ -52,7 +52,8 @@ class Summary:
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all finished cells, in the order of the study."""
-    return [row for cell in cells if cell.kind != "curve" and store.has(cell.step) for row in _rows(study, cell, store)]
+    finished = (cell for cell in cells if cell.kind not in NO_NUMBER and store.has(cell.step))
+    return [row for cell in finished for row in _rows(study, cell, store)]
 
 
 def _rows(study: Study, cell: Cell, store: Store) -> Iterable[Row]:

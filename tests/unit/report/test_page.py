@@ -17,7 +17,7 @@ from eigencode.report.build import _safe
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.style import colours, label
 
-FIGURES = ["receptive_fields", "robustness", "spectra", "tradeoff"]
+FIGURES = ["receptive_fields", "robustness", "slopes", "spectra", "tradeoff", "windows"]
 
 
 class Reader(HTMLParser):

@@ -8,12 +8,14 @@ from eigencode.report.figures.receptive_fields import receptive_fields
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.tradeoff import tradeoff
+from eigencode.report.figures.widths import widths
 from eigencode.report.figures.windows import slopes, windows
 from eigencode.report.run import StudyRun
 
 FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
     "robustness": (robustness, "Accuracy against perturbation size, and the critical size of every image"),
     "spectra": (spectra, "Covariance spectra and their power laws"),
+    "widths": (widths, "Spectra of nested random sets of units"),
     "slopes": (slopes, "Local slopes of the spectra: a power law is a horizontal line"),
     "windows": (windows, "α over all windows of ranks; the cross is the window of the table"),
     "tradeoff": (tradeoff, "Test accuracy against median critical size"),

@@ -17,6 +17,7 @@ from eigencode.robustness.critical import critical_size
 from eigencode.robustness.curve import curve
 from eigencode.robustness.survival import wilson
 from eigencode.spectra.spectrum import spectrum
+from eigencode.spectra.widths import spectra_by_width
 from eigencode.study.catalogue import make, module_of
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
@@ -90,6 +91,25 @@ class SpectrumOf(Step):
             return gaussian_noise(self.samples or 10_000, test.shape, seed=self.seed)
         points: torch.Tensor = UnitNorm(self.norm_p)(test[: self.samples or len(test)].x)
         return points
+
+
+@dataclass(frozen=True)
+class SpectraByWidth(SpectrumOf):
+    """Spectra of nested random sets of units, one folder per width; pruned layers have what units they have."""
+
+    widths: tuple[int, ...] = ()
+    name: ClassVar[str] = "widths"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        assert self.net is not None
+        code = at(network(inputs.folder(self.net)), self.place, space="unit")
+        points = self._points()
+        units = code(points[:1]).flatten(1).shape[1]
+        widths = tuple(dict.fromkeys(min(m, units) for m in self.widths))
+        for found in spectra_by_width(code, points, widths=widths, seed=self.seed):
+            part = folder / f"width-{found.n_units}"
+            part.mkdir()
+            found.save(part)
 
 
 @dataclass(frozen=True)

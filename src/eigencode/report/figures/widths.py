@@ -1,0 +1,58 @@
+"""Spectra of nested sets of units: does the law depend on how many are looked at?"""
+
+import matplotlib
+import torch
+from matplotlib.figure import Figure
+
+from eigencode.base.errors import InputError
+from eigencode.report.figures.style import DOUBLE, label
+from eigencode.report.run import StudyRun
+from eigencode.spectra.spectrum import Spectrum
+
+
+def widths(run: StudyRun, data: str) -> Figure | None:
+    """One panel per model and spectrum of the study, first seed; one line per width, dashes the fit.
+
+    The fit ends at the study's n_max or at half of the units, whichever comes first.
+    """
+    cells = run.cells(data=data, kind="widths")
+    first = {(c["quantity"], c["model"]): c for c in reversed(cells)}
+    if not first:
+        return None
+    names = [n for n in run.quantities("widths") if any(n == q for q, _ in first)]
+    models = [m for m in run.models if any(m == k for _, k in first)]
+    figure = Figure(figsize=(DOUBLE, 0.5 + 2.0 * len(names)))
+    panels = figure.subplots(len(names), len(models), squeeze=False, sharex=True, sharey=True)
+    settings = [s for s in run.results["study"]["spectra"] if s["widths"]]
+    windows = {q: s["window"] for q, s in zip(run.quantities("widths"), settings, strict=True)}
+    for row, name in zip(panels, names, strict=True):
+        for axes, model in zip(row, models, strict=True):
+            if (name, model) in first:
+                _panel(axes, run.step(first[name, model]["key"]), windows[name])
+            axes.set_title(f"{label(model)}, {label(name)}")
+        row[0].set_ylabel("eigenvalue λₙ / λ₁")
+    for axes in panels[-1]:
+        axes.set_xlabel("rank n")
+    return figure
+
+
+def _panel(axes, folder, window: list[int]) -> None:  # type: ignore[no-untyped-def]
+    parts = sorted(folder.glob("width-*"), key=lambda p: int(p.name.partition("-")[2]))
+    colours = matplotlib.colormaps["viridis"](torch.linspace(0, 0.85, len(parts)).numpy())
+    for part, colour in zip(parts, colours, strict=True):
+        spectrum = Spectrum.load(part)
+        values = spectrum.eigenvalues / spectrum.eigenvalues[0]
+        ranks = torch.arange(1, len(values) + 1)
+        shown = values > 0
+        used = (window[0], min(window[1], spectrum.n_units // 2))
+        try:
+            law = spectrum.power_law(used)
+        except InputError:  # too few units for this window
+            law = None
+        told = f"{spectrum.n_units} units" + (f", α = {law.alpha:.2f}" if law else "")
+        axes.loglog(ranks[shown], values[shown], color=colour, lw=0.9, label=told)
+        if law:
+            n = torch.tensor([float(used[0]), float(used[1])])
+            axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=0.9)
+    axes.set_ylim(bottom=1e-9)
+    axes.legend(loc="lower left", fontsize=6)
