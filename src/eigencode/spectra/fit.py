@@ -19,6 +19,9 @@ Method = Literal["least squares", "theil-sen", "siegel"]
 DRAWS = 200
 """Draws behind the interval of a robust slope: its standard error is known to 5 %."""
 
+CORRECTION_ERROR = 0.06
+"""Standard error of the correction for finite sampling, as a share of it: what the calibration study leaves of it."""
+
 SMALL_CORRECTION = 5.0
 """A correction for finite sampling of more standard errors than this is said."""
 
@@ -54,7 +57,7 @@ def fit(spectrum: Measured, window: Window, weights: str, method: str = "least s
         line = _through(line, spectrum.eigenvalues, window, alpha)
     else:
         raise InputError("unknown method of the fit", got=method, wanted="'least squares', 'theil-sen' or 'siegel'")
-    corrected, half = alpha - bias, Z95 * error
+    corrected, half = alpha - bias, Z95 * math.hypot(error, CORRECTION_ERROR * bias)
     how = "first-order influence of images" if method == "least squares" else "multiplier bootstrap over images"
     return PowerLaw(
         alpha=alpha,
