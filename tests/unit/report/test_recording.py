@@ -99,6 +99,7 @@ def test_everything_is_in_the_table_and_in_the_summary() -> None:
     assert f"[{low:.4g}, {high:.4g}]" in shown(interval)
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
 def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
     found = replace(measure(noisy(2), WINDOW), name=name, array=name)
