@@ -113,6 +113,41 @@ def report(
         typer.echo(f"page: {page}")
 
 
+@app.command()
+def spectrum(
+    file: Annotated[Path, typer.Argument(help="Recorded responses, .npy .npz .mat .nc: see docs/recordings.md.")],
+    key: Annotated[str | None, typer.Option(help="Name of the array; default: the one that can be meant.")] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of the array, e.g. su, rsu, sur (repeats, stimuli, units).")
+    ] = None,
+    window: Annotated[str, typer.Option(help="Ranks of the fit, both ends included.")] = "11:500",
+    weights: Annotated[str, typer.Option(help="Weights of the fit: 1/n or uniform.")] = "1/n",
+    zscore: Annotated[bool, typer.Option("--zscore", help="Scale units by their spontaneous activity.")] = False,
+    remove_spontaneous: Annotated[int, typer.Option(min=0, help="Its leading components to remove.")] = 0,
+    nan: Annotated[str, typer.Option(help="error, drop-units or drop-stimuli.")] = "error",
+    constant: Annotated[str, typer.Option(help="Units that never change: error or drop-units.")] = "error",
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Also with shuffled stimuli, which is chance.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    out: Annotated[Path | None, typer.Option(help="New folder for record and figure; default: none.")] = None,
+) -> None:
+    """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
+    from eigencode.base.strict_json import dumps
+    from eigencode.data import prepared, read_recording
+    from eigencode.report import recording as report
+
+    with _explained():
+        ranks, folder = report.window(window), None if out is None else report.free(out)
+        read = read_recording(file, key, axes=axes)
+        ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
+        found = report.measure(ready, ranks, weights, shuffled)
+        if folder is not None:
+            report.write(found, folder)
+        if json_:
+            typer.echo(dumps(found.summary()))
+        else:
+            report.show(found, _console())
+
+
 @data_app.command("list")
 def data_list(data_dir: DataOption = None) -> None:
     """List the data sets, their size, and whether they are here."""

@@ -284,7 +284,7 @@ def test_help_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
         done = outside("--help")
         times.append(time.monotonic() - began)
         assert done.returncode == 0
-    for command in ("run", "status", "report", "data", "doctor"):
+    for command in ("run", "status", "report", "spectrum", "data", "doctor"):
         assert re.search(rf"^  {command} ", done.stdout, re.M)
     with capsys.disabled():
         print(f"\n--help: {min(times):.2f} s (wanted: 0.4 s)", end="")

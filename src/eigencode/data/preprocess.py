@@ -1,0 +1,199 @@
+"""What is done to recorded responses before a spectrum is taken: each step a function from one recording to another."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from eigencode.base.errors import DataError, InputError
+from eigencode.base.moments import gram
+from eigencode.data.recordings import Recording, constant
+
+
+def finite(recording: Recording, policy: str = "error") -> Recording:
+    """The recording without NaN and infinite values.
+
+    Args:
+        policy: `"error"`; `"drop units"`: units with any such value, in responses or spontaneous activity, are left
+            out; `"drop stimuli"`: stimuli with one in any unit and repeat, and frames of spontaneous activity.
+
+    Returns:
+        The recording, with a note that counts what was left out, if anything was.
+
+    Raises:
+        InputError: unknown policy.
+        DataError: NaN with `"error"`, or not enough is left.
+
+    >>> x = torch.tensor([[[1.0, 2.0], [torch.nan, 3.0], [0.0, 5.0]]])
+    >>> finite(Recording(x), "drop units").responses.tolist()
+    [[[2.0], [3.0], [5.0]]]
+    >>> finite(Recording(x), "drop stimuli").notes
+    ('1 of 3 stimuli left out: NaN',)
+    """
+    policy = _known("nan", policy, ("error", "drop units", "drop stimuli"))
+    bad = ~torch.isfinite(recording.responses)
+    spontaneous = recording.spontaneous
+    spoiled = torch.zeros(0, bad.shape[2], dtype=torch.bool) if spontaneous is None else ~torch.isfinite(spontaneous)
+    if not (bad.any() or spoiled.any()):
+        return recording
+    units, stimuli, frames = bad.any(0).any(0) | spoiled.any(0), bad.any(2).any(0), spoiled.any(1)
+    if policy == "error":
+        raise DataError(
+            f"{recording.where}: NaN or infinite values",
+            got=f"{int(bad.sum())} in the responses ({int(stimuli.sum())} stimuli), {int(spoiled.sum())} in the "
+            f"spontaneous activity; {int(units.sum())} of {len(units)} units",
+            fix="nan='drop units' or nan='drop stimuli' (--nan drop-units, --nan drop-stimuli)",
+        )
+    if policy == "drop units":
+        return recording.keep(units=~units, note=f"{int(units.sum())} of {len(units)} units left out: NaN")
+    if stimuli.any():
+        note = f"{int(stimuli.sum())} of {len(stimuli)} stimuli left out: NaN"
+        recording = recording.keep(stimuli=~stimuli, note=note)
+    if spontaneous is None or not frames.any():
+        return recording
+    note = f"{int(frames.sum())} of {len(frames)} frames of spontaneous activity left out: NaN"
+    return replace(recording, spontaneous=spontaneous[~frames], notes=(*recording.notes, note))
+
+
+def varying(recording: Recording, policy: str = "error", spontaneous: bool = False) -> Recording:
+    """The recording without units that never change: they have no variance to scale by and add only zeros.
+
+    Args:
+        policy: `"error"` or `"drop units"`.
+        spontaneous: units that are constant in spontaneous activity count as well: what `zscored` divides by.
+
+    Returns:
+        The recording, with a note that counts what was left out, if anything was.
+
+    Raises:
+        InputError: unknown policy.
+        DataError: constant units with `"error"`, or no unit is left.
+
+    >>> x = torch.tensor([[[1.0, 2.0], [1.0, 3.0], [1.0, 5.0]]])
+    >>> varying(Recording(x), "drop units").notes
+    ('1 of 2 units left out: constant',)
+    """
+    policy = _known("constant", policy, ("error", "drop units"))
+    still = constant(recording.responses.flatten(0, 1))
+    if spontaneous and recording.spontaneous is not None:
+        still = still | constant(recording.spontaneous)
+    if not still.any():
+        return recording
+    if policy == "error":
+        raise DataError(
+            f"{recording.where}: units that never change",
+            got=f"{int(still.sum())} of {len(still)}, numbers {still.nonzero().flatten()[:5].tolist()} (from 0)",
+            wanted="variance in every unit" + " and in its spontaneous activity" * spontaneous,
+            fix="constant='drop units' (--constant drop-units)",
+        )
+    return recording.keep(units=~still, note=f"{int(still.sum())} of {len(still)} units left out: constant")
+
+
+def zscored(recording: Recording) -> Recording:
+    """(x − mean) / sd of every unit, by its spontaneous activity, or by all its responses where there is none.
+
+    The sd has the divisor n.  Spontaneous activity is scaled as well.
+
+    Raises:
+        DataError: a unit with sd 0; see `varying`.
+
+    Source: loadProc2800.m of Stringer et al. 2019.  Differs from it by nothing added to the sd (there 1e-6), and
+    where there is no spontaneous activity by the responses: there single presentations, here the repeats as given.
+
+    >>> x = torch.tensor([[[1.0], [2.0], [3.0]]])
+    >>> zscored(Recording(x, spontaneous=torch.tensor([[0.0], [4.0]]))).responses.flatten().tolist()
+    [-0.5, 0.0, 0.5]
+    """
+    spontaneous = None if recording.spontaneous is None else recording.spontaneous.double()
+    base = recording.responses.double().flatten(0, 1) if spontaneous is None else spontaneous
+    mean, sd = base.mean(0), base.std(0, correction=0)
+    if not bool((sd > 0).all()):
+        units = (~(sd > 0)).nonzero().flatten()[:5].tolist()
+        raise DataError(f"{recording.where}: units without variance or with NaN", got=f"numbers {units} (from 0)")
+    source = "the responses" if spontaneous is None else f"{len(base)} frames of spontaneous activity"
+    return replace(
+        recording,
+        responses=(recording.responses.double() - mean) / sd,
+        spontaneous=None if spontaneous is None else (spontaneous - mean) / sd,
+        notes=(*recording.notes, f"z-scored by mean and sd of {source}"),
+    )
+
+
+def without_spontaneous(recording: Recording, components: int = 32) -> Recording:
+    """Responses without their projection on the leading principal components of spontaneous activity.
+
+    X − X V Vᵀ, V = the `components` leading eigenvectors of the covariance of spontaneous activity over frames.
+    What is left has at most units − components dimensions: that many eigenvalues fewer can be fitted.
+
+    Args:
+        components: how many; 32 in Stringer et al. 2019.
+
+    Raises:
+        InputError: no spontaneous activity, or not that many components in it.
+
+    >>> spont = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
+    >>> x = torch.tensor([[[3.0, 1.0], [0.0, 2.0]]])
+    >>> without_spontaneous(Recording(x, spont), 1).responses.round(decimals=6).tolist()
+    [[[1.0, -1.0], [-1.0, 1.0]]]
+    """
+    if recording.spontaneous is None:
+        raise InputError(
+            f"{recording.where}: no spontaneous activity to remove",
+            wanted="an array 'spontaneous' or 'spont' (frames x units) beside the responses",
+            fix="leave out the removal (--remove-spontaneous)",
+        )
+    frames, units = recording.spontaneous.shape
+    if not 1 <= components <= min(frames - 1, units - 1):
+        raise InputError(
+            f"{recording.where}: not that many components of spontaneous activity",
+            got=f"{components} of {frames} frames x {units} units",
+            wanted=f"1 .. {min(frames - 1, units - 1)}",
+        )
+    vectors = _leading(recording.spontaneous.double(), components)
+    x = recording.responses.double()
+    note = f"{components} leading components of spontaneous activity removed ({frames} frames)"
+    return replace(recording, responses=x - (x @ vectors) @ vectors.T, notes=(*recording.notes, note))
+
+
+def prepared(
+    recording: Recording,
+    *,
+    nan: str = "error",
+    constant: str = "error",
+    zscore: bool = False,
+    remove_spontaneous: int = 0,
+) -> Recording:
+    """All steps in the order of Stringer et al. 2019: NaN, constant units, z-scores, removal of spontaneous activity.
+
+    Their last step, centring over stimuli, is part of `spectrum` and `cvpca`.
+
+    >>> x = torch.tensor([[[1.0, 2.0], [3.0, 2.0], [5.0, 4.0]]])
+    >>> prepared(Recording(x), zscore=True).notes
+    ('z-scored by mean and sd of the responses',)
+    """
+    recording = varying(finite(recording, nan), constant, spontaneous=zscore)
+    recording = zscored(recording) if zscore else recording
+    return without_spontaneous(recording, remove_spontaneous) if remove_spontaneous else recording
+
+
+def _leading(x: Tensor, components: int) -> Tensor:
+    """Leading right singular vectors of the centred rows, from the smaller of the two Gram matrices."""
+    from scipy.linalg import eigh
+
+    x = x - x.mean(0)
+    wide = x.shape[0] < x.shape[1]
+    matrix = gram(x.T if wide else x)
+    last = len(matrix) - 1
+    values, vectors = eigh(matrix.numpy(), subset_by_index=[last - components + 1, last])
+    if not values[0] > 1e-12 * values[-1]:
+        raise InputError("spontaneous activity has fewer components", got=int((values > 1e-12 * values[-1]).sum()))
+    found = torch.from_numpy(vectors)
+    return torch.linalg.qr(x.T @ found).Q if wide else found
+
+
+def _known(what: str, policy: str, policies: tuple[str, ...]) -> str:
+    """The policy, `drop-units` being `drop units`."""
+    found = policy.replace("-", " ")
+    if found not in policies:
+        raise InputError(f"unknown policy for {what}", got=repr(policy), wanted=", ".join(map(repr, policies)))
+    return found

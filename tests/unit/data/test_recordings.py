@@ -1,0 +1,340 @@
+"""Reading recorded responses: every format and layout gives the same numbers, and every wrong file is named."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+import xarray
+from recorded import ISTIM, stim, write_stringer, write_v73
+from scipy.io import savemat
+
+from eigencode.base.errors import DataError, InputError
+from eigencode.data import Recording, read_recording
+from eigencode.data.stored import arrays_in
+
+X = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
+SPONT = np.random.default_rng(1).normal(size=(9, 8))
+
+
+def write(path: Path, **arrays: Any) -> Path:
+    """The arrays in whatever format the name of the file says."""
+    if path.suffix == ".npy":
+        np.save(path, next(iter(arrays.values())))
+    elif path.suffix == ".npz":
+        np.savez(path, **arrays)
+    elif path.name == "v73.mat":
+        write_v73(path, arrays)
+    elif path.suffix.lower() == ".mat":
+        savemat(path, arrays, appendmat=False)
+    else:
+        dims = {"responses": ("repeat", "stimulus", "unit"), "spontaneous": ("frame", "unit")}
+        data = xarray.Dataset({k: (dims.get(k, [f"{k}{i}" for i in range(v.ndim)]), v) for k, v in arrays.items()})
+        data.to_netcdf(path, engine="scipy" if path.name == "old.nc" else "h5netcdf")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat", "v73.mat", "a.nc", "old.nc", "A.MAT"])
+def test_every_format_gives_the_array_that_was_written(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, responses=X, **({} if name == "a.npy" else {"spontaneous": SPONT}))
+    found = read_recording(path)
+    torch.testing.assert_close(found.responses, torch.from_numpy(X), rtol=0, atol=0)
+    assert (found.name, found.stimuli, found.notes) == (name, (0, 1, 2, 3, 4, 5), ())
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    if name == "a.npy":
+        assert (found.spontaneous, found.array) == (None, "array")
+    else:
+        torch.testing.assert_close(found.spontaneous, torch.from_numpy(SPONT), rtol=0, atol=0)
+
+
+def test_a_matrix_is_one_repeat(tmp_path: Path) -> None:
+    found = read_recording(write(tmp_path / "a.npy", responses=X[0]))
+    torch.testing.assert_close(found.responses, torch.from_numpy(X[:1]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("axes", ["rsu", "sur", "usr", "urs"])
+def test_axes_can_be_in_any_order(tmp_path: Path, axes: str) -> None:
+    moved = np.transpose(X, ["rsu".index(letter) for letter in axes])
+    found = read_recording(write(tmp_path / "a.npy", responses=moved), axes=axes)
+    torch.testing.assert_close(found.responses, torch.from_numpy(X), rtol=0, atol=0)
+    turned = read_recording(write(tmp_path / "b.npy", responses=X[1].T), axes="us")
+    torch.testing.assert_close(turned.responses, torch.from_numpy(X[1:]), rtol=0, atol=0)
+
+
+def test_named_axes_of_netcdf_are_believed_and_bring_the_stimuli(tmp_path: Path) -> None:
+    names = [f"image {i}" for i in range(6)]
+    data = xarray.Dataset({"responses": (("neuroid", "stimuli", "trial"), X.T)}, {"stimuli": names})
+    data["spont"] = (("neuroid", "time"), SPONT.T)
+    data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    found = read_recording(tmp_path / "a.nc")
+    torch.testing.assert_close(found.responses, torch.from_numpy(X), rtol=0, atol=0)
+    torch.testing.assert_close(found.spontaneous, torch.from_numpy(SPONT), rtol=0, atol=0)
+    assert found.stimuli == tuple(names)
+
+
+KINDS = [("<f4", "float32"), (">f4", "float32"), (">f8", "float64"), ("f2", "float32"), ("i2", "float32")]
+KINDS += [("u1", "float32"), ("i8", "float64"), ("?", "float32"), ("g", "float64")]
+
+
+@pytest.mark.parametrize(("kind", "becomes"), KINDS)
+def test_number_types(tmp_path: Path, kind: str, becomes: str) -> None:
+    values = np.arange(48).reshape(6, 8) // 3 % 2
+    found = read_recording(write(tmp_path / "a.npy", responses=values.astype(kind)))
+    assert str(found.responses.dtype) == f"torch.{becomes}"
+    assert found.responses[0].long().tolist() == values.tolist()
+
+
+def test_the_array_that_can_be_meant(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mat", x=X[0], rate=np.array([[30.0]]), label="V1", depth=np.ones((8, 1)), spont=SPONT)
+    assert read_recording(path).array == "x"
+    path = write(tmp_path / "b.npz", x=X[0], responses=X, stimuli=np.array([5, 3, 4, 0, 1, 2]))
+    assert (read_recording(path).array, read_recording(path).stimuli) == ("responses", (5, 3, 4, 0, 1, 2))
+    assert read_recording(path, "x").array == "x"
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.mat", "v73.mat"])
+def test_several_arrays_are_listed(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, before=X[0], after=X)
+    with pytest.raises(InputError, match=r"several arrays could be") as error:
+        read_recording(path)
+    for words in (str(path), "before (6 x 8 float32)", "after (2 x 6 x 8 float32)", "key="):
+        assert words in str(error.value)
+    with pytest.raises(InputError, match=r"no array 'befor'[\s\S]*did you mean 'before'"):
+        read_recording(path, "befor")
+
+
+def halves_by_hand(stim: dict[str, np.ndarray]) -> tuple[np.ndarray, list[int]]:
+    """The split of compute_means.m in plain words: a list of rows per stimulus, cut in the middle."""
+    kept, one, two = [], [], []
+    for number in range(1, max(ISTIM)):
+        rows = [row.astype(np.float64) for row, shown in zip(stim["resp"], ISTIM) if shown == number]
+        if len(rows) > 1:
+            half = len(rows) // 2
+            kept.append(number)
+            one.append(sum(rows[:half]) / half)
+            two.append(sum(rows[-half:]) / half)
+    return np.stack([one, two]), kept
+
+
+@pytest.mark.parametrize("key", [None, "stim"])
+@pytest.mark.parametrize("version", ["5", "5 packed", "7.3"])
+def test_the_files_of_stringer(tmp_path: Path, version: str, key: str | None) -> None:
+    path = tmp_path / "natimg2800_M0_2017-01-01.mat"
+    if version == "7.3":
+        write_v73(path, {"db": {"mouse_name": "M0"}, "med": np.ones((7, 3)), "stim": stim()})
+    else:
+        write_stringer(path, packed=version != "5")
+    found = read_recording(path, key)
+    expected, kept = halves_by_hand(stim())
+    assert found.stimuli == (1, 2, 3, 5) == tuple(kept)
+    torch.testing.assert_close(found.responses, torch.from_numpy(expected).float())
+    torch.testing.assert_close(found.spontaneous, torch.from_numpy(stim()["spont"]), rtol=0, atol=0)
+    assert found.array == "stim.resp"
+    assert found.notes == (
+        "2 presentations of the blank (stimulus 6) left out",
+        "1 stimulus not shown twice left out",
+    )
+
+
+def test_the_same_layout_without_a_struct(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **stim())
+    expected, _ = halves_by_hand(stim())
+    torch.testing.assert_close(read_recording(tmp_path / "a.npz").responses, torch.from_numpy(expected).float())
+    raw = read_recording(write_stringer(tmp_path / "a.mat"), "stim.resp")
+    assert raw.responses.shape == (1, len(ISTIM), 7)
+
+
+def test_no_spontaneous_activity_is_an_empty_array_in_matlab(tmp_path: Path) -> None:
+    assert read_recording(write_stringer(tmp_path / "a.mat", spont=np.zeros((0, 0)))).spontaneous is None
+    assert (
+        read_recording(write_v73(tmp_path / "b.mat", {"stim": {**stim(), "spont": np.zeros((0, 0))}})).spontaneous
+        is None
+    )
+
+
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_red_cells_are_left_out_as_in_the_published_analysis(tmp_path: Path, version: str) -> None:
+    red, path = [0, 1, 0, 0, 1, 0, 0], tmp_path / "a.mat"
+    if version == "5":
+        write_stringer(path, redcell=red)
+    else:
+        write_v73(path, {"stat": {"redcell": [np.array([[float(r)]]) for r in red]}, "stim": stim()})
+    found = read_recording(path)
+    expected, _ = halves_by_hand(stim())
+    torch.testing.assert_close(found.responses, torch.from_numpy(expected[:, :, [0, 2, 3, 5, 6]]).float())
+    assert found.spontaneous is not None
+    assert found.spontaneous.shape == (12, 5)
+    assert found.notes[-1] == "red cells (stat.redcell) left out: 2"
+
+
+WRONG_STIM: list[tuple[dict[str, Any], str]] = [
+    ({"istim": np.ones((4, 1))}, "istim does not number the presentations"),
+    ({"istim": np.full((15, 1), 1.5)}, "istim does not number the presentations"),
+    ({"istim": np.zeros((15, 1))}, "istim does not number the presentations"),
+    ({"istim": np.full((15, 1), np.nan)}, "istim does not number the presentations"),
+    ({"istim": np.arange(1.0, 16.0)[:, None]}, "no stimulus was shown twice"),
+    ({"resp": np.ones((15, 7), dtype=complex) * 1j}, "stim.resp does not hold real numbers"),
+    ({"resp": np.ones((15, 7, 2))}, "stim.resp: wrong shape"),
+    ({"resp": np.ones((15, 7))}, "stim.resp: no unit responds differently"),
+    ({"spont": np.ones((4, 3))}, "the spontaneous activity does not fit"),
+    ({"spont": np.ones((4, 3, 2))}, "stim.spont has 3 axes"),
+]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("wrong", "says"), WRONG_STIM)
+def test_a_damaged_stim_is_named(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(DataError, match=says) as error:
+        read_recording(write_stringer(tmp_path / "natimg.mat", **wrong))
+    assert "natimg.mat" in str(error.value)
+
+
+def test_marks_of_other_cells_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"stat\.redcell does not mark the units"):
+        read_recording(write_v73(tmp_path / "a.mat", {"stat": {"redcell": [np.ones((1, 1))]}, "stim": stim()}))
+    with pytest.raises(InputError, match="the axes of this layout are known"):
+        read_recording(write_stringer(tmp_path / "b.mat"), axes="su")
+    with pytest.raises(InputError, match="several recordings"):
+        read_recording(write_v73(tmp_path / "c.mat", {"a": stim(), "b": stim()}))
+    assert read_recording(tmp_path / "c.mat", "b").array == "b.resp"
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("a.npy", {"x": X[0, 0]}, "array has 1 axes"),
+    ("a.npy", {"x": X[None]}, "array has 4 axes"),
+    ("a.npy", {"x": X[0] * 1j}, "does not hold real numbers[\\s\\S]*complex64"),
+    ("a.npy", {"x": np.array([["a", "b"], ["c", "d"]])}, "does not hold real numbers[\\s\\S]*text"),
+    ("a.npy", {"x": np.array([[1, None], [2, "b"]], dtype=object)}, "does not hold real numbers[\\s\\S]*pickled"),
+    ("a.npy", {"x": np.zeros((2, 2), dtype=[("a", "f4")])}, "does not hold real numbers[\\s\\S]*struct"),
+    ("a.npy", {"x": np.zeros((0, 5))}, "array is empty"),
+    ("a.npy", {"x": np.full((6, 8), np.nan)}, "every response is NaN"),
+    ("a.npy", {"x": X[0, :1]}, "not enough to measure"),
+    ("a.npy", {"x": np.full((6, 8), 3)}, "no unit responds differently"),
+    ("a.npz", {"x": np.array([[1, None]], dtype=object)}, "does not hold real numbers[\\s\\S]*pickled"),
+    ("a.npz", {"responses": X, "spontaneous": SPONT[:, :3]}, "the spontaneous activity does not fit"),
+    ("a.npz", {"responses": X, "stimuli": np.array([1, 1, 2, 3, 4, 5])}, "5 of them different"),
+    ("a.npz", {"responses": X, "stimuli": np.array([1, 2])}, "the stimuli do not fit"),
+    ("a.npz", {"responses": X, "stimuli": np.ones((2, 3))}, "stimuli does not name the stimuli"),
+    ("a.mat", {"x": X * 1j}, "x does not hold real numbers[\\s\\S]*complex"),
+    ("v73.mat", {"x": "mouse V1"}, "x does not hold real numbers[\\s\\S]*text"),
+    ("v73.mat", {"x": np.zeros((6, 8), dtype=[("real", "f8"), ("imag", "f8")])}, "x does not hold real.*\\s.*complex"),
+    ("a.nc", {"responses": np.full((2, 6, 8), np.nan)}, "every response is NaN"),
+]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("name", "arrays", "says"), WRONG)
+def test_wrong_arrays_are_named(tmp_path: Path, name: str, arrays: dict[str, Any], says: str) -> None:
+    with pytest.raises(DataError, match=says) as error:
+        read_recording(write(tmp_path / name, **arrays))
+    assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("axes", "says"),
+    [(None, "its shortest axis last"), ("su", "has other axes"), ("rss", "has other axes"), ("xyz", "has other axes")],
+)
+def test_axes_that_cannot_be_are_refused(tmp_path: Path, axes: str | None, says: str) -> None:
+    path = write(tmp_path / "a.npy", responses=np.moveaxis(X, 0, 2))
+    with pytest.raises(InputError, match=says):
+        read_recording(path, axes=axes)
+
+
+def test_files_with_nothing_in_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no array of responses"):
+        read_recording(write(tmp_path / "a.mat", label="V1", rate=np.array([[30.0]])))
+    np.savez(tmp_path / "none.npz")
+    with pytest.raises(InputError, match=r"no array of responses[\s\S]*no arrays"):
+        read_recording(tmp_path / "none.npz")
+    with pytest.raises(InputError, match="not a file of responses"):
+        read_recording(tmp_path / "a.csv")
+    for name, says in (("gone.npy", "no such file"), ("empty.mat", "the file is empty"), ("folder.nc", "no such file")):
+        (tmp_path / "empty.mat").touch()
+        (tmp_path / "folder.nc").mkdir(exist_ok=True)
+        with pytest.raises(DataError, match=says):
+            read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat", "v73.mat", "a.nc", "old.nc"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_a_file_that_was_cut_off_is_named(tmp_path: Path, name: str, share: float) -> None:
+    whole = write(tmp_path / name, responses=np.random.default_rng(2).normal(size=(2, 40, 50)).astype(np.float32))
+    content = whole.read_bytes()
+    whole.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=name):  # a DataError, or nothing found in what is left
+        read_recording(whole)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".nc"])
+@pytest.mark.parametrize("content", [b"hello\n" * 50, b"\x80\x04\x95pickle" * 20], ids=["text", "pickle"])
+def test_a_file_of_another_kind_is_named(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"other{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"other{suffix}: the file cannot be read"):
+        read_recording(path)
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path(tmp_path / "sprung").touch, ())
+
+    np.save(tmp_path / "a.npy", np.array([Trap(), Trap()], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", x=np.array([Trap()], dtype=object), responses=X)
+    with pytest.raises(DataError, match="pickled"):
+        read_recording(tmp_path / "a.npy")
+    assert read_recording(tmp_path / "a.npz").array == "responses"
+    assert not (tmp_path / "sprung").exists()
+
+
+MATLAB = sorted((Path(scipy.io.__file__).parent / "matlab" / "tests" / "data").glob("*.mat"))
+"""Files that MATLAB 4 to 7.4 wrote, and damaged ones, which scipy installs with its tests."""
+
+
+@pytest.mark.skipif(not MATLAB, reason="scipy without its tests")
+def test_files_of_matlab_itself() -> None:
+    found = {}
+    for path in MATLAB:
+        try:
+            found[path.name] = read_recording(path).responses
+        except InputError as error:
+            assert path.name in str(error)  # noqa: PT017
+    for version in ("6.1_SOL2", "6.5.1_GLNX86", "7.1_GLNX86", "7.4_GLNX86"):
+        cube = torch.arange(1.0, 25.0, dtype=torch.float64).reshape(4, 3, 2).permute(2, 1, 0)
+        torch.testing.assert_close(found[f"test3dmatrix_{version}.mat"].double(), cube, rtol=0, atol=0)
+    assert len(found) > 10
+    folder = MATLAB[0].parent
+    old, new = (arrays_in(folder / f"test{n}_7.4_GLNX86.mat")["testdouble"] for n in ("double", "hdf5"))
+    assert old.shape == new.shape == (1, 9)
+    np.testing.assert_array_equal(old.read(), new.read())
+
+
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_stimuli_named_in_a_cell(tmp_path: Path, version: str) -> None:
+    names, path = [f"tree {i}" for i in range(6)], tmp_path / "a.mat"
+    if version == "5":
+        savemat(path, {"responses": X[0], "stimuli": np.array(names, dtype=object)})
+    else:
+        letters = [np.array([[ord(c) for c in name]], dtype=np.uint16) for name in names]
+        write_v73(path, {"responses": X[0], "stimuli": letters})
+    assert read_recording(path).stimuli == tuple(names)
+
+
+def test_pickled_stimuli_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", responses=X, stimuli=np.array([1, "b", None, 2, 3, 4], dtype=object))
+    with pytest.raises(DataError, match=r"a\.npz: stimuli holds pickled objects"):
+        read_recording(tmp_path / "a.npz")
+
+
+def test_a_part_of_a_recording_keeps_what_belongs_to_it() -> None:
+    whole = Recording(torch.from_numpy(X), torch.from_numpy(SPONT).float(), ("a", "b", "c", "d", "e", "f"))
+    part = whole.keep(units=torch.arange(8) > 4, stimuli=torch.arange(6) != 1, note="less")
+    assert part.stimuli == ("a", "c", "d", "e", "f")
+    torch.testing.assert_close(part.responses, torch.from_numpy(X[:, [0, 2, 3, 4, 5], 5:]), rtol=0, atol=0)
+    torch.testing.assert_close(part.spontaneous, torch.from_numpy(SPONT[:, 5:]).float(), rtol=0, atol=0)
+    assert (part.notes, whole.notes) == (("less",), ())
+    with pytest.raises(DataError, match="not enough to measure"):
+        whole.keep(units=torch.zeros(8, dtype=torch.bool))
