@@ -19,7 +19,7 @@ Method = Literal["least squares", "theil-sen", "siegel"]
 DRAWS = 200
 """Draws behind the interval of a robust slope: its standard error is known to 5 %."""
 
-CORRECTION_ERROR = 0.06
+CORRECTION_ERROR = 0.1
 """Standard error of the correction for finite sampling, as a share of it: what the calibration study leaves of it."""
 
 SMALL_CORRECTION = 5.0
@@ -58,7 +58,7 @@ def fit(spectrum: Measured, window: Window, weights: str, method: str = "least s
     else:
         raise InputError("unknown method of the fit", got=method, wanted="'least squares', 'theil-sen' or 'siegel'")
     corrected, half = alpha - bias, Z95 * math.hypot(error, CORRECTION_ERROR * bias)
-    how = "first-order influence of images" if method == "least squares" else "multiplier bootstrap over images"
+    how = "first-order influence of samples" if method == "least squares" else "multiplier bootstrap over samples"
     return PowerLaw(
         alpha=alpha,
         interval=(corrected - half, corrected + half),

@@ -182,10 +182,10 @@ def test_fits_that_cannot_be(sampled: Spectrum, call: object, says: str) -> None
 def test_what_a_fit_warns_of() -> None:
     few = spectrum(PlantedCode.of(60, 1.0, "gaussian").sample(40))
     assert "no interval" in few.power_law((5, 20)).warnings[0]
-    short = spectrum(PlantedCode.of(200, 0.7, "gaussian").sample(450))
-    assert any("correction for finite sampling" in w for w in short.power_law((11, 100)).warnings)
+    short = spectrum(PlantedCode.of(300, 2.5, "gaussian").sample(650))
+    assert any("correction for finite sampling" in w for w in short.power_law((11, 150)).warnings)
     x = PlantedCode.of(60, 1.0, "gaussian").sample(2000)
-    x[:, 30:] = x[:, :30]
+    x[:, 30:] = x[:, :30] / 3
     rounded = spectrum(x.float())
     law = rounded.power_law((5, 50))
     assert "are rounding" in law.warnings[0]
