@@ -186,7 +186,7 @@ def test_what_a_fit_warns_of() -> None:
     assert any("correction for finite sampling" in w for w in short.power_law((11, 150)).warnings)
     x = PlantedCode.of(60, 1.0, "gaussian").sample(2000)
     x[:, 30:] = x[:, :30] / 3
-    rounded = spectrum(x.float())
+    rounded = spectrum(x.bfloat16())
     law = rounded.power_law((5, 50))
     assert "are rounding" in law.warnings[0]
     assert math.isnan(law.interval[0])
