@@ -37,9 +37,11 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
     Linear(in_features=2, out_features=3, bias=True)
     """
     settings = dict(settings or {})
-    with contextlib.redirect_stdout(sys.stderr), isolated(seed):
-        factory = _found(where)
-        net = factory if isinstance(factory, nn.Module) else _called(where, factory, settings)
+    with contextlib.redirect_stdout(sys.stderr):
+        with isolated(seed):
+            factory = _found(where)
+        with isolated(seed):  # again: the import may have drawn numbers, but only the first time
+            net = factory if isinstance(factory, nn.Module) else _called(where, factory, settings)
     if isinstance(factory, nn.Module) and settings:
         raise InputError(f"{where} is a network already", got=f"settings {', '.join(settings)}", wanted="none")
     if not isinstance(net, nn.Module):

@@ -1,6 +1,7 @@
 """Somebody's network together with the scaling of images it was trained on, so that it takes pixels in [0, 1]."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -66,15 +67,14 @@ class Standardised(nn.Module):
         names = {name: name for name, _ in self.net.named_modules(remove_duplicate=False) if name}
         return {name: f"net.{place}" for name, place in {**names, **inner}.items()}
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
         if len(self.mean) not in (1, x.shape[1]):
             raise InputError(
                 "mean and std have another number of channels than the images",
                 got=f"{len(self.mean)} numbers for {x.shape[1]} channels",
                 wanted=f"one number, or {x.shape[1]}",
             )
-        logits: Tensor = self.net((x - self.mean) / self.std)
-        return logits
+        return self.net((x - self.mean) / self.std)
 
     def extra_repr(self) -> str:
         return f"mean={_short(self.mean)}, std={_short(self.std)}"

@@ -106,7 +106,7 @@ def _one_row_each(net: nn.Module, out: Any, x: Tensor, classes: int) -> Tensor:
         )
     if out.ndim != 2 or len(out) != len(x) or out.shape[1] < 2 or not out.is_floating_point():
         flat = out.ndim > 2 and out.flatten(1).shape == (len(x), classes)
-        single = out.ndim in (1, 2) and out.numel() == len(x)
+        single = out.is_floating_point() and out.numel() == len(x)
         raise InputError(
             f"{name_of(net)} does not return one logit per image and class",
             got=f"{tuple(out.shape)} of {str(out.dtype).removeprefix('torch.')}",
@@ -207,7 +207,7 @@ def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: Exception) -> 
 
 
 def _share(hits: Tensor, confidence: float = 0.95) -> Estimate:
-    low, high = wilson(hits.sum(), len(hits), confidence)
+    low, high = wilson(hits.sum()[None], len(hits), confidence)
     method = f"{100 * confidence:.3g} % Wilson interval over images"
     return Estimate(float(hits.mean()), float(low), float(high), len(hits), method)
 
