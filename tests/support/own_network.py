@@ -80,6 +80,14 @@ def noisy():
     return Then(lambda z: z + torch.rand_like(z))
 
 
+def mixing():
+    return Then(lambda z: z - z.mean(0))
+
+
+def squeezed():
+    return Then(lambda z: z.squeeze())
+
+
 def colour():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 10))
 

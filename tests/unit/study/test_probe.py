@@ -197,6 +197,7 @@ def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, t
         ("softmaxed", "probabilities, not logits", "drop the last softmax"),
         ("answers", "(250,) of int64", "before argmax"),
         ("single", "(250, 1) of float32", "torch.stack"),
+        ("squeezed", "(10,) of float32", "one per class"),
         ("maps", "(250, 10, 1, 1) of float32", "nn.Flatten()"),
         ("undefined", "answers NaN or Inf", "scaled as in training"),
         ("colour", "3 channels, by its first convolution", "--data"),
@@ -231,7 +232,7 @@ def test_the_shape_of_the_data_is_named(nets: ModuleType, test: ec.Images) -> No
 
 @pytest.mark.parametrize(
     ("factory", "message"),
-    [("sigmoids", "look like sigmoids"), ("noisy", "random in evaluation mode")],
+    [("sigmoids", "look like sigmoids"), ("noisy", "random in evaluation mode"), ("mixing", "mixes the images")],
 )
 def test_what_must_be_known_is_warned_of(nets: ModuleType, test: ec.Images, factory: str, message: str) -> None:
     assert message in warned(getattr(nets, factory)(), test, "net.fc1", window=(2, 20), trained=False)
@@ -269,7 +270,10 @@ def test_without_a_window_a_spectrum_too_short_for_any_has_no_alpha(test: ec.Ima
 
 
 def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, test: ec.Images) -> None:
-    assert any("rounding errors" in said for said in quick(trained, test, "conv1", window=(11, 300)).warnings)
+    found = quick(trained, test, "conv1", window=(11, 300))
+    assert any("rounding errors" in said for said in found.warnings)
+    assert any("alpha has no interval" in said for said in found.warnings)
+    assert "nan" not in str(found)
 
 
 def test_a_wide_place_gets_fewer_images_and_says_so(

@@ -44,15 +44,15 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
             a tuple or dictionary, another shape, NaN, probabilities, fewer classes than there are labels.
     """
     with borrowed(net), torch.no_grad():
-        first = _logits(net, test, 0, min(batch_size, len(test)))
-        again = _logits(net, test, 0, min(batch_size, len(test)))
+        first, again = (_logits(net, test, 0, batch_size) for _ in range(2))
+        alone = _logits(net, test, 0, 1)
         starts = range(batch_size, len(test), batch_size)
         rest = [_logits(net, test, i, batch_size) for i in progress(starts, "accuracy")]
         logits = torch.cat([first, *rest])
         _refuse_probabilities(net, logits)
         hits = (logits.argmax(1) == test.y.cpu()).double()
         accuracy = _share(hits)
-        doubts = [*_about_outputs(logits, test, bool((first != again).any()))]
+        doubts = [*_about_outputs(logits, test), *_about_repeats(first, again, alone)]
         if trained:
             doubts += _about_scaling(net, test, accuracy, hits, batch_size)
     return Examined(accuracy, logits.shape[1], tuple(doubts))
@@ -130,13 +130,24 @@ def _refuse_probabilities(net: nn.Module, logits: Tensor) -> None:
         )
 
 
-def _about_outputs(logits: Tensor, test: Images, differ: bool) -> list[str]:
-    found = []
-    if differ:
-        found.append(
+def _about_repeats(first: Tensor, again: Tensor, alone: Tensor) -> list[str]:
+    """The same images asked again, and the first of them on its own: the answers must be the same up to rounding."""
+    rounding = 1e-3 * float(first.abs().max())
+    if float((first - again).abs().max()) > rounding:
+        return [
             "the same images give other logits the second time: the network is random in evaluation mode, and attacks "
             "see another network than the one they are judged on"
-        )
+        ]
+    if float((first[:1] - alone).abs().max()) > rounding:
+        return [
+            "an image gives other logits on its own than beside others: the network mixes the images of a batch, and "
+            "no number here is that of a single image"
+        ]
+    return []
+
+
+def _about_outputs(logits: Tensor, test: Images) -> list[str]:
+    found = []
     if bool(((logits >= 0) & (logits <= 1)).all()):
         found.append(
             "all outputs lie in [0, 1]: they look like sigmoids; return the numbers before them, or gradients vanish"

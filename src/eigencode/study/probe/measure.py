@@ -157,7 +157,7 @@ def _spectrum(code: Code, test: Images, order: Tensor, batch_size: int, seed: in
     """The spectrum on as many images as fit into memory, and a word about it if those are not all."""
     device = device_of(code.module)
     with torch.no_grad():
-        units = code(test[:1].x.to(device)).shape[1]
+        units = code(test[:2].x.to(device)).shape[1]
     n = min(len(test), max(2, NUMBERS // units))
     rows = order[:n].sort().values
     found = spectrum(code, test[rows].x.to(device), batch_size=batch_size, seed=seed)
@@ -187,6 +187,11 @@ def _law(spec: Spectrum, window: Window | None, weights: Weights) -> tuple[Power
         doubts.append(
             f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is that of ranks "
             f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) chooses others"
+        )
+    if not math.isfinite(law.interval[0]):
+        doubts.append(
+            f"alpha has no interval: how far {spec.n_samples} images bias rank {chosen[1]} is unknown; end the window "
+            "earlier"
         )
     if usable < chosen[1]:
         doubts.append(
