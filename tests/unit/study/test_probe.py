@@ -146,6 +146,8 @@ def test_table_json_html_and_dataset_say_the_same(found: ec.Probe) -> None:
     assert content["critical"]["PGD L2"]["size"]["value"] == float(found.critical["PGD L2"].median)
     assert content["alpha"]["value"] == found.law.alpha
     assert content["jacobian"]["method"] == "exact"
+    assert content["participation_ratio"] == found.spectrum.participation_ratio
+    assert content["rankme"] == found.spectrum.rankme
     low, middle, high = found.jacobian_quartiles
     assert content["jacobian"]["quartiles"] == [low, high]
     assert low < middle < high
@@ -250,6 +252,14 @@ def test_an_unknown_place_is_answered_with_the_nearest_of_their_own(trained: nn.
 
 def test_a_place_that_is_the_same_for_all_images_is_explained(nets: ModuleType, test: ec.Images) -> None:
     assert "'conv1' is the same for all images" in explained(nets.dead(), test, "conv1", trained=False)
+
+
+def test_a_place_without_a_derivative_is_told(nets: ModuleType, test: ec.Images) -> None:
+    said = explained(nets.old(), test, "1", window=(2, 8), trained=False)
+    assert "'1' has no derivative with respect to the images" in said
+    assert "setup_context" in said
+    flat = warned(nets.Detached(), test, "side", window=(2, 8), trained=False)
+    assert "the Jacobian is zero for 10 of 10 images" in flat
 
 
 def test_windows(trained: nn.Module, test: ec.Images) -> None:

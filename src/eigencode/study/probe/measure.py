@@ -116,6 +116,9 @@ def probe(
     for warning in loud:
         warnings.warn(warning, EigencodeWarning, stacklevel=2)
     fitted = law.window if law else window or USUAL
+    flat = int((jacobian.value == 0).sum())
+    if flat:
+        doubts.append(f"the Jacobian is zero for {flat} of {len(jacobian)} images: dead units, or a detached place")
     never = {k: int(s.censored.sum()) for k, s in sizes.items()}
     return Probe(
         model=name or name_of(net),
@@ -208,7 +211,7 @@ def _jacobian(code: Code, x: Tensor, batch_size: int, seed: int) -> JacobianNorm
             f"{code.place!r} has no derivative with respect to the images",
             got=str(error).split("\n")[0][:200],
             wanted="a place that depends differentiably on the images",
-            fix="drop detach, no_grad and operations in place, or choose another place",
+            fix="drop operations in place and autograd.Functions without setup_context, or choose another place",
         ) from error
 
 
