@@ -62,3 +62,14 @@ def test_files(found: ec.Probe, tmp_path: Path, coarse: None) -> None:
 def test_other_networks_are_not_in_it(found: ec.Probe) -> None:
     assert Probed(found).load(ec.Spectrum, data=found.data, model="data", quantity="2") == []
     assert len(Probed(found).load(ec.Spectrum, data=found.data, model="$mine", quantity="2")) == 1
+
+
+def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, coarse: None) -> None:
+    _, test = ec.load("digits")
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Linear(3, 11))
+    nn.init.zeros_(net[2].weight)
+    net[2].bias.data = 2 * torch.eye(11)[10]  # always the eleventh of ten classes
+    with pytest.warns(ec.EigencodeWarning, match="11 outputs"):
+        wrong = ec.probe(net, test, "1", images=5, attacks={"FGSM": ec.robustness.FGSM()}, points=3, trained=False)
+    assert (wrong.law, wrong.critical["FGSM"].n_correct) == (None, 0)
+    assert len(draw_probe(wrong, tmp_path)) == 4
