@@ -28,6 +28,7 @@ _NAMES = {
     "eigencode.geometry": ("jacobian_norm", "landscape"),
     "eigencode.models": ("convergence", "prune"),
     "eigencode.spectra": ("Spectrum", "cvpca", "spectrum"),
+    "eigencode.study.probe": ("Probe", "probe"),
     "eigencode.training": ("train_local", "train_supervised"),
 }
 

@@ -148,6 +148,38 @@ def spectrum(
             report.show(found, _console())
 
 
+@app.command()
+def probe(
+    factory: Annotated[str, typer.Argument(help="package.module:callable that returns your nn.Module.")],
+    weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state-dict written by torch.save.")] = None,
+    data: Annotated[str, typer.Option(help="Data set to measure on; folder:PATH for your own images.")] = "cifar10",
+    place: Annotated[str | None, typer.Option(help="Where spectrum and Jacobian are read: a submodule.")] = None,
+    data_dir: DataOption = None,
+    images: Annotated[int, typer.Option(min=2, help="Images for Jacobian and attacks.")] = 500,
+    window: Annotated[str | None, typer.Option(help="Ranks of the power law, FROM:TO; default 11:500.")] = None,
+    arg: Annotated[list[str] | None, typer.Option("--arg", help="Setting of the callable: --arg depth=3")] = None,
+    expects: Annotated[str | None, typer.Option(help="0-1, -1-1, 0-255 or standardised; default 0-1.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean of the channels in [0, 1]: 0.49,0.48,0.45")] = None,
+    std: Annotated[str | None, typer.Option(help="Standard deviation of the channels: 0.25,0.24,0.26")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for figures and arrays.")] = None,
+) -> None:
+    """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
+    from eigencode.study.probe.asked import Asked
+
+    words = tuple(arg or ())
+    with _explained("interrupted"):
+        asked = Asked(factory, place, weights, data, data_dir, images, window, words, expects, mean, std, seed, out)
+        found = asked.answered()
+        typer.echo(found.json() if json_ else str(found))
+        if out is not None:
+            from eigencode.report import draw_probe
+
+            for file in draw_probe(found, out):
+                typer.echo(f"figure: {file}", err=json_)
+
+
 @data_app.command("list")
 def data_list(data_dir: DataOption = None) -> None:
     """List the data sets, their size, and whether they are here."""
@@ -199,8 +231,11 @@ def _read(path: Path, overrides: list[str] | None, seeds: int | None) -> "Study"
     return read_study(path, words)
 
 
+KEPT = "interrupted; every finished step is kept, the same command goes on from here"
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(interrupted: str = KEPT) -> Iterator[None]:
     """Our own errors as a message and an exit code; anything else is a defect and keeps its traceback."""
     from eigencode.base.errors import EigencodeError
 
@@ -209,7 +244,7 @@ def _explained() -> Iterator[None]:
     except EigencodeError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted; every finished step is kept, the same command goes on from here", 130)
+        _fail(interrupted, 130)
 
 
 def _fail(message: str, code: int) -> NoReturn:

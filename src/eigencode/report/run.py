@@ -1,6 +1,7 @@
 """A finished study as the report sees it: results.json, and the records its cells point to."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,30 @@ from eigencode.base.strict_json import number
 R = TypeVar("R", bound=Record)
 
 
+class Measured(ABC):
+    """What a figure may ask: which networks and measurements there are, their records, and the fits to draw."""
+
+    @property
+    @abstractmethod
+    def models(self) -> list[str]:
+        """Labels of the networks, in order."""
+
+    @abstractmethod
+    def quantities(self, kind: str) -> list[str]:
+        """Names of the measurements of one kind (spectrum, critical, curve), in order."""
+
+    @abstractmethod
+    def load(self, record: type[R], **wanted: object) -> list[R]:
+        """The records whose data, model and quantity are those of `wanted`, one per seed."""
+
+    @property
+    @abstractmethod
+    def fits(self) -> list[dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, in the order of their names."""
+
+
 @dataclass(frozen=True)
-class StudyRun:
+class StudyRun(Measured):
     """`folder` holds results.json; `store` the steps."""
 
     folder: Path
@@ -87,6 +110,11 @@ class StudyRun:
             raise InputError(
                 "a stored result was written by another version of this package", got=error, fix="eigencode run again"
             ) from error
+
+    @property
+    def fits(self) -> list[dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, in the order of the study."""
+        return list(self.results["study"]["spectra"])
 
     def step(self, key: str) -> Path:
         """Folder of a step."""

@@ -4,12 +4,12 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.report.figures.style import DOUBLE, colours, label
-from eigencode.report.run import StudyRun
+from eigencode.report.run import Measured
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 
 
-def robustness(run: StudyRun, data: str) -> Figure | None:
+def robustness(run: Measured, data: str) -> Figure | None:
     """Columns are attacks.  Curves: mean over seeds and range; boxes: images of all seeds, whiskers 5 % to 95 %."""
     curves, sizes = run.quantities("curve"), run.quantities("critical")
     columns = max(len(curves), len(sizes))
@@ -33,7 +33,7 @@ def robustness(run: StudyRun, data: str) -> Figure | None:
     return figure
 
 
-def _curves(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _curves(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
     for model in run.models:
         found = run.load(Curve, data=data, model=model, quantity=name)
         if found:
@@ -45,7 +45,7 @@ def _curves(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -
     axes.set_ylim(-0.02, 1.02)
 
 
-def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _boxes(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
     for place, model in enumerate(run.models):
         found = run.load(CriticalSizes, data=data, model=model, quantity=name)
         sizes = torch.cat([torch.zeros(0, dtype=torch.float64), *(c.size for c in found)])

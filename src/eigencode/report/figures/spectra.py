@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from eigencode.base.errors import InputError
 from eigencode.report.figures.style import DATA, DOUBLE, colours, label
-from eigencode.report.run import StudyRun
+from eigencode.report.run import Measured
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 
 
-def spectra(run: StudyRun, data: str) -> Figure | None:
+def spectra(run: Measured, data: str) -> Figure | None:
     """One panel per spectrum of the study; thin lines are seeds, dashes the fit over its window."""
     names = run.quantities("spectrum")
     if not names:
@@ -20,7 +20,7 @@ def spectra(run: StudyRun, data: str) -> Figure | None:
     figure = Figure(figsize=(DOUBLE, 2.9))
     panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
     colour = {"data": DATA, **colours(run.models)}
-    settings = dict(zip(names, run.results["study"]["spectra"], strict=True))
+    settings = dict(zip(names, run.fits, strict=True))
     for axes, name in zip(panels, names, strict=True):
         for model in ("data", *run.models):
             found = run.load(Spectrum, data=data, model=model, quantity=name)

@@ -1,0 +1,153 @@
+"""`package.module:callable`: build a network from the code base it lives in."""
+
+import contextlib
+import importlib
+import inspect
+import pkgutil
+import sys
+import tomllib
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from eigencode.base.errors import InputError, nearest
+from eigencode.robustness.adapters.isolation import isolated
+
+FORM = "package.module:callable, e.g. mypackage.models:SmallCNN"
+
+
+def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
+    """The network that a function or class of somebody's own code returns, or that is named itself.
+
+    Args:
+        where: `package.module:callable`, importable (the command line adds the working directory to the path).
+        settings: keyword arguments of the callable.
+        seed: of the global random generators while it runs, so that an untrained network is the same every time;
+            they are as they were afterwards.
+
+    Returns:
+        The module; what `DataParallel` wraps, not the wrapper.  Whatever the code prints goes to standard error.
+
+    Raises:
+        InputError: cannot be imported, is not there, does not take these settings, fails, or is not an `nn.Module`.
+
+    >>> build("torch.nn:Linear", {"in_features": 2, "out_features": 3})
+    Linear(in_features=2, out_features=3, bias=True)
+    """
+    settings = dict(settings or {})
+    with contextlib.redirect_stdout(sys.stderr):
+        with isolated(seed):
+            factory = _found(where)
+        with isolated(seed):  # again: the import may have drawn numbers, but only the first time
+            net = factory if isinstance(factory, nn.Module) else _called(where, factory, settings)
+    if isinstance(factory, nn.Module) and settings:
+        raise InputError(f"{where} is a network already", got=f"settings {', '.join(settings)}", wanted="none")
+    if not isinstance(net, nn.Module):
+        raise InputError(
+            f"{where} does not give a network",
+            got=type(net).__name__,
+            wanted="an nn.Module",
+            fix="name the module class, or a function that returns the module alone",
+        )
+    while isinstance(net, nn.DataParallel):
+        net = net.module
+    return net
+
+
+def settings_of(words: Sequence[str]) -> dict[str, Any]:
+    """`["depth=3", "norm=batch"]` as keyword arguments; values are TOML, or plain text where they are not.
+
+    >>> settings_of(["depth=3", "widths=[8, 16]", "norm=batch"])
+    {'depth': 3, 'widths': [8, 16], 'norm': 'batch'}
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise InputError("not a setting of the network", got=word, wanted="name=value", fix="--arg depth=3")
+        try:
+            found[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _found(where: str) -> Any:
+    module_name, colon, path = where.partition(":")
+    if not colon or not path or not all(part.isidentifier() for part in module_name.split(".")):
+        stem = module_name.removesuffix(".py").strip("./").replace("/", ".")
+        fix = f"write {stem}:{path or 'NAME'}" if "/" in module_name or module_name.endswith(".py") else None
+        raise InputError("this does not name a network", got=where, wanted=FORM, fix=fix)
+    found: Any = _imported(module_name)
+    for part in path.split("."):
+        if not hasattr(found, part):
+            known = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+            raise InputError(
+                f"{module_name} has no {path}", got=where, wanted="something it defines", fix=nearest(part, known)
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise InputError(f"{where} cannot be called", got=type(found).__name__, wanted="a function or class")
+    return found
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name != missing and not name.startswith(f"{missing}."):
+            raise InputError(
+                f"{name} needs a module that is not installed",
+                got=missing,
+                wanted=f"everything {name} imports",
+                fix="use the environment in which the network was trained",
+            ) from error
+        parent = sys.modules.get(missing.rpartition(".")[0])
+        inside = list(getattr(parent, "__path__", sys.path[:1]))
+        near = [f"{parent.__name__}.{m.name}" if parent else m.name for m in pkgutil.iter_modules(inside)]
+        raise InputError(
+            f"there is no module {missing}",
+            got=name,
+            wanted=FORM,
+            fix=nearest(missing, near) if near else "start the command in the folder that holds the code",
+        ) from error
+    except Exception as error:  # somebody else's code may raise anything
+        raise _failed(f"{name} cannot be imported", error) from error
+
+
+def _called(where: str, factory: Any, settings: dict[str, Any]) -> Any:
+    signature = _signature(factory)
+    if signature is not None:
+        try:
+            signature.bind(**settings)
+        except TypeError as error:
+            unknown = [k for k in settings if k not in signature.parameters]
+            raise InputError(
+                f"{where} does not take these settings",
+                got=error,
+                wanted=f"{where.rpartition(':')[2]}{signature}",
+                fix=nearest(unknown[0], list(signature.parameters)) if unknown else "--arg name=value",
+            ) from None
+    try:
+        return factory(**settings)
+    except Exception as error:
+        raise _failed(f"{where} fails", error) from error
+
+
+def _signature(factory: Any) -> inspect.Signature | None:
+    try:
+        return inspect.signature(factory)
+    except (TypeError, ValueError):  # written in C
+        return None
+
+
+def _failed(what: str, error: Exception) -> InputError:
+    if isinstance(error, SyntaxError):
+        at = f"{error.filename}, line {error.lineno}"
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{frame.filename}, line {frame.lineno}"
+    return InputError(what, got=f"{type(error).__name__}: {error} ({at})", wanted="code that runs by itself")

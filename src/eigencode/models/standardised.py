@@ -1,0 +1,137 @@
+"""Somebody's network together with the scaling of images it was trained on, so that it takes pixels in [0, 1]."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError, nearest
+from eigencode.base.types import Images
+
+Channels = float | Sequence[float] | Tensor
+
+FIXED: dict[str, tuple[float, float]] = {"0-1": (0.0, 1.0), "-1-1": (0.5, 0.5), "0-255": (0.0, 1 / 255)}
+"""Scalings that do not depend on the images, (mean, std), by the range the network then sees."""
+
+EXPECTS = (*FIXED, "standardised")
+"""What a network may expect of its images; `standardised`: each channel with mean 0 and variance 1 over a data set."""
+
+
+class Standardised(nn.Module):
+    """`net` behind the layer x ↦ (x − mean) / std, channel by channel: pixels in [0, 1] in, logits out.
+
+    A normalisation belongs to the network, not to the images: only then are perturbations, distances and derivatives
+    those of the images themselves, with the box [0, 1] and the usual ε such as 8/255.  The places of `net` keep
+    their names.
+
+    Args:
+        net: any `nn.Module` that takes normalised images; shared, not copied.
+        mean, std: one number, or one per channel, in units of pixels in [0, 1].
+
+    Raises:
+        InputError: mean and std of different lengths, not finite, or std <= 0; in use, another number of channels.
+
+    >>> net = Standardised(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), mean=0.5, std=0.25)
+    >>> x = torch.rand(3, 1, 2, 2)
+    >>> bool((net(x) == net.net((x - 0.5) / 0.25)).all())
+    True
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, mean: Channels, std: Channels) -> None:
+        super().__init__()
+        given = [torch.as_tensor(v, dtype=torch.float64).flatten() for v in (mean, std)]
+        m, s = (v.expand(max(len(v) for v in given)) if len(v) == 1 else v for v in given)
+        fits = len(m) == len(s) and len(m) > 0
+        if not fits or not bool((torch.isfinite(m) & torch.isfinite(s)).all()) or not bool((s > 0).all()):
+            raise InputError(
+                "mean and std of the channels make no sense",
+                got=f"mean {given[0].tolist()}, std {given[1].tolist()}",
+                wanted="as many of one as of the other, finite, std > 0, for pixels in [0, 1]",
+                fix="e.g. mean 0.49,0.48,0.45 and std 0.25,0.24,0.26; divide by 255 if they are for pixels up to 255",
+            )
+        self.net = net
+        device = next((p.device for p in net.parameters()), torch.device("cpu"))
+        self.register_buffer("mean", m.float().reshape(-1, 1, 1).to(device), persistent=False)
+        self.register_buffer("std", s.float().reshape(-1, 1, 1).to(device), persistent=False)
+        self.train(net.training)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The places of `net` under their own names."""
+        inner: dict[str, str] = getattr(self.net, "places", {})
+        names = {name: name for name, _ in self.net.named_modules(remove_duplicate=False) if name}
+        return {name: f"net.{place}" for name, place in {**names, **inner}.items()}
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
+        if len(self.mean) not in (1, x.shape[1]):
+            raise InputError(
+                "mean and std have another number of channels than the images",
+                got=f"{len(self.mean)} numbers for {x.shape[1]} channels",
+                wanted=f"one number, or {x.shape[1]}",
+            )
+        return self.net((x - self.mean) / self.std)
+
+    def extra_repr(self) -> str:
+        return f"mean={_short(self.mean)}, std={_short(self.std)}"
+
+
+def as_expected(
+    net: nn.Module, expects: str, images: Images, mean: Channels | None = None, std: Channels | None = None
+) -> nn.Module:
+    """`net` behind the scaling it expects; `net` itself where it takes pixels in [0, 1].
+
+    Args:
+        net: takes whatever `expects` says.
+        expects: `"0-1"`, `"-1-1"` and `"0-255"` are ranges; `"standardised"` subtracts the mean and divides by the
+            standard deviation, channel by channel: those given, or those of `images`.
+        images: training images; looked at only for `"standardised"` without `mean` and `std`.
+        mean, std: of the channels; both or neither, and only with `"standardised"`.
+
+    >>> images = Images(torch.tensor([0.2, 0.4]).reshape(2, 1, 1, 1), torch.tensor([0, 1]))
+    >>> as_expected(nn.Flatten(), "standardised", images)(images.x).flatten()
+    tensor([-1.0000,  1.0000])
+    """
+    if expects not in EXPECTS:
+        raise InputError(
+            "unknown scaling of images", got=expects, wanted=", ".join(EXPECTS), fix=nearest(expects, EXPECTS)
+        )
+    if (mean is None) != (std is None):
+        raise InputError(
+            "mean without std, or std without mean", got=f"mean {mean}, std {std}", wanted="both or neither"
+        )
+    if mean is not None and std is not None:
+        if expects != "standardised":
+            raise InputError("mean and std contradict the scaling", got=expects, wanted="standardised")
+        return Standardised(net, mean, std)
+    if expects == "0-1":
+        return net
+    return Standardised(net, *(channel_moments(images) if expects == "standardised" else FIXED[expects]))
+
+
+def channel_moments(images: Images) -> tuple[Tensor, Tensor]:
+    """(mean, standard deviation with divisor N) of each channel over all images and pixels, in [0, 1], float64.
+
+    >>> channel_moments(Images(torch.tensor([0.2, 0.4]).reshape(2, 1, 1, 1), torch.tensor([0, 1])))[0]
+    tensor([0.3000], dtype=torch.float64)
+    """
+    channels = images.shape[0]
+    total, n = torch.zeros(channels, dtype=torch.float64), 0
+    for first in range(0, len(images), 1000):
+        x = images.pixels[first : first + 1000].cpu().double()
+        total, n = total + x.sum((0, 2, 3)), n + x.numel() // channels
+    mean = total / n
+    squares = torch.zeros(channels, dtype=torch.float64)
+    for first in range(0, len(images), 1000):
+        x = images.pixels[first : first + 1000].cpu().double()
+        squares += (x - mean[:, None, None]).square().sum((0, 2, 3))
+    scale = 255.0 if images.pixels.dtype == torch.uint8 else 1.0
+    return mean / scale, (squares / n).sqrt() / scale
+
+
+def _short(x: Tensor) -> str:
+    return ", ".join(f"{v:.4g}" for v in x.flatten().tolist())

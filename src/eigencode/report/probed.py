@@ -1,0 +1,60 @@
+"""The figures of a study for a single probed network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from eigencode.base.record import Record
+from eigencode.report.figures.robustness import robustness
+from eigencode.report.figures.spectra import spectra
+from eigencode.report.figures.style import save, style
+from eigencode.report.run import Measured
+from eigencode.study.probe.record import Probe
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, eq=False)
+class Probed(Measured):
+    """A probe as the figures of a study see it: one network, one seed, one spectrum."""
+
+    probe: Probe
+
+    @property
+    def models(self) -> list[str]:
+        """The one network."""
+        return [self.probe.model]
+
+    def quantities(self, kind: str) -> list[str]:
+        """The place of the spectrum; the attacks."""
+        named = {"spectrum": [self.probe.place], "critical": self.probe.critical, "curve": self.probe.curves}
+        return list(named.get(kind, []))
+
+    def load(self, record: type[R], **wanted: object) -> list[R]:
+        """The record of this kind and name, for the network itself."""
+        if wanted.get("model") != self.probe.model:
+            return []
+        held = (self.probe.spectrum, self.probe.critical, self.probe.curves)
+        named = [part.get(str(wanted["quantity"])) if isinstance(part, dict) else part for part in held]
+        return [part for part in named if isinstance(part, record)]
+
+    @property
+    def fits(self) -> list[dict[str, Any]]:
+        """The one fit."""
+        return [{"window": list(self.probe.window), "weights": self.probe.weights}]
+
+
+def draw_probe(probe: Probe, folder: Path | str) -> list[Path]:
+    """Write `spectra` and `robustness` (PNG and SVG) into a folder, made if it is not there; the files written.
+
+    The figures are those of a study: the spectrum with its power law, accuracy against ε, and the critical size of
+    every image.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with style():
+        for name, draw in (("spectra", spectra), ("robustness", robustness)):
+            figure = draw(Probed(probe), probe.data)
+            files += [] if figure is None else save(figure, folder / name)
+    return files

@@ -1,0 +1,310 @@
+"""`ec.probe`: the numbers are those of the measures called directly, and what cannot be measured is explained."""
+
+import dataclasses
+import json
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import own_network
+import pytest
+import torch
+from torch import nn
+
+import eigencode as ec
+from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.models import Standardised
+from eigencode.study.probe import measure
+
+FGSM = {"FGSM": ec.robustness.FGSM()}
+
+
+class Inside(nn.Module):
+    """A network inside somebody's module, its logits multiplied."""
+
+    def __init__(self, net: nn.Module, factor: float = 1.0) -> None:
+        super().__init__()
+        self.inner, self.factor = net, factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * self.inner(x)
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    folder = tmp_path_factory.mktemp("lab")
+    own_network.write(folder)
+    yield own_network.module(folder)
+    own_network.forget()
+
+
+@pytest.fixture(scope="module")
+def trained(nets: ModuleType) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Standardised(own_network.trained(nets), own_network.MEAN, own_network.STD)
+
+
+@pytest.fixture(scope="module")
+def test() -> ec.Images:
+    return ec.load("digits")[1]
+
+
+@pytest.fixture(scope="module")
+def found(trained: nn.Module, test: ec.Images) -> ec.Probe:
+    return ec.probe(trained, test, "fc1", images=20, window=(2, 20), points=5, seed=3)
+
+
+def quick(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> ec.Probe:
+    settings = {"images": 10, "attacks": FGSM, "points": 0, **more}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EigencodeWarning)  # read from the record
+        return ec.probe(net, test, place, **settings)
+
+
+def warned(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> str:
+    return "\n".join(quick(net, test, place, **more).warnings)
+
+
+def explained(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> str:
+    with pytest.raises(InputError) as error:
+        quick(net, test, place, **more)
+    return str(error.value)
+
+
+def test_the_numbers_are_those_of_the_measures(found: ec.Probe, trained: nn.Module, test: ec.Images) -> None:
+    code, same = ec.at(trained, "fc1"), {"rtol": 0, "atol": 0, "equal_nan": True}
+    spec = ec.spectrum(code, test.x, batch_size=250, seed=3)
+    torch.testing.assert_close(found.spectrum.eigenvalues, spec.eigenvalues, **same)
+    assert found.law == spec.power_law((2, 20))
+    assert found.alpha.interval == spec.power_law((2, 20)).interval
+    jacobian = ec.jacobian_norm(code, test.x[found.index], batch_size=250, seed=3)
+    torch.testing.assert_close(found.jacobian.value, jacobian.value, **same)
+    attacks = {
+        "noise": ec.robustness.Gaussian(),
+        "FGSM": ec.robustness.FGSM(),
+        "PGD L∞": ec.robustness.PGD(norm="linf", steps=20),
+        "PGD L2": ec.robustness.PGD(norm="l2", steps=20),
+    }
+    assert list(found.critical) == list(attacks)
+    for name, attack in attacks.items():
+        sizes = ec.robustness.critical_size(
+            trained, test, attack, "pixel", subset=found.index, check=False, seed=3, batch_size=250
+        )
+        assert found.critical[name].median == sizes.median
+        torch.testing.assert_close(found.critical[name].tensors(), sizes.tensors(), **same)
+        curve = ec.robustness.curve(
+            trained, test, attack, found.curves[name].eps, subset=found.index, check=False, seed=3, batch_size=250
+        )
+        torch.testing.assert_close(found.curves[name].tensors(), curve.tensors(), **same)
+    assert found.masking == ec.robustness.masking_checks(trained, test, subset=found.index, seed=3)
+
+
+def test_accuracy_is_that_of_evaluation_mode(found: ec.Probe, trained: nn.Module, test: ec.Images) -> None:
+    hits = ec.at(trained, "logits")(test.x).argmax(1) == test.y
+    assert found.accuracy.value == float(hits.double().mean()) > 0.7
+    assert found.accuracy.n == len(test)
+
+
+def test_the_network_is_left_as_it_was(nets: ModuleType, test: ec.Images, leaves_no_trace: Callable) -> None:
+    net = own_network.trained(nets)
+    net.bn.eval()
+    leaves_no_trace(net, test.x[:2], lambda: quick(net, test, "fc1", window=(2, 20)))
+
+
+def test_a_network_in_training_mode_is_measured_in_evaluation_mode(trained: nn.Module, test: ec.Images) -> None:
+    assert trained.training
+    evaluated = Standardised(trained.net, own_network.MEAN, own_network.STD).eval()
+    one, other = (quick(net, test, "fc1", window=(2, 20)) for net in (trained, evaluated))
+    trained.train()
+    assert one.json() == other.json()
+
+
+def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Module, test: ec.Images) -> None:
+    one, again, other = (quick(trained, test, "fc1", window=(2, 20), seed=s).index for s in (0, 0, 1))
+    assert one.tolist() == again.tolist() != other.tolist()
+    assert len(set(one.tolist())) == 10
+    everything = quick(trained, test[:30], "fc1", window=(2, 20), images=None).index
+    assert everything.tolist() == list(range(30))
+
+
+def test_the_record_survives_the_disk(found: ec.Probe, tmp_path: Path) -> None:
+    found.save(tmp_path / "kept")
+    back = ec.Probe.load(tmp_path / "kept")
+    torch.testing.assert_close(back.tensors(), found.tensors(), rtol=0, atol=0, equal_nan=True)
+    assert back.json() == found.json()
+    assert str(back) == str(found)
+    with pytest.raises(InputError, match="no probe here"):
+        ec.Probe.load(tmp_path)
+
+
+def test_table_json_html_and_dataset_say_the_same(found: ec.Probe) -> None:
+    content = json.loads(found.json())
+    assert content["critical"]["PGD L2"]["size"]["value"] == float(found.critical["PGD L2"].median)
+    assert content["alpha"]["value"] == found.law.alpha
+    assert content["jacobian"]["method"] == "exact"
+    assert content["participation_ratio"] == found.spectrum.participation_ratio
+    assert content["rankme"] == found.spectrum.rankme
+    low, middle, high = found.jacobian_quartiles
+    assert content["jacobian"]["quartiles"] == [low, high]
+    assert low < middle < high
+    for text in (str(found), found._repr_html_()):
+        for word in (str(found.alpha), str(found.critical["noise"].median), f"{middle:.4g}", "exact", "pixel", "ranks"):
+            assert word in text
+    assert found.to_dataset()["curves-1-FGSM/accuracy"].values.tolist() == content["curves"]["FGSM"]["accuracy"]
+
+
+def test_names_are_harmless(found: ec.Probe) -> None:
+    hostile = dataclasses.replace(found, model="<script>\x1b[31m", warnings=("<b>\x07",))
+    assert "<script>" not in hostile._repr_html_()
+    assert "<b>" not in hostile._repr_html_()
+    assert "\x1b" not in str(hostile)
+    assert "\x07" not in str(hostile)
+
+
+def test_a_network_with_huge_logits_is_said_to_hide_its_gradients(trained: nn.Module, test: ec.Images) -> None:
+    with pytest.warns(EigencodeWarning, match="gradients look masked.*logits are large"):
+        masked = ec.probe(Inside(trained, 1000.0), test, "logits", images=30, attacks=FGSM, points=0, window=(2, 8))
+    assert "! gradients look masked" in str(masked)
+    assert "masked" not in warned(trained, test, images=30, window=(2, 8))
+
+
+def test_an_input_without_its_normalisation_is_noticed(trained: nn.Module, test: ec.Images) -> None:
+    said = warned(trained.net, test, window=(2, 8))
+    assert "no better than always answering the most frequent class" in said
+    assert "normalised as in training" in said
+
+
+def test_the_scaling_that_would_be_right_is_found(trained: nn.Module, test: ec.Images) -> None:
+    wants_bytes = Standardised(trained, 0.0, 255.0).eval()
+    assert re.search("with --expects 0-255 it would be 0.[789]", warned(Inside(wants_bytes), test, window=(2, 8)))
+    assert not re.search(
+        "scaled|normalised", warned(Standardised(Inside(wants_bytes), 0.0, 1 / 255), test, window=(2, 8))
+    )
+
+
+def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, test: ec.Images) -> None:
+    assert "accuracy" not in warned(nets.SmallCNN(), test, window=(2, 8), trained=False)
+    assert "accuracy" in warned(nets.SmallCNN(), test, window=(2, 8))
+
+
+@pytest.mark.parametrize(
+    ("factory", "message", "fix"),
+    [
+        ("pair", r"a tuple of 0: (250, 10), 1: (250, 10)", "net(x)[0] alone"),
+        ("named", r"a dict of 'hidden': (250, 1), 'logits': (250, 10)", "net(x)['logits'] alone"),
+        ("softmaxed", "probabilities, not logits", "drop the last softmax"),
+        ("answers", "(250,) of int64", "before argmax"),
+        ("single", "(250, 1) of float32", "torch.stack"),
+        ("squeezed", "(10,) of float32", "one per class"),
+        ("maps", "(250, 10, 1, 1) of float32", "nn.Flatten()"),
+        ("undefined", "answers NaN or Inf", "scaled as in training"),
+        ("colour", "3 channels, by its first convolution", "--data"),
+        ("rows", "rows of 64 numbers", "nn.Sequential(nn.Flatten(), net)"),
+        ("large", "65 numbers per image", "--arg"),
+    ],
+)
+def test_what_cannot_be_measured_is_explained(
+    nets: ModuleType, test: ec.Images, factory: str, message: str, fix: str
+) -> None:
+    for net in (getattr(nets, factory)(), Standardised(getattr(nets, factory)(), 0.5, 0.5)):
+        said = explained(net, test)
+        assert message in said
+        assert fix in said
+        assert "Standardised" not in said
+
+
+def test_too_few_classes_and_weights_that_are_not_numbers_are_explained(nets: ModuleType, test: ec.Images) -> None:
+    assert "7 logits per image" in explained(nets.SmallCNN(classes=7), test)
+    net = nets.SmallCNN()
+    net.fc1.weight.data[0, 0] = math.nan
+    said = explained(net, test)
+    assert "fc1.weight hold NaN" in said
+    assert "load other weights" in said
+
+
+def test_the_shape_of_the_data_is_named(nets: ModuleType, test: ec.Images) -> None:
+    said = explained(nets.colour(), test)
+    assert "images of digits/test" in said
+    assert "(250, 1, 8, 8)" in said
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [("sigmoids", "look like sigmoids"), ("noisy", "random in evaluation mode"), ("mixing", "mixes the images")],
+)
+def test_what_must_be_known_is_warned_of(nets: ModuleType, test: ec.Images, factory: str, message: str) -> None:
+    assert message in warned(getattr(nets, factory)(), test, "net.fc1", window=(2, 20), trained=False)
+
+
+def test_more_outputs_than_classes_are_told(nets: ModuleType, test: ec.Images) -> None:
+    assert "12 outputs for 10 classes" in warned(nets.SmallCNN(classes=12), test, window=(2, 8), trained=False)
+
+
+def test_an_unknown_place_is_answered_with_the_nearest_of_their_own(trained: nn.Module, test: ec.Images) -> None:
+    said = explained(trained, test, "conv_1")
+    assert "SmallCNN has no place 'conv_1'" in said
+    assert "did you mean 'conv1'" in said
+
+
+def test_a_place_that_is_the_same_for_all_images_is_explained(nets: ModuleType, test: ec.Images) -> None:
+    assert "'conv1' is the same for all images" in explained(nets.dead(), test, "conv1", trained=False)
+
+
+def test_a_place_without_a_derivative_is_told(nets: ModuleType, test: ec.Images) -> None:
+    said = explained(nets.old(), test, "1", window=(2, 8), trained=False)
+    assert "'1' has no derivative with respect to the images" in said
+    assert "setup_context" in said
+    flat = warned(nets.Detached(), test, "side", window=(2, 8), trained=False)
+    assert "the Jacobian is zero for 10 of 10 images" in flat
+
+
+def test_windows(trained: nn.Module, test: ec.Images) -> None:
+    assert "does not fit" in explained(trained, test, "fc1", window=(11, 500))
+    usual = quick(trained, test, "fc1")
+    assert usual.law.window == (1, 12)
+    assert any("too few for ranks 11..500" in said for said in usual.warnings)
+    assert "1..12" in str(usual)
+
+
+def test_without_a_window_a_spectrum_too_short_for_any_has_no_alpha(test: ec.Images) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 10))
+    none = quick(net, test, "1", trained=False)
+    assert none.law is None
+    assert math.isnan(none.alpha.value)
+    assert any("no power law" in said for said in none.warnings)
+    assert json.loads(none.json())["alpha"]["value"] is None
+
+
+def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, test: ec.Images) -> None:
+    found = quick(trained, test, "conv1", window=(11, 300))
+    assert any("rounding errors" in said for said in found.warnings)
+    assert any("alpha has no interval" in said for said in found.warnings)
+    assert "nan" not in str(found)
+
+
+def test_a_wide_place_gets_fewer_images_and_says_so(
+    trained: nn.Module, test: ec.Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "NUMBERS", 100 * 24)
+    few = quick(trained, test, "fc1", window=(2, 20))
+    assert few.spectrum.n_samples == 100
+    assert any("that of 100 of 359 images" in said for said in few.warnings)
+
+
+def test_nothing_correct_is_no_error(test: ec.Images) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 11))
+    nn.init.zeros_(net[1].weight)
+    net[1].bias.data = torch.eye(11)[10]
+    net[1].weight.data[10] = 1.0
+    none = quick(net, test, "0", window=(2, 20), points=3, trained=False)
+    assert none.critical["FGSM"].n_correct == 0
+    assert json.loads(none.json())["critical"]["FGSM"]["size"]["value"] is None
+
+
+def test_not_a_module_and_too_few_images(trained: nn.Module, test: ec.Images, unchecked: None) -> None:
+    assert "an nn.Module" in explained(lambda x: x, test)
+    assert ">= 2" in explained(trained, test, images=1, window=(2, 8))
