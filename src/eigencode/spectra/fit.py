@@ -122,10 +122,10 @@ def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, err
         )
     elif math.isfinite(error) and abs(bias) > SMALL_CORRECTION * error:
         found.append(
-            f"{where}: the correction for finite sampling, {-bias:+.2g}, is {abs(bias) / error:.0f} standard errors; "
-            "take more samples"
+            f"{where}: the correction for finite sampling is more than {SMALL_CORRECTION:.0f} standard errors; take "
+            "more samples"
         )
     compared = compare(spectrum.logs, window, weights)
     if not compared.is_power_law:
-        found.append(f"α: {compared.verdict}")
+        found.append(f"{where}: not a power law, {compared.best} fits better")
     return found
