@@ -44,7 +44,7 @@ class FMN(MinimumNorm):
     norm: Norm = "linf"
     steps: int = 100
     gamma: float = 0.15
-    step: float = 2.0
+    step: float = 1.4
     loss: str = "scale_free"
 
     def __post_init__(self) -> None:
