@@ -44,10 +44,13 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: finish what is missing, print the table, write figures and the page."""
+    from dataclasses import asdict
+
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
     from eigencode.report.table import show
     from eigencode.study import Store, execute, plan
+    from eigencode.study.claims import verdicts
     from eigencode.study.provenance import provenance
     from eigencode.study.results import rows, write
 
@@ -57,8 +60,15 @@ def run(
         kept, owners = Store(store), _owners(cells)
         outcome = execute([c.step for c in cells], kept, workers, None if quiet else _watch(owners))
         folder = store / "reports" / chosen.name
-        more = {"provenance": provenance(), "seconds": _seconds(kept, cells)}
-        write(folder, chosen, cells, rows(chosen, cells, kept), more)
+        found = rows(chosen, cells, kept)
+        judged = [asdict(v) for v in verdicts(chosen, found)]
+        write(
+            folder,
+            chosen,
+            cells,
+            found,
+            {"claims": judged, "provenance": provenance(), "seconds": _seconds(kept, cells)},
+        )
         finished = StudyRun(folder, store)
         page = build(finished)
         if json_:

@@ -73,6 +73,8 @@ class StudyRun(Measured):
                 row |= {k: number(row[k]) for k in ("value", "low", "high")}
             for entry in found["summary"]:
                 entry |= {k: number(entry[k]) for k in ("mean", "spread")}
+            for claim in found.setdefault("claims", []):
+                claim |= {k: number(claim[k]) for k in ("value", "low", "high")}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "this results.json cannot be read", got=f"{path}: {error!r}", fix="eigencode run writes it anew"

@@ -22,6 +22,8 @@ def show(run: StudyRun, console: Console) -> None:
     for said, models in warnings.items():
         who = ", ".join(printable(m) for m in dict.fromkeys(models))
         console.print(Text(f"! {who}: {printable(said, 1000)}", style="yellow"))
+    if run.results["claims"]:
+        console.print(_claims(run))
 
 
 def _table(run: StudyRun, data: str) -> Table:
@@ -36,6 +38,21 @@ def _table(run: StudyRun, data: str) -> Table:
         texts = [model["cells"].get(q, {}).get("text", "") for q in quantities]
         table.add_row(Text(printable(model["name"])), *map(Text, texts))
     return table
+
+
+def _claims(run: StudyRun) -> Table:
+    table = Table(title="claims", title_justify="left")
+    for name in ("claim", "compared", "value", "95 %", "published", "verdict"):
+        table.add_column(name, overflow="fold")
+    for claim in run.results["claims"]:
+        cells = (claim["statement"], claim["compared"], *judged(claim), claim["published"], claim["verdict"])
+        table.add_row(*(Text(printable(cell, 300)) for cell in cells))
+    return table
+
+
+def judged(claim: dict[str, Any]) -> tuple[str, str]:
+    """The number a claim was judged by, and its interval over seeds (over images for a single seed)."""
+    return measured(claim["value"]), f"[{measured(claim['low'])}, {measured(claim['high'])}]"
 
 
 def _text(entry: dict[str, Any], seeds: int) -> str:

@@ -148,15 +148,20 @@ class Planted(Strict):
 
 
 class Claim(Strict):
-    """A statement about the summary, checked by comparing two of its numbers or one with a constant."""
+    """A statement about one quantity, judged by comparing models with one another or with a constant.
+
+    Either `model` with a `comparison` to an `other` model or a `value` ("within": value ± tolerance), or an `order` of
+    models from the largest to the smallest.  `published` is for the reader: what the publication says.
+    """
 
     statement: str
     quantity: str
-    model: str
-    comparison: Literal[">", "<", "within"]
+    model: str = ""
+    comparison: Literal[">", "<", "within"] = ">"
     other: str | None = None
     value: float | None = None
-    tolerance: float = 0.0
+    tolerance: float = Field(0.0, ge=0)
+    order: tuple[str, ...] = ()
     published: str = ""
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from eigencode.base.errors import StudyError, nearest
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
-from eigencode.study.config import CriticalMeasure, CurveMeasure, Model, Planted, SpectrumMeasure, Study, Supervised
+from eigencode.study.config import (
+    Claim,
+    CriticalMeasure,
+    CurveMeasure,
+    Model,
+    Planted,
+    SpectrumMeasure,
+    Study,
+    Supervised,
+)
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
@@ -177,6 +186,8 @@ def _check(study: Study) -> None:
     for s in study.spectra:
         if s.place not in PLACES:
             raise StudyError("spectra.place is unknown", got=s.place, fix=nearest(s.place, PLACES))
+    for claim in study.claims:
+        _check_claim(study, claim)
     several: dict[str, Sequence[object]] = {
         "seeds": study.seeds,
         "data": study.datasets,
@@ -198,6 +209,26 @@ def _check_supervised(label: str, plan: Supervised) -> None:
     if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
         got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
         raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)
+
+
+def _check_claim(study: Study, claim: Claim) -> None:
+    """A claim names what is measured, and says one thing."""
+    known = [ACCURACY, *map(spectrum_name, study.spectra), *map(critical_name, study.critical)]
+    if claim.quantity not in known:
+        fix = nearest(claim.quantity, known)
+        raise StudyError("a claim about what is not measured", got=claim.quantity, wanted=", ".join(known), fix=fix)
+    rows = [*study.models, DATA_ITSELF]
+    for name in (*claim.order, *(n for n in (claim.model, claim.other) if n)):
+        if name not in rows:
+            raise StudyError("a claim about an unknown model", got=name, fix=nearest(name, rows))
+    against = [claim.other is not None, claim.value is not None].count(True)
+    wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
+    if wrong or (claim.model and (against != 1 or (claim.comparison == "within" and claim.value is None))):
+        raise StudyError(
+            "a claim that cannot be judged",
+            got=claim.statement,
+            wanted="model with comparison and other or value; or an order of two models or more",
+        )
 
 
 def quantities(study: Study) -> list[str]:

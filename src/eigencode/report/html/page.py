@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from eigencode.base.text import printable
 from eigencode.report.run import StudyRun
-from eigencode.report.table import grid
+from eigencode.report.table import grid, judged
 
 
 def page(run: StudyRun, figures: dict[str, list[tuple[str, str, Path]]]) -> str:
@@ -21,4 +21,5 @@ def page(run: StudyRun, figures: dict[str, list[tuple[str, str, Path]]]) -> str:
         for data, listed in figures.items()
     }
     tables = {data: grid(run, data) for data in run.datasets}
-    return environment.get_template("page.html.j2").render(run=run, results=run.results, tables=tables, figures=shown)
+    template = environment.get_template("page.html.j2")
+    return template.render(run=run, results=run.results, tables=tables, figures=shown, judged=judged)
