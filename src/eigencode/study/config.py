@@ -131,6 +131,21 @@ class CurveMeasure(Strict):
     points: int = Field(100, ge=2)
 
 
+class LandscapeMeasure(Strict):
+    """Jacobian norm, prediction and confidence on a plane through test image `image`, or through three of them.
+
+    The plane depends on the image alone, so all models and seeds are seen on the same one.
+    """
+
+    name: str = ""
+    image: Annotated[int, Field(ge=0)] | tuple[int, int, int] = 0
+    place: str = "latent"
+    space: Literal["pixel", "unit"] = "unit"
+    radius: float = Field(20.0, gt=0)
+    relative: bool = False
+    points: int = Field(100, ge=2)
+
+
 class Planted(Strict):
     """Calibration of the interval of α: every kind × exponent × units × samples, fitted again and again.
 
@@ -179,6 +194,7 @@ class Study(Strict):
     spectra: tuple[SpectrumMeasure, ...] = ()
     critical: tuple[CriticalMeasure, ...] = ()
     curves: tuple[CurveMeasure, ...] = ()
+    landscapes: tuple[LandscapeMeasure, ...] = ()
     calibration: Planted | None = None
     receptive_fields: int = Field(0, ge=0)
     data_spectrum: bool = True

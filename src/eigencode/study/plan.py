@@ -12,6 +12,7 @@ from eigencode.study.config import (
     Claim,
     CriticalMeasure,
     CurveMeasure,
+    LandscapeMeasure,
     Model,
     Planted,
     SpectrumMeasure,
@@ -21,6 +22,7 @@ from eigencode.study.config import (
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
+from eigencode.study.steps.landscapes import LandscapeOf
 from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
 from eigencode.study.steps.trained import Trained
@@ -38,7 +40,7 @@ COVERAGE = "coverage"
 BLOCK = 20
 """Replicates per step of a calibration."""
 
-NO_NUMBER = ("curve", "widths")
+NO_NUMBER = ("curve", "widths", "landscape")
 """Kinds of cells that figures show and tables do not."""
 
 ACCURACY = "test accuracy"
@@ -138,6 +140,9 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
     for v in study.curves:
         settings_ = (v.space, v.images, v.eps, v.points)
         yield cell("curve", curve_name(v), CurveOf(images, net, seed, v.attack.model_dump(), *settings_))
+    for m in study.landscapes:
+        view = LandscapeOf(images, net, m.image, m.place, m.space, m.radius, m.relative, m.points)
+        yield cell("landscape", landscape_name(m), view)
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
@@ -168,6 +173,11 @@ def curve_name(measure: CurveMeasure) -> str:
     return measure.name or f"accuracy, {measure.attack.name}"
 
 
+def landscape_name(measure: LandscapeMeasure) -> str:
+    """What figures call these maps."""
+    return measure.name or f"plane through image {measure.image}"
+
+
 def _check(study: Study) -> None:
     """Names and settings that only the plugin folders know, places that no network has, names used twice."""
     for label, model in study.models.items():
@@ -183,9 +193,11 @@ def _check(study: Study) -> None:
             _check_supervised(label, model.supervised)
     for attack in [c.attack for c in study.critical] + [v.attack for v in study.curves]:
         make("robustness", attack)
-    for s in study.spectra:
-        if s.place not in PLACES:
-            raise StudyError("spectra.place is unknown", got=s.place, fix=nearest(s.place, PLACES))
+    for kind, place in [("spectra", s.place) for s in study.spectra] + [
+        ("landscapes", m.place) for m in study.landscapes
+    ]:
+        if place not in PLACES:
+            raise StudyError(f"{kind}.place is unknown", got=place, fix=nearest(place, PLACES))
     for claim in study.claims:
         _check_claim(study, claim)
     several: dict[str, Sequence[object]] = {
@@ -238,4 +250,5 @@ def quantities(study: Study) -> list[str]:
         *map(spectrum_name, study.spectra),
         *map(critical_name, study.critical),
         *map(curve_name, study.curves),
+        *map(landscape_name, study.landscapes),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from eigencode.report.figures.landscapes import landscapes
 from eigencode.report.figures.receptive_fields import receptive_fields
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
@@ -18,6 +19,7 @@ FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
     "widths": (widths, "Spectra of nested random sets of units"),
     "slopes": (slopes, "Local slopes of the spectra: a power law is a horizontal line"),
     "windows": (windows, "α over all windows of ranks; the cross is the window of the table"),
+    "landscapes": (landscapes, "Jacobian norm, predicted class and confidence on planes through test images"),
     "tradeoff": (tradeoff, "Test accuracy against median critical size"),
     "receptive_fields": (receptive_fields, "Weights of the locally trained units"),
 }
