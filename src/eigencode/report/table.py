@@ -1,5 +1,6 @@
 """The headline table of a study, for a terminal."""
 
+import re
 from typing import Any
 
 from rich.console import Console
@@ -15,15 +16,26 @@ def show(run: StudyRun, console: Console) -> None:
     """Print the table of every data set, and each warning once below it."""
     for data in run.datasets:
         console.print(_table(run, data))
-    warnings: dict[str, list[str]] = {}
-    for entry in run.results["summary"]:
-        for said in entry["warnings"]:
-            warnings.setdefault(said, []).append(entry["model"])
-    for said, models in warnings.items():
-        who = ", ".join(printable(m) for m in dict.fromkeys(models))
-        console.print(Text(f"! {who}: {printable(said, 1000)}", style="yellow"))
+    for line in warning_lines(run):
+        console.print(Text(line, style="yellow"))
     if run.results["claims"]:
         console.print(_claims(run))
+
+
+def warning_lines(run: StudyRun) -> list[str]:
+    """Every warning once, with the models it is about; those of one model that differ in a number only, once."""
+    said: dict[str, list[str]] = {}
+    for entry in run.results["summary"]:
+        for warning in entry["warnings"]:
+            said.setdefault(warning, []).append(entry["model"])
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for warning, models in said.items():
+        alike.setdefault((re.sub(r"\d+", "#", warning), *dict.fromkeys(models)), []).append(warning)
+    return [
+        f"! {', '.join(map(printable, models))}: {printable(same[0], 1000)}"
+        + (f" (and {len(same) - 1} more like it)" if len(same) > 1 else "")
+        for (_, *models), same in alike.items()
+    ]
 
 
 def _table(run: StudyRun, data: str) -> Table:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from hostile import NAMES, edit, renamed
@@ -10,7 +11,7 @@ from rich.console import Console
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun
 from eigencode.report.numbers import measured
-from eigencode.report.table import grid, show
+from eigencode.report.table import grid, show, warning_lines
 
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
@@ -40,8 +41,19 @@ def test_a_warning_stands_beside_its_numbers_and_once_below(run: StudyRun) -> No
             if entry["model"] not in said.setdefault(word, []):
                 said[word].append(entry["model"])
     assert any("the local layer has not converged" in w and models == ["KH"] for w, models in said.items())
-    lines = sorted(line for line in text.splitlines() if line.startswith("! "))
-    assert lines == sorted(f"! {', '.join(models)}: {w}" for w, models in said.items())
+    lines = [line for line in text.splitlines() if line.startswith("! ")]
+    more = [int(n) for line in lines for n in re.findall(r"\(and (\d+) more like it\)$", line)]
+    assert len(lines) + sum(more) == len(said)
+    for line in lines:
+        who, word = line[2:].split(": ", 1)
+        assert said[re.sub(r" \(and \d+ more like it\)$", "", word)] == who.split(", ")
+
+
+def test_warnings_that_differ_in_a_number_are_said_once(run: StudyRun) -> None:
+    entry = {"data": "digits", "quantity": "q", "mean": 1.0, "spread": None, "seeds": 1, "convention": ""}
+    words = {"A": ["3 of 9 never", "4 of 9 never", "other"], "B": ["5 of 9 never", "other"]}
+    edit(run, summary=[{**entry, "model": m, "warnings": w} for m, w in words.items()])
+    assert warning_lines(run) == ["! A: 3 of 9 never (and 1 more like it)", "! A, B: other", "! B: 5 of 9 never"]
 
 
 def test_missing_seeds_are_told(run: StudyRun) -> None:
