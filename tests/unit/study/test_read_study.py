@@ -8,6 +8,7 @@ from tiny import STUDY, write
 
 from eigencode.base.errors import StudyError
 from eigencode.study import read_study
+from eigencode.study.plan import plan
 from eigencode.study.read import study
 from eigencode.study.recipes.networks import RECIPES
 
@@ -161,3 +162,11 @@ def test_files_that_are_no_study(tmp_path: Path, content: bytes, says: str) -> N
 def test_a_missing_file(tmp_path: Path, where: str) -> None:
     with pytest.raises(StudyError, match="no such study file"):
         read_study(tmp_path / where)
+
+
+def test_the_study_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    (tmp_path / "a.toml").write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    found = read_study(tmp_path / "a.toml", ["data=digits"])
+    assert {c.kind for c in plan(found)} == {"accuracy", "spectrum", "widths", "critical", "curve", "landscape"}
+    assert len(found.claims) == 1
