@@ -38,7 +38,10 @@ def trained(data: str, kind: str) -> tuple[Network, Images]:
 
 
 def foolbox_pgd(net: Network, x: Tensor, y: Tensor, middle: float, norm: str, steps: int, count: int) -> Tensor:
-    """Smallest ε of a grid of `count` around `middle` at which foolbox's PGD succeeds, per image."""
+    """Smallest ε of a grid of `count` around `middle` at which foolbox's PGD succeeds, per image.
+
+    The grid is laid where the answer is known to lie, which is to foolbox's advantage.
+    """
     name = {"linf": "LinfPGD", "l2": "L2PGD", "l1": "L1PGD"}[norm]
     attack = getattr(foolbox.attacks, name)(steps=steps, rel_stepsize=2.5 / steps)
     grid = torch.logspace(math.log10(middle / 5), math.log10(middle * 5), count).tolist()
@@ -55,13 +58,14 @@ def test_pgd(data: str, kind: str, norm: str) -> None:
     net, test = trained(data, kind)
     ours = critical_size(net, test, PGD(norm=norm, steps=20), check=False)
     count = max(2, round(ours.gradients / len(test) / 20))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        theirs = foolbox_pgd(net, test.x, test.y, ours.median.value, norm, 20, count)
-    in_norm = torch.where(ours.censored, math.inf, ours.distance).median()
-    ratio = float(in_norm / theirs.double().median())
-    print(f"{data} {kind} PGD {norm}: {ratio:.3f}, {count} ε for foolbox")
-    assert ratio <= 1.02
+    in_norm = float(torch.where(ours.censored, math.inf, ours.distance).median())
+    for many in (count, 60):  # the same number of gradients, and ten times as many
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            theirs = foolbox_pgd(net, test.x, test.y, in_norm, norm, 20, many)
+        ratio = in_norm / float(theirs.double().median())
+        print(f"{data} {kind} PGD {norm}: {ratio:.3f}, {many} ε for foolbox")
+        assert ratio <= 1.02
 
 
 @pytest.mark.slow
