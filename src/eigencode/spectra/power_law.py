@@ -40,9 +40,16 @@ class PowerLaw(Record):
     method: str = "least squares"
     warnings: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The fit and, where there is an interval, the corrected exponent that the interval belongs to."""
         low, high = self.interval
-        return f"alpha = {self.alpha:.4g} [{low:.4g}, {high:.4g}], ranks {self.window[0]}..{self.window[1]}"
+        if math.isnan(low):
+            return f"{self.alpha:.4g}"
+        return f"{self.alpha:.4g}, corrected {self.alpha_corrected:.4g} [{low:.4g}, {high:.4g}]"
+
+    def __str__(self) -> str:
+        return f"alpha = {self.text}, ranks {self.window[0]}..{self.window[1]}"
 
 
 def ranks(window: Window, available: int) -> Tensor:

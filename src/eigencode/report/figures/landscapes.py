@@ -56,7 +56,8 @@ def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
             rows[0, column].set_title(label(model) if len(views) == 1 else f"{label(model)}\n{label(name)}")
         for line, (title, _, _) in zip(rows, scales, strict=True):
             drawn = [axes for axes in line if axes.get_visible()]
-            figure.colorbar(drawn[0].images[0], ax=list(line), label=title, shrink=0.8)
+            ticks = range(CLASSES.N) if title == "class" else None
+            figure.colorbar(drawn[0].images[0], ax=list(line), label=title, shrink=0.8, ticks=ticks)
     return figure
 
 

@@ -200,6 +200,8 @@ def _law(spec: Spectrum, window: Window | None, weights: Weights) -> tuple[Power
         doubts.append(
             f"the eigenvalues beyond rank {usable} are rounding errors, so alpha is theirs: end the window there"
         )
+    elif math.isfinite(law.interval[0]):
+        doubts += law.warnings
     return law, doubts
 
 

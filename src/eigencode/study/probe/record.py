@@ -84,7 +84,7 @@ class Probe(Record):
             ("accuracy", str(self.accuracy), f"{self.accuracy.n} images, 95 % Wilson"),
             (
                 f"alpha, {self.place}",
-                _with_interval(self.alpha),
+                self.law.text if self.law else "–",
                 f"ranks {self.window[0]}..{self.window[1]}, weights {self.weights}, 95 % over images"
                 if self.law
                 else "see below",
@@ -234,13 +234,6 @@ def _folder(kind: str, number: int, name: str) -> str:
     """`critical-3-PGD-L2`: no two alike, whatever the attacks are called."""
     plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.replace("∞", "inf"))
     return f"{kind}-{number}-{plain[:40]}"
-
-
-def _with_interval(estimate: Estimate) -> str:
-    """The number, with its interval if it has one."""
-    if math.isnan(estimate.value):
-        return "–"
-    return f"{estimate.value:.4g}" if math.isnan(estimate.low) else str(estimate)
 
 
 def _meaning(sizes: CriticalSizes) -> str:
