@@ -151,8 +151,9 @@ def test_table_json_html_and_dataset_say_the_same(found: ec.Probe) -> None:
     low, middle, high = found.jacobian_quartiles
     assert content["jacobian"]["quartiles"] == [low, high]
     assert low < middle < high
+    assert found.law is not None
     for text in (str(found), found._repr_html_()):
-        for word in (str(found.alpha), str(found.critical["noise"].median), f"{middle:.4g}", "exact", "pixel", "ranks"):
+        for word in (found.law.text, str(found.critical["noise"].median), f"{middle:.4g}", "exact", "pixel", "ranks"):
             assert word in text
     assert found.to_dataset()["curves-1-FGSM/accuracy"].values.tolist() == content["curves"]["FGSM"]["accuracy"]
 
