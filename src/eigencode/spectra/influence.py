@@ -69,7 +69,9 @@ def sampling(
     direct = influence[: count * size].reshape(count, size, top).mean(1)
     mixed, bias = direct, direct.new_full((top,), torch.nan)
     if n > top + 1 and len(z) > top + 1 and top >= 8:
-        found = population(eigenvalues[:top], _whitened(scores), n, stream(seed, "resampling"))
+        found = population(
+            eigenvalues[:top], _whitened(scores / eigenvalues[:top].sqrt()), n, stream(seed, "resampling")
+        )
         mixed = direct @ found.mixing.T @ found.response.T
         direct = direct @ found.response.T
         bias = found.bias
@@ -77,7 +79,8 @@ def sampling(
 
 
 def _whitened(scores: Tensor) -> Tensor:
-    """Orthonormal columns spanning the centred scores, leading directions first."""
+    """Orthonormal columns spanning the centred scores, leading directions first; scores of about unit variance, so that
+    the factorisation works however steep the spectrum is."""
     centred = scores - scores.mean(0)
     factor = torch.linalg.cholesky(centred.T @ centred)
     white: Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False).T

@@ -192,3 +192,12 @@ def test_what_a_fit_warns_of() -> None:
     assert math.isnan(law.interval[0])
     assert isinstance(rounded.window_map(), WindowMap)
     assert int(rounded.window_map().n_max.max()) <= 30
+
+
+@pytest.mark.parametrize("alpha", [6.0, 7.5, 9.0])
+def test_eigenvalues_down_to_the_rounding_of_float64_have_an_interval(alpha: float) -> None:
+    spec = spectrum(PlantedCode.of(120, alpha, "gaussian").sample(2000, seed=1))
+    last = len(spec.logs.values)
+    assert last == 120 or float(spec.eigenvalues[last - 1] / spec.eigenvalues[0]) < 1e-13
+    law = spec.power_law((5, 40))
+    assert abs(law.alpha_corrected - alpha) < 4 * law.standard_error
