@@ -20,7 +20,11 @@ DRAWS = 200
 """Draws behind the interval of a robust slope: its standard error is known to 5 %."""
 
 CORRECTION_ERROR = 0.1
-"""Standard error of the correction for finite sampling, as a share of it: what the calibration study leaves of it."""
+"""Standard error of the correction for finite sampling, as a share of it.
+
+A working figure: on planted rectified codes with two samples per unit the correction was off by 10 to 17 % of itself,
+on Gaussian ones by less than 1 % (ten samples each).  The calibration study has not been run to the end.
+"""
 
 SMALL_CORRECTION = 5.0
 """A correction for finite sampling of more standard errors than this is said."""

@@ -49,39 +49,39 @@ def trained(nets: ModuleType) -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def test() -> ec.Images:
+def held_out() -> ec.Images:
     return ec.load("digits")[1]
 
 
 @pytest.fixture(scope="module")
-def found(trained: nn.Module, test: ec.Images) -> ec.Probe:
-    return ec.probe(trained, test, "fc1", images=20, window=(2, 20), points=5, seed=3)
+def found(trained: nn.Module, held_out: ec.Images) -> ec.Probe:
+    return ec.probe(trained, held_out, "fc1", images=20, window=(2, 20), points=5, seed=3)
 
 
-def quick(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> ec.Probe:
+def quick(net: nn.Module, held_out: ec.Images, place: str = "logits", **more: object) -> ec.Probe:
     settings = {"images": 10, "attacks": FGSM, "points": 0, **more}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EigencodeWarning)  # read from the record
-        return ec.probe(net, test, place, **settings)
+        return ec.probe(net, held_out, place, **settings)
 
 
-def warned(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> str:
-    return "\n".join(quick(net, test, place, **more).warnings)
+def warned(net: nn.Module, held_out: ec.Images, place: str = "logits", **more: object) -> str:
+    return "\n".join(quick(net, held_out, place, **more).warnings)
 
 
-def explained(net: nn.Module, test: ec.Images, place: str = "logits", **more: object) -> str:
+def explained(net: nn.Module, held_out: ec.Images, place: str = "logits", **more: object) -> str:
     with pytest.raises(InputError) as error:
-        quick(net, test, place, **more)
+        quick(net, held_out, place, **more)
     return str(error.value)
 
 
-def test_the_numbers_are_those_of_the_measures(found: ec.Probe, trained: nn.Module, test: ec.Images) -> None:
+def test_the_numbers_are_those_of_the_measures(found: ec.Probe, trained: nn.Module, held_out: ec.Images) -> None:
     code, same = ec.at(trained, "fc1"), {"rtol": 0, "atol": 0, "equal_nan": True}
-    spec = ec.spectrum(code, test.x, batch_size=250, seed=3)
+    spec = ec.spectrum(code, held_out.x, batch_size=250, seed=3)
     torch.testing.assert_close(found.spectrum.eigenvalues, spec.eigenvalues, **same)
     assert found.law == spec.power_law((2, 20))
     assert found.alpha.interval == spec.power_law((2, 20)).interval
-    jacobian = ec.jacobian_norm(code, test.x[found.index], batch_size=250, seed=3)
+    jacobian = ec.jacobian_norm(code, held_out.x[found.index], batch_size=250, seed=3)
     torch.testing.assert_close(found.jacobian.value, jacobian.value, **same)
     attacks = {
         "noise": ec.robustness.Gaussian(),
@@ -92,42 +92,42 @@ def test_the_numbers_are_those_of_the_measures(found: ec.Probe, trained: nn.Modu
     assert list(found.critical) == list(attacks)
     for name, attack in attacks.items():
         sizes = ec.robustness.critical_size(
-            trained, test, attack, "pixel", subset=found.index, check=False, seed=3, batch_size=250
+            trained, held_out, attack, "pixel", subset=found.index, check=False, seed=3, batch_size=250
         )
         assert found.critical[name].median == sizes.median
         torch.testing.assert_close(found.critical[name].tensors(), sizes.tensors(), **same)
         curve = ec.robustness.curve(
-            trained, test, attack, found.curves[name].eps, subset=found.index, check=False, seed=3, batch_size=250
+            trained, held_out, attack, found.curves[name].eps, subset=found.index, check=False, seed=3, batch_size=250
         )
         torch.testing.assert_close(found.curves[name].tensors(), curve.tensors(), **same)
-    assert found.masking == ec.robustness.masking_checks(trained, test, subset=found.index, seed=3)
+    assert found.masking == ec.robustness.masking_checks(trained, held_out, subset=found.index, seed=3)
 
 
-def test_accuracy_is_that_of_evaluation_mode(found: ec.Probe, trained: nn.Module, test: ec.Images) -> None:
-    hits = ec.at(trained, "logits")(test.x).argmax(1) == test.y
+def test_accuracy_is_that_of_evaluation_mode(found: ec.Probe, trained: nn.Module, held_out: ec.Images) -> None:
+    hits = ec.at(trained, "logits")(held_out.x).argmax(1) == held_out.y
     assert found.accuracy.value == float(hits.double().mean()) > 0.7
-    assert found.accuracy.n == len(test)
+    assert found.accuracy.n == len(held_out)
 
 
-def test_the_network_is_left_as_it_was(nets: ModuleType, test: ec.Images, leaves_no_trace: Callable) -> None:
+def test_the_network_is_left_as_it_was(nets: ModuleType, held_out: ec.Images, leaves_no_trace: Callable) -> None:
     net = own_network.trained(nets)
     net.bn.eval()
-    leaves_no_trace(net, test.x[:2], lambda: quick(net, test, "fc1", window=(2, 20)))
+    leaves_no_trace(net, held_out.x[:2], lambda: quick(net, held_out, "fc1", window=(2, 20)))
 
 
-def test_a_network_in_training_mode_is_measured_in_evaluation_mode(trained: nn.Module, test: ec.Images) -> None:
+def test_a_network_in_training_mode_is_measured_in_evaluation_mode(trained: nn.Module, held_out: ec.Images) -> None:
     assert trained.training
     evaluated = Standardised(trained.net, own_network.MEAN, own_network.STD).eval()
-    one, other = (quick(net, test, "fc1", window=(2, 20)) for net in (trained, evaluated))
+    one, other = (quick(net, held_out, "fc1", window=(2, 20)) for net in (trained, evaluated))
     trained.train()
     assert one.json() == other.json()
 
 
-def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Module, test: ec.Images) -> None:
-    one, again, other = (quick(trained, test, "fc1", window=(2, 20), seed=s).index for s in (0, 0, 1))
+def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Module, held_out: ec.Images) -> None:
+    one, again, other = (quick(trained, held_out, "fc1", window=(2, 20), seed=s).index for s in (0, 0, 1))
     assert one.tolist() == again.tolist() != other.tolist()
     assert len(set(one.tolist())) == 10
-    everything = quick(trained, test[:30], "fc1", window=(2, 20), images=None).index
+    everything = quick(trained, held_out[:30], "fc1", window=(2, 20), images=None).index
     assert everything.tolist() == list(range(30))
 
 
@@ -166,30 +166,30 @@ def test_names_are_harmless(found: ec.Probe) -> None:
     assert "\x07" not in str(hostile)
 
 
-def test_a_network_with_huge_logits_is_said_to_hide_its_gradients(trained: nn.Module, test: ec.Images) -> None:
+def test_a_network_with_huge_logits_is_said_to_hide_its_gradients(trained: nn.Module, held_out: ec.Images) -> None:
     with pytest.warns(EigencodeWarning, match="gradients look masked.*logits are large"):
-        masked = ec.probe(Inside(trained, 1000.0), test, "logits", images=30, attacks=FGSM, points=0, window=(2, 8))
+        masked = ec.probe(Inside(trained, 1000.0), held_out, "logits", images=30, attacks=FGSM, points=0, window=(2, 8))
     assert "! gradients look masked" in str(masked)
-    assert "masked" not in warned(trained, test, images=30, window=(2, 8))
+    assert "masked" not in warned(trained, held_out, images=30, window=(2, 8))
 
 
-def test_an_input_without_its_normalisation_is_noticed(trained: nn.Module, test: ec.Images) -> None:
-    said = warned(trained.net, test, window=(2, 8))
+def test_an_input_without_its_normalisation_is_noticed(trained: nn.Module, held_out: ec.Images) -> None:
+    said = warned(trained.net, held_out, window=(2, 8))
     assert "no better than always answering the most frequent class" in said
     assert "normalised as in training" in said
 
 
-def test_the_scaling_that_would_be_right_is_found(trained: nn.Module, test: ec.Images) -> None:
+def test_the_scaling_that_would_be_right_is_found(trained: nn.Module, held_out: ec.Images) -> None:
     wants_bytes = Standardised(trained, 0.0, 255.0).eval()
-    assert re.search("with --expects 0-255 it would be 0.[789]", warned(Inside(wants_bytes), test, window=(2, 8)))
+    assert re.search("with --expects 0-255 it would be 0.[789]", warned(Inside(wants_bytes), held_out, window=(2, 8)))
     assert not re.search(
-        "scaled|normalised", warned(Standardised(Inside(wants_bytes), 0.0, 1 / 255), test, window=(2, 8))
+        "scaled|normalised", warned(Standardised(Inside(wants_bytes), 0.0, 1 / 255), held_out, window=(2, 8))
     )
 
 
-def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, test: ec.Images) -> None:
-    assert "accuracy" not in warned(nets.SmallCNN(), test, window=(2, 8), trained=False)
-    assert "accuracy" in warned(nets.SmallCNN(), test, window=(2, 8))
+def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, held_out: ec.Images) -> None:
+    assert "accuracy" not in warned(nets.SmallCNN(), held_out, window=(2, 8), trained=False)
+    assert "accuracy" in warned(nets.SmallCNN(), held_out, window=(2, 8))
 
 
 @pytest.mark.parametrize(
@@ -209,26 +209,26 @@ def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, t
     ],
 )
 def test_what_cannot_be_measured_is_explained(
-    nets: ModuleType, test: ec.Images, factory: str, message: str, fix: str
+    nets: ModuleType, held_out: ec.Images, factory: str, message: str, fix: str
 ) -> None:
     for net in (getattr(nets, factory)(), Standardised(getattr(nets, factory)(), 0.5, 0.5)):
-        said = explained(net, test)
+        said = explained(net, held_out)
         assert message in said
         assert fix in said
         assert "Standardised" not in said
 
 
-def test_too_few_classes_and_weights_that_are_not_numbers_are_explained(nets: ModuleType, test: ec.Images) -> None:
-    assert "7 logits per image" in explained(nets.SmallCNN(classes=7), test)
+def test_too_few_classes_and_weights_that_are_not_numbers_are_explained(nets: ModuleType, held_out: ec.Images) -> None:
+    assert "7 logits per image" in explained(nets.SmallCNN(classes=7), held_out)
     net = nets.SmallCNN()
     net.fc1.weight.data[0, 0] = math.nan
-    said = explained(net, test)
+    said = explained(net, held_out)
     assert "fc1.weight hold NaN" in said
     assert "load other weights" in said
 
 
-def test_the_shape_of_the_data_is_named(nets: ModuleType, test: ec.Images) -> None:
-    said = explained(nets.colour(), test)
+def test_the_shape_of_the_data_is_named(nets: ModuleType, held_out: ec.Images) -> None:
+    said = explained(nets.colour(), held_out)
     assert "images of digits/test" in said
     assert "(250, 1, 8, 8)" in said
 
@@ -237,75 +237,75 @@ def test_the_shape_of_the_data_is_named(nets: ModuleType, test: ec.Images) -> No
     ("factory", "message"),
     [("sigmoids", "look like sigmoids"), ("noisy", "random in evaluation mode"), ("mixing", "mixes the images")],
 )
-def test_what_must_be_known_is_warned_of(nets: ModuleType, test: ec.Images, factory: str, message: str) -> None:
-    assert message in warned(getattr(nets, factory)(), test, "net.fc1", window=(2, 20), trained=False)
+def test_what_must_be_known_is_warned_of(nets: ModuleType, held_out: ec.Images, factory: str, message: str) -> None:
+    assert message in warned(getattr(nets, factory)(), held_out, "net.fc1", window=(2, 20), trained=False)
 
 
-def test_more_outputs_than_classes_are_told(nets: ModuleType, test: ec.Images) -> None:
-    assert "12 outputs for 10 classes" in warned(nets.SmallCNN(classes=12), test, window=(2, 8), trained=False)
+def test_more_outputs_than_classes_are_told(nets: ModuleType, held_out: ec.Images) -> None:
+    assert "12 outputs for 10 classes" in warned(nets.SmallCNN(classes=12), held_out, window=(2, 8), trained=False)
 
 
-def test_an_unknown_place_is_answered_with_the_nearest_of_their_own(trained: nn.Module, test: ec.Images) -> None:
-    said = explained(trained, test, "conv_1")
+def test_an_unknown_place_is_answered_with_the_nearest_of_their_own(trained: nn.Module, held_out: ec.Images) -> None:
+    said = explained(trained, held_out, "conv_1")
     assert "SmallCNN has no place 'conv_1'" in said
     assert "did you mean 'conv1'" in said
 
 
-def test_a_place_that_is_the_same_for_all_images_is_explained(nets: ModuleType, test: ec.Images) -> None:
-    assert "'conv1' is the same for all images" in explained(nets.dead(), test, "conv1", trained=False)
+def test_a_place_that_is_the_same_for_all_images_is_explained(nets: ModuleType, held_out: ec.Images) -> None:
+    assert "'conv1' is the same for all images" in explained(nets.dead(), held_out, "conv1", trained=False)
 
 
-def test_a_place_without_a_derivative_is_told(nets: ModuleType, test: ec.Images) -> None:
-    said = explained(nets.old(), test, "1", window=(2, 8), trained=False)
+def test_a_place_without_a_derivative_is_told(nets: ModuleType, held_out: ec.Images) -> None:
+    said = explained(nets.old(), held_out, "1", window=(2, 8), trained=False)
     assert "'1' has no derivative with respect to the images" in said
     assert "setup_context" in said
-    flat = warned(nets.Detached(), test, "side", window=(2, 8), trained=False)
+    flat = warned(nets.Detached(), held_out, "side", window=(2, 8), trained=False)
     assert "the Jacobian is zero for 10 of 10 images" in flat
 
 
-def test_windows(trained: nn.Module, test: ec.Images) -> None:
-    assert "does not fit" in explained(trained, test, "fc1", window=(11, 500))
-    usual = quick(trained, test, "fc1")
+def test_windows(trained: nn.Module, held_out: ec.Images) -> None:
+    assert "does not fit" in explained(trained, held_out, "fc1", window=(11, 500))
+    usual = quick(trained, held_out, "fc1")
     assert usual.law.window == (1, 12)
     assert any("too few for ranks 11..500" in said for said in usual.warnings)
     assert "1..12" in str(usual)
 
 
-def test_without_a_window_a_spectrum_too_short_for_any_has_no_alpha(test: ec.Images) -> None:
+def test_without_a_window_a_spectrum_too_short_for_any_has_no_alpha(held_out: ec.Images) -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 10))
-    none = quick(net, test, "1", trained=False)
+    none = quick(net, held_out, "1", trained=False)
     assert none.law is None
     assert math.isnan(none.alpha.value)
     assert any("no power law" in said for said in none.warnings)
     assert json.loads(none.json())["alpha"]["value"] is None
 
 
-def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, test: ec.Images) -> None:
-    found = quick(trained, test, "conv1", window=(11, 300))
+def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, held_out: ec.Images) -> None:
+    found = quick(trained, held_out, "conv1", window=(11, 300))
     assert any("rounding errors" in said for said in found.warnings)
     assert any("alpha has no interval" in said for said in found.warnings)
     assert "nan" not in str(found)
 
 
 def test_a_wide_place_gets_fewer_images_and_says_so(
-    trained: nn.Module, test: ec.Images, monkeypatch: pytest.MonkeyPatch
+    trained: nn.Module, held_out: ec.Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "NUMBERS", 100 * 24)
-    few = quick(trained, test, "fc1", window=(2, 20))
+    few = quick(trained, held_out, "fc1", window=(2, 20))
     assert few.spectrum.n_samples == 100
     assert any("that of 100 of 359 images" in said for said in few.warnings)
 
 
-def test_nothing_correct_is_no_error(test: ec.Images) -> None:
+def test_nothing_correct_is_no_error(held_out: ec.Images) -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 11))
     nn.init.zeros_(net[1].weight)
     net[1].bias.data = torch.eye(11)[10]
     net[1].weight.data[10] = 1.0
-    none = quick(net, test, "0", window=(2, 20), points=3, trained=False)
+    none = quick(net, held_out, "0", window=(2, 20), points=3, trained=False)
     assert none.critical["FGSM"].n_correct == 0
     assert json.loads(none.json())["critical"]["FGSM"]["size"]["value"] is None
 
 
-def test_not_a_module_and_too_few_images(trained: nn.Module, test: ec.Images, unchecked: None) -> None:
-    assert "an nn.Module" in explained(lambda x: x, test)
-    assert ">= 2" in explained(trained, test, images=1, window=(2, 8))
+def test_not_a_module_and_too_few_images(trained: nn.Module, held_out: ec.Images, unchecked: None) -> None:
+    assert "an nn.Module" in explained(lambda x: x, held_out)
+    assert ">= 2" in explained(trained, held_out, images=1, window=(2, 8))
