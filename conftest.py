@@ -28,6 +28,14 @@ def unchecked() -> Iterator[None]:
 
 
 @pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer pixels, for tests that build figures but do not look at them."""
+    from eigencode.report.figures.style import SETTINGS
+
+    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
+
+
+@pytest.fixture
 def rng() -> torch.Generator:
     """A generator of the test's own."""
     return torch.Generator().manual_seed(0)

@@ -10,12 +10,11 @@ from pathlib import Path
 import own_network
 import pytest
 import torch
+from command import inside
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import eigencode as ec
-from eigencode.cli import app
-from eigencode.report.figures.style import SETTINGS
 
 SCALED = ["--mean", own_network.MEAN, "--std", own_network.STD]
 TINY = ["--data", "digits", "--images", 6, "--window", "2:20"]
@@ -41,17 +40,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def probe(lab: Path, monkeypatch: pytest.MonkeyPatch):
+def probe(lab: Path, coarse: None, monkeypatch: pytest.MonkeyPatch):
     """The command, started in the folder of the code base."""
     monkeypatch.chdir(lab)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
 
     def run(*words: object) -> Result:
-        result = CliRunner().invoke(app, ["probe", *map(str, words)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        return inside("probe", *words)
 
     return run
 
@@ -80,7 +75,7 @@ def test_table_figures_and_arrays(probe, by_hand: ec.Probe, tmp_path: Path) -> N
         assert f"critical size, {attack}" in done.stdout
     assert "every channel is scaled to (x - mean) / std with mean -2 and std 0.1" in done.stdout
     assert "forward" not in done.stdout
-    names = {f"{name}.{kind}" for name in ("spectra", "robustness") for kind in ("png", "svg")}
+    names = {f"{name}.{kind}" for name in ("spectra", "slopes", "windows", "robustness") for kind in ("png", "svg")}
     assert names < {p.name for p in out.iterdir()}
     kept = ec.Probe.load(out)
     assert str(kept) in done.stdout

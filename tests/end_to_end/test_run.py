@@ -11,12 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from command import inside
 from tiny import tree, write
-from typer.testing import CliRunner, Result
 
 from eigencode.base.errors import TrainingError
-from eigencode.cli import app
-from eigencode.report.figures.style import SETTINGS
 from eigencode.study.steps import measures, trained
 
 FIGURES = ("receptive_fields", "robustness", "slopes", "spectra", "tradeoff", "windows")
@@ -32,14 +30,6 @@ def outside(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=ENVIRONMENT)
 
 
-def inside(*words: str | Path) -> Result:
-    """The command in this process, which saves the time of starting one."""
-    result = CliRunner().invoke(app, list(map(str, words)))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study, its finished store, and what the first run printed."""
@@ -48,12 +38,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = outside("run", study, "--store", folder / "store")
     (folder / "first.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
     return folder
-
-
-@pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer pixels: figures are built but not looked at."""
-    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
 
 
 @pytest.fixture

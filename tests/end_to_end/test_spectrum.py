@@ -6,20 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import inside
 from recorded import write_stringer
 from scipy.io import savemat
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from eigencode.cli import app
 from eigencode.data import PlantedCode, planted_codes
-from eigencode.report.figures.style import SETTINGS
 
 
 def run(*words: str | Path) -> Result:
-    result = CliRunner().invoke(app, ["spectrum", *map(str, words)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+    return inside("spectrum", *words)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +40,12 @@ def test_a_planted_exponent_lies_in_its_interval(home: Path) -> None:
     assert high - low < 0.1
     assert (found["kind"], found["stimuli"], found["units"], found["window"]) == ("covariance", 2000, 100, [5, 50])
     table = run(home / "one.npy", "--window", "5:50", "--weights", "uniform").stdout
-    for word in ("one.npy: array", f"{found['alpha']:.4g} [{low:.4g}, {high:.4g}]", "participation ratio", "RankMe"):
+    for word in (
+        "one.npy: array",
+        f"corrected {found['alpha_corrected']:.4g} [{low:.4g}, {high:.4g}]",
+        "participation ratio",
+        "RankMe",
+    ):
         assert word in table
     assert "! one repeat" in table
 
@@ -100,8 +101,8 @@ def test_the_layout_of_stringer_from_file_to_table(tmp_path: Path) -> None:
     assert abs(found["alpha"] - 1) < 0.1
 
 
+@pytest.mark.usefixtures("coarse")
 def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
     words = [home / "two.mat", "--window", "2:25", "--out", tmp_path / "out"]
     assert run(*words).exit_code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [

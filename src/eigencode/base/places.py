@@ -48,8 +48,9 @@ def at(module: nn.Module, place: str, space: Space = "pixel") -> Code:
     Args:
         module: any `nn.Module`.
         place: `"logits"` (the output), `"input"` (what enters the first trained layer: the images after the
-            module's own `norm` child, if it has one), a name in the module's `places` dictionary (the networks of
-            this package know `"encoder"` and `"latent"`), or any dotted submodule name such as `"layer2.0.conv1"`.
+            module's own `norm` child, if it has one that comes first), a name in the module's `places` dictionary (the
+            networks of this package know `"encoder"` and `"latent"`), or any dotted submodule name such as
+            `"layer2.0.conv1"`.
             A submodule that runs more than once is read at its first call.
         space: `"pixel"`: a function of images in [0, 1] (default).  `"unit"`: the same as a function of
             `net.norm(x)`, the space of arXiv 2405.00679; needs a child called `norm`, which is then skipped.
@@ -119,12 +120,30 @@ class _Found(Exception):
 def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
     """Run the module up to `place`, skipping `norm` in unit space."""
     target = _resolve(module, place)
-    if place == "input":
-        norm = getattr(module, "norm", None)
-        return x if space == "unit" or not isinstance(norm, nn.Module) else norm(x)
+    norm = getattr(module, "norm", None)
+    if place == "input" and (space == "unit" or not isinstance(norm, nn.Module)):
+        return x
+
+    def skip(norm: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if args[0] is not x:
+            raise InputError(
+                f"{type(module).__name__} has no unit space",
+                got="a child called 'norm' that does not see the images themselves",
+                wanted="a module whose child `norm` scales images to unit norm before anything else",
+                fix="measure in pixel space",
+            )
+        return x
+
+    def stop_if_first(norm: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if args[0] is x:
+            raise _Found(_tensor(output))
+
     handles = []
     if space == "unit":
-        handles.append(_norm_of(module).register_forward_hook(_give_input))
+        handles.append(_norm_of(module).register_forward_hook(skip))
+    elif place == "input":
+        assert isinstance(norm, nn.Module)
+        handles.append(norm.register_forward_hook(stop_if_first))
     if target is not None:
         handles.append(target.register_forward_hook(_stop))
     try:
@@ -139,11 +158,7 @@ def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
             f"{type(module).__name__}: the submodule at {place!r} was never called",
             wanted="a place on the way from images to logits",
         )
-    return _tensor(output)
-
-
-def _give_input(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-    return args[0]
+    return x if place == "input" else _tensor(output)  # a `norm` later on, the last layer of a transformer say
 
 
 def _stop(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

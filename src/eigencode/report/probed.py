@@ -8,6 +8,7 @@ from eigencode.base.record import Record
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.style import save, style
+from eigencode.report.figures.windows import slopes, windows
 from eigencode.report.run import Measured
 from eigencode.study.probe.record import Probe
 
@@ -45,16 +46,16 @@ class Probed(Measured):
 
 
 def draw_probe(probe: Probe, folder: Path | str) -> list[Path]:
-    """Write `spectra` and `robustness` (PNG and SVG) into a folder, made if it is not there; the files written.
+    """Write `spectra`, `slopes`, `windows` and `robustness` (PNG and SVG) into a folder, made if it is not there.
 
-    The figures are those of a study: the spectrum with its power law, accuracy against ε, and the critical size of
-    every image.
+    The figures are those of a study: the spectrum with its power law, its local slopes, α over all windows, accuracy
+    against ε, and the critical size of every image.  Returns the files written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     with style():
-        for name, draw in (("spectra", spectra), ("robustness", robustness)):
-            figure = draw(Probed(probe), probe.data)
+        for draw in (spectra, slopes, windows, robustness):
+            name, figure = draw.__name__, draw(Probed(probe), probe.data)
             files += [] if figure is None else save(figure, folder / name)
     return files

@@ -48,22 +48,11 @@ class RecordedSpectrum:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the numbers must be read with."""
-        found, law = [*self.law.warnings], self.law
+        found = list(self.law.warnings)
         if self.repeats == 1:
             found.append("one repeat: the noise of single trials is in this spectrum; with two repeats it is cvPCA")
         if self.repeats > 2:
             found.append(f"{self.repeats} repeats: cvPCA of the first two")
-        if self.repeats == 1 and law.window[1] > self.spectrum.n_above_floor:
-            found.append(f"beyond rank {self.spectrum.n_above_floor} the eigenvalues are rounding, inside the window")
-        low, high = law.interval
-        if not self.has_interval:
-            found.append(
-                "no interval: the standard error over stimuli is given, the bias of a finite sample is not known"
-            )
-        elif not low <= law.alpha <= high:
-            found.append(
-                f"α of {law.n_samples} stimuli is outside the interval of the population: bias {law.bias:+.2g}"
-            )
         return tuple(found)
 
     def summary(self) -> dict[str, Any]:
@@ -78,7 +67,6 @@ class RecordedSpectrum:
             "units": self.spectrum.n_units,
             "steps": self.steps,
             **{k: v for k, v in self.law.scalars().items() if k not in ("n_samples", "n_units", "warnings")},
-            "interval_method": self.law.interval_method if self.has_interval else "none",
             "participation_ratio": self.spectrum.participation_ratio,
             "rankme": self.spectrum.rankme,
             "not_positive": self.not_positive,
@@ -187,14 +175,14 @@ def write(found: RecordedSpectrum, folder: Path) -> None:
 
 
 def _rows(found: RecordedSpectrum) -> list[tuple[str, str]]:
-    law, spectrum, (low, high) = found.law, found.spectrum, found.law.interval
-    interval = f"[{measured(low)}, {measured(high)}]" if found.has_interval else f"± {law.standard_error:.2g}"
+    law, spectrum = found.law, found.spectrum
+    error = "" if found.has_interval else f" ± {law.standard_error:.2g}"
     ranks = f"ranks {law.window[0]}..{law.window[1]}, weights {law.weights}"
     rows = [
         ("spectrum", "cvPCA of two repeats" if found.repeats > 1 else "covariance of one repeat"),
         ("stimuli", str(spectrum.n_samples)),
         ("units", str(spectrum.n_units)),
-        ("α", f"{measured(law.alpha)} {interval}"),
+        ("α", law.text + error),
         ("", f"{ranks}; {law.interval_method if found.has_interval else '± standard error over stimuli'}"),
         ("r²", measured(law.r2)),
         ("participation ratio", measured(spectrum.participation_ratio)),

@@ -37,8 +37,6 @@ class Measured(Protocol):
     @property
     def eigenvalues(self) -> Tensor: ...
     @property
-    def log_bias(self) -> Tensor: ...
-    @property
     def logs(self) -> Logs: ...
     @property
     def n_samples(self) -> int: ...
@@ -112,7 +110,7 @@ def _through(line: Line, eigenvalues: Tensor, window: Window, alpha: float) -> L
 def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, error: float, usable: bool) -> list[str]:
     where = f"α over ranks {window[0]}..{window[1]}"
     if not usable:
-        return [f"{where}: eigenvalues from rank {len(spectrum.logs.values) + 1} on are rounding; no interval"]
+        return [f"{where}: the eigenvalues beyond rank {len(spectrum.logs.values)} are rounding: no interval"]
     found = []
     if spectrum.n_samples <= spectrum.n_units:
         found.append(
@@ -121,8 +119,8 @@ def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, err
         )
     elif not math.isfinite(bias) and math.isfinite(error):
         found.append(
-            f"{where}: no interval for this kind of spectrum: its directions are those of a noisy sample, which bends "
-            "it by an unknown amount; the standard error is at fixed directions"
+            f"{where}: no interval: how far a finite sample bends this spectrum is not known; the standard error "
+            "leaves that out"
         )
     elif math.isfinite(error) and abs(bias) > SMALL_CORRECTION * error:
         found.append(

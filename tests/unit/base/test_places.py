@@ -190,3 +190,27 @@ def test_a_code_prints_its_place_and_space(net: Net) -> None:
     code = at(net, "code", "unit")
     assert isinstance(code, Code)
     assert "place='code', space='unit'" in repr(code)
+
+
+class LateNorm(nn.Module):
+    """What many networks call `norm`: a layer near the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat, self.body = nn.Flatten(), nn.Linear(16, 4)
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.body(self.flat(x)))
+
+
+def test_a_norm_that_does_not_come_first_is_no_way_into_unit_space() -> None:
+    late = LateNorm()
+    torch.testing.assert_close(at(late, "input")(X), X.flatten(1), rtol=0, atol=0)
+    assert at(late, "norm")(X).shape == (5, 4)
+    with pytest.raises(InputError, match="does not see the images"):
+        at(late, "logits", space="unit")(X)
+
+
+def test_input_is_what_a_first_norm_gives(net: Net) -> None:
+    torch.testing.assert_close(at(net, "input")(X), net.norm(X).flatten(1), rtol=0, atol=0)

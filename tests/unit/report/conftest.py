@@ -8,7 +8,6 @@ import pytest
 from tiny import write
 
 from eigencode.report import StudyRun, build
-from eigencode.report.figures.style import SETTINGS
 from eigencode.study import Store, execute, plan, read_study, rows
 from eigencode.study import results as study_results
 
@@ -29,12 +28,6 @@ def built(finished: StudyRun) -> StudyRun:
     """The same with figures and page."""
     build(finished)
     return finished
-
-
-@pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer pixels, for tests that build figures but do not look at them."""
-    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.style import style
 from eigencode.report.probed import Probed
 
+FIGURES = ("robustness", "slopes", "spectra", "windows")
+
 
 @pytest.fixture(scope="module")
 def found() -> ec.Probe:
@@ -53,7 +55,7 @@ def test_curves_and_critical_sizes_are_drawn(found: ec.Probe) -> None:
 
 def test_files(found: ec.Probe, tmp_path: Path, coarse: None) -> None:
     files = draw_probe(found, tmp_path / "new" / "folder")
-    assert sorted(p.name for p in files) == ["robustness.png", "robustness.svg", "spectra.png", "spectra.svg"]
+    assert sorted(p.name for p in files) == sorted(f"{n}.{k}" for n in FIGURES for k in ("png", "svg"))
     assert all(p.stat().st_size > 1000 for p in files)
     again = draw_probe(found, tmp_path / "again")
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in files]

@@ -86,7 +86,9 @@ def test_the_map_holds_the_fits_of_its_windows(sampled: Spectrum) -> None:
 def test_local_slopes() -> None:
     assert torch.allclose(exact(N**-1.3).local_slope().alpha, torch.tensor(1.3).double())
     bent = exact(torch.where(N < 30, N**-1.0, 30 * N**-2.0)).local_slope(width=0.5)
-    assert float(bent.alpha[bent.rank == 10]) == pytest.approx(1, abs=1e-9) if 10 in bent.rank else True
+    early = bent.alpha[(bent.rank >= 4) & (bent.rank <= 20)]
+    assert len(early) > 5
+    assert torch.allclose(early, torch.tensor(1.0).double())
     assert float(bent.alpha[-1]) == pytest.approx(2, abs=1e-9)
 
 

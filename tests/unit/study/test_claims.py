@@ -92,7 +92,8 @@ def test_a_value_with_a_tolerance(a: list[float], verdict: str) -> None:
 def test_an_order(c: list[float], verdict: str) -> None:
     values = {"A": [3.0, 3.1, 3.2], "B": [2.0, 2.1, 2.2], "C": c}
     assert judged({"order": ["A", "B", "C"]}, values).verdict == verdict
-    assert judged({"order": ["A", "C", "B"]}, values).verdict in ("not", "reproduced")
+    wrong = {"reproduced": "not", "partly": "not", "not": "reproduced" if c == [2.5, 2.6, 2.7] else "not"}
+    assert judged({"order": ["A", "C", "B"]}, values).verdict == wrong[verdict]
 
 
 def test_the_opposite_order_is_reversed() -> None:

@@ -5,23 +5,28 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.report.figures.style import DATA, DOUBLE, colours, label
-from eigencode.report.run import StudyRun
+from eigencode.report.run import Measured
 from eigencode.spectra.spectrum import Spectrum
 
+ENOUGH = 8
+"""Ranks above the rounding floor that a local slope takes."""
 
-def slopes(run: StudyRun, data: str) -> Figure | None:
+
+def slopes(run: Measured, data: str) -> Figure | None:
     """One panel per spectrum of the study: −d log λ / d log n against rank, 95 % band of the first seed."""
     names = run.quantities("spectrum")
-    if not names:
+    found = {(n, m): run.load(Spectrum, data=data, model=m, quantity=n) for n in names for m in ("data", *run.models)}
+    drawn = {key: [s for s in spectra if len(s.logs.values) >= ENOUGH] for key, spectra in found.items()}
+    if not any(drawn.values()):
         return None
     figure = Figure(figsize=(DOUBLE, 2.4))
     panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
     colour = {"data": DATA, **colours(run.models)}
-    windows = {name: s["window"] for name, s in zip(names, run.results["study"]["spectra"], strict=True)}
+    chosen = {name: fit["window"] for name, fit in zip(names, run.fits, strict=True)}
     for axes, name in zip(panels, names, strict=True):
-        axes.axvspan(*windows[name], color="0.93", lw=0)
+        axes.axvspan(*chosen[name], color="0.93", lw=0)
         for model in ("data", *run.models):
-            for seed, spectrum in enumerate(run.load(Spectrum, data=data, model=model, quantity=name)):
+            for seed, spectrum in enumerate(drawn[name, model]):
                 _slope(axes, spectrum, colour[model], label(model), first=seed == 0)
         axes.set_xscale("log")
         axes.set_ylim(-0.5, 6)
@@ -34,22 +39,20 @@ def slopes(run: StudyRun, data: str) -> Figure | None:
 
 
 def _slope(axes, spectrum: Spectrum, colour: str, name: str, first: bool) -> None:  # type: ignore[no-untyped-def]
-    if spectrum.logs.values.numel() < 8:
-        return
     found = spectrum.local_slope()
     axes.plot(found.rank, found.alpha, color=colour, lw=1, alpha=1 if first else 0.4, label=name if first else None)
     if first and bool(torch.isfinite(found.low).any()):
         axes.fill_between(found.rank, found.low, found.high, color=colour, alpha=0.2, lw=0)
 
 
-def windows(run: StudyRun, data: str) -> Figure | None:
+def windows(run: Measured, data: str) -> Figure | None:
     """α over all windows for the first spectrum of the study, one map per model (first seed), one colour scale."""
     names = run.quantities("spectrum")
     found = {
         model: spectra[0].window_map(points=25)
         for model in ("data", *run.models)
         if names and (spectra := run.load(Spectrum, data=data, model=model, quantity=names[0]))
-        if spectra[0].logs.values.numel() >= 8
+        if len(spectra[0].logs.values) >= ENOUGH
     }
     if not found:
         return None
@@ -59,7 +62,7 @@ def windows(run: StudyRun, data: str) -> Figure | None:
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for m in found.values()])
     low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
-    chosen = run.results["study"]["spectra"][0]["window"]
+    chosen = run.fits[0]["window"]
     for axes, (model, shown) in zip(panels, found.items(), strict=False):
         edges = (_edges(shown.n_min), _edges(shown.n_max))
         axes.pcolormesh(*edges, shown.alpha.T.numpy(), vmin=low, vmax=high, cmap="viridis")

@@ -191,18 +191,7 @@ def _law(spec: Spectrum, window: Window | None, weights: Weights) -> tuple[Power
             f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is that of ranks "
             f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) chooses others"
         )
-    if not math.isfinite(law.interval[0]):
-        doubts.append(
-            f"alpha has no interval: how far {spec.n_samples} images bias rank {chosen[1]} is unknown; end the window "
-            "earlier"
-        )
-    if usable < chosen[1]:
-        doubts.append(
-            f"the eigenvalues beyond rank {usable} are rounding errors, so alpha is theirs: end the window there"
-        )
-    elif math.isfinite(law.interval[0]):
-        doubts += law.warnings
-    return law, doubts
+    return law, [*doubts, *law.warnings]
 
 
 def _jacobian(code: Code, x: Tensor, batch_size: int, seed: int) -> JacobianNorm:
