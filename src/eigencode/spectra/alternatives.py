@@ -9,13 +9,17 @@ from jaxtyping import Float
 from scipy.stats import chi2
 from torch import Tensor
 
+from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.spectra.logs import Logs
-from eigencode.spectra.power_law import Window, fit_weights
+from eigencode.spectra.power_law import Window, fit_weights, ranks
 from eigencode.spectra.windows import STRAIGHT, halves, placed
 
 CONTRASTS = 8
 """Smooth functions of log rank that a spectrum is seen through when laws are compared."""
+
+FEWEST = 7
+"""Ranks below which four laws cannot be told apart."""
 
 LAWS = ("power law", "log-quadratic", "exponential cut-off", "broken power law")
 
@@ -83,7 +87,15 @@ class Comparison(Record):
 
 
 def compare(logs: Logs, window: Window, weights: str) -> Comparison:
-    """Fit all laws to the bias-corrected log eigenvalues of the window (the plain ones where no bias is known)."""
+    """Fit all laws to the bias-corrected log eigenvalues of the window (the plain ones where no bias is known).
+
+    Raises:
+        InputError: a window of fewer than 7 ranks, or beyond the ranks above the rounding floor.
+    """
+    if len(ranks(window, len(logs.values))) < FEWEST:
+        raise InputError(
+            "too few ranks to tell laws apart", got=f"ranks {window[0]}..{window[1]}", wanted=f">= {FEWEST}"
+        )
     part = logs.window(*window)
     n = torch.arange(window[0], window[1] + 1, dtype=torch.float64)
     known = part.known and bool(torch.isfinite(part.corrected).all())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
-from eigencode.spectra.alternatives import compare
+from eigencode.spectra.alternatives import FEWEST, compare
 from eigencode.spectra.logs import Logs
 from eigencode.spectra.power_law import Line, PowerLaw, Window, fit_line, ranks
 from eigencode.spectra.robust import siegel, theil_sen
@@ -127,7 +127,8 @@ def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, err
             f"{where}: the correction for finite sampling is more than {SMALL_CORRECTION:.0f} standard errors; take "
             "more samples"
         )
-    compared = compare(spectrum.logs, window, weights)
-    if not compared.is_power_law:
-        found.append(f"{where}: not a power law, {compared.best} fits better")
+    if window[1] - window[0] + 1 >= FEWEST:
+        compared = compare(spectrum.logs, window, weights)
+        if not compared.is_power_law:
+            found.append(f"{where}: not a power law, {compared.best} fits better")
     return found

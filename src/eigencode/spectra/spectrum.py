@@ -18,7 +18,7 @@ from eigencode.spectra.dimension import participation_ratio, rankme
 from eigencode.spectra.fit import Method, fit
 from eigencode.spectra.influence import rows_wanted, sampling
 from eigencode.spectra.logs import Logs
-from eigencode.spectra.power_law import PowerLaw, Window, ranks
+from eigencode.spectra.power_law import PowerLaw, Window
 from eigencode.spectra.responses import Source, responses
 from eigencode.spectra.windows import LocalSlope, WindowMap, automatic, local_slope, window_map
 
@@ -119,7 +119,6 @@ class Spectrum(Record):
 
     def compare(self, window: Window = (11, 500), weights: str = "uniform") -> Comparison:
         """Is it a power law over `window`?  The law against its sampling error and against three others."""
-        ranks(window, len(self.logs.values))
         return compare(self.logs, window, weights)
 
 

@@ -173,12 +173,19 @@ def test_the_jackknife_leaves_groups_out() -> None:
         (lambda s: s.power_law((11, 50), "1/n", "siegel"), "no weights"),
         (lambda s: s.power_law((11, 500)), "window of the fit"),
         (lambda s: s.compare((11, 500)), "window of the fit"),
+        (lambda s: s.compare((11, 16)), "too few ranks"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
 def test_fits_that_cannot_be(sampled: Spectrum, call: object, says: str) -> None:
     with pytest.raises(InputError, match=says):
         call(sampled)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("window", [(1, 3), (2, 5), (9, 14)])
+def test_a_short_window_has_a_fit_and_no_verdict(sampled: Spectrum, window: tuple[int, int]) -> None:
+    assert sampled.power_law(window).warnings == ()
+    assert math.isfinite(sampled.power_law(window).interval[0])
 
 
 def test_what_a_fit_warns_of() -> None:
