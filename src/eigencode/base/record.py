@@ -1,7 +1,6 @@
 """Records: frozen results that know their convention, print well, and travel as JSON + safetensors."""
 
 import dataclasses
-import html
 import json
 import typing
 from pathlib import Path
@@ -72,10 +71,9 @@ class Record:
         return xarray.Dataset(data, coords, attrs)
 
     def _repr_html_(self) -> str:
-        rows = [(k, str(v)) for k, v in self.scalars().items()]
-        rows += [(k, f"{tuple(v.shape)} {v.dtype}".replace("torch.", "")) for k, v in self.tensors().items()]
-        cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v[:300])}</td></tr>" for k, v in rows)
-        return f"<table><caption>{type(self).__name__}</caption>{cells}</table>"
+        from eigencode.base.record_html import record_html
+
+        return record_html(self)
 
     def _fields(self) -> list[tuple[str, Any]]:
         return [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "eigencode"
+SHOWN_ONLY = frozenset({"eigencode.base.progress"})
+"""Modules that only show something to a person and decide no number: not part of any fingerprint."""
 
 
 def fingerprint(modules: tuple[str, ...]) -> str:
@@ -25,12 +27,12 @@ def fingerprint(modules: tuple[str, ...]) -> str:
 
 
 def closure(modules: tuple[str, ...]) -> frozenset[str]:
-    """The modules and everything of this package they import outside of functions."""
+    """The modules and everything of this package they import outside of functions, except what is `SHOWN_ONLY`."""
     found: set[str] = set()
     waiting = [m for m in modules if _path(m) is not None]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name not in SHOWN_ONLY:
             found.add(name)
             waiting += imports(name)
     return frozenset(found)

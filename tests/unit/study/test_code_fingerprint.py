@@ -129,3 +129,17 @@ def test_the_real_steps_see_what_they_compute_with() -> None:
     assert {"eigencode.robustness.critical", "eigencode.spectra.covariance"} <= module.closure(
         ("eigencode.study.steps.measures",)
     )
+
+
+def test_what_only_shows_something_is_no_part_of_the_code(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = module.fingerprint(START)
+    monkeypatch.setattr(module, "SHOWN_ONLY", frozenset({"eigencode.lower"}))
+    assert "eigencode.lower" not in module.closure(START)
+    assert module.fingerprint(START) != before
+    shown = module.fingerprint(START)
+    change(package / "lower.py", "C = 3", "C = 4")
+    assert module.fingerprint(START) == shown
+
+
+def test_the_progress_bar_is_such_a_module() -> None:
+    assert "eigencode.base.progress" not in module.closure(("eigencode.training.local",))
