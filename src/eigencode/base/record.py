@@ -73,7 +73,7 @@ class Record:
     def _repr_html_(self) -> str:
         from eigencode.base.record_html import record_html
 
-        return record_html(self)
+        return record_html(type(self).__name__, self.scalars(), self.tensors())
 
     def _fields(self) -> list[tuple[str, Any]]:
         return [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]

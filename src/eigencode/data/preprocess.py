@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import DataError, InputError
-from eigencode.base.moments import gram
+from eigencode.base.symmetric import gram
 from eigencode.data.recordings import Recording, constant
 
 

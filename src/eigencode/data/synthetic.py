@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
+from eigencode.base.symmetric import eigenvalues
 
 Kind = Literal["gaussian", "relu", "relu_sources"]
 """What kind of planted code.
@@ -64,7 +65,7 @@ class PlantedCode:
         latent = torch.arange(1, units + 1, dtype=torch.float64) ** -alpha
         if kind == "relu":
             covariance = relu_covariance((basis * latent) @ basis.T)
-            return cls(alpha, kind, basis, torch.linalg.eigvalsh(covariance).flip(0))
+            return cls(alpha, kind, basis, eigenvalues(covariance))
         return cls(alpha, kind, basis, latent)
 
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "samples units"]:

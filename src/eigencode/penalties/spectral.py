@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.moments import Moments
 from eigencode.base.places import at
+from eigencode.base.symmetric import eigenvectors
 from eigencode.penalties.protocol import Batch, Penalty
 
 CHUNK = 2000
@@ -110,7 +111,7 @@ class Spectral(Penalty):
         with torch.no_grad():
             chunks = (x[i : i + CHUNK].to(device) for i in range(0, len(x), CHUNK))
             scatter = Moments.over(code(c.float() / 255 if c.dtype == torch.uint8 else c) for c in chunks).scatter
-            self.basis = torch.linalg.eigh(scatter).eigenvectors.flip(1)
+            self.basis = eigenvectors(scatter)[1]
         self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
 
     def variances(self, batch: Batch) -> Float[Tensor, " units"]:

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.moments import Moments, gram
+from eigencode.base.moments import Moments
+from eigencode.base.symmetric import eigenvalues, eigenvectors, gram
 
 ROUNDING = 0.0451
 """Variance of a rounding error in units of (eps · value)²: uniform over one unit in the last place, mantissas
@@ -60,13 +61,13 @@ def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
     n, units = moments.n, len(moments.mean)
     covariance = moments.covariance()
     if directions:
-        values, vectors = torch.linalg.eigh(covariance)
+        values, vectors = eigenvectors(covariance)
     else:
-        values, vectors = torch.linalg.eigvalsh(covariance), None
-    floor = noise_floor(values[-1], moments.mean, covariance.diagonal(), n, eps)
+        values, vectors = eigenvalues(covariance), None
+    floor = noise_floor(values[0], moments.mean, covariance.diagonal(), n, eps)
     rank = min(units, n - 1)
-    top = None if vectors is None else vectors.flip(1)[:, :rank]
-    return Eigen(_clipped(values.flip(0)[:rank], floor), top, moments.mean, n, floor)
+    top = None if vectors is None else vectors[:, :rank]
+    return Eigen(_clipped(values[:rank], floor), top, moments.mean, n, floor)
 
 
 def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
@@ -79,12 +80,12 @@ def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
     rest = z.mean(0)
     z -= rest
     inner = gram(z.T) / rank
-    values, vectors = torch.linalg.eigh(inner) if directions else (torch.linalg.eigvalsh(inner), None)
-    floor = noise_floor(values[-1], mean, z.square().sum(0) / rank, n, eps)
-    values = _clipped(values.flip(0)[:rank], floor)
+    values, vectors = eigenvectors(inner) if directions else (eigenvalues(inner), None)
+    floor = noise_floor(values[0], mean, z.square().sum(0) / rank, n, eps)
+    values = _clipped(values[:rank], floor)
     top = None
     if vectors is not None:
-        top = z.T @ (vectors.flip(1)[:, :rank] / (values * rank).clamp_min(1e-300).sqrt())
+        top = z.T @ (vectors[:, :rank] / (values * rank).clamp_min(1e-300).sqrt())
     return Eigen(values, top, mean + rest, n, floor)
 
 

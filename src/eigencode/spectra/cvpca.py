@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.moments import gram
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
+from eigencode.base.symmetric import eigenvectors, gram
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -98,7 +98,7 @@ def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
     swap = flip.to(one.device)[:, None]
     first, second = torch.where(swap, two, one), torch.where(swap, one, two)
     first, second = first - first.mean(0), second - second.mean(0)
-    vectors = torch.linalg.eigh(gram(first)).eigenvectors.flip(1)[:, : len(one) - 1]
+    vectors = eigenvectors(gram(first))[1][:, : len(one) - 1]
     return first @ vectors, second @ vectors
 
 
@@ -111,9 +111,9 @@ def _scores_by_gram(both: Tensor, flip: Tensor, n: int) -> tuple[Tensor, Tensor]
     a = torch.where(flip, stimulus + n, stimulus).to(both.device)
     b = torch.where(flip, stimulus, stimulus + n).to(both.device)
     inner, cross = _centred(both[a[:, None], a]), _centred(both[b[:, None], a])
-    values, vectors = torch.linalg.eigh(inner)
-    scale = values.flip(0)[: n - 1].clamp_min(float(values[-1]) * 1e-15).sqrt()
-    u = vectors.flip(1)[:, : n - 1]
+    values, vectors = eigenvectors(inner)
+    scale = values[: n - 1].clamp_min(float(values[0]) * 1e-15).sqrt()
+    u = vectors[:, : n - 1]
     return u * scale, cross @ (u / scale)
 
 

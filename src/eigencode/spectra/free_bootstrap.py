@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.symmetric import gram
+
 
 def marchenko_pastur_quantile(u: Float[Tensor, "*shape"], ratio: float) -> Float[Tensor, "*shape"]:
     """Quantiles of the Marchenko-Pastur law with unit mean and variance `ratio` (0 < ratio <= 1).
@@ -57,4 +59,4 @@ def resampled(white: Float[Tensor, "rows rank"], weights: Float[Tensor, " rows"]
     """
     mean = weights @ white
     root = weights.sqrt()[:, None] * white
-    return (root.T @ root - torch.outer(mean, mean) / weights.sum()) * (n / (n - 1))
+    return (gram(root) - torch.outer(mean, mean) / weights.sum()) * (n / (n - 1))

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.seeding import stream
+from eigencode.base.symmetric import gram
 from eigencode.spectra.population import population
 
 GROUPS = 256
@@ -82,7 +83,7 @@ def _whitened(scores: Tensor) -> Tensor:
     """Orthonormal columns spanning the centred scores, leading directions first; scores of about unit variance, so that
     the factorisation works however steep the spectrum is."""
     centred = scores - scores.mean(0)
-    factor = torch.linalg.cholesky(centred.T @ centred)
+    factor = torch.linalg.cholesky(gram(centred))
     white: Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False).T
     return white
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base import symmetric
 from eigencode.spectra.free_bootstrap import free_weights, resampled
 from eigencode.spectra.splines import even_knots, knots_by_width, roughness, spline_basis
 
@@ -107,11 +108,11 @@ def _resample(log_lambda: Tensor, noises: list[Tensor], mixing: bool) -> tuple[T
     for noise in noises:
         matrix = root[:, None] * noise * root
         if mixing:
-            values, vectors = torch.linalg.eigh(matrix)
-            shares += vectors.flip(1).square().T / len(noises)
+            values, vectors = symmetric.eigenvectors(matrix)
+            shares += vectors.square().T / len(noises)
         else:
-            values = torch.linalg.eigvalsh(matrix)
-        logs += values.flip(0).clamp_min(tiny).log() / len(noises)
+            values = symmetric.eigenvalues(matrix)
+        logs += values.clamp_min(tiny).log() / len(noises)
     return logs + log_lambda.max(), shares
 
 

@@ -11,6 +11,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.record import Estimate
 from eigencode.base.seeding import stream
+from eigencode.base.symmetric import eigenvalues
 from eigencode.spectra.windows import Z95
 
 Statistic = Callable[[Tensor], float]
@@ -58,12 +59,11 @@ def bootstrap(x: Float[Tensor, "samples units"], statistic: Statistic, resamples
         counts = torch.bincount(rows, minlength=len(z)).double()
         mean = counts @ z / len(z)
         scatter = z.T @ (counts[:, None] * z) - len(z) * torch.outer(mean, mean)
-        values.append(statistic(torch.linalg.eigvalsh(scatter / (len(z) - 1)).flip(0)))
+        values.append(statistic(eigenvalues(scatter / (len(z) - 1))))
     value = statistic(_eigenvalues(Moments.of(z)))
     low, high = torch.tensor(values, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
     return Estimate(value, 2 * value - float(high), 2 * value - float(low), len(x), "95 % basic bootstrap")
 
 
 def _eigenvalues(moments: Moments) -> Tensor:
-    values: Tensor = torch.linalg.eigvalsh(moments.covariance()).flip(0)
-    return values
+    return eigenvalues(moments.covariance())

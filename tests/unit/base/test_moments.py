@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.moments import Moments, gram
+from eigencode.base.moments import Moments
 
 
 def draw(seed: int, n: int, d: int, mean: float = 0.0, spread: float = 1.0, rank: int | None = None) -> Tensor:
@@ -133,10 +133,3 @@ def test_nothing_to_measure() -> None:
         Moments.of(torch.empty(0, 3))
     with pytest.raises(InputError, match=r"too few samples for a covariance\n  got:    1"):
         Moments.of(torch.ones(1, 3)).covariance()
-
-
-@pytest.mark.parametrize("units", [1, 255, 256, 257, 520])
-def test_gram_in_blocks(units: int) -> None:
-    z = draw(0, 40, units)
-    torch.testing.assert_close(gram(z), z.T @ z, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(gram(z, block=3 if units < 300 else 200), z.T @ z, rtol=1e-12, atol=1e-12)
