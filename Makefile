@@ -5,7 +5,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 STORE  ?= store
 
-.PHONY: demo test check bench lint types slow clean
+.PHONY: setup demo test check docs bench lint types slow clean
+
+setup: $(STAMP)  ## a virtual environment with everything
 
 demo: $(STAMP)  ## run the main study on real images and say where its page is
 	$(BIN)/eigencode run studies/demo.toml --store $(STORE) --workers 2
@@ -13,7 +15,7 @@ demo: $(STAMP)  ## run the main study on real images and say where its page is
 test: $(STAMP)  ## the fast tests: no network, no accelerator needed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-slow: $(STAMP)  ## the tests that take minutes
+slow: $(STAMP) $(VENV)/.docs  ## the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: $(STAMP)
@@ -25,6 +27,10 @@ types: $(STAMP)
 
 check: lint types test  ## what continuous integration runs
 
+docs: $(VENV)/.docs  ## the documentation as a site in build/docs; a warning is an error
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
 bench: $(STAMP)  ## speed against a straightforward implementation, in the same run; writes published/bench.json
 	$(BIN)/python -m benchmarks --out published/bench.json
 
@@ -33,5 +39,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $(STAMP)
 
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $(VENV)/.docs
+
 clean:
-	rm -rf $(VENV) store
+	rm -rf $(VENV) build docs/generated store

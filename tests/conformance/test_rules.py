@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import pytest
@@ -107,17 +107,21 @@ def refuses(make: Make) -> None:
     for a, b in ((x[:, :5], w), (x[0], w), (x, w[0]), (x[:0], w), (x.reshape(4, 5, 12), w)):
         with pytest.raises(InputError, match=r"(?s)do not fit.*got:.*wanted:.*fix:"):
             rule.update(a, b)
-    with pytest.raises(InputError, match="k is larger than the layer"):
-        replace(rule, k=10).update(x, w)  # type: ignore[type-var]
+    if hasattr(rule, "k"):
+        with pytest.raises(InputError, match="k is larger than the layer"):
+            replace(rule, k=10).update(x, w)  # type: ignore[type-var]
 
 
 def told_apart(make: Make) -> None:
     """Settings cannot be changed, and the representation a checkpoint is known by names all of them."""
     rule = make()
-    with pytest.raises(AttributeError):
-        rule.p = 7.0
-    for name, value in (("p", 2.5), ("k", 3), ("delta", 0.7), ("radius", 3.0), ("spread", 0.9)):
-        assert repr(replace(rule, **{name: value})) != repr(rule)
+    numbers = [f.name for f in fields(rule) if f.init and isinstance(getattr(rule, f.name), int | float)]  # type: ignore[arg-type]
+    for name in numbers:
+        value = getattr(rule, name) + 1
+        with pytest.raises(AttributeError):
+            setattr(rule, name, value)
+        assert repr(replace(rule, **{name: value})) != repr(rule)  # type: ignore[type-var]
+    assert "spread" in numbers
 
 
 CHECKS = (pure, shaped, summed, started, derived, refuses, told_apart)

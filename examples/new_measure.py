@@ -1,0 +1,65 @@
+"""A measure in one file: how selective are the units?    python examples/new_measure.py --epochs 30"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+import eigencode as ec
+from eigencode.base.modes import borrowed
+from eigencode.base.record import host
+
+
+@dataclass(frozen=True)
+class Sparseness(ec.Record):
+    """Lifetime sparseness of every unit, 0 (answers all images alike) to 1 (answers one image only)."""
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {"value": ("unit",)}
+
+    value: Tensor
+    n_images: int
+    convention: str = "(1 − ⟨z⟩² / ⟨z²⟩) / (1 − 1/N)"
+
+    @property
+    def median(self) -> float:
+        """Median over the units."""
+        return float(self.value.median())
+
+
+def sparseness(code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 500) -> Sparseness:
+    """Lifetime sparseness of responses z ≥ 0 over images, for each unit that answers at all.
+
+        S = (1 − ⟨z⟩² / ⟨z²⟩) / (1 − 1/N)
+
+    Source: Rolls and Tovee 1995; Vinje and Gallant 2000, for the scale from 0 to 1.
+    """
+    first, second = torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    with borrowed(code), torch.no_grad():
+        for part in x.split(batch_size):
+            z = host(code(part).flatten(1))
+            first, second = first + z.sum(0), second + z.square().sum(0)
+    n, on = len(x), second > 0
+    if not bool(on.any()) or bool((first < 0).any()):
+        raise ec.InputError("sparseness is for responses that are not negative", fix="a place behind the ReLU")
+    return Sparseness((1 - (first[on] / n).square() / (second[on] / n)) / (1 - 1 / n), n)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=30)
+    chosen = parser.parse_args()
+    train, test = ec.load("digits")
+    local = ec.models.krotov_hopfield(train, units=20)
+    ec.train_local(local, train, ec.rules.KrotovHopfield(), epochs=chosen.epochs, lr=0.04, batch_size=50)
+    taught = ec.models.perceptron(train, units=20)
+    ec.train_supervised(taught, train, epochs=chosen.epochs, batch_size=50)
+    for name, net in (("local learning", local), ("backpropagation", taught)):
+        found = sparseness(ec.at(net, "latent"), test.x)
+        print(f"{name:<16} median sparseness {found.median:.3f} of {len(found.value)} units")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Every measure takes anybody's callable, leaves it alone, and returns a record that travels; one row each.
+
+A new measure is one more row; a broken one is shown to be caught.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import eigencode as ec
+from eigencode.base.record import Record
+
+Measure = Callable[[Callable[[Tensor], Tensor], Tensor, int], Record]
+"""measure(code, images, batch size)"""
+
+
+class Net(nn.Module):
+    """Somebody's network: BatchNorm and dropout, so that a wrong mode shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draw = torch.Generator().manual_seed(1)
+        self.flat, self.hidden, self.norm = nn.Flatten(), nn.Linear(16, 10), nn.BatchNorm1d(10)
+        self.drop, self.active = nn.Dropout(0.5), nn.ReLU()
+        with torch.no_grad():
+            for parameter in (self.hidden.weight, self.hidden.bias):
+                parameter.copy_(0.4 * torch.randn(parameter.shape, generator=draw))
+        self.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.active(self.drop(self.norm(self.hidden(self.flat(x)))))
+        return z
+
+
+def images(n: int = 60) -> Tensor:
+    return torch.rand(n, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(n))
+
+
+def labelled(x: Tensor) -> ec.Images:
+    return ec.Images(x.float(), torch.arange(len(x)) % 10)
+
+
+def attacked(measure: Callable[..., Record], code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Record:
+    """The measures of robustness take logits and labelled images."""
+    return measure(_Single(code), labelled(x[:12]), ec.robustness.FGSM(), space="pixel", batch_size=size)
+
+
+class _Single(nn.Module):
+    """Logits for float32 images."""
+
+    def __init__(self, code: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.code = code
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.code(x.double())
+
+
+def curved(net: Callable[..., object], *words: object, **more: object) -> Record:
+    return ec.robustness.curve(net, *words, eps=[0.0, 0.05, 0.2], check=False, **more)  # type: ignore[arg-type]
+
+
+def sized(net: Callable[..., object], *words: object, **more: object) -> Record:
+    return ec.robustness.critical_size(net, *words, check=False, **more)  # type: ignore[arg-type]
+
+
+TABLE: dict[str, Measure] = {
+    "spectrum": lambda code, x, size: ec.spectrum(code, x, batch_size=size),
+    "power law": lambda code, x, size: ec.spectrum(code, x, batch_size=size).power_law((1, 6)),
+    "held-out spectrum": lambda code, x, size: ec.spectra.heldout_spectrum(code, x[:40], x[40:]),
+    "window map": lambda code, x, size: ec.spectrum(code, x, batch_size=size).window_map(),
+    "jacobian_norm": lambda code, x, size: ec.jacobian_norm(code, x, batch_size=size),
+    "jacobian_norm, random": lambda code, x, size: ec.jacobian_norm(code, x, "hutchinson", batch_size=size),
+    "spectral_norm": lambda code, x, size: ec.geometry.spectral_norm(code, x, batch_size=size),
+    "curve": partial(attacked, curved),
+    "critical_size": partial(attacked, sized),
+}
+
+
+DRAWS = {"jacobian_norm, random", "spectral_norm"}
+"""Random starts are drawn batch by batch, so other batches draw others; their own tests bound what that changes."""
+
+
+def leaves_the_caller_alone(measure: Measure) -> None:
+    """Weights, buffers, modes, gradient flags, hooks, images and the global random state stay what they are."""
+    net, x = Net(), images()
+    for mode in (True, False):
+        net.train(mode)
+        before = _state(net, x)
+        measure(net, x, 25)
+        torch.testing.assert_close(_state(net, x), before, rtol=0, atol=0)
+
+
+def is_repeatable(measure: Measure) -> None:
+    """The same question, the same bits, whatever was drawn in between."""
+    net, x = Net(), images()
+    first = measure(net, x, 25)
+    torch.rand(5)
+    again = measure(net, x, 25)
+    torch.testing.assert_close(again.tensors(), first.tensors(), rtol=0, atol=0, equal_nan=True)
+    assert repr(again.scalars()) == repr(first.scalars())
+
+
+def takes_any_batch(measure: Measure) -> None:
+    """Batches are for the memory, not for the result."""
+    net, x = Net(), images()
+    one, other = measure(net, x, 7), measure(net, x, 60)
+    torch.testing.assert_close(one.tensors(), other.tensors(), rtol=1e-6, atol=1e-9, equal_nan=True)
+
+
+def travels(measure: Measure) -> None:
+    """What is saved is what is loaded; the arrays have named axes; a notebook shows it."""
+    found = measure(Net(), images(), 25)
+    with TemporaryDirectory() as folder:
+        found.save(Path(folder))
+        loaded = type(found).load(Path(folder))
+    torch.testing.assert_close(loaded.tensors(), found.tensors(), rtol=0, atol=0, equal_nan=True)
+    assert repr(loaded.scalars()) == repr(found.scalars())
+    assert set(found.tensors()) <= set(type(found).dims), "name the axes of every array in `dims`"
+    assert set(found.to_dataset().variables) >= set(found.tensors())
+    assert "<table>" in found._repr_html_()
+
+
+CHECKS = (leaves_the_caller_alone, is_repeatable, takes_any_batch, travels)
+
+
+def _state(net: nn.Module, x: Tensor) -> tuple[object, ...]:
+    flags = [(p.requires_grad, p.grad is None) for p in net.parameters()]
+    modes = [(m.training, len(m._forward_hooks)) for m in net.modules()]
+    state = {k: v.clone() for k, v in net.state_dict().items()}
+    return (state, x.clone(), x.requires_grad, torch.random.get_rng_state(), flags, modes)
+
+
+@pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning")
+@pytest.mark.parametrize(
+    ("name", "assert_it"),
+    [
+        pytest.param(name, check, id=f"{name}-{check.__name__}")
+        for name in TABLE
+        for check in CHECKS
+        if not (name in DRAWS and check is takes_any_batch)
+    ],
+)
+def test_conforms(name: str, assert_it: Callable[[Measure], None]) -> None:
+    assert_it(TABLE[name])
+
+
+@dataclass(frozen=True)
+class Found(Record):
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {"value": ("unit",)}
+
+    value: Tensor
+
+
+@dataclass(frozen=True)
+class Nameless(Record):
+    value: Tensor
+
+
+def mean(code: Callable[[Tensor], Tensor], x: Tensor, size: int, fault: str = "") -> Record:
+    """The mean response, measured correctly or with one of the usual faults."""
+    assert isinstance(code, nn.Module)
+    was = code.training
+    if fault != "mode":
+        code.eval()
+    with torch.no_grad():
+        parts = [code(part) for part in x.split(size)]
+    if fault != "mode":
+        code.train(was)
+    value = torch.stack([p.mean(0) for p in parts]).mean(0) if fault == "batches" else torch.cat(parts).mean(0)
+    if fault == "random":
+        value = value + 1e-3 * torch.rand(())
+    return Nameless(value) if fault == "axes" else Found(value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("mode", leaves_the_caller_alone),
+        ("random", leaves_the_caller_alone),
+        ("random", is_repeatable),
+        ("batches", takes_any_batch),
+        ("axes", travels),
+    ],
+)
+def test_the_table_catches_a_bad_measure(fault: str, check: Callable[[Measure], None]) -> None:
+    check(mean)
+    with pytest.raises(AssertionError):
+        check(partial(mean, fault=fault))
