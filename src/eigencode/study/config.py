@@ -36,9 +36,10 @@ class WeightedPenalty(Choice):
 
 
 class Local(Strict):
-    """Local training of the encoder."""
+    """Local training of the encoder, on all training images or on the first `images` of them."""
 
     rule: Choice = Choice(name="KrotovHopfield")
+    images: int | None = Field(None, ge=1)
     epochs: int = Field(1000, ge=1)
     lr: float = Field(0.02, gt=0)
     batch_size: int = Field(1000, ge=1)

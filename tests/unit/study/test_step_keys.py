@@ -32,7 +32,7 @@ CHANGES: dict[str, list[Any]] = {
     "seed": [1],
     "validation": [0.2, 0.0],
     "architecture": [{"kind": "krotov_hopfield", "units": 11}, {"kind": "krotov_hopfield", "units": 10, "p": 2.0}],
-    "local": [Local(lr=0.03).model_dump(), Local(decay="constant").model_dump()],
+    "local": [Local(lr=0.03).model_dump(), Local(decay="constant").model_dump(), Local(images=100).model_dump()],
     "supervised": [Supervised(keep="best").model_dump(), Supervised(epochs=7).model_dump()],
     "start": [lambda step: dataclasses.replace(step.start, seed=5)],
     "net": [lambda step: dataclasses.replace(step.net, seed=5)],

@@ -70,11 +70,13 @@ class LocallyTrained(NetworkStep):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
-        settings = {k: v for k, v in self.local.items() if k != "rule"}
+        settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
         rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
         train, _ = self.training_images()
         checkpoint = inputs.scratch / "local.safetensors"
-        record = train_local(net, train, rule, seed=self.seed, checkpoint=checkpoint, **settings)
+        record = train_local(
+            net, train[: self.local["images"] or len(train)], rule, seed=self.seed, checkpoint=checkpoint, **settings
+        )
         save(net, folder / WEIGHTS)
         keep(record, folder / "training")
         keep(convergence(net), folder / "convergence")
