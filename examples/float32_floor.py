@@ -1,9 +1,9 @@
 """The straight tail of a published spectrum is rounding: one layer, measured in float32 as published and in float64.
 
     python examples/float32_floor.py                                   a small layer on MNIST-5k, seconds
-    python examples/float32_floor.py --data cifar10 --data-dir DIR --units 2000 --epochs 250 --out FILE.json
+    python examples/float32_floor.py --data cifar10 --data-dir DIR --network STORE/steps/local-…/network.safetensors
 
-Trains a Krotov-Hopfield layer, takes the responses to the test images, and fits the power law to the eigenvalues of
+Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes the responses to the test images, and fits the power law to the eigenvalues of
 their covariance from both procedures.  With float32 the eigenvalues below about 1e-7 of the first are noise, half of
 them negative; the others flatten the fit and look like a longer power law.
 """
@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 
 import eigencode as ec
+from eigencode.models.files import load
+from eigencode.models.network import Network
 from eigencode.spectra.power_law import fit_line
 from eigencode.study.provenance import provenance
 from eigencode.study.recipes.published import eigenvalues
@@ -26,6 +28,15 @@ def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:
     return fit_line(values.double(), window, "uniform").alpha if good else None
 
 
+def trained(train: ec.Images, units: int, epochs: int, seed: int) -> Network:
+    """A layer after a short training."""
+    net = ec.models.krotov_hopfield(train, units=units, p=3.0, n=4.5, seed=seed)
+    rule = ec.rules.KrotovHopfield(p=3.0, k=2, delta=0.4, precision="bfloat16")
+    batch = min(1000, len(train) // 10)
+    ec.train_local(net, train, rule, epochs=epochs, lr=0.02, batch_size=batch, seed=seed)
+    return net
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mnist5k")
@@ -33,29 +44,26 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=300)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network", type=Path, help="weights of a layer from a study, instead of training one")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     chosen = parser.parse_args()
     train, test = ec.load(chosen.data, chosen.data_dir)
-    net = ec.models.krotov_hopfield(train, units=chosen.units, p=3.0, n=4.5, seed=chosen.seed)
-    rule = ec.rules.KrotovHopfield(p=3.0, k=2, delta=0.4, precision="bfloat16")
-    batch = min(1000, len(train) // 10)
-    ec.train_local(net, train, rule, epochs=chosen.epochs, lr=0.02, batch_size=batch, seed=chosen.seed)
+    net = load(chosen.network) if chosen.network else trained(train, chosen.units, chosen.epochs, chosen.seed)
     code = ec.at(net, "latent")
     with torch.no_grad():
         responses = torch.cat([code(part) for part in test.x.split(1000)])
         shift = float(ec.at(net, "input")(test.x[:1000]).mean())
     single = eigenvalues(responses, shift)
     double = ec.spectrum(responses)
-    windows = [w for w in ((11, 100), (11, 500), (11, 800)) if w[1] < chosen.units]
+    windows = [w for w in ((11, 100), (11, 250), (11, 500), (11, 800)) if w[1] <= net.units]
     rows = [
         {"window": w, "float32, as published": slope(single, w), "float64": slope(double.eigenvalues, w)}
         for w in windows
     ]
     found = {
         "data": chosen.data,
-        "units": chosen.units,
-        "epochs": chosen.epochs,
-        "seed": chosen.seed,
+        "units": net.units,
+        "network": "from a study" if chosen.network else f"{chosen.epochs} epochs, seed {chosen.seed}",
         "converged": float(ec.convergence(net).converged.double().mean()),
         "negative eigenvalues": {
             "float32, as published": int((single < 0).sum()),
@@ -65,7 +73,7 @@ def main() -> None:
         "fits": rows,
         "provenance": provenance(),
     }
-    print(f"{chosen.units} units, {len(test)} test images of {chosen.data}")
+    print(f"{net.units} units, {len(test)} test images of {chosen.data}")
     print(f"negative eigenvalues: {found['negative eigenvalues']}")
     for row in rows:
         low, high = row["window"]
