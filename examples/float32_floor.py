@@ -3,9 +3,9 @@
     python examples/float32_floor.py                                   a small layer on MNIST-5k, seconds
     python examples/float32_floor.py --data cifar10 --data-dir DIR --network STORE/steps/local-…/network.safetensors
 
-Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes the responses to the test images, and fits the power law to the eigenvalues of
-their covariance from both procedures.  With float32 the eigenvalues below about 1e-7 of the first are noise, half of
-them negative; the others flatten the fit and look like a longer power law.
+Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes the responses to the test images, and
+fits the power law to the eigenvalues of their covariance from both procedures.  With float32 the eigenvalues below
+about 1e-7 of the first are noise, half of them negative; the others flatten the fit and look like a longer power law.
 """
 
 import argparse
