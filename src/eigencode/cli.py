@@ -1,7 +1,7 @@
 """The command line: thin, and quick to answer `--help` because everything heavy is imported when it is needed."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -11,15 +11,14 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from eigencode.study import Cell, Outcome, Step, Store, Study
-    from eigencode.study.executor import Watch
+    from eigencode.study import Cell, Outcome, Store, Study
 
 app = typer.Typer(
-    help="Spectrum, smoothness and robustness of neural codes.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
 )
 data_app = typer.Typer(help="Data sets: what is there, and how to get it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -29,7 +28,25 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a k
 StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
 DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with data sets; default: EIGENCODE_DATA.")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Run seeds 0 .. N-1 instead of the study's.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress: only the result.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
 DEFAULT_STORE = Path("store")
+
+
+def _version(wanted: bool) -> bool:
+    if wanted:
+        from eigencode import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def eigencode(
+    version: Annotated[bool, typer.Option("--version", help="Print it.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Spectrum, smoothness and robustness of neural codes."""
 
 
 @app.command()
@@ -40,7 +57,7 @@ def run(
     data_dir: DataOption = None,
     seeds: SeedsOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    quiet: QuietOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: finish what is missing, print the table, write figures and the page."""
@@ -48,17 +65,19 @@ def run(
 
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
+    from eigencode.report.live import Live
     from eigencode.report.table import show
     from eigencode.study import Store, execute, plan
     from eigencode.study.claims import verdicts
     from eigencode.study.provenance import provenance
     from eigencode.study.results import rows, write
 
-    with _explained():
+    with _explained(quiet=quiet):
         chosen = _read(study, set_, seeds)
         cells = plan(chosen, data_dir)
-        kept, owners = Store(store), _owners(cells)
-        outcome = execute([c.step for c in cells], kept, workers, None if quiet else _watch(owners))
+        kept, live = Store(store), Live(cells, workers)
+        with live.ticking():
+            outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
         folder = store / "reports" / chosen.name
         found = rows(chosen, cells, kept)
         judged = [asdict(v) for v in verdicts(chosen, found)]
@@ -79,7 +98,7 @@ def run(
             typer.echo(f"page: {page}")
         if not outcome.ok:
             for key, message in outcome.failed.items():
-                typer.echo(f"failed: {owners[key]}: {printable(message, 500, lines=True)}", err=True)
+                typer.echo(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}", err=True)
             raise typer.Exit(1)
 
 
@@ -90,21 +109,17 @@ def status(
     store: StoreOption = DEFAULT_STORE,
     data_dir: DataOption = None,
     seeds: SeedsOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Say which steps of a study are finished and which are not."""
-    from collections import Counter
-
+    from eigencode.base.progress import clock
+    from eigencode.report.listing import finished
     from eigencode.study import Store, plan
-    from eigencode.study.step import ordered
 
     with _explained():
-        chosen = _read(study, set_, seeds)
-        steps = ordered([c.step for c in plan(chosen, data_dir)])
-        kept = Store(store)
-        total, done = Counter(s.name for s in steps), Counter(s.name for s in steps if kept.has(s))
-        for name, n in total.items():
-            typer.echo(f"{name:<10} {done[name]:>4} of {n}")
-        typer.echo(f"{'all':<10} {sum(done.values()):>4} of {len(steps)}")
+        found = finished(plan(_read(study, set_, seeds), data_dir), Store(store))
+        rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
+        _listed(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
 
 
 @app.command()
@@ -137,7 +152,8 @@ def spectrum(
     nan: Annotated[str, typer.Option(help="error, drop-units or drop-stimuli.")] = "error",
     constant: Annotated[str, typer.Option(help="Units that never change: error or drop-units.")] = "error",
     shuffled: Annotated[bool, typer.Option("--shuffled", help="Also with shuffled stimuli, which is chance.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    json_: JsonOption = False,
+    quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="New folder for record and figure; default: none.")] = None,
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
@@ -145,7 +161,7 @@ def spectrum(
     from eigencode.data import prepared, read_recording
     from eigencode.report import recording as report
 
-    with _explained():
+    with _explained(quiet=quiet):
         ranks, folder = report.window(window), None if out is None else report.free(out)
         read = read_recording(file, key, axes=axes)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
@@ -172,14 +188,15 @@ def probe(
     mean: Annotated[str | None, typer.Option(help="Mean of the channels in [0, 1]: 0.49,0.48,0.45")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of the channels: 0.25,0.24,0.26")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    json_: JsonOption = False,
+    quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="Folder for figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
     from eigencode.study.probe.asked import Asked
 
     words = tuple(arg or ())
-    with _explained("interrupted"):
+    with _explained("interrupted", quiet):
         asked = Asked(factory, place, weights, data, data_dir, images, window, words, expects, mean, std, seed, out)
         found = asked.answered()
         typer.echo(found.json() if json_ else str(found))
@@ -187,33 +204,41 @@ def probe(
             from eigencode.report import draw_probe
 
             for file in draw_probe(found, out):
-                typer.echo(f"figure: {file}", err=json_)
+                if not quiet:
+                    typer.echo(f"figure: {file}", err=json_)
 
 
 @data_app.command("list")
-def data_list(data_dir: DataOption = None) -> None:
+def data_list(data_dir: DataOption = None, json_: JsonOption = False) -> None:
     """List the data sets, their size, and whether they are here."""
     from eigencode.data import available
 
     with _explained():
-        for entry in available(data_dir):
-            shape = "×".join(map(str, entry.shape))
-            place = "here" if entry.present else "not here: eigencode data fetch " + entry.name
-            typer.echo(f"{entry.name:<14} {shape:<9} {entry.train:>6} + {entry.test:<6} {place}")
+        sets = available(data_dir)
+        rows = [
+            (d.name, "×".join(map(str, d.shape)), d.train, "+", d.test, _whereabouts(d.name, d.present)) for d in sets
+        ]
+        header = ("data set", "pixels (c×h×w)", "training", "", "test images", "")
+        _listed([d.scalars() for d in sets] if json_ else None, header, rows)
 
 
 @data_app.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(help="Name of a data set.")], data_dir: DataOption = None) -> None:
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="Name of a data set.")],
+    data_dir: DataOption = None,
+    quiet: QuietOption = False,
+) -> None:
     """Download a data set and check it against its published checksum."""
     from eigencode.data import fetch
 
-    with _explained():
+    with _explained(quiet=quiet):
         fetch(name, data_dir)
-        typer.echo(f"{name} is here")
+        if not quiet:
+            typer.echo(f"{name} is here")
 
 
 @app.command()
-def doctor() -> None:
+def doctor(json_: JsonOption = False) -> None:
     """Say what this machine has: versions, threads, matrix hardware, data sets."""
     with _explained():
         import torch
@@ -221,10 +246,11 @@ def doctor() -> None:
         from eigencode.data import available
         from eigencode.study.provenance import provenance
 
-        for key, value in provenance().items():
-            typer.echo(f"{key:<12} {value}")
-        typer.echo(f"{'instructions':<12} {torch.backends.cpu.get_cpu_capability()}")
-        typer.echo(f"{'data':<12} {', '.join(d.name for d in available() if d.present)}")
+        found = provenance()
+        found["instructions"] = torch.backends.cpu.get_cpu_capability()
+        found["data"] = [d.name for d in available() if d.present]
+        rows = [*found["versions"].items(), *((k, v) for k, v in found.items() if k not in ("versions", "data"))]
+        _listed(found if json_ else None, ("", ""), [*rows, ("data", ", ".join(found["data"]))])
 
 
 def main() -> None:
@@ -245,12 +271,14 @@ KEPT = "interrupted; every finished step is kept, the same command goes on from 
 
 
 @contextmanager
-def _explained(interrupted: str = KEPT) -> Iterator[None]:
+def _explained(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
     """Our own errors as a message and an exit code; anything else is a defect and keeps its traceback."""
+    from eigencode.base import progress
     from eigencode.base.errors import EigencodeError
 
     try:
-        yield
+        with progress.quiet(quiet):
+            yield
     except EigencodeError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -264,35 +292,27 @@ def _fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _owners(cells: "list[Cell]") -> dict[str, str]:
-    """Which model a step belongs to, by key, for messages."""
-    from eigencode.base.text import printable
-    from eigencode.study.step import ordered
-
-    return {s.key: f"{printable(c.model, 60)}, seed {c.seed}" for c in cells for s in ordered([c.step])}
-
-
-def _watch(owners: dict[str, str]) -> "Watch":
-    """One line per step that took a second or more; on a terminal a moving line as well."""
-
-    def told(event: str, step: "Step", seconds: float, done: int, total: int) -> None:
-        live = sys.stderr.isatty()
-        what = f"{owners[step.key]}: {step.describe()}"
-        if event == "start" and live:
-            sys.stderr.write(f"\r\033[K[{done}/{total}] {what} …")
-            sys.stderr.flush()
-        elif event in ("done", "failed", "skipped") and (seconds >= 1 or event != "done"):
-            sys.stderr.write(("\r\033[K" if live else "") + f"[{done}/{total}] {event} {what}  {seconds:.1f} s\n")
-
-    return told
-
-
 def _console() -> "Console":
     """The terminal; a file or a pipe gets lines as long as they are."""
     from rich.console import Console
 
     console = Console()
     return console if console.is_terminal else Console(width=10_000)
+
+
+def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """JSON, if there is something for machines; otherwise a list for people."""
+    from eigencode.base.strict_json import dumps
+    from eigencode.report.listing import listing
+
+    if machine is not None:
+        typer.echo(dumps(machine))
+    else:
+        listing(header, rows, _console())
+
+
+def _whereabouts(name: str, present: bool) -> str:
+    return "here" if present else f"not here: eigencode data fetch {name}"
 
 
 def _told(outcome: "Outcome") -> str:

@@ -99,13 +99,18 @@ def test_a_new_measurement_retrains_nothing_and_json_is_the_file(here: Path) -> 
 
 def test_status_counts(here: Path) -> None:
     lines = inside("status", here / "tiny.toml", "--store", here / "store").stdout.splitlines()
-    counts = {line.split()[0]: line.split()[1:] for line in lines}
+    counts = {line.split()[0]: line.split()[1:4] for line in lines}
+    assert re.fullmatch(r"all +52  of +52  \d.* (s|min|h)", lines[-1].strip())
     assert counts["all"] == ["52", "of", "52"]
     assert counts["trained"] == ["4", "of", "4"]
     more = inside("status", here / "tiny.toml", "--store", here / "store", "--seeds", "3").stdout
-    assert more.splitlines()[-1].split() == ["all", "52", "of", "78"]
+    assert more.splitlines()[-1].split()[:4] == ["all", "52", "of", "78"]
     none = inside("status", here / "tiny.toml", "--store", here / "empty").stdout
-    assert none.splitlines()[-1].split() == ["all", "0", "of", "52"]
+    assert none.splitlines()[-1].split() == ["all", "0", "of", "52", "0.0", "s"]
+    machine = json.loads(inside("status", here / "tiny.toml", "--store", here / "store", "--json").stdout)
+    assert (machine["trained"]["finished"], machine["trained"]["steps"]) == (4, 4)
+    assert machine["all"]["seconds"] == pytest.approx(sum(v["seconds"] for k, v in machine.items() if k != "all"))
+    assert machine["all"]["seconds"] > 0
     assert not (here / "empty").exists()
 
 

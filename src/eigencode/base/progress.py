@@ -1,5 +1,6 @@
 """A progress bar with time left, shown only to a person and only for work that takes long."""
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -10,6 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+_heading: ContextVar[str] = ContextVar("heading", default="")
 
 
 @contextmanager
@@ -20,6 +22,11 @@ def quiet(on: bool = True) -> Iterator[None]:
         yield
     finally:
         _quiet.reset(token)
+
+
+def heading(text: str) -> None:
+    """What the bars of the work that follows belong to, shown before each of them; empty to end it."""
+    _heading.set(text)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None, patience: float = 2.0) -> Iterator[T]:
@@ -46,15 +53,25 @@ def progress(items: Iterable[T], label: str, total: int | None = None, patience:
                 _draw(label, (done + 1) / total, now - start)
     finally:
         if shown:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+            write_line(_heading.get())
+
+
+def write_line(text: str) -> None:
+    """Put `text` in the place of the line that moves, cut at the edge of the terminal."""
+    sys.stderr.write("\r\033[K" + text[: _columns()])
+    sys.stderr.flush()
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns - 1
 
 
 def _draw(label: str, fraction: float, elapsed: float) -> None:
     left = elapsed * (1 / fraction - 1)
     bar = "━" * round(24 * fraction)
-    sys.stderr.write(f"\r\033[K{label:<24.24} {bar:<24} {fraction:4.0%}  {clock(left)} left")
-    sys.stderr.flush()
+    state = f"{label:<24.24} {bar:<24} {fraction:4.0%}  {clock(left)} left"
+    room = _columns() - len(state) - 2
+    write_line(f"{_heading.get()[: max(room, 0)]}  {state}" if _heading.get() and room > 0 else state)
 
 
 def clock(seconds: float) -> str:

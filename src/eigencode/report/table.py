@@ -16,10 +16,22 @@ def show(run: StudyRun, console: Console) -> None:
     """Print the table of every data set, and each warning once below it."""
     for data in run.datasets:
         console.print(_table(run, data))
+        for line in convention_lines(run, data):
+            console.print(Text(line, style="dim"))
     for line in warning_lines(run):
         console.print(Text(line, style="yellow"))
     if run.results["claims"]:
         console.print(_claims(run))
+
+
+def convention_lines(run: StudyRun, data: str) -> list[str]:
+    """Unit and convention of the columns of a table, columns that share theirs on one line."""
+    meant: dict[str, list[str]] = {}
+    for quantity in run.results["headline"]:
+        found = [s for s in run.results["summary"] if s["data"] == data and s["quantity"] == quantity]
+        for convention in dict.fromkeys(s["convention"] for s in found if s["convention"]):
+            meant.setdefault(convention, []).append(quantity)
+    return [f"{', '.join(map(printable, names))}: {printable(convention)}" for convention, names in meant.items()]
 
 
 def warning_lines(run: StudyRun) -> list[str]:

@@ -128,7 +128,40 @@ def test_html_is_short_for_long_values_and_lists_every_field() -> None:
     page = measured(name="é" * 10_000)._repr_html_()
     assert len(page) < 5000
     assert all(f"<th>{field}</th>" in page for field in Measured.__dataclass_fields__ if field != "dims")
-    assert "(3, 2) int64" in page
+
+
+@dataclass(frozen=True)
+class Warned(Record):
+    alpha: Estimate
+    bound: float
+    missing: float
+    values: Tensor
+    space: str
+    warnings: tuple[str, ...] = ()
+
+
+def test_html_says_interval_range_convention_and_warnings() -> None:
+    values = torch.tensor([[1.5, math.nan], [-2.0, 3.0]])
+    alpha = Estimate(1.23456789, 1.0, 2.0, 9, "95 % over images")
+    page = Warned(alpha, -math.inf, math.nan, values, "unit", ("not <b>a</b> power law", "\x1b[2J\u202e"))._repr_html_()
+    rows = dict(re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", page))
+    assert rows["alpha"] == "1.23457 [1, 2] (95 % over images)"
+    assert (rows["bound"], rows["missing"], rows["space"], rows["warnings"]) == ("-∞", "–", "unit", "2")
+    assert rows["values"] == "2 × 2, float32, -2 to 3, 1 not finite"
+    assert list(rows)[-2:] == ["space", "warnings"]
+    assert page.endswith("<p>! not &lt;b&gt;a&lt;/b&gt; power law</p><p>! \\x1b[2J\\u202e</p>")
+    calm = Warned(alpha, 0.0, 0.0, values, "unit")._repr_html_()
+    assert "<td>none</td>" in calm
+    assert "<p>" not in calm
+
+
+def test_html_of_arrays_without_numbers() -> None:
+    page = measured()._repr_html_()
+    for text in ("1 × 2, bool, 1 true", "3 × 2, int64, 0 to 5", "(11, 500)", "<td>yes</td>", "deep list ((1), 2.5)"):
+        assert text in page
+    empty = Warned(Estimate(1.0), 0.0, 0.0, torch.empty(0, 3), "")._repr_html_()
+    assert "<td>0 × 3, float32</td>" in empty
+    assert "1 [–, –]" in empty
 
 
 def test_numpy_reads_every_tensor() -> None:

@@ -49,6 +49,16 @@ def test_a_warning_stands_beside_its_numbers_and_once_below(run: StudyRun) -> No
         assert said[re.sub(r" \(and \d+ more like it\)$", "", word)] == who.split(", ")
 
 
+def test_every_column_says_its_unit(run: StudyRun) -> None:
+    lines = shown(run).splitlines()
+    assert "test accuracy: share of 60 test images" in lines
+    assert "critical size, noise, critical size, FGSM: median L2, unit space" in lines
+    said = [
+        name for line in lines for name in run.results["headline"] if re.match(rf"(.*, )?{re.escape(name)}[,:]", line)
+    ]
+    assert sorted(said) == sorted(run.results["headline"])
+
+
 def test_warnings_that_differ_in_a_number_are_said_once(run: StudyRun) -> None:
     entry = {"data": "digits", "quantity": "q", "mean": 1.0, "spread": None, "seeds": 1, "convention": ""}
     words = {"A": ["3 of 9 never", "4 of 9 never", "other"], "B": ["5 of 9 never", "other"]}
