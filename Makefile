@@ -5,17 +5,20 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 STORE  ?= store
 
-.PHONY: setup demo test check docs bench lint types slow clean
+.PHONY: setup demo test browser check docs bench lint types slow clean
 
 setup: $(STAMP)  ## a virtual environment with everything
 
 demo: $(STAMP)  ## run the main study on real images and say where its page is
 	$(BIN)/eigencode run studies/demo.toml --store $(STORE) --workers 2
 
-test: $(STAMP)  ## the fast tests: no network, no accelerator needed
+test: $(STAMP) browser  ## the fast tests: no network, no accelerator needed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-slow: $(STAMP) $(VENV)/.docs  ## the tests that take minutes
+browser:  ## Chromium and axe-core for the tests of the page, where apt and npm can get them; skipped elsewhere
+	@sh tools/browser.sh
+
+slow: $(STAMP) $(VENV)/.docs browser  ## the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: $(STAMP)

@@ -60,7 +60,7 @@ def main() -> None:
     chosen = parser.parse_args()
     source, target = chosen.store / "reports" / chosen.study, ROOT / "published" / chosen.study
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("index.html"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("report.html"))
     for path in quoting_files():
         path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
     print(f"published {chosen.study} to {target.relative_to(ROOT)}")

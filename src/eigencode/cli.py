@@ -124,17 +124,19 @@ def status(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder with results.json, written by `eigencode run`.")],
-    store: Annotated[Path | None, typer.Option("--store", help="Default: the store that FOLDER is in.")] = None,
+    folders: Annotated[list[Path], typer.Argument(help="Folders with results.json, written by `eigencode run`.")],
+    store: Annotated[Path | None, typer.Option("--store", help="Default: the store that each folder is in.")] = None,
+    out: Annotated[Path, typer.Option(help="The page that compares several runs.")] = Path("comparison.html"),
 ) -> None:
-    """Build the figures and the page of a finished study again; needs no data and trains nothing."""
-    from eigencode.report import StudyRun, build
+    """Build figures and page of a finished study again, or one page that compares several; trains nothing."""
+    from eigencode.report import StudyRun, build, compare
     from eigencode.report.table import show
 
     with _explained():
-        finished = StudyRun.found(folder, store)
-        page = build(finished)
-        show(finished, _console())
+        finished = [StudyRun.found(folder, store) for folder in folders]
+        page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
+        for run_ in finished:
+            show(run_, _console())
         typer.echo(f"page: {page}")
 
 

@@ -75,7 +75,9 @@ def test_table_figures_and_arrays(probe, by_hand: ec.Probe, tmp_path: Path) -> N
         assert f"critical size, {attack}" in done.stdout
     assert "every channel is scaled to (x - mean) / std with mean -2 and std 0.1" in done.stdout
     assert "forward" not in done.stdout
-    names = {f"{name}.{kind}" for name in ("spectra", "slopes", "windows", "robustness") for kind in ("png", "svg")}
+    names = {
+        f"{name}.{kind}" for name in ("spectra", "slopes", "windows", "robustness") for kind in ("pdf", "png", "svg")
+    }
     assert names < {p.name for p in out.iterdir()}
     kept = ec.Probe.load(out)
     assert str(kept) in done.stdout

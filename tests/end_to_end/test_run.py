@@ -58,10 +58,10 @@ def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> Non
     for word in ("test accuracy", "α images", "critical size, FGSM", "Init", "KH", "BP", "±", "has not converged"):
         assert word in out
     page = Path(re.findall(r"^page: (.*)$", out, re.M)[0])
-    assert page == home / "store" / "reports" / "tiny" / "index.html"
+    assert page == home / "store" / "reports" / "tiny" / "report.html"
     assert page.is_file()
     figures = sorted(p.name for p in (page.parent / "figures").iterdir())
-    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png", "svg"))
     assert "Traceback" not in err
     assert list((home / "store" / "scratch").iterdir()) == []
 
@@ -124,10 +124,10 @@ def test_the_report_needs_neither_data_nor_networks(here: Path, monkeypatch: pyt
     folder = here / "store" / "reports" / "tiny"
     before = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     shutil.rmtree(folder / "figures")
-    (folder / "index.html").unlink()
+    (folder / "report.html").unlink()
     result = inside("report", folder)
     assert result.exit_code == 0
-    assert f"page: {folder / 'index.html'}" in result.stdout
+    assert f"page: {folder / 'report.html'}" in result.stdout
     assert "has not converged" in result.stdout
     assert {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 

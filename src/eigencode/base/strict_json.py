@@ -5,13 +5,14 @@ import math
 from typing import Any
 
 
-def dumps(value: Any) -> str:
-    """Indented JSON; NaN becomes null, and an infinity the string "Infinity" or "-Infinity".
+def dumps(value: Any, compact: bool = False) -> str:
+    """JSON, indented or without any space; NaN becomes null, and an infinity the string "Infinity" or "-Infinity".
 
-    >>> print(dumps([1.5, float("nan"), float("-inf")]).replace("\\n", ""))
-    [ 1.5, null, "-Infinity"]
+    >>> print(dumps([1.5, float("nan"), float("-inf")], compact=True))
+    [1.5,null,"-Infinity"]
     """
-    return json.dumps(_strict(value), indent=1, ensure_ascii=False, allow_nan=False)
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
+    return json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, **layout)
 
 
 def number(value: float | str | None) -> float:

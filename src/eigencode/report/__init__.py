@@ -1,7 +1,7 @@
-"""Level 5: tables, figures and the page of a study, figures of a probe.  Reads results, never a model."""
+"""Level 5: tables, figures and pages of studies, figures of a probe.  Reads results, never a model."""
 
-from eigencode.report.build import build
+from eigencode.report.build import build, compare
 from eigencode.report.probed import draw_probe
 from eigencode.report.run import StudyRun
 
-__all__ = ["StudyRun", "build", "draw_probe"]
+__all__ = ["StudyRun", "build", "compare", "draw_probe"]

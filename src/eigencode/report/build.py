@@ -1,30 +1,64 @@
-"""Build the figures and the page of a study from its results."""
+"""Build the figures and the page of a study from its results, or one page that compares several."""
 
+import uuid
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from eigencode.base.errors import InputError
 from eigencode.report.figures import FIGURES
 from eigencode.report.figures.style import save, style
-from eigencode.report.html.page import page
+from eigencode.report.html.page import MARK, page
 from eigencode.report.run import StudyRun
+
+PAGE = "report.html"
 
 
 def build(run: StudyRun) -> Path:
-    """Write `figures/*.png`, `figures/*.svg` and `index.html` into the folder of the run; return the page's path."""
+    """Write `figures/*` (PDF, PNG, SVG) and `report.html` into the folder of the run; return the page's path."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    shown: dict[str, list[tuple[str, str, Path]]] = {}
+    drawn: list[tuple[str, str]] = []
     names = _safe(run.datasets)
     with style():
         for data in run.datasets:
-            shown[data] = []
             for name, (draw, caption) in FIGURES.items():
                 figure = draw(run, data)
                 if figure is not None:
                     full = name if len(run.datasets) == 1 else f"{name}-{names[data]}"
-                    shown[data].append((full, caption, save(figure, folder / full)[1]))
-    path = run.folder / "index.html"
-    path.write_text(page(run, shown), encoding="utf-8")
+                    save(figure, folder / full)
+                    drawn.append((full, caption if full == name else f"{caption} ({data})"))
+    return _written(run.folder / PAGE, page([run], drawn))
+
+
+def compare(runs: Sequence[StudyRun], path: Path) -> Path:
+    """Write one page with several runs; return its path.
+
+    Raises:
+        InputError: there is a file of another kind already.
+    """
+    if path.exists() and not _ours(path):
+        raise InputError("there is a file already", got=path, fix="another --out")
+    return _written(path, page(runs))
+
+
+def _ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return MARK.encode() in file.read(4000)
+
+
+def _written(path: Path, text: str) -> Path:
+    """The page appears when it is complete."""
+    part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InputError("cannot write the page", got=error, fix="another --out") from error
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

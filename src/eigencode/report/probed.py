@@ -46,7 +46,7 @@ class Probed(Measured):
 
 
 def draw_probe(probe: Probe, folder: Path | str) -> list[Path]:
-    """Write `spectra`, `slopes`, `windows` and `robustness` (PNG and SVG) into a folder, made if it is not there.
+    """Write `spectra`, `slopes`, `windows` and `robustness` (PDF, PNG and SVG) into a folder, made if it is not there.
 
     The figures are those of a study: the spectrum with its power law, its local slopes, α over all windows, accuracy
     against ε, and the critical size of every image.  Returns the files written.

@@ -148,7 +148,7 @@ def write(found: RecordedSpectrum, folder: Path) -> None:
     """Write `result.json`, the record of the spectrum and its figure; the folder appears when it is complete.
 
     `result.json`: the summary and what it was made with.  `spectrum/` (and `shuffled/`): `Spectrum.load` reads them.
-    `spectrum.png`, `spectrum.svg`: the figure.
+    `spectrum.pdf`, `spectrum.png`, `spectrum.svg`: the figure.
     """
     from eigencode.report.figures.recording import recorded
     from eigencode.report.figures.style import save, style

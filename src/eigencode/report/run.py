@@ -106,8 +106,17 @@ class StudyRun(Measured):
         Raises:
             InputError: a record of another version.
         """
+        return [self.read(record, self.step(c["key"])) for c in self.cells(**wanted)]
+
+    @staticmethod
+    def read(record: type[R], folder: Path) -> R:
+        """The record in a folder of the store.
+
+        Raises:
+            InputError: a record of another version.
+        """
         try:
-            return [record.load(self.step(c["key"])) for c in self.cells(**wanted)]
+            return record.load(folder)
         except (TypeError, ValueError) as error:
             raise InputError(
                 "a stored result was written by another version of this package", got=error, fix="eigencode run again"
@@ -118,14 +127,29 @@ class StudyRun(Measured):
         """Window and weights of the power law of each spectrum, in the order of the study."""
         return list(self.results["study"]["spectra"])
 
+    def times(self) -> list[tuple[str, int, float]]:
+        """Name, number and computing time of the finished steps behind this study, longest first."""
+        keys = {key for c in self.results["cells"] for key in (c["key"], *c["network"])}
+        total: dict[str, list[float]] = {}
+        for key in sorted(keys):
+            path = self.step(key) / "step.json"
+            if path.is_file():
+                seconds = json.loads(path.read_text(encoding="utf-8")).get("seconds", 0.0)
+                total.setdefault(key.rpartition("-")[0], []).append(seconds)
+        return sorted(((n, len(s), sum(s)) for n, s in total.items()), key=lambda t: -t[2])
+
     def step(self, key: str) -> Path:
         """Folder of a step."""
         return self.store / "steps" / key
 
     def locally_trained(self, data: str, model: str) -> list[Path]:
         """Folders of the local training behind a model, one per seed; empty for other models."""
-        chains = {tuple(c["network"]) for c in self.cells(data=data, model=model)}
-        keys = sorted({key for chain in chains for key in chain if key.startswith("local-")})
+        return self.made_by(data, model, "local")
+
+    def made_by(self, data: str, model: str, step: str) -> list[Path]:
+        """Folders of the steps of this name that made the networks of a model, in the order of the seeds."""
+        chains = [key for c in self.cells(data=data, model=model) for key in c["network"]]
+        keys = dict.fromkeys(key for key in chains if key.startswith(f"{step}-"))
         return [self.step(key) for key in keys if self.step(key).is_dir()]
 
 

@@ -32,5 +32,5 @@ def built(finished: StudyRun) -> StudyRun:
 
 @pytest.fixture
 def run(finished: StudyRun, tmp_path: Path) -> StudyRun:
-    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("figures", "index.html"))
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("figures", "report.html"))
     return replace(finished, folder=tmp_path / "tiny")

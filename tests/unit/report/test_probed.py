@@ -55,7 +55,7 @@ def test_curves_and_critical_sizes_are_drawn(found: ec.Probe) -> None:
 
 def test_files(found: ec.Probe, tmp_path: Path, coarse: None) -> None:
     files = draw_probe(found, tmp_path / "new" / "folder")
-    assert sorted(p.name for p in files) == sorted(f"{n}.{k}" for n in FIGURES for k in ("png", "svg"))
+    assert sorted(p.name for p in files) == sorted(f"{n}.{k}" for n in FIGURES for k in ("pdf", "png", "svg"))
     assert all(p.stat().st_size > 1000 for p in files)
     again = draw_probe(found, tmp_path / "again")
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in files]

@@ -117,7 +117,7 @@ def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) ->
     write(found, folder)
     names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     records = {f"{k}/{f}" for k in ("spectrum", "shuffled") for f in ("record.json", "arrays.safetensors")}
-    assert names == {"result.json", "spectrum.png", "spectrum.svg", *records}
+    assert names == {"result.json", "spectrum.pdf", "spectrum.png", "spectrum.svg", *records}
     torch.testing.assert_close(Spectrum.load(folder / "spectrum").eigenvalues, found.spectrum.eigenvalues)
     assert found.control is not None
     torch.testing.assert_close(Spectrum.load(folder / "shuffled").eigenvalues, found.control.eigenvalues)

@@ -37,6 +37,7 @@ SETTINGS = {
     "savefig.dpi": 220,
     "svg.hashsalt": "eigencode",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # letters stay letters: searchable, and editable in a drawing program
     "figure.constrained_layout.use": True,
 }
 
@@ -60,11 +61,12 @@ def label(name: str) -> str:
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write PATH.png and PATH.svg; the same figure gives the same bytes."""
-    files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
+    """Write PATH.png, PATH.svg and PATH.pdf; the same figure gives the same bytes."""
+    files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg", ".pdf")]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a script the font lacks
         figure.savefig(files[0], metadata={"Software": None})
         figure.set_layout_engine("none")  # the layout is found; finding it again would take as long as drawing
         figure.savefig(files[1], metadata={"Date": None, "Creator": None})
+        figure.savefig(files[2], metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return files

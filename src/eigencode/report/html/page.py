@@ -1,25 +1,81 @@
-"""One HTML file with the table, the figures and where everything comes from; opens offline from disk."""
+"""One HTML file with verdicts, tables, interactive figures and where everything comes from; opens offline from disk."""
 
-import base64
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.colors import to_hex
 
+from eigencode.base import strict_json
+from eigencode.base.progress import clock
 from eigencode.base.text import printable
+from eigencode.report.figures.landscapes import CLASSES
+from eigencode.report.figures.style import PALETTE
+from eigencode.report.html import embedded, headline
+from eigencode.report.html.parts import PARTS
+from eigencode.report.html.shown import DATA_ITSELF, Shown, short_names
 from eigencode.report.run import StudyRun
-from eigencode.report.table import grid, judged
+
+MARK = '<meta name="generator" content="eigencode">'
+"""How a page of this package is known."""
 
 
-def page(run: StudyRun, figures: dict[str, list[tuple[str, str, Path]]]) -> str:
-    """The page as text; `figures` maps a data set to (name, caption, SVG file)."""
+def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> str:
+    """The page as text.
+
+    Args:
+        runs: one study, or several to compare.
+        beside: (file name, caption) of static figures in the folder `figures` next to the page.
+    """
+    shown = Shown(runs)
     environment = Environment(
-        loader=PackageLoader("eigencode.report", "html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("eigencode.report", "html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["plain"] = printable
-    shown = {
-        data: [(name, caption, base64.b64encode(path.read_bytes()).decode()) for name, caption, path in listed]
-        for data, listed in figures.items()
+    environment.filters |= {"plain": printable, "clock": clock, "told": _told}
+    plotly, script = embedded.plotly(), embedded.script()
+    return environment.get_template("page.html.j2").render(
+        mark=MARK,
+        title=_title(shown),
+        several=len(runs) > 1,
+        tables=headline.tables(shown),
+        claims=headline.claims(shown),
+        conventions=headline.conventions(shown),
+        warnings=headline.warnings(shown),
+        origins=headline.origins(shown),
+        beside=beside,
+        policy=embedded.policy(plotly, script),
+        plotly=plotly,
+        script=script,
+        style=embedded.style(),
+        content=embedded.data(content(shown)),
+    )
+
+
+def content(shown: Shown) -> dict[str, Any]:
+    """What the figures are drawn from; every name is made harmless here, once."""
+    return {
+        "runs": [{"label": label} for label in short_names(shown.labels)],
+        "data": short_names(shown.data),
+        "models": short_names(shown.models),
+        "itself": shown.models.index(DATA_ITSELF) if DATA_ITSELF in shown.models else -1,
+        "quantities": short_names(shown.quantities),
+        "palette": PALETTE,
+        "classes": [to_hex(CLASSES(i)) for i in range(CLASSES.N)],
+        **{name: part(shown) for name, part in PARTS.items()},
     }
-    tables = {data: grid(run, data) for data in run.datasets}
-    template = environment.get_template("page.html.j2")
-    return template.render(run=run, results=run.results, tables=tables, figures=shown, judged=judged)
+
+
+def _title(shown: Shown) -> str:
+    if len(shown.runs) > 1:
+        return f"{len(shown.runs)} runs compared"
+    study = shown.runs[0].results["study"]
+    return str(study.get("title") or study["name"])
+
+
+def _told(value: object) -> str:
+    """A study's settings as text, each line short."""
+    return printable(strict_json.dumps(value), 300, lines=True)

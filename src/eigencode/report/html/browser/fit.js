@@ -1,0 +1,53 @@
+// The power law of a spectrum over any window of the page's grid, from cumulative sums: λₙ ∝ n^(−α), weighted least squares
+// of y = log(λₙ/λ₁) on x = log n, weights equal or 1/n.  The same numbers as the library's, to rounding.
+const fit = (() => {
+  const grid = content.spectra.grid;
+
+  // Cumulative sums of w, wx, wxx at the ranks of the grid, for both kinds of weights.
+  const known = Object.fromEntries(
+    [["uniform", () => 1], ["1/n", (n) => 1 / n]].map(([name, weight]) => {
+      const sums = [0, 0, 0];
+      const rows = [];
+      let n = 0;
+      for (const last of grid) {
+        for (; n < last; ) {
+          n += 1;
+          const w = weight(n);
+          const x = Math.log(n);
+          sums[0] += w;
+          sums[1] += w * x;
+          sums[2] += w * x * x;
+        }
+        rows.push([...sums]);
+      }
+      return [name, rows];
+    }),
+  );
+
+  // The rows of one spectrum: y at the grid, and Σy, Σxy for each kind of weights.
+  const unpacked = (spectrum) => {
+    const numbers = content.doubles(spectrum.packed);
+    const length = numbers.length / 5;
+    const row = (i) => numbers.subarray(i * length, (i + 1) * length);
+    return { ...spectrum, length, y: row(0), uniform: [row(1), row(2)], "1/n": [row(3), row(4)] };
+  };
+
+  // {alpha, intercept} over the ranks grid[from] .. grid[to], both included, or null where the spectrum ends before.
+  const law = (spectrum, from, to, weights) => {
+    if (to >= spectrum.length || grid[to] - grid[from] < 2) return null;
+    const n = grid[from];
+    const w = weights === "1/n" ? 1 / n : 1;
+    const x = Math.log(n);
+    const first = [w, w * x, w * x * x];
+    const [sw, sx, sxx] = first.map((own, i) => known[weights][to][i] - known[weights][from][i] + own);
+    const [sy, sxy] = spectrum[weights].map((row, i) => row[to] - row[from] + w * (i ? x : 1) * spectrum.y[from]);
+    const alpha = -(sxy - (sx * sy) / sw) / (sxx - (sx * sx) / sw);
+    return { alpha, intercept: (sy + alpha * sx) / sw };
+  };
+
+  // The place in the grid of a rank of it, or the nearest.
+  const place = (rank) =>
+    grid.reduce((best, n, i) => (Math.abs(n - rank) < Math.abs(grid[best] - rank) ? i : best), 0);
+
+  return { grid, law, place, unpacked };
+})();

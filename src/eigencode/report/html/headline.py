@@ -1,0 +1,97 @@
+"""What stands first on the page, as plain HTML: tables, claims with their evidence, conventions, origin."""
+
+from collections import Counter
+from typing import Any
+
+from eigencode.report.html.shown import Shown
+from eigencode.report.numbers import measured
+from eigencode.report.run import StudyRun
+from eigencode.report.table import grid, judged, warning_lines
+
+
+def tables(shown: Shown) -> list[dict[str, Any]]:
+    """Per data set: the columns, and a row per run and model with the cells of `report.table.grid`."""
+    return [{"data": data, "columns": columns(shown), "rows": _rows(shown, data)} for data in shown.data]
+
+
+def columns(shown: Shown) -> list[str]:
+    """Headline quantities of all runs."""
+    return list(dict.fromkeys(q for run in shown.runs for q in run.results["headline"]))
+
+
+def claims(shown: Shown) -> list[dict[str, Any]]:
+    """Per data set and statement: the verdict of each run that judged it, with the numbers behind it."""
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for run, label in zip(shown.runs, shown.labels, strict=True):
+        for claim in run.results["claims"]:
+            value, interval = judged(claim)
+            found = {**claim, "run": label, "shown": value, "interval": interval, "evidence": evidence(run, claim)}
+            groups.setdefault((claim["data"], claim["statement"], claim["quantity"]), []).append(found)
+    return [
+        {"data": d, "statement": s, "quantity": q, "judged": found, "verdicts": Counter(c["verdict"] for c in found)}
+        for (d, s, q), found in groups.items()
+    ]
+
+
+def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The number of every model the claim is about, seed by seed, with its interval over images."""
+    key = ("statement", "quantity")
+    asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
+    about = [m for c in asked for m in (*c["order"], c["model"], c["other"]) if m]
+    rows = run.results["rows"]
+    chosen = [r for r in rows if r["data"] == claim["data"] and r["quantity"] == claim["quantity"]]
+    return [
+        {
+            "model": r["model"],
+            "seed": r["seed"],
+            "value": measured(r["value"]),
+            "interval": f"[{measured(r['low'])}, {measured(r['high'])}]",
+            "warned": bool(r["warnings"]),
+        }
+        for r in sorted((r for r in chosen if r["model"] in about), key=lambda r: about.index(r["model"]))
+    ]
+
+
+def conventions(shown: Shown) -> list[tuple[str, str]]:
+    """What each headline quantity means, once; where runs differ, each meaning."""
+    said: dict[tuple[str, str], None] = {}
+    for name in columns(shown):
+        for run in shown.runs:
+            said |= {(name, e["convention"]): None for e in run.results["summary"] if e["quantity"] == name}
+    return list(said)
+
+
+def warnings(shown: Shown) -> list[tuple[str, list[str]]]:
+    """The warnings of each run."""
+    return [(label, warning_lines(run)) for run, label in zip(shown.runs, shown.labels, strict=True)]
+
+
+def origins(shown: Shown) -> list[dict[str, Any]]:
+    """Per run: name, title, seeds, computing time by kind of step, versions, the study as it was run."""
+    return [_origin(run, label) for run, label in zip(shown.runs, shown.labels, strict=True)]
+
+
+def _origin(run: StudyRun, label: str) -> dict[str, Any]:
+    results = run.results
+    return {
+        "label": label,
+        "title": results["study"].get("title") or results["study"]["name"],
+        "seeds": results["study"]["seeds"],
+        "seconds": results.get("seconds"),
+        "steps": run.times(),
+        "provenance": _flat(results.get("provenance", {})),
+        "study": results["study"],
+    }
+
+
+def _flat(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Nested provenance as lines."""
+    return [
+        (key, ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+        for key, value in found.items()
+    ]
+
+
+def _rows(shown: Shown, data: str) -> list[dict[str, Any]]:
+    found = [(label, run) for run, label in zip(shown.runs, shown.labels, strict=True) if data in run.datasets]
+    return [{"run": label, **row} for label, run in found for row in grid(run, data)]

@@ -1,0 +1,28 @@
+"""What the figures of a page are drawn from.  A new one is one file here, one row in PARTS, one file in browser/."""
+
+from collections.abc import Callable
+from typing import Any
+
+from eigencode.report.html.parts.curves import curves
+from eigencode.report.html.parts.fields import fields
+from eigencode.report.html.parts.landscapes import landscapes
+from eigencode.report.html.parts.sizes import sizes
+from eigencode.report.html.parts.spectra import spectra
+from eigencode.report.html.parts.tradeoff import tradeoff
+from eigencode.report.html.parts.training import training
+from eigencode.report.html.parts.widths import widths
+from eigencode.report.html.shown import Shown
+
+PARTS: dict[str, Callable[[Shown], Any]] = {
+    "curves": curves,
+    "sizes": sizes,
+    "spectra": spectra,
+    "widths": widths,
+    "tradeoff": tradeoff,
+    "landscapes": landscapes,
+    "fields": fields,
+    "training": training,
+}
+"""Name -> function of what is shown that returns strict JSON."""
+
+__all__ = ["PARTS"]

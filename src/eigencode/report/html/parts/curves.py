@@ -1,0 +1,35 @@
+"""Accuracy against the size of a perturbation: mean and range over seeds."""
+
+from typing import Any
+
+from eigencode.report.html.shown import Shown
+from eigencode.report.html.thinned import digits, over_seeds, picked, room
+from eigencode.robustness.curve import Curve
+
+CHARACTERS, EACH = 400_000, 7 * 7
+
+
+def curves(shown: Shown) -> list[dict[str, Any]]:
+    """One entry per run, data set, model and curve."""
+    series = sum(1 for place in shown.places() for _ in place.run.quantities("curve"))
+    points = room(CHARACTERS, series, EACH, 12, 80)
+    entries = []
+    for place, quantity, found in shown.found("curve", Curve):
+        chosen = picked(len(found[0].eps), points)
+        entry = {
+            **place.entry(shown.quantities.index(quantity)),
+            "seeds": len(found),
+            "points": len(found[0].eps),
+            "axis": axis(found[0]),
+            "eps": digits(found[0].eps[chosen]),
+            "relative": over_seeds([c.relative_accuracy for c in found], chosen),
+            "absolute": over_seeds([c.accuracy for c in found], chosen),
+        }
+        entries.append(entry)
+    return entries
+
+
+def axis(curve: Curve) -> str:
+    """What ε is: its norm and its space, or a standard deviation."""
+    size = "standard deviation" if curve.attack.startswith("Gaussian") else f"ε, {curve.norm}"
+    return f"{size}, {curve.space} space"

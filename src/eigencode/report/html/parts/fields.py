@@ -1,0 +1,68 @@
+"""Weights of locally trained units as pictures, with what they can be sorted by."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eigencode.models.convergence import Convergence
+from eigencode.report.html.shown import Shown
+from eigencode.report.html.thinned import digits, packed, room
+from eigencode.report.run import arrays
+
+CHARACTERS = 600_000
+
+
+def fields(shown: Shown) -> list[dict[str, Any]]:
+    """One entry per run, data set and locally trained model, first seed.
+
+    `units` holds the first ones of each of the three orders (most wins, largest variance, farthest from the radius),
+    so that each order begins with what it would begin with if all units were there.
+    """
+    found = []
+    for place in shown.places():
+        wanted = int(place.run.results["study"]["receptive_fields"])
+        folders = place.run.locally_trained(place.data_name, place.model_name)[:1]
+        found += [(place, folder, wanted) for folder in folders if wanted]
+    return [
+        {**p.entry(), **_gallery(p.run.read(Convergence, f / "convergence"), f, n, len(found))} for p, f, n in found
+    ]
+
+
+def _gallery(state: Convergence, folder: Path, wanted: int, galleries: int) -> dict[str, Any]:
+    held = arrays(folder)
+    weight = held["encoder.weight"].double()
+    shape = _shape(folder)
+    variance, away = weight.var(1, correction=0), (state.norm - state.radius).abs()
+    first = min(wanted, room(CHARACTERS, 3 * galleries, weight.shape[1] * 4 / 3, 4, wanted))
+    orders = [values.argsort(descending=True, stable=True)[:first] for values in (state.wins, variance, away)]
+    chosen = torch.tensor(sorted(set(torch.cat(orders).tolist())))
+    largest = weight[chosen].abs().amax(1, keepdim=True).clamp_min(1e-30)
+    pixels = (127.5 + 127.5 * weight[chosen] / largest).round().to(torch.uint8)
+    return {
+        "total": len(weight),
+        "first": first,
+        "shape": list(shape),
+        "radius": state.radius,
+        "units": chosen.tolist(),
+        "wins": state.wins[chosen].tolist(),
+        "norm": digits(state.norm[chosen], 6),
+        "converged": state.converged[chosen].tolist(),
+        "variance": digits(variance[chosen], 5),
+        "pixels": packed(_last_channel(pixels, shape).numpy()),
+    }
+
+
+def _last_channel(pixels: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Units x height x width x channels."""
+    return pixels.reshape(-1, *shape).permute(0, 2, 3, 1)
+
+
+def _shape(folder: Path) -> tuple[int, ...]:
+    """The image shape, from the header of the weights file."""
+    from safetensors import safe_open
+
+    with safe_open(str(folder / "network.safetensors"), "pt") as file:
+        return tuple(map(int, json.loads(file.metadata()["eigencode"])["shape"]))

@@ -1,0 +1,40 @@
+"""Critical sizes: quantiles that count the images never broken, and the distribution of all images of all seeds."""
+
+import math
+from typing import Any
+
+import torch
+
+from eigencode.report.html.shown import Shown
+from eigencode.report.html.thinned import digits, picked, room
+from eigencode.robustness.critical import CriticalSizes
+from eigencode.robustness.survival import quantile
+
+CHARACTERS, EACH = 400_000, 8
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def sizes(shown: Shown) -> list[dict[str, Any]]:
+    """One entry per run, data set, model and attack.
+
+    `quantiles`: Kaplan–Meier, 5 25 50 75 95 %, "Infinity" where more images are left unbroken.  `sorted`: every k-th
+    image in ascending order, one never broken at the largest size it was given.
+    """
+    series = sum(1 for place in shown.places() for _ in place.run.quantities("critical"))
+    points = room(CHARACTERS, series, EACH, 25, 400)
+    entries = []
+    for place, quantity, found in shown.found("critical", CriticalSizes):
+        size, censored = torch.cat([c.size for c in found]), torch.cat([c.censored for c in found])
+        ordered = size.sort().values
+        values = [quantile(size, censored, q).value for q in QUANTILES]
+        entry = {
+            **place.entry(shown.quantities.index(quantity)),
+            "seeds": len(found),
+            "images": len(size),
+            "censored": int(censored.sum()),
+            "axis": f"L2 of the perturbation, {found[0].space} space",
+            "quantiles": [v if not math.isfinite(v) else digits([v])[0] for v in values],
+            "sorted": digits(ordered[picked(len(ordered), points)]),
+        }
+        entries.append(entry)
+    return entries

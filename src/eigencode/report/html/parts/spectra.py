@@ -1,0 +1,64 @@
+"""Spectra from which the page itself fits a power law over any window of its grid of ranks, exactly.
+
+Least squares needs sums over the window only, so the page gets cumulative sums at the ranks of a grid instead of every
+eigenvalue: with y = log(λₙ/λ₁) and x = log n, the sums of y and xy with equal weights, and of both with weights 1/n.
+The slope over any two ranks of the grid is then that of all ranks between them, to the rounding of float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from eigencode.report.html.shown import Shown
+from eigencode.report.html.thinned import packed, picked, room
+from eigencode.spectra.spectrum import Spectrum
+from eigencode.spectra.windows import grid
+
+CHARACTERS, EACH = 1_000_000, 5 * 8 * 4 / 3
+SMALLEST, LARGEST = 20, 160
+
+
+def spectra(shown: Shown) -> dict[str, Any]:
+    """`grid`: the ranks that a window can start and end at; `entries`: one per run, data set, model and spectrum.
+
+    `packed`: five rows at the ranks of the grid that this spectrum has: y, Σy, Σxy, Σy/n, Σxy/n; up to the first
+    eigenvalue that is not positive.  `floor`: the last rank above rounding.
+    """
+    found = list(shown.found("spectrum", Spectrum))
+    total = sum(len(records) for *_, records in found)
+    ranks = common_grid(found, shown, room(CHARACTERS, total, EACH, SMALLEST, LARGEST))
+    at_most = room(CHARACTERS, len(found) * len(ranks), EACH, 1, 1000)
+    entries = []
+    for place, quantity, records in found:
+        kept = [records[i] for i in picked(len(records), max(2, at_most))]
+        entry = {
+            **place.entry(shown.quantities.index(quantity)),
+            **_settings(place.run.quantities("spectrum"), place.run.fits, quantity),
+            "seeds": len(records),
+            "spectra": [one(s, ranks) for s in kept],
+        }
+        entries.append(entry)
+    return {"grid": ranks, "entries": entries}
+
+
+def common_grid(found: list[Any], shown: Shown, points: int) -> list[int]:
+    """Ranks evenly spaced in the logarithm, the last ranks of the spectra, and the ends of the studies' windows."""
+    lengths = {len(s.eigenvalues) for *_, records in found for s in records}
+    ends = {int(n) for run in shown.runs for fit in run.fits for n in fit["window"]}
+    return sorted({*grid(max(lengths, default=1), points), *lengths, *ends})
+
+
+def one(spectrum: Spectrum, ranks: list[int]) -> dict[str, Any]:
+    """The five rows of one spectrum."""
+    values = spectrum.eigenvalues.numpy()
+    positive = len(values) if (values > 0).all() else int(np.argmin(values > 0))
+    kept = [n - 1 for n in ranks if n <= positive]
+    n = np.arange(1, positive + 1, dtype=np.float64)
+    y, x = np.log(values[:positive] / values[0]) if positive else n, np.log(n)
+    rows = np.stack([y, *(np.cumsum(row) for row in (y, x * y, y / n, x * y / n))])[:, kept]
+    return {"seed": spectrum.seed, "ranks": len(values), "floor": spectrum.n_above_floor, "packed": packed(rows)}
+
+
+def _settings(names: list[str], fits: list[dict[str, Any]], quantity: str) -> dict[str, Any]:
+    fit = dict(zip(names, fits, strict=True))[quantity]
+    return {"window": list(fit["window"]), "weights": fit["weights"]}

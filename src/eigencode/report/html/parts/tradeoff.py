@@ -1,0 +1,32 @@
+"""Test accuracy beside the median critical size, a point per seed."""
+
+import math
+from typing import Any
+
+from eigencode.report.html.shown import Shown
+from eigencode.report.html.thinned import digits
+
+ACCURACY = "test accuracy"
+
+
+def tradeoff(shown: Shown) -> list[dict[str, Any]]:
+    """One entry per run, data set, model, attack and seed that has both numbers, with their intervals over images."""
+    entries = []
+    for place in shown.places():
+        rows = [
+            r
+            for r in place.run.results["rows"]
+            if r["data"] == place.data_name and r["model"] == place.model_name and math.isfinite(r["value"])
+        ]
+        accuracy = {r["seed"]: r for r in rows if r["quantity"] == ACCURACY}
+        attacks = place.run.quantities("critical")
+        for row in rows:
+            if row["quantity"] in attacks and row["seed"] in accuracy:
+                numbers = {"size": _interval(row), "accuracy": _interval(accuracy[row["seed"]])}
+                quantity = shown.quantities.index(row["quantity"])
+                entries.append({**place.entry(quantity), "seed": row["seed"], **numbers})
+    return entries
+
+
+def _interval(row: dict[str, Any]) -> list[float]:
+    return digits([row["value"], row["low"], row["high"]], 5)

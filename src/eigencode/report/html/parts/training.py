@@ -1,0 +1,50 @@
+"""How the trainings went: mean and range over seeds, per epoch."""
+
+from typing import Any
+
+from torch import Tensor
+
+from eigencode.report.html.shown import Place, Shown
+from eigencode.report.html.thinned import over_seeds, picked, room
+from eigencode.training.local import LocalTraining
+from eigencode.training.supervised import SupervisedTraining
+
+CHARACTERS, EACH = 250_000, 3 * 3 * 7
+
+MEASURES: dict[str, tuple[type[LocalTraining] | type[SupervisedTraining], tuple[str, ...]]] = {
+    "local": (LocalTraining, ("converged", "active", "repelled", "norm")),
+    "trained": (SupervisedTraining, ("loss", "train_accuracy", "validation_accuracy")),
+}
+"""Name of the step -> its record and what is drawn of it."""
+
+
+def training(shown: Shown) -> list[dict[str, Any]]:
+    """One entry per run, data set, model and training (local, by gradient)."""
+    places = list(shown.places())
+    points = room(CHARACTERS, len(places), EACH, 10, 100)
+    found = [(place, step) for place in places for step in MEASURES]
+    return [entry for place, step in found for entry in _entry(place, step, points)]
+
+
+def _entry(place: Place, step: str, points: int) -> list[dict[str, Any]]:
+    kind, names = MEASURES[step]
+    folders = place.run.made_by(place.data_name, place.model_name, step)
+    records = [place.run.read(kind, folder / "training") for folder in folders]
+    if not records:
+        return []
+    series: dict[str, list[Tensor]] = {name: [getattr(r, name) for r in records] for name in names}
+    shortest = min(len(values) for listed in series.values() for values in listed)
+    chosen = picked(shortest, points)
+    drawn = {n: over_seeds([v[:shortest] for v in listed], chosen) for n, listed in series.items()}
+    seconds = sum(r.seconds for r in records)
+    return [
+        {
+            **place.entry(),
+            "step": step,
+            "seeds": len(records),
+            "points": shortest,
+            "seconds": round(seconds, 1),
+            "epochs": [i + 1 for i in chosen],
+            "measures": drawn,
+        }
+    ]

@@ -1,0 +1,57 @@
+"""Can it be used without a mouse, and by somebody who does not see it?  The rules of axe-core, and the keyboard."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import ROOT, opened
+
+AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def axe() -> str:
+    path = Path(os.environ.get("EIGENCODE_AXE", AXE))
+    if not path.is_file():
+        pytest.skip("axe-core is not here: `make build/axe` fetches it where npm is")
+    return path.read_text("utf-8")
+
+
+def violations(seen: Any, source: str) -> list[str]:
+    """Serious and critical ones; `evaluate` is the debugger's and not bound by the policy of the page."""
+    seen.page.evaluate(source + "; 0")
+    found = seen.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{v['id']}: {v['help']}: {n['html'][:200]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+        for n in v["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize(("width", "theme"), [(380, "light"), (1600, "dark")])
+def test_axe_finds_nothing_serious(browser: Any, shown_page: Path, width: int, theme: str) -> None:
+    source = axe()
+    with opened(browser, shown_page, width, theme) as seen:
+        seen.picture(f"access-{width}-{theme}")
+        seen.page.eval_on_selector_all("details", "all => all.forEach((d) => { d.open = true; })")
+        assert violations(seen, source) == []
+        seen.page.evaluate("document.querySelector('#theme').replaceChildren()")
+        assert any(v.startswith("button-name") for v in violations(seen, source)), "the check cannot fail"
+
+
+def test_everything_can_be_reached_by_keyboard(browser: Any, shown_page: Path) -> None:
+    with opened(browser, shown_page) as seen:
+        script = (
+            "[...document.querySelectorAll('a[href], button, select, input, summary')].filter((n) => n.offsetParent)"
+        )
+        wanted = seen.page.evaluate(f"{script}.length")
+        reached = set()
+        for _ in range(2 * wanted):
+            seen.page.keyboard.press("Tab")
+            reached.add(seen.page.evaluate(f"{script}.indexOf(document.activeElement)"))
+        assert set(range(wanted)) - reached == set()
+        seen.page.evaluate("document.activeElement.blur()")
+        seen.page.keyboard.press("Tab")
+        outline = seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none"

@@ -1,0 +1,116 @@
+"""Several runs on one page, several data sets on one page, and names that try to be more than names."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import opened
+from command import inside
+from hostile import NAMES, renamed
+from small_study import finished
+
+from eigencode.report import StudyRun
+from eigencode.report.html.page import page
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    """Another study: one model fewer, one seed, another spectrum's window, the same data."""
+    return finished(tmp_path_factory.mktemp("other"), "seeds=[5]", "name=other", "spectra.0.window=[3,9]")
+
+
+def test_two_runs_are_compared(browser: Any, shown: StudyRun, other: StudyRun, tmp_path: Path) -> None:
+    path = tmp_path / "comparison.html"
+    done = inside("report", shown.folder, other.folder, "--out", path)
+    assert (done.exit_code, f"page: {path}" in done.stdout) == (0, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["comparison.html"]
+    assert not (shown.folder / "figures").exists()
+    with opened(browser, path) as seen:
+        seen.picture("comparison-1600-light")
+        assert (seen.asked, seen.said) == ([], [])
+        assert seen.page.locator("#results tr:has(td)").count() == 4 + 4
+        runs = seen.page.locator("#runs button")
+        assert runs.all_inner_texts() == ["tiny", "other"]
+        assert "in 2 of 2" in seen.page.locator(".claim summary").first.inner_text() or (
+            seen.page.locator(".claim summary").first.locator(".verdict").count() == 2
+        )
+        seen.drawn("curves")
+        seen.redrawn("curves", runs.nth(0).click)
+        with seen.page.expect_download() as waited:
+            seen.page.click("#curves .downloads button:text-is('CSV')")
+        rows = list(csv.DictReader(io.StringIO(Path(waited.value.path()).read_text("utf-8"))))
+        assert {(r["run"], r["seeds"]) for r in rows} == {("other", "1")}
+        assert waited.value.suggested_filename == "comparison-curves.csv"
+        assert all("tiny" not in name for name in seen.page.locator("#alpha th[scope=row]").all_inner_texts())
+    again = inside("report", shown.folder, other.folder, "--out", path)
+    assert again.exit_code == 0
+    path.write_text("a text of mine")
+    refused = inside("report", shown.folder, other.folder, "--out", path)
+    assert (refused.exit_code, "there is a file already" in refused.stderr) == (2, True)
+    assert path.read_text() == "a text of mine"
+
+
+def test_data_sets_are_chosen(browser: Any, shown: StudyRun, other: StudyRun, tmp_path: Path) -> None:
+    found = json.loads((other.folder / "results.json").read_text("utf-8").replace('"digits"', '"folder:others"'))
+    folder = tmp_path / "others"
+    folder.mkdir()
+    (folder / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    path = tmp_path / "page.html"
+    path.write_text(page([shown, StudyRun(folder, other.store)]), encoding="utf-8")
+    with opened(browser, path, 380) as seen:
+        assert seen.page.locator("#results table").count() == 2
+        seen.page.click("#toolbar summary")
+        seen.drawn("spectra")
+        first = seen.page.locator("#alpha th[scope=row]").all_inner_texts()
+        seen.redrawn("spectra", lambda: seen.page.select_option("#data-set", label="folder:others"))
+        second = seen.page.locator("#alpha th[scope=row]").all_inner_texts()
+        assert {n.rpartition(" · ")[2] for n in first} == {"tiny"}
+        assert {n.rpartition(" · ")[2] for n in second} == {"other"}
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
+        assert seen.said == []
+
+
+BAD = [NAMES[k] for k in ("script", "attribute", "long", "right to left", "formula", "empty")]
+EVEN_WORSE = ["=HYPERLINK(\"http://evil.example\")", "</script><script>window.owned=1</script>", "%{x}<b>bold</b>",
+              "<img src=x onerror=window.owned=1>", "a\u2028b\u2029c", "'; window.owned=1; '"]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [BAD, EVEN_WORSE], ids=["bad", "worse"])
+def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp_path: Path, names: list[str]) -> None:
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    (folder / "results.json").write_bytes((shown.folder / "results.json").read_bytes())
+    run = StudyRun(folder, shown.store)
+    renamed(run, *names)
+    found = json.loads((folder / "results.json").read_text("utf-8"))
+    found["study"]["name"] = names[0]
+    for claim in found["claims"]:
+        claim |= {"statement": names[1], "published": names[0], "compared": names[3]}
+    (folder / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    vars(run).pop("results", None)
+    path = tmp_path / "page.html"
+    path.write_text(page([run]), encoding="utf-8")
+    with opened(browser, path, 380) as seen:
+        seen.picture(f"hostile-{len(names[0])}")
+        assert (seen.asked, seen.said) == ([], [])
+        assert seen.page.evaluate("[window.owned, document.querySelectorAll('img, iframe, b > b').length]") == [None, 0]
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
+        words = seen.page.inner_text("#models")
+        assert (
+            "<script>alert(1)</script>" if names is BAD else "</script><script>window.owned=1</script>"[:39]
+        ) in words
+        with seen.page.expect_download() as waited:
+            seen.page.click("#curves .downloads button:text-is('CSV')")
+        name = waited.value.suggested_filename
+        assert name.isascii()
+        assert not set(name) & set("/\\<>:\"'|?*= ")
+        cells = [c for r in csv.reader(io.StringIO(Path(waited.value.path()).read_text("utf-8"))) for c in r]
+        assert not [c for c in cells if c[:1] in "=+@" and c]
+        with seen.page.expect_download() as waited:
+            seen.page.click("#curves .downloads button:text-is('SVG')")
+        svg = Path(waited.value.path()).read_text("utf-8")
+        assert "<script" not in svg
+        assert "onerror=" not in svg.replace("&lt;img src=x onerror=", "")

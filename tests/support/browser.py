@@ -1,0 +1,97 @@
+"""Headless Chromium, one per test process: pages opened from disk, with everything they ask for and complain of."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACTS = ROOT / "build" / "pages"
+"""Screenshots of the last test run, for people; git ignores the folder."""
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def executable() -> str:
+    """Where Chromium is; skips the test where there is none."""
+    pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
+    found = os.environ.get("EIGENCODE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine: install the package chromium, or set EIGENCODE_CHROMIUM")
+    return found
+
+
+@dataclass
+class Opened:
+    """A page in the browser: `asked` for, besides itself, and `said` in the console."""
+
+    page: Any
+    asked: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def drawn(self, figure: str) -> None:
+        """Scroll to a figure and wait until it is drawn."""
+        self.page.locator(f"#{figure}").scroll_into_view_if_needed()
+        self.page.wait_for_selector(f"#{figure}[data-drawn]", timeout=20_000)
+
+    def count(self, figure: str) -> int:
+        """How often a figure was drawn."""
+        return int(self.page.get_attribute(f"#{figure}", "data-drawn") or 0)
+
+    def redrawn(self, figure: str, action: Any) -> None:
+        """Do something and wait until the figure is drawn again."""
+        before = self.count(figure)
+        action()
+        script = "([id, n]) => Number(document.getElementById(id).dataset.drawn) > n"
+        self.page.wait_for_function(script, arg=[figure, before], timeout=20_000)
+
+    def picture(self, name: str) -> Path:
+        """A screenshot of the whole page, every figure drawn; the toolbar, which sticks to the window, at its place."""
+        for box in self.page.locator("#figures .card").all():
+            self.drawn(box.get_attribute("id"))
+        self.page.add_style_tag(content="#toolbar { position: static !important; }")
+        self.page.evaluate("window.scrollTo(0, 0)")
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        path = ARTEFACTS / f"{name}.png"
+        self.page.screenshot(path=path, full_page=True)
+        return path
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A running browser."""
+    where = executable()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **context: Any) -> Iterator[Opened]:
+    """A page from disk in a window of this width."""
+    made = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme, **context)
+    try:
+        seen = Opened(made.new_page())
+        seen.page.on("request", lambda r: seen.asked.append(r.url) if _outside(r.url, path) else None)
+        seen.page.on("console", lambda m: seen.said.append(f"{m.type}: {m.text}"))
+        seen.page.on("pageerror", lambda e: seen.said.append(f"error: {e}"))
+        seen.page.goto(path.as_uri())
+        seen.page.wait_for_selector("html.ready")
+        yield seen
+    finally:
+        made.close()
+
+
+def _outside(address: str, path: Path) -> bool:
+    """Neither the page itself nor a file that it has made for saving."""
+    return address != path.as_uri() and not address.startswith(("blob:null/", "data:"))

@@ -1,0 +1,49 @@
+"""A small study with every kind of result that a page shows, finished in seconds: for tests that open the page."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from tiny import write
+
+from eigencode.report import StudyRun
+from eigencode.study import Store, execute, plan, read_study, rows
+from eigencode.study import results as study_results
+from eigencode.study.claims import verdicts
+
+MORE = """
+[[landscapes]]
+name = "plane"
+points = 6
+relative = true
+radius = 1.0
+
+[[claims]]
+statement = "training helps"
+quantity = "test accuracy"
+model = "BP"
+other = "Init"
+published = "elsewhere: 0.9 > 0.1"
+
+[[claims]]
+statement = "the local rule is more robust"
+quantity = "critical size, FGSM"
+model = "KH"
+other = "BP"
+"""
+
+WIDTHS = ('name = "α images"\nwindow = [2, 8]', 'name = "α images"\nwindow = [2, 8]\nwidths = [6, 12]')
+
+
+def finished(folder: Path, *overrides: str) -> StudyRun:
+    """The study run in `folder`, `--set` words applied; only its results are written, no figures and no page."""
+    path = write(folder, WIDTHS)
+    path.write_text(path.read_text("utf-8") + MORE, encoding="utf-8")
+    study = read_study(path, list(overrides))
+    cells, store = plan(study), Store(folder / "store")
+    assert execute([c.step for c in cells], store).ok
+    found = rows(study, cells, store)
+    judged = [asdict(v) for v in verdicts(study, found)]
+    more = {"claims": judged, "provenance": {"versions": {"torch": "2"}}, "seconds": 1.0}
+    target = folder / "store" / "reports" / study.name
+    study_results.write(target, study, cells, found, more)
+    return StudyRun(target, folder / "store")
