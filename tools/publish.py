@@ -1,7 +1,11 @@
-"""`python -m tools.publish STUDY [--store DIR]`: copy a study's results into published/ and refresh README's tables.
+"""`python -m tools.publish STUDY [--store DIR] [--to FOLDER]`: copy results into published/ and refresh tables.
 
-A table in a Markdown file stands between `<!-- table: published/STUDY/results.json -->` and `<!-- end of table -->`;
-`tests/unit/test_published.py` fails if it does not say what the JSON says.
+A table in a Markdown file stands between a line such as `<!-- table: published/STUDY/results.json -->` and `<!-- end of
+table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are three kinds:
+
+    <!-- table: FILE -->                    models by quantities; `FILE; α images; α noise` for some of the quantities
+    <!-- claims: FILE -->                   the verdict on every claim
+    <!-- deviations: FILE -->               every departure of the published code, switched on and off
 """
 
 import argparse
@@ -14,32 +18,53 @@ from eigencode.base.strict_json import number
 from eigencode.report.numbers import measured
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKED = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end of table -->)", re.S)
+MARKED = re.compile(
+    r"(<!-- (table|claims|deviations): ([^;\n]+?)((?:; [^;\n]+)*) -->\n)(.*?)(<!-- end of table -->)", re.S
+)
 QUOTING = ("README.md", "docs/*.md")
 
 
-def table(results: dict) -> str:
-    """The headline table of results.json as Markdown."""
-    lines = []
+def table(results: dict, *wanted: str) -> str:
+    """The headline table of results.json as Markdown, or that of the quantities `wanted`."""
+    lines, columns = [], list(wanted or results["headline"])
     for data in dict.fromkeys(s["data"] for s in results["summary"]):
         entries = [s for s in results["summary"] if s["data"] == data]
-        lines += [
-            f"| {data} | " + " | ".join(results["headline"]) + " |",
-            "|---" * (len(results["headline"]) + 1) + "|",
-        ]
+        lines += _head(data, *columns)
         for model in dict.fromkeys(s["model"] for s in entries):
             found = {s["quantity"]: s for s in entries if s["model"] == model}
-            texts = [_text(found[q]) if q in found else "" for q in results["headline"]]
-            lines.append(f"| {model} | " + " | ".join(texts) + " |")
+            lines.append(_row(model, *(_text(found[q]) if q in found else "" for q in columns)))
     return "\n".join(lines) + "\n"
+
+
+def claims(results: dict) -> str:
+    """The verdicts of results.json as Markdown."""
+    lines = _head("claim", "compared", "measured", "published", "verdict")
+    for c in results["claims"]:
+        lines.append(
+            _row(c["statement"], f"{c['quantity']}: {c['compared']}", _ranged(c, "value"), c["published"], c["verdict"])
+        )
+    return "\n".join(lines) + "\n"
+
+
+def deviations(results: dict) -> str:
+    """The departures of results.json as Markdown."""
+    lines = _head("", "model", "quantity", "as published", "corrected", "published − corrected")
+    for d in results["deviations"]:
+        both = (_ranged(d, "published", "published_"), _ranged(d, "corrected", "corrected_"))
+        lines.append(_row(d["id"], d["model"], d["quantity"], *both, _ranged(d, "difference")))
+    return "\n".join(lines) + "\n"
+
+
+KINDS = {"table": table, "claims": claims, "deviations": deviations}
 
 
 def refreshed(text: str) -> str:
     """The Markdown text with every marked table made anew from its JSON; a table without a file is left empty."""
 
     def fill(match: re.Match[str]) -> str:
-        path = ROOT / match[2]
-        return match[1] + (table(json.loads(path.read_text("utf-8"))) if path.is_file() else "") + match[4]
+        path, words = ROOT / match[3], [w for w in match[4].split("; ") if w]
+        made = KINDS[match[2]](json.loads(path.read_text("utf-8")), *words) if path.is_file() else ""
+        return match[1] + made + match[6]
 
     return MARKED.sub(fill, text)
 
@@ -47,6 +72,19 @@ def refreshed(text: str) -> str:
 def quoting_files() -> list[Path]:
     """The Markdown files that may quote numbers."""
     return [path for pattern in QUOTING for path in sorted(ROOT.glob(pattern))]
+
+
+def _head(*names: str) -> list[str]:
+    return [_row(*names), "|---" * len(names) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _ranged(entry: dict, name: str, prefix: str = "") -> str:
+    value, low, high = (number(entry[k]) for k in (name, f"{prefix}low", f"{prefix}high"))
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _text(entry: dict) -> str:
@@ -57,8 +95,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study")
     parser.add_argument("--store", type=Path, default=Path("store"))
+    parser.add_argument("--to", help="folder below published/; default: the name of the study")
     chosen = parser.parse_args()
-    source, target = chosen.store / "reports" / chosen.study, ROOT / "published" / chosen.study
+    source, target = chosen.store / "reports" / chosen.study, ROOT / "published" / (chosen.to or chosen.study)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("report.html"))
     for path in quoting_files():

@@ -31,5 +31,22 @@ def test_every_picture_and_file_that_is_linked_exists(publish) -> None:
 
 
 def test_a_wrong_number_would_be_noticed(publish) -> None:
-    text = "<!-- table: published/demo/results.json -->\n| 0.123 |\n<!-- end of table -->"
-    assert publish.refreshed(text) != text
+    for kind in ("table: published/demo/results.json", "claims: published/demo/results.json"):
+        text = f"<!-- {kind} -->\n| 0.123 |\n<!-- end of table -->"
+        made = publish.refreshed(text)
+        assert made != text
+        assert publish.refreshed(made) == made
+
+
+def test_a_table_of_some_quantities(publish) -> None:
+    found = publish.refreshed("<!-- table: published/demo/results.json; α noise -->\n<!-- end of table -->")
+    assert found.splitlines()[1] == "| mnist5k | α noise |"
+
+
+def test_deviations_as_a_table(publish) -> None:
+    entry = {"id": "D7", "model": "KH", "quantity": "noise", "published": 1.0, "corrected": 2.0, "difference": -1.0}
+    entry |= dict.fromkeys(("published_low", "corrected_low", "low"), -1.5)
+    entry |= dict.fromkeys(("published_high", "corrected_high", "high"), None)
+    assert publish.deviations({"deviations": [entry]}).splitlines()[2] == (
+        "| D7 | KH | noise | 1 [-1.5, nan] | 2 [-1.5, nan] | -1 [-1.5, nan] |"
+    )
