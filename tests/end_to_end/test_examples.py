@@ -12,6 +12,7 @@ from pages import PAGES, ROOT, blocks
 from eigencode.base.errors import EigencodeWarning
 
 SMALL = {
+    "concepts.py": ["--angles", "1100", "--out", "found"],
     "float32_floor.py": ["--units", "30", "--epochs", "2", "--data", "digits", "--out", "found.json"],
     "own_network.py": ["--images", "6", "--epochs", "2", "--out", "found"],
 }
@@ -36,6 +37,12 @@ def test_example_runs(
     if name == "float32_floor.py":
         assert json.loads((tmp_path / "found.json").read_text("utf-8"))["units"] == 30
         assert "negative eigenvalues" in printed
+    elif name == "concepts.py":
+        codes = json.loads((tmp_path / "found" / "smoothness.json").read_text("utf-8"))["codes"]
+        for code in codes:
+            assert code["alpha_measured"] == pytest.approx(code["alpha"], abs=0.05)
+            expected = sum(k ** (2 - code["alpha"]) for k in range(1, 9)) ** 0.5  # 16 units: k = 1 .. 8
+            assert code["jacobian_norm"][0] == pytest.approx(expected)
     else:
         assert "critical size, FGSM" in printed
         assert {"probe.json", "spectra.svg"} <= {p.name for p in (tmp_path / "found").iterdir()}
