@@ -105,19 +105,17 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-gpu"])
-        try:
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        with play.chromium.launch(executable_path=where, args=arguments) as browser:
             yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager
 def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **context: Any) -> Iterator[Opened]:
     """A page from disk in a window of this width."""
-    made = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme, **context)
-    made.set_default_timeout(PATIENCE)
-    try:
+    window = {"width": width, "height": 1000}
+    with browser.new_context(viewport=window, color_scheme=theme, **context) as made:
+        made.set_default_timeout(PATIENCE)
         seen = Opened(made.new_page())
         seen.page.on("request", lambda r: seen.asked.append(r.url) if _outside(r.url, path) else None)
         seen.page.on("console", lambda m: seen.said.append(f"{m.type}: {m.text}"))
@@ -125,8 +123,6 @@ def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **
         seen.page.goto(path.as_uri())
         seen.page.wait_for_selector("html.ready")
         yield seen
-    finally:
-        made.close()
 
 
 def _outside(address: str, path: Path) -> bool:
