@@ -95,7 +95,7 @@ def run(
         else:
             show(finished, _console())
             typer.echo(_told(outcome))
-            typer.echo(f"page: {page}")
+            typer.echo(f"page: {printable(page, 1000)}")
         if not outcome.ok:
             for key, message in outcome.failed.items():
                 typer.echo(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}", err=True)
@@ -129,6 +129,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The page that compares several runs.")] = Path("comparison.html"),
 ) -> None:
     """Build figures and page of a finished study again, or one page that compares several; trains nothing."""
+    from eigencode.base.text import printable
     from eigencode.report import StudyRun, build, compare
     from eigencode.report.table import show
 
@@ -137,7 +138,7 @@ def report(
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
             show(run_, _console())
-        typer.echo(f"page: {page}")
+        typer.echo(f"page: {printable(page, 1000)}")
 
 
 @app.command()

@@ -55,3 +55,19 @@ def test_everything_can_be_reached_by_keyboard(browser: Any, shown_page: Path) -
         seen.page.keyboard.press("Tab")
         outline = seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none"
+
+
+def test_a_printed_page_has_every_figure_on_white(browser: Any, shown_page: Path) -> None:
+    with opened(browser, shown_page, 1600, "dark") as seen:
+        state = """() => [[...document.querySelectorAll('#figures .card')].filter((c) => !c.dataset.drawn).length,
+          Math.max(...[...document.querySelectorAll('.plot .main-svg')].map((s) => s.getBoundingClientRect().width)),
+          getComputedStyle(document.querySelector('.card')).backgroundColor]"""
+        assert seen.page.evaluate(state)[0] > 0
+        seen.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert seen.page.evaluate(state) == [0, 660, "rgb(255, 255, 255)"]
+        seen.page.emulate_media(media="print")
+        seen.picture("print")
+        seen.page.emulate_media(media="screen", color_scheme="dark")
+        seen.redrawn("curves", lambda: seen.page.evaluate("window.dispatchEvent(new Event('afterprint'))"))
+        assert seen.page.evaluate(state)[2] != "rgb(255, 255, 255)"
+        assert seen.said == []

@@ -34,40 +34,14 @@ def table(seen: Opened, figure: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode())))
 
 
-TEXTS = """
-const plots = [...document.querySelectorAll('.plot')].map((plot) => ({
-  id: plot.parentElement.id,
-  box: plot.getBoundingClientRect(),
-  texts: [...plot.querySelectorAll('svg text')]
-    .map((t) => ({ said: t.textContent.trim(), turned: /rotate/.test(t.outerHTML), at: t.getBoundingClientRect() }))
-    .filter((t) => t.said && t.at.width),
-}));
-"""
-
-CLIPPED = f"""() => {{ {TEXTS}
-  return plots.flatMap(({{ id, box, texts }}) => texts.filter(({{ at }}) => at.left < box.left - 1
-    || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1)
-    .map((t) => `${{id}}: ${{t.said}}`));
-}}"""
-"""Texts of figures that leave their figure."""
-
-OVERLAPPING = f"""() => {{ {TEXTS}
-  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
-    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
-  return plots.flatMap(({{ id, texts }}) => texts.filter((t) => !t.turned).flatMap((one, i, straight) =>
-    straight.slice(i + 1).filter((t) => over(one.at, t.at)).map((t) => `${{id}}: ${{one.said}} / ${{t.said}}`)));
-}}"""
-"""Pairs of texts of a figure that cover each other; turned ones have larger boxes than letters."""
-
-
 @pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (1600, "light")])
 def test_it_opens_from_disk_asks_for_nothing_and_fits(browser: Any, shown_page: Path, width: int, theme: str) -> None:
     with opened(browser, shown_page, width, theme) as seen:
         seen.picture(f"study-{width}-{theme}")
         assert [c.get_attribute("id") for c in seen.page.locator("#figures .card").all()] == FIGURES
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        assert seen.page.evaluate(CLIPPED) == []
-        assert seen.page.evaluate(OVERLAPPING) == []
+        assert seen.clipped() == []
+        assert seen.overlapping() == []
         alts = seen.page.eval_on_selector_all(".plot", "nodes => nodes.map((n) => n.getAttribute('aria-label'))")
         assert all(len(alt) > 40 and "NaN" not in alt and "undefined" not in alt for alt in alts)
         ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -14,7 +14,35 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "pages"
 """Screenshots of the last test run, for people; git ignores the folder."""
 
+PATIENCE = 200_000
+"""Milliseconds: a machine shared with long computations is slow, not wrong."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+TEXTS = """
+const plots = [...document.querySelectorAll('.plot')].map((plot) => ({
+  id: plot.parentElement.id,
+  box: plot.getBoundingClientRect(),
+  texts: [...plot.querySelectorAll('svg text')]
+    .map((t) => ({ said: t.textContent.trim(), turned: /rotate/.test(t.outerHTML), at: t.getBoundingClientRect() }))
+    .filter((t) => t.said && t.at.width),
+}));
+"""
+
+CLIPPED = f"""() => {{ {TEXTS}
+  return plots.flatMap(({{ id, box, texts }}) => texts.filter(({{ at }}) => at.left < box.left - 1
+    || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1)
+    .map((t) => `${{id}}: ${{t.said}}`));
+}}"""
+"""Texts of figures that leave their figure."""
+
+OVERLAPPING = f"""() => {{ {TEXTS}
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  return plots.flatMap(({{ id, texts }}) => texts.filter((t) => !t.turned).flatMap((one, i, straight) =>
+    straight.slice(i + 1).filter((t) => over(one.at, t.at)).map((t) => `${{id}}: ${{one.said}} / ${{t.said}}`)));
+}}"""
+"""Pairs of texts of a figure that cover each other; turned ones have larger boxes than letters."""
 
 
 def executable() -> str:
@@ -37,7 +65,7 @@ class Opened:
     def drawn(self, figure: str) -> None:
         """Scroll to a figure and wait until it is drawn."""
         self.page.locator(f"#{figure}").scroll_into_view_if_needed()
-        self.page.wait_for_selector(f"#{figure}[data-drawn]", timeout=20_000)
+        self.page.wait_for_selector(f"#{figure}[data-drawn]")
 
     def count(self, figure: str) -> int:
         """How often a figure was drawn."""
@@ -48,7 +76,15 @@ class Opened:
         before = self.count(figure)
         action()
         script = "([id, n]) => Number(document.getElementById(id).dataset.drawn) > n"
-        self.page.wait_for_function(script, arg=[figure, before], timeout=20_000)
+        self.page.wait_for_function(script, arg=[figure, before])
+
+    def clipped(self) -> list[str]:
+        """Texts of figures that leave their figure."""
+        return list(self.page.evaluate(CLIPPED))
+
+    def overlapping(self) -> list[str]:
+        """Pairs of texts of a figure that cover each other."""
+        return list(self.page.evaluate(OVERLAPPING))
 
     def picture(self, name: str) -> Path:
         """A screenshot of the whole page, every figure drawn; the toolbar, which sticks to the window, at its place."""
@@ -69,18 +105,17 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-gpu"])
-        try:
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        with play.chromium.launch(executable_path=where, args=arguments) as browser:
             yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager
 def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **context: Any) -> Iterator[Opened]:
     """A page from disk in a window of this width."""
-    made = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme, **context)
-    try:
+    window = {"width": width, "height": 1000}
+    with browser.new_context(viewport=window, color_scheme=theme, **context) as made:
+        made.set_default_timeout(PATIENCE)
         seen = Opened(made.new_page())
         seen.page.on("request", lambda r: seen.asked.append(r.url) if _outside(r.url, path) else None)
         seen.page.on("console", lambda m: seen.said.append(f"{m.type}: {m.text}"))
@@ -88,8 +123,6 @@ def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **
         seen.page.goto(path.as_uri())
         seen.page.wait_for_selector("html.ready")
         yield seen
-    finally:
-        made.close()
 
 
 def _outside(address: str, path: Path) -> bool:

@@ -74,4 +74,4 @@ def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, coarse: None) -
     with pytest.warns(ec.EigencodeWarning, match="11 outputs"):
         wrong = ec.probe(net, test, "1", images=5, attacks={"FGSM": ec.robustness.FGSM()}, points=3, trained=False)
     assert (wrong.law, wrong.critical["FGSM"].n_correct) == (None, 0)
-    assert len(draw_probe(wrong, tmp_path)) == 4
+    assert len(draw_probe(wrong, tmp_path)) == 6

@@ -2,6 +2,8 @@
 const figures = (() => {
   const CONFIG = { displayModeBar: false, responsive: false, typesetMath: false, showTips: false };
   const EXPORT = 1000;
+  const PAPER = 660;
+  let printing = false;
   const waiting = new Map();
 
   const element = (tag, attributes = {}, words = "") => {
@@ -81,7 +83,7 @@ const figures = (() => {
     const plot = element("div", { class: "plot", role: "img" });
     const nothing = element("p", { class: "soft", hidden: "" }, "Nothing of this is measured for what is switched on.");
     const draw = () => {
-      const width = Math.floor(plot.getBoundingClientRect().width || box.getBoundingClientRect().width - 32);
+      const width = printing ? PAPER : Math.floor(plot.getBoundingClientRect().width || box.getBoundingClientRect().width - 32);
       const found = present(kind, setting, width, !state.dark());
       const empty = !found.rows || found.rows.length < 2;
       nothing.hidden = !empty;
@@ -133,9 +135,11 @@ const figures = (() => {
   window.addEventListener("beforeprint", () => {
     const before = document.documentElement.dataset.theme;
     document.documentElement.dataset.theme = "light";
+    printing = true;
     state.changed();
     [...waiting.keys()].forEach(flush);
     window.addEventListener("afterprint", () => {
+      printing = false;
       if (before) document.documentElement.dataset.theme = before;
       else delete document.documentElement.dataset.theme;
       state.changed();

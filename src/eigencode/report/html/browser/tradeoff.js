@@ -7,7 +7,7 @@ figures.add({
   drawn(entries, setting, width, light) {
     const names = content.quantities(entries);
     const layout = panels.laid(names.map((q) => content.titles[q]), width, light, (_, { column }) => ({
-      x: { ...panels.log, dtick: "D2", title: "median critical size (L2)" },
+      x: { type: "log", exponentformat: "power", title: "median critical size (L2)" },
       y: { title: column ? "" : "test accuracy" },
     }));
     const MARKS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star"];
