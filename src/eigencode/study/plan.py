@@ -10,14 +10,26 @@ from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
 from eigencode.study.config import (
     Claim,
-    CriticalMeasure,
-    CurveMeasure,
-    LandscapeMeasure,
     Model,
     Planted,
-    SpectrumMeasure,
     Study,
     Supervised,
+)
+from eigencode.study.quantities import (
+    ACCURACY,
+    CODES,
+    CONVERGED,
+    COVERAGE,
+    KEPT,
+    RAW,
+    critical_name,
+    curve_name,
+    details,
+    landscape_name,
+    measured,
+    names,
+    reading,
+    spectrum_name,
 )
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
@@ -25,6 +37,7 @@ from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.landscapes import LandscapeOf
 from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
+from eigencode.study.steps.pruning import UnitsOf
 from eigencode.study.steps.trained import Trained
 from eigencode.training.schedule import Schedule
 
@@ -34,17 +47,11 @@ DATA_ITSELF = "data"
 PLANTED = "planted codes"
 """What stands in place of a data set where populations are known."""
 
-COVERAGE = "coverage"
-"""The headline of a calibration."""
-
 BLOCK = 20
 """Replicates per step of a calibration."""
 
-NO_NUMBER = ("curve", "widths", "landscape")
+NO_NUMBER = ("curve", "widths")
 """Kinds of cells that figures show and tables do not."""
-
-ACCURACY = "test accuracy"
-"""The quantity every study measures."""
 
 PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
 
@@ -63,12 +70,7 @@ class Cell:
 
     def made_by(self) -> list[Step]:
         """The steps that made its network, last first."""
-        chain: list[Step] = []
-        step: Step | None = self.network
-        while step is not None:
-            chain.append(step)
-            step = getattr(step, "start", None)
-        return chain
+        return _chain(self.network)
 
 
 def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
@@ -103,6 +105,11 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
     if model.supervised is not None:
         step = Trained(**common, start=step, supervised=model.supervised.model_dump())  # type: ignore[arg-type]
     return step
+
+
+def _chain(step: Step | None) -> list[Step]:
+    """A network and those it started from, last first."""
+    return [] if step is None else [step, *_chain(getattr(step, "start", None))]
 
 
 def _architecture(model: Model) -> dict[str, object]:
@@ -143,6 +150,22 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
     for m in study.landscapes:
         view = LandscapeOf(images, net, m.image, m.place, m.space, m.radius, m.relative, m.points)
         yield cell("landscape", landscape_name(m), view)
+    yield from _unit_cells(study, images, label, model, net)
+
+
+def _unit_cells(study: Study, images: Data, label: str, model: Model, net: NetworkStep) -> Iterator[Cell]:
+    """What became of the units of a local layer, and its spectra before pruning."""
+    chain: dict[type, NetworkStep] = {type(s): s for s in _chain(net) if isinstance(s, NetworkStep)}
+    local, pruned = chain.get(LocallyTrained), chain.get(Pruned)
+    if local is not None:
+        yield Cell(images.name, label, net.seed, "convergence", CONVERGED, local, local)
+    if pruned is not None:
+        assert isinstance(local, LocallyTrained)
+        yield Cell(images.name, label, net.seed, "pruning", KEPT, UnitsOf(pruned, local), pruned)
+        for s in study.spectra:
+            if s.place in CODES:
+                step = SpectrumOf(images, local, net.seed, s.place, s.source, s.samples, model.norm_p)
+                yield Cell(images.name, label, net.seed, RAW, reading(spectrum_name(s), RAW), step, local)
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
@@ -156,26 +179,6 @@ def _calibration_cells(planted: Planted) -> Iterator[Cell]:
         blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i)) for i in starts]
         label = f"{kind}, α = {alpha:g}, {units} units, {samples} samples"
         yield Cell(PLANTED, label, 0, "calibration", COVERAGE, CalibrationCell(tuple(blocks)))
-
-
-def spectrum_name(measure: SpectrumMeasure) -> str:
-    """What tables call this exponent."""
-    return measure.name or f"α {measure.source}"
-
-
-def critical_name(measure: CriticalMeasure) -> str:
-    """What tables call this median."""
-    return measure.name or f"critical size, {measure.attack.name}"
-
-
-def curve_name(measure: CurveMeasure) -> str:
-    """What figures call this curve."""
-    return measure.name or f"accuracy, {measure.attack.name}"
-
-
-def landscape_name(measure: LandscapeMeasure) -> str:
-    """What figures call these maps."""
-    return measure.name or f"plane through image {measure.image}"
 
 
 def _check(study: Study) -> None:
@@ -203,7 +206,7 @@ def _check(study: Study) -> None:
     several: dict[str, Sequence[object]] = {
         "seeds": study.seeds,
         "data": study.datasets,
-        "quantities": quantities(study),
+        "quantities": names(study),
     }
     for kind, values in several.items():
         if not values and study.models:
@@ -225,7 +228,7 @@ def _check_supervised(label: str, plan: Supervised) -> None:
 
 def _check_claim(study: Study, claim: Claim) -> None:
     """A claim names what is measured, and says one thing."""
-    known = [ACCURACY, *map(spectrum_name, study.spectra), *map(critical_name, study.critical)]
+    known = [*measured(study), *details(study)]
     if claim.quantity not in known:
         fix = nearest(claim.quantity, known)
         raise StudyError("a claim about what is not measured", got=claim.quantity, wanted=", ".join(known), fix=fix)
@@ -241,14 +244,3 @@ def _check_claim(study: Study, claim: Claim) -> None:
             got=claim.statement,
             wanted="model with comparison and other or value; or an order of two models or more",
         )
-
-
-def quantities(study: Study) -> list[str]:
-    """What every measurement of the study is called, in the order of the study."""
-    return [
-        ACCURACY,
-        *map(spectrum_name, study.spectra),
-        *map(critical_name, study.critical),
-        *map(curve_name, study.curves),
-        *map(landscape_name, study.landscapes),
-    ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from eigencode.report.figures.landscapes import landscapes
+from eigencode.report.figures.pruning import pruning
 from eigencode.report.figures.receptive_fields import receptive_fields
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
@@ -20,6 +21,7 @@ FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
     "slopes": (slopes, "Local slopes of the spectra: a power law is a horizontal line"),
     "windows": (windows, "α over all windows of ranks; the cross is the window of the table"),
     "landscapes": (landscapes, "Jacobian norm, predicted class and confidence on planes through test images"),
+    "pruning": (pruning, "Units that pruning takes away, and spectra before and after"),
     "tradeoff": (tradeoff, "Test accuracy against median critical size"),
     "receptive_fields": (receptive_fields, "Weights of the locally trained units"),
 }
