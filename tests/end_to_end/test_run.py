@@ -17,7 +17,7 @@ from tiny import tree, write
 from eigencode.base.errors import TrainingError
 from eigencode.study.steps import measures, trained
 
-FIGURES = ("receptive_fields", "robustness", "slopes", "spectra", "tradeoff", "windows")
+FIGURES = ("pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
 COMMAND = [sys.executable, "-m", "eigencode"]
 
 

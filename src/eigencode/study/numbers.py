@@ -17,7 +17,7 @@ from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import automatic
 from eigencode.study.config import SpectrumMeasure, Study
 from eigencode.study.plan import Cell
-from eigencode.study.quantities import COVERAGE, RAW, WINNING, reading, spectrum_name
+from eigencode.study.quantities import ALL_IMAGES, BROKEN_ONLY, COVERAGE, RAW, WINNING, of_width, reading, spectrum_name
 from eigencode.study.steps.calibration import Calibration
 from eigencode.study.steps.measures import Accuracy
 from eigencode.study.steps.pruning import Units
@@ -58,6 +58,17 @@ def _raw(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
     measure = next(s for s in study.spectra if reading(spectrum_name(s), RAW) == cell.quantity)
     found = _alpha(Spectrum.load(folder), measure, cell.quantity)
     yield replace(found, convention=f"{found.convention}, before pruning")
+
+
+def _widths(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
+    """α of nested sets of units; the window ends at half of the units at the latest."""
+    measure = next(s for s in study.spectra if reading(spectrum_name(s), "by width") == cell.quantity)
+    parts = {int(p.name.partition("-")[2]): p for p in folder.glob("width-*")}
+    for units in measure.widths:
+        found = min(units, max(parts))  # a layer that has fewer
+        window = (measure.window[0], min(measure.window[1], found // 2))
+        narrow = measure.model_copy(update={"window": window})
+        yield _alpha(Spectrum.load(parts[found]), narrow, reading(spectrum_name(measure), of_width(units)))
 
 
 def _alpha(spectrum: Spectrum, measure: SpectrumMeasure, name: str) -> Number:
@@ -132,10 +143,10 @@ def _critical(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
     yield Number(name, sizes.median.value, *sizes.median.interval, where, said)
     everything = sizes.quantile(0.5, errors_as_zero=True)
     told = f"{where}, of all {sizes.n} images; those wrong without perturbation count as 0"
-    yield Number(reading(name, "all images"), everything.value, *everything.interval, told, said)
+    yield Number(reading(name, ALL_IMAGES), everything.value, *everything.interval, told, said)
     broken = quantile(sizes.size[~sizes.censored], sizes.censored[~sizes.censored])
     told = f"{where}, images that were never broken left out"
-    yield Number(reading(name, "broken only"), broken.value, *broken.interval, told, said)
+    yield Number(reading(name, BROKEN_ONLY), broken.value, *broken.interval, told, said)
     hits = torch.tensor([float(sizes.n_correct - censored)], dtype=torch.float64)
     low, high = wilson(hits, sizes.n_correct)
     share = float(hits) / sizes.n_correct if sizes.n_correct else NONE
@@ -204,6 +215,7 @@ def _pruning(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
 READERS: dict[str, Callable[[Study, Cell, Path], Iterator[Number]]] = {
     "accuracy": _accuracy,
     "spectrum": _spectrum,
+    "widths": _widths,
     RAW: _raw,
     "critical": _critical,
     "landscape": _landscape,

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from eigencode.study.config import CriticalMeasure, CurveMeasure, LandscapeMeasure, SpectrumMeasure, Study
 
+DATA_ITSELF = "data"
+"""The row of the data's own spectrum in tables and figures."""
+
 ACCURACY = "test accuracy"
 """The quantity every study measures."""
 
@@ -21,9 +24,12 @@ KEPT = "units kept"
 RAW = "raw"
 """Spectra of a pruned layer as it was before pruning: "α images, raw"."""
 
+BROKEN_ONLY, ALL_IMAGES = "broken only", "all images"
+"""Medians of critical sizes without the images that never broke (D8), and of all images, right or wrong (D9)."""
+
 READINGS: dict[str, tuple[str, ...]] = {
     "spectrum": ("power law", "bend", "decades"),
-    "critical": ("all images", "broken only", "broken", "zero gradients", "masking"),
+    "critical": (ALL_IMAGES, BROKEN_ONLY, "broken", "zero gradients", "masking"),
     "landscape": ("Jacobian norm", "roughness", "boundary"),
 }
 """What is read off a record besides its headline, by kind of measurement; defined in docs/conventions.md."""
@@ -39,6 +45,11 @@ def reading(name: str, what: str) -> str:
     'α images, bend'
     """
     return f"{name}, {what}"
+
+
+def of_width(units: int) -> str:
+    """The reading of a spectrum of nested sets of units: "α images, 500 units"."""
+    return f"{units} units"
 
 
 def spectrum_name(measure: SpectrumMeasure) -> str:
@@ -102,3 +113,4 @@ def _readings(study: Study) -> Iterator[str]:
     }
     for kind, several in named.items():
         yield from (reading(name, what) for name in several for what in READINGS[kind])
+    yield from (reading(spectrum_name(s), of_width(units)) for s in study.spectra for units in s.widths)

@@ -3,9 +3,11 @@
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from eigencode.report.figures.receptive_fields import draw_weight, image_shape
+from eigencode.report.figures.spectra import LOWEST
 from eigencode.report.figures.style import DOUBLE, PALETTE, label
 from eigencode.report.run import StudyRun, arrays
 from eigencode.spectra.spectrum import Spectrum
@@ -54,6 +56,7 @@ def _histogram(axes: Axes, units: Units, name: str) -> None:
         axes.axvline(units.threshold, color="black", lw=0.8, ls="--")
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("log variance of the weights")
     axes.set_ylabel("units")
     axes.set_title(f"{name}: {units.n_kept} kept, {units.n_pruned} pruned\n{units.n_unconverged} not converged")
@@ -83,7 +86,7 @@ def _spectra(axes: Axes, run: StudyRun, where: dict[str, str], name: str) -> Non
     for title, quantity, colour, width in (before, ("pruned", name, PALETTE[1], 1.0)):
         for spectrum in run.load(Spectrum, quantity=quantity, **where)[:1]:
             values: Tensor = spectrum.eigenvalues
-            shown = values > spectrum.floor
+            shown = values > max(spectrum.floor, LOWEST * float(values[0]))
             ranks = torch.arange(1, len(values) + 1)
             axes.loglog(ranks[shown], values[shown], color=colour, lw=width, label=title)
     axes.set_title(label(name))
