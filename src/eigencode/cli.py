@@ -69,6 +69,7 @@ def run(
     from eigencode.report.table import show
     from eigencode.study import Store, execute, plan
     from eigencode.study.claims import verdicts
+    from eigencode.study.deviations import effects
     from eigencode.study.provenance import provenance
     from eigencode.study.results import rows, write
 
@@ -80,13 +81,16 @@ def run(
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
         folder = store / "reports" / chosen.name
         found = rows(chosen, cells, kept)
-        judged = [asdict(v) for v in verdicts(chosen, found)]
+        judged = {
+            "claims": [asdict(v) for v in verdicts(chosen, found)],
+            "deviations": [asdict(e) for e in effects(chosen, found)],
+        }
         write(
             folder,
             chosen,
             cells,
             found,
-            {"claims": judged, "provenance": provenance(), "seconds": _seconds(kept, cells)},
+            {**judged, "provenance": provenance(), "seconds": _seconds(kept, cells)},
         )
         finished = StudyRun(folder, store)
         page = build(finished)

@@ -16,6 +16,7 @@ from eigencode.robustness import DDN, FGSM, FMN, PGD, Gaussian, MinimumNorm, Per
 from eigencode.robustness.balls import length
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.study.recipes.published import PublishedGaussian, PublishedPGD
 
 PERTURBATIONS: list[Perturbation] = [
     Gaussian(),
@@ -26,6 +27,8 @@ PERTURBATIONS: list[Perturbation] = [
     *[PGD(norm=norm, steps=3, random_start=False, keep="last", loss="margin") for norm in ("linf", "l2", "l1")],
     *[PGD(norm=norm, steps=2, restarts=3, step=0.05) for norm in ("linf", "l2", "l1")],
     *[Square(norm=norm, steps=6) for norm in ("linf", "l2", "l1")],
+    PublishedGaussian(),
+    PublishedPGD(steps=4),
 ]
 NEAREST: list[MinimumNorm] = [DDN(steps=12), *[FMN(norm=norm, steps=12) for norm in ("linf", "l2", "l1")]]
 NETWORKS = ["ordinary", "flat", "dead"]

@@ -15,6 +15,12 @@ from eigencode.base.strict_json import number
 
 R = TypeVar("R", bound=Record)
 
+EFFECT = (
+    *(f"{kind}{end}" for kind in ("published", "corrected") for end in ("", "_low", "_high")),
+    *("difference", "low", "high"),
+)
+"""The numbers of what a departure does, see `study.deviations.Effect`."""
+
 
 class Measured(ABC):
     """What a figure may ask: which networks and measurements there are, their records, and the fits to draw."""
@@ -75,6 +81,8 @@ class StudyRun(Measured):
                 entry |= {k: number(entry[k]) for k in ("mean", "spread")}
             for claim in found.setdefault("claims", []):
                 claim |= {k: number(claim[k]) for k in ("value", "low", "high")}
+            for effect in found.setdefault("deviations", []):
+                effect |= {k: number(effect[k]) for k in EFFECT}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "this results.json cannot be read", got=f"{path}: {error!r}", fix="eigencode run writes it anew"

@@ -22,6 +22,8 @@ def show(run: StudyRun, console: Console) -> None:
         console.print(Text(line, style="yellow"))
     if run.results["claims"]:
         console.print(_claims(run))
+    if run.results["deviations"]:
+        console.print(_deviations(run))
 
 
 def convention_lines(run: StudyRun, data: str) -> list[str]:
@@ -66,17 +68,34 @@ def _table(run: StudyRun, data: str) -> Table:
 
 def _claims(run: StudyRun) -> Table:
     table = Table(title="claims", title_justify="left")
-    for name in ("claim", "compared", "value", "95 %", "published", "verdict"):
+    for name in ("claim", "compared", "value", "95 %", "published", "verdict", "explained by"):
         table.add_column(name, overflow="fold")
     for claim in run.results["claims"]:
-        cells = (claim["statement"], claim["compared"], *judged(claim), claim["published"], claim["verdict"])
+        why = ", ".join(claim.get("explained_by", ()))
+        cells = (claim["statement"], claim["compared"], *judged(claim), claim["published"], claim["verdict"], why)
+        table.add_row(*(Text(printable(cell, 300)) for cell in cells))
+    return table
+
+
+def _deviations(run: StudyRun) -> Table:
+    """One departure of the published code per row: the number with it, without it, and the difference it makes."""
+    table = Table(title="what the published code does otherwise, and what that does", title_justify="left")
+    for name in ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %"):
+        table.add_column(name, overflow="fold")
+    for effect in run.results["deviations"]:
+        numbers = (measured(effect["published"]), measured(effect["corrected"]), measured(effect["difference"]))
+        cells = (effect["id"], effect["model"], effect["quantity"], *numbers, _interval(effect))
         table.add_row(*(Text(printable(cell, 300)) for cell in cells))
     return table
 
 
 def judged(claim: dict[str, Any]) -> tuple[str, str]:
     """The number a claim was judged by, and its interval over seeds (over images for a single seed)."""
-    return measured(claim["value"]), f"[{measured(claim['low'])}, {measured(claim['high'])}]"
+    return measured(claim["value"]), _interval(claim)
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    return f"[{measured(entry['low'])}, {measured(entry['high'])}]"
 
 
 def _text(entry: dict[str, Any], seeds: int) -> str:

@@ -25,6 +25,9 @@ def _several(names: Any) -> Any:
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
+DepartureId = Literal["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D13"]
+"""What the published code does otherwise than its paper, see docs/conventions.md; those that change a number."""
+
 
 class WeightedPenalty(Choice):
     """A penalty and its coefficient in the loss."""
@@ -83,7 +86,10 @@ class Supervised(Strict):
 
 
 class Model(Strict):
-    """One network: architecture, then local training, pruning, training by gradient, each if asked for."""
+    """One network: architecture, then local training, pruning, training by gradient, each if asked for.
+
+    `published`: "D5" evaluates it in training mode before anything is measured, "D6" prunes it as published.
+    """
 
     kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
     units: int = Field(2000, ge=2)
@@ -96,10 +102,14 @@ class Model(Strict):
     local: Local | None = None
     prune: bool = False
     supervised: Supervised | None = None
+    published: tuple[Literal["D5", "D6"], ...] = ()
 
 
 class SpectrumMeasure(Strict):
-    """A covariance spectrum and the power law fitted to it; with `widths` also spectra of nested sets of units."""
+    """A covariance spectrum and the power law fitted to it; with `widths` also spectra of nested sets of units.
+
+    `published`: "D13" computes the eigenvalues as published.
+    """
 
     name: str = ""
     place: str = "latent"
@@ -108,10 +118,22 @@ class SpectrumMeasure(Strict):
     window: Annotated[tuple[int, int], AfterValidator(_wide)] = (11, 500)
     weights: Literal["uniform", "1/n"] = "uniform"
     widths: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    published: tuple[Literal["D13"], ...] = ()
+
+
+class Grid(Strict):
+    """`points` logarithmic steps from `eps[0]` to `eps[1]`."""
+
+    eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
+    points: int = Field(400, ge=2)
 
 
 class CriticalMeasure(Strict):
-    """Critical perturbation sizes of correctly classified test images."""
+    """Critical perturbation sizes of correctly classified test images.
+
+    With `grid` the first of its values that breaks an image, as published; `eps_max` and `tolerance` are then not used.
+    `published`, with a grid: "D7" draws the noise of Gaussian anew for every eps, "D10" takes the published PGD.
+    """
 
     attack: Choice
     name: str = ""
@@ -119,10 +141,15 @@ class CriticalMeasure(Strict):
     images: int | None = Field(None, ge=1)
     eps_max: float | None = Field(None, gt=0)
     tolerance: float = Field(1e-2, gt=0)
+    grid: Grid | None = None
+    published: tuple[Literal["D7", "D10"], ...] = ()
 
 
 class CurveMeasure(Strict):
-    """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`."""
+    """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`.
+
+    `published`: as for critical sizes; every eps is then tried on every image.
+    """
 
     attack: Choice
     name: str = ""
@@ -130,6 +157,7 @@ class CurveMeasure(Strict):
     images: int | None = Field(None, ge=1)
     eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
     points: int = Field(100, ge=2)
+    published: tuple[Literal["D7", "D10"], ...] = ()
 
 
 class LandscapeMeasure(Strict):
@@ -167,7 +195,9 @@ class Claim(Strict):
     """A statement about one quantity, judged by comparing models with one another or with a constant.
 
     Either `model` with a `comparison` to an `other` model or a `value` ("within": value ± tolerance), or an `order` of
-    models from the largest to the smallest.  `published` is for the reader: what the publication says.
+    models from the largest to the smallest.  `other_quantity`: what is compared of `other`, if it is another quantity
+    (`other` may then be the same model).  `published` is for the reader: what the publication says; `explained_by`
+    names departures of the published code, each of which the study must show among its `deviations`.
     """
 
     statement: str
@@ -175,10 +205,36 @@ class Claim(Strict):
     model: str = ""
     comparison: Literal[">", "<", "within"] = ">"
     other: str | None = None
+    other_quantity: str = ""
     value: float | None = None
     tolerance: float = Field(0.0, ge=0)
     order: tuple[str, ...] = ()
     published: str = ""
+    explained_by: tuple[DepartureId, ...] = ()
+
+
+class Deviation(Strict):
+    """One departure of the published code, switched on and off with nothing else changed.
+
+    `quantity` of `model` is the corrected number; `published_quantity` and `published_model` (by default the same) name
+    the number with the departure.
+    """
+
+    id: DepartureId
+    model: str
+    quantity: str
+    published_model: str = ""
+    published_quantity: str = ""
+
+    @property
+    def corrected(self) -> tuple[str, str]:
+        """(model, quantity) with the departure off."""
+        return self.model, self.quantity
+
+    @property
+    def as_published(self) -> tuple[str, str]:
+        """(model, quantity) with the departure on."""
+        return self.published_model or self.model, self.published_quantity or self.quantity
 
 
 class Study(Strict):
@@ -200,6 +256,7 @@ class Study(Strict):
     receptive_fields: int = Field(0, ge=0)
     data_spectrum: bool = True
     claims: tuple[Claim, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -1,23 +1,30 @@
 """From a study to its steps: every cell of data × model × seed × measurement, with the labels results carry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from eigencode.base.errors import StudyError, nearest
-from eigencode.robustness.protocol import Perturbation
-from eigencode.study.catalogue import make
+from eigencode.study.checks import check
 from eigencode.study.config import (
-    Claim,
     CriticalMeasure,
-    CurveMeasure,
-    LandscapeMeasure,
     Model,
     Planted,
-    SpectrumMeasure,
     Study,
-    Supervised,
+)
+from eigencode.study.quantities import (
+    ACCURACY,
+    CODES,
+    CONVERGED,
+    COVERAGE,
+    DATA_ITSELF,
+    KEPT,
+    RAW,
+    critical_name,
+    curve_name,
+    landscape_name,
+    reading,
+    spectrum_name,
 )
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
@@ -25,28 +32,24 @@ from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.landscapes import LandscapeOf
 from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
 from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
+from eigencode.study.steps.pruning import UnitsOf
+from eigencode.study.steps.published import (
+    CriticalOnGrid,
+    CurveAsPublished,
+    EvaluatedInTraining,
+    PrunedAlways,
+    SpectrumInSingle,
+)
 from eigencode.study.steps.trained import Trained
-from eigencode.training.schedule import Schedule
-
-DATA_ITSELF = "data"
-"""The row of the data's own spectrum in tables and figures."""
 
 PLANTED = "planted codes"
 """What stands in place of a data set where populations are known."""
 
-COVERAGE = "coverage"
-"""The headline of a calibration."""
-
 BLOCK = 20
 """Replicates per step of a calibration."""
 
-NO_NUMBER = ("curve", "widths", "landscape")
+NO_NUMBER = ("curve",)
 """Kinds of cells that figures show and tables do not."""
-
-ACCURACY = "test accuracy"
-"""The quantity every study measures."""
-
-PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,7 @@ class Cell:
 
     def made_by(self) -> list[Step]:
         """The steps that made its network, last first."""
-        chain: list[Step] = []
-        step: Step | None = self.network
-        while step is not None:
-            chain.append(step)
-            step = getattr(step, "start", None)
-        return chain
+        return _chain(self.network)
 
 
 def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
@@ -78,7 +76,7 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
         StudyError: a rule, penalty or attack that does not exist, or a setting it does not have.
         DataError: a data set that cannot be read.
     """
-    _check(study)
+    check(study)
     cells: list[Cell] = []
     for name in study.datasets:
         images = data(name, data_dir, study.train_images, study.test_images)
@@ -99,10 +97,18 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
         assert isinstance(step, Initial)
         step = LocallyTrained(**common, start=step, local=model.local.model_dump())  # type: ignore[arg-type]
         if model.prune:
-            step = Pruned(**common, start=step)  # type: ignore[arg-type]
+            how = PrunedAlways if "D6" in model.published else Pruned
+            step = how(**common, start=step)  # type: ignore[arg-type]
     if model.supervised is not None:
         step = Trained(**common, start=step, supervised=model.supervised.model_dump())  # type: ignore[arg-type]
+    if "D5" in model.published:
+        step = EvaluatedInTraining(**common, start=step)  # type: ignore[arg-type]
     return step
+
+
+def _chain(step: Step | None) -> list[Step]:
+    """A network and those it started from, last first."""
+    return [] if step is None else [step, *_chain(getattr(step, "start", None))]
 
 
 def _architecture(model: Model) -> dict[str, object]:
@@ -117,7 +123,8 @@ def _data_cells(study: Study, images: Data, seed: int) -> Iterator[Cell]:
     if not study.data_spectrum:
         return
     for measure in study.spectra:
-        step = SpectrumOf(images, None, seed, "input", measure.source, measure.samples)
+        kind = SpectrumInSingle if measure.published else SpectrumOf
+        step = kind(images, None, seed, "input", measure.source, measure.samples)
         yield Cell(images.name, DATA_ITSELF, seed, "spectrum", spectrum_name(measure), step)
 
 
@@ -127,22 +134,50 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
     def cell(kind: str, quantity: str, step: Step) -> Cell:
         return Cell(images.name, label, seed, kind, quantity, step, net)
 
-    yield cell("accuracy", ACCURACY, TestAccuracy(images, net))
+    yield cell("accuracy", ACCURACY, net if isinstance(net, EvaluatedInTraining) else TestAccuracy(images, net))
     for s in study.spectra:
-        step = SpectrumOf(images, net, seed, s.place, s.source, s.samples, model.norm_p)
+        kind = SpectrumInSingle if s.published else SpectrumOf
+        step = kind(images, net, seed, s.place, s.source, s.samples, model.norm_p)
         yield cell("spectrum", spectrum_name(s), step)
         if s.widths:
             nested = SpectraByWidth(images, net, seed, s.place, s.source, s.samples, model.norm_p, s.widths)
             yield cell("widths", f"{spectrum_name(s)}, by width", nested)
     for c in study.critical:
-        settings = (c.space, c.images, c.eps_max, c.tolerance)
-        yield cell("critical", critical_name(c), Critical(images, net, seed, c.attack.model_dump(), *settings))
+        yield cell("critical", critical_name(c), _critical(images, net, seed, c))
     for v in study.curves:
-        settings_ = (v.space, v.images, v.eps, v.points)
-        yield cell("curve", curve_name(v), CurveOf(images, net, seed, v.attack.model_dump(), *settings_))
+        settings = (images, net, seed, v.attack.model_dump(), v.space, v.images, v.eps, v.points)
+        yield cell(
+            "curve", curve_name(v), CurveAsPublished(*settings, v.published) if v.published else CurveOf(*settings)
+        )
     for m in study.landscapes:
         view = LandscapeOf(images, net, m.image, m.place, m.space, m.radius, m.relative, m.points)
         yield cell("landscape", landscape_name(m), view)
+    yield from _unit_cells(study, images, label, model, net)
+
+
+def _critical(images: Data, net: NetworkStep, seed: int, c: CriticalMeasure) -> Step:
+    settings = (images, net, seed, c.attack.model_dump(), c.space, c.images, c.eps_max, c.tolerance)
+    if c.grid is None:
+        return Critical(*settings)
+    unused = (None, 0.0)  # the grid decides, so these must not
+    return CriticalOnGrid(*settings[:6], *unused, c.grid.eps, c.grid.points, c.published)
+
+
+def _unit_cells(study: Study, images: Data, label: str, model: Model, net: NetworkStep) -> Iterator[Cell]:
+    """What became of the units of a local layer, and its spectra before pruning."""
+    chain = _chain(net)
+    local = next((s for s in chain if isinstance(s, LocallyTrained)), None)
+    pruned = next((s for s in chain if isinstance(s, Pruned | PrunedAlways)), None)
+    if local is None:
+        return
+    yield Cell(images.name, label, net.seed, "convergence", CONVERGED, local, local)
+    if pruned is not None:
+        yield Cell(images.name, label, net.seed, "pruning", KEPT, UnitsOf(pruned, local), pruned)
+        for s in study.spectra:
+            if s.place in CODES:
+                kind = SpectrumInSingle if s.published else SpectrumOf
+                step = kind(images, local, net.seed, s.place, s.source, s.samples, model.norm_p)
+                yield Cell(images.name, label, net.seed, RAW, reading(spectrum_name(s), RAW), step, local)
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
@@ -156,99 +191,3 @@ def _calibration_cells(planted: Planted) -> Iterator[Cell]:
         blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i)) for i in starts]
         label = f"{kind}, α = {alpha:g}, {units} units, {samples} samples"
         yield Cell(PLANTED, label, 0, "calibration", COVERAGE, CalibrationCell(tuple(blocks)))
-
-
-def spectrum_name(measure: SpectrumMeasure) -> str:
-    """What tables call this exponent."""
-    return measure.name or f"α {measure.source}"
-
-
-def critical_name(measure: CriticalMeasure) -> str:
-    """What tables call this median."""
-    return measure.name or f"critical size, {measure.attack.name}"
-
-
-def curve_name(measure: CurveMeasure) -> str:
-    """What figures call this curve."""
-    return measure.name or f"accuracy, {measure.attack.name}"
-
-
-def landscape_name(measure: LandscapeMeasure) -> str:
-    """What figures call these maps."""
-    return measure.name or f"plane through image {measure.image}"
-
-
-def _check(study: Study) -> None:
-    """Names and settings that only the plugin folders know, places that no network has, names used twice."""
-    for label, model in study.models.items():
-        if label == DATA_ITSELF:
-            raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
-        if model.local is not None and model.kind != "krotov_hopfield":
-            raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=model.kind)
-        if model.prune and model.local is None:
-            raise StudyError(f"models.{label}: nothing to prune without local training")
-        if model.local is not None:
-            make("rules", model.local.rule, p=model.p, radius=model.radius)
-        if model.supervised is not None:
-            _check_supervised(label, model.supervised)
-    for attack in [c.attack for c in study.critical] + [v.attack for v in study.curves]:
-        make("robustness", attack)
-    for kind, place in [("spectra", s.place) for s in study.spectra] + [
-        ("landscapes", m.place) for m in study.landscapes
-    ]:
-        if place not in PLACES:
-            raise StudyError(f"{kind}.place is unknown", got=place, fix=nearest(place, PLACES))
-    for claim in study.claims:
-        _check_claim(study, claim)
-    several: dict[str, Sequence[object]] = {
-        "seeds": study.seeds,
-        "data": study.datasets,
-        "quantities": quantities(study),
-    }
-    for kind, values in several.items():
-        if not values and study.models:
-            raise StudyError(f"the study has no {kind}", wanted="at least one")
-        twice = sorted({str(v) for v in values if values.count(v) > 1})
-        if twice:
-            fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
-            raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
-
-
-def _check_supervised(label: str, plan: Supervised) -> None:
-    for penalty in plan.penalties:
-        make("penalties", penalty)
-    Schedule(**plan.schedule.model_dump())
-    if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
-        got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
-        raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)
-
-
-def _check_claim(study: Study, claim: Claim) -> None:
-    """A claim names what is measured, and says one thing."""
-    known = [ACCURACY, *map(spectrum_name, study.spectra), *map(critical_name, study.critical)]
-    if claim.quantity not in known:
-        fix = nearest(claim.quantity, known)
-        raise StudyError("a claim about what is not measured", got=claim.quantity, wanted=", ".join(known), fix=fix)
-    rows = [*study.models, DATA_ITSELF]
-    for name in (*claim.order, *(n for n in (claim.model, claim.other) if n)):
-        if name not in rows:
-            raise StudyError("a claim about an unknown model", got=name, fix=nearest(name, rows))
-    against = [claim.other is not None, claim.value is not None].count(True)
-    wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
-    if wrong or (claim.model and (against != 1 or (claim.comparison == "within" and claim.value is None))):
-        raise StudyError(
-            "a claim that cannot be judged",
-            got=claim.statement,
-            wanted="model with comparison and other or value; or an order of two models or more",
-        )
-
-
-def quantities(study: Study) -> list[str]:
-    """What every measurement of the study is called, in the order of the study."""
-    return [
-        ACCURACY,
-        *map(spectrum_name, study.spectra),
-        *map(critical_name, study.critical),
-        *map(curve_name, study.curves),
-        *map(landscape_name, study.landscapes),
-    ]

@@ -23,7 +23,7 @@ from eigencode.report.html.embedded import plotly
 from eigencode.report.html.parts import PARTS
 from eigencode.report.numbers import measured
 
-FIGURES = ["receptive_fields", "robustness", "slopes", "spectra", "tradeoff", "windows"]
+FIGURES = ["pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows"]
 
 
 class Reader(HTMLParser):

@@ -28,15 +28,18 @@ def test_every_combination_is_one_cell(tiny: Study) -> None:
     cells = plan(tiny)
     of_models = {(c.model, c.seed, c.quantity) for c in cells if c.model != "data"}
     quantities = ["test accuracy", "α images", "α noise", "critical size, noise", "critical size, FGSM", "FGSM"]
-    assert of_models == {(m, s, q) for m in ("Init", "KH", "BP") for s in (0, 1) for q in quantities}
+    of_units = ["units converged", "units kept", "α images, raw", "α noise, raw"]
+    assert of_models == {
+        (m, s, q) for m in ("Init", "KH", "BP") for s in (0, 1) for q in [*quantities, *(of_units if m == "KH" else [])]
+    }
     of_data = [(c.seed, c.quantity) for c in cells if c.model == "data"]
     assert of_data == [(0, "α images"), (0, "α noise"), (1, "α images"), (1, "α noise")]
-    assert len(cells) == len({(c.model, c.seed, c.quantity) for c in cells}) == 40
+    assert len(cells) == len({(c.model, c.seed, c.quantity) for c in cells}) == 48
     assert {c.data for c in cells} == {"digits"}
 
 
 def test_the_chains_of_steps(tiny: Study) -> None:
-    chains = {c.model: [type(s) for s in c.made_by()] for c in plan(tiny)}
+    chains = {c.model: [type(s) for s in c.made_by()] for c in plan(tiny) if c.kind in ("spectrum", "accuracy")}
     assert chains == {
         "data": [],
         "Init": [Initial],
@@ -49,7 +52,9 @@ def test_equal_work_is_one_step(tiny: Study) -> None:
     cells = plan(tiny)
     init = {c.made_by()[-1].key for c in cells if c.model in ("Init", "BP") and c.seed == 0}
     assert len(init) == 1, "BP starts from the network that Init measures"
-    assert len(ordered([c.step for c in cells])) == 4 + 2 * (3 * 6) + 2 * 6
+    assert (
+        len(ordered([c.step for c in cells])) == 4 + 2 * (3 * 6) + 2 * 6 + 2 * 3
+    )  # the units of KH, and its two spectra before pruning
 
 
 def test_seeds_reach_every_step(tiny: Study) -> None:

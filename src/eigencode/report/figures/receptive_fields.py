@@ -14,7 +14,7 @@ def receptive_fields(run: StudyRun, data: str) -> Figure | None:
     if not wanted or not folders:
         return None
     found = arrays(folders[0])
-    shape = _shape(folders[0])
+    shape = image_shape(folders[0])
     order = found["encoder.wins"].argsort(descending=True)[:wanted]
     weights = found["encoder.weight"][order].reshape(-1, *shape)
     columns = min(len(weights), max(1, round(len(weights) ** 0.5 * 1.6)))
@@ -24,12 +24,12 @@ def receptive_fields(run: StudyRun, data: str) -> Figure | None:
     for axes in panels:
         axes.set_axis_off()
     for axes, weight in zip(panels, weights, strict=False):
-        _draw(axes, weight)
+        draw_weight(axes, weight)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)  # type: ignore[call-arg,union-attr]
     return figure
 
 
-def _draw(axes, weight: Tensor) -> None:  # type: ignore[no-untyped-def]
+def draw_weight(axes, weight: Tensor) -> None:  # type: ignore[no-untyped-def]
     largest = float(weight.abs().max()) or 1.0
     if len(weight) == 3:
         axes.imshow((weight.permute(1, 2, 0) / largest / 2 + 0.5).clamp(0, 1).numpy(), interpolation="nearest")
@@ -37,7 +37,7 @@ def _draw(axes, weight: Tensor) -> None:  # type: ignore[no-untyped-def]
         axes.imshow(weight.mean(0).numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
 
 
-def _shape(folder) -> tuple[int, int, int]:  # type: ignore[no-untyped-def]
+def image_shape(folder) -> tuple[int, int, int]:  # type: ignore[no-untyped-def]
     """The image shape, from the header of the weights file."""
     import json
 

@@ -3,33 +3,38 @@
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DOUBLE, colours, label
+from eigencode.report.figures.style import DOUBLE, colours, label, lines_of
 from eigencode.report.run import Measured
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 
+COLUMNS = 3
+
+CROWDED = 24
+"""Letters that fit side by side below a panel."""
+
 
 def robustness(run: Measured, data: str) -> Figure | None:
     """Columns are attacks.  Curves: mean over seeds and range; boxes: images of all seeds, whiskers 5 % to 95 %."""
-    curves, sizes = run.quantities("curve"), run.quantities("critical")
-    columns = max(len(curves), len(sizes))
-    if not columns:
+    curves, sizes = (lines_of(run.quantities(kind), COLUMNS) for kind in ("curve", "critical"))
+    lines = [(_curves, names) for names in curves] + [(_boxes, names) for names in sizes]
+    if not lines:
         return None
-    rows = bool(curves) + bool(sizes)
-    figure = Figure(figsize=(DOUBLE, 2.5 * rows))
-    panels = figure.subplots(rows, columns, squeeze=False)
-    if rows == 2:
-        for axes in (*panels[0][len(curves) :], *panels[1][len(sizes) :]):
-            axes.set_axis_off()
+    columns = max(len(names) for _, names in lines)
+    figure = Figure(figsize=(DOUBLE, 2.4 * len(lines) + 0.3))
+    panels = figure.subplots(len(lines), columns, squeeze=False)
     colour = colours(run.models)
-    for axes, name in zip(panels[0], curves, strict=False):
-        _curves(axes, run, data, name, colour)
-    for axes, name in zip(panels[-1], sizes, strict=False):
-        _boxes(axes, run, data, name, colour)
+    for row, (draw, names) in zip(panels, lines, strict=True):
+        for axes, name in zip(row, names, strict=False):
+            draw(axes, run, data, name, colour)
+        for axes in row[len(names) :]:
+            axes.set_axis_off()
     if curves:
-        panels[0][0].set_ylabel("relative accuracy")
-        if panels[0][0].get_legend_handles_labels()[0]:
-            panels[0][0].legend(loc="lower left")
+        for row in panels[: len(curves)]:
+            row[0].set_ylabel("relative accuracy")
+        handles, words = panels[0][0].get_legend_handles_labels()
+        if words:
+            figure.legend(handles, words, loc="outside upper center", ncols=min(len(words), 7))
     return figure
 
 
@@ -40,7 +45,7 @@ def _curves(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -
             values = torch.stack([c.relative_accuracy for c in found])
             axes.semilogx(found[0].eps, values.mean(0), color=colour[model], label=label(model))
             axes.fill_between(found[0].eps, values.amin(0), values.amax(0), color=colour[model], alpha=0.2, lw=0)
-            noise = found[0].attack.startswith("Gaussian")
+            noise = "Gaussian(" in found[0].attack
             size = "standard deviation" if noise else f"ε, {found[0].norm}"
             axes.set_xlabel(f"{size}, {found[0].space} space")
     axes.set_title(label(name))
@@ -66,9 +71,11 @@ def _boxes(axes, run: Measured, data: str, name: str, colour: dict[str, str]) ->
         censored = float(torch.cat([c.censored for c in found]).double().mean())
         if censored:
             axes.annotate(
-                f"{censored:.0%} ≥", (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=6
+                f"{censored:.0%} ≥", (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=5
             )
     axes.set_yscale("log")
-    axes.set_xticks(range(len(run.models)), [label(m) for m in run.models])
+    crowded = sum(map(len, run.models)) > CROWDED
+    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
+    axes.set_xticks(range(len(run.models)), [label(m) for m in run.models], **turned)
     axes.set_title(label(name))
     axes.set_ylabel("L2 of perturbation")

@@ -11,17 +11,25 @@ from eigencode.report.run import Measured
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 
+COLUMNS = 3
+
+LOWEST, HIGHEST = 1e-9, 3.0
+"""Limits of λₙ / λ₁ that are shown: what lies below is rounding, or a unit that never answers."""
+
 
 def spectra(run: Measured, data: str) -> Figure | None:
     """One panel per spectrum of the study; thin lines are seeds, dashes the fit over its window."""
     names = run.quantities("spectrum")
     if not names:
         return None
-    figure = Figure(figsize=(DOUBLE, 2.9))
-    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    columns = min(COLUMNS, len(names))
+    lines = -(-len(names) // columns)
+    entries = 1 + len(run.models)
+    figure = Figure(figsize=(DOUBLE, lines * (2.4 + 0.17 * -(-entries // 2))))
+    panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
     colour = {"data": DATA, **colours(run.models)}
     settings = dict(zip(names, run.fits, strict=True))
-    for axes, name in zip(panels, names, strict=True):
+    for axes, name in zip(panels.ravel(), names, strict=False):
         for model in ("data", *run.models):
             found = run.load(Spectrum, data=data, model=model, quantity=name)
             fits = [fit for spectrum in found if (fit := _draw(axes, spectrum, settings[name], colour[model]))]
@@ -30,10 +38,15 @@ def spectra(run: Measured, data: str) -> Figure | None:
                 axes.plot([], [], color=colour[model], label=label(model) + mean)
         axes.set_title(label(name))
         axes.set_xlabel("rank n")
-        axes.set_ylim(bottom=1e-9)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, LOWEST), min(high, HIGHEST))
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower left")
-    panels[0].set_ylabel("eigenvalue λₙ / λ₁")
+            beside = 2 if columns < COLUMNS else 1
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=beside, columnspacing=1, fontsize=6)
+    for axes in panels.ravel()[len(names) :]:
+        axes.set_axis_off()
+    for row in panels:
+        row[0].set_ylabel("eigenvalue λₙ / λ₁")
     return figure
 
 

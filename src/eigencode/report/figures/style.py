@@ -54,6 +54,26 @@ def colours(models: list[str]) -> dict[str, str]:
     return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
 
 
+def lines_of(names: list[str], columns: int) -> list[list[str]]:
+    """The names in lines of at most `columns`.
+
+    >>> lines_of(["a", "b", "c"], 2)
+    [['a', 'b'], ['c']]
+    """
+    return [names[i : i + columns] for i in range(0, len(names), columns)]
+
+
+def around(values: list[float]) -> tuple[float, float]:
+    """Limits of an axis that shows these values with room: a long interval must not squeeze them together.
+
+    >>> around([1.0, 3.0])
+    (-0.5, 4.5)
+    """
+    low, high = min(values), max(values)
+    room = 0.75 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - room, high + room
+
+
 def label(name: str) -> str:
     """A name as matplotlib shows it letter by letter: no formulae, no hidden legend entries, not endless."""
     shown = printable(name, longest=40).replace("$", r"\$")

@@ -5,9 +5,12 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.base.errors import InputError
+from eigencode.report.figures.spectra import HIGHEST, LOWEST
 from eigencode.report.figures.style import DOUBLE, label
 from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
+
+COLUMNS = 4
 
 
 def widths(run: StudyRun, data: str) -> Figure | None:
@@ -21,18 +24,23 @@ def widths(run: StudyRun, data: str) -> Figure | None:
         return None
     names = [n for n in run.quantities("widths") if any(n == q for q, _ in first)]
     models = [m for m in run.models if any(m == k for _, k in first)]
-    figure = Figure(figsize=(DOUBLE, 0.5 + 2.0 * len(names)))
-    panels = figure.subplots(len(names), len(models), squeeze=False, sharex=True, sharey=True)
+    shown = [(n, m) for n in names for m in models if (n, m) in first]
+    columns = min(COLUMNS, len(models))
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(DOUBLE, 0.3 + 2.1 * lines))
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     settings = [s for s in run.results["study"]["spectra"] if s["widths"]]
     windows = {q: s["window"] for q, s in zip(run.quantities("widths"), settings, strict=True)}
-    for row, name in zip(panels, names, strict=True):
-        for axes, model in zip(row, models, strict=True):
-            if (name, model) in first:
-                _panel(axes, run.step(first[name, model]["key"]), windows[name])
-            axes.set_title(f"{label(model)}, {label(name)}")
+    for axes, (name, model) in zip(panels.ravel(), shown, strict=False):
+        _panel(axes, run.step(first[name, model]["key"]), windows[name])
+        axes.set_title(f"{label(model)}\n{label(name)}")
+    for axes in panels.ravel()[len(shown) :]:
+        axes.set_axis_off()
+    for row in panels:
         row[0].set_ylabel("eigenvalue λₙ / λ₁")
-    for axes in panels[-1]:
+    for axes in panels.ravel()[max(0, len(shown) - columns) : len(shown)]:
         axes.set_xlabel("rank n")
+        axes.tick_params(labelbottom=True)
     return figure
 
 
@@ -54,5 +62,5 @@ def _panel(axes, folder, window: list[int]) -> None:  # type: ignore[no-untyped-
         if law:
             n = torch.tensor([float(used[0]), float(used[1])])
             axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=0.9)
-    axes.set_ylim(bottom=1e-9)
+    axes.set_ylim(LOWEST, HIGHEST)
     axes.legend(loc="lower left", fontsize=6)

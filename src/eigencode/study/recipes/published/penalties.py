@@ -1,50 +1,20 @@
-"""Quarantine: the penalties and the evaluation exactly as the code published with arXiv 2405.00679 computes them.
+"""D1 to D4: the penalties as published."""
 
-For the `published` protocol of a study only, so that the effect of each departure from the paper's own mathematics
-can be measured.  Everything else uses `eigencode.penalties`.  Each departure has an id and a switch: `fix={"D3"}`
-repairs D3 and leaves the others as published.  The mechanisms were looked up in that code; the words and lines here are
-our own.
-
-D1  spectral: the covariance of the training set keeps its last batch only; it and the covariance of a batch subtract
-    m mᵀ/N with the mean m where the sum belongs, so both are practically uncentred.
-D2  spectral: γ_n = n^(−α) without κ, on the pre-activation instead of after the nonlinearity.
-D3  Jacobian: the code is flattened inside the loop over projections, so that from the second one on v has unit length
-    over the whole batch instead of per image: for a batch of B and k projections the value is (1 + (k − 1)/B)/k of
-    what it should be.
-D4  Jacobian: of the pre-activation, where the penalty is weight decay.
-D5  evaluation in training mode.
-D13 spectrum: covariance in float32 as E[zzᵀ] − E[z]E[z]ᵀ of responses shifted by the mean of the *pixels*, and the
-    eigenvalues of this symmetric matrix from the routine for general ones.
-"""
-
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.base.errors import InputError, nearest
-from eigencode.base.modes import evaluating
 from eigencode.base.places import at
 from eigencode.base.seeding import stream
 from eigencode.geometry.products import directions, flattened
 from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
-
-__all__ = ["PublishedJacobian", "PublishedSpectral"]
+from eigencode.study.recipes.published.fixes import fixes
 
 SHIFT = 0.02
 """What the published code subtracts from the responses of a batch before it squares them."""
-
-
-def _fixes(fix: Iterable[str], known: Collection[str]) -> frozenset[str]:
-    chosen = frozenset(fix)
-    for name in chosen:
-        if name not in known:
-            raise InputError(
-                "no such departure here", got=name, wanted=", ".join(known), fix=nearest(name, list(known))
-            )
-    return chosen
 
 
 class PublishedJacobian(Penalty):
@@ -59,7 +29,7 @@ class PublishedJacobian(Penalty):
     """
 
     def __init__(self, projections: int = 3, fix: Iterable[str] = (), seed: int = 0) -> None:
-        self_fix = _fixes(fix, ("D3", "D4"))
+        self_fix = fixes(fix, ("D3", "D4"))
         super().__init__("latent" if "D4" in self_fix else "encoder", "unit")
         self.projections, self.fix, self.seed = projections, self_fix, seed
         self._calls = 0
@@ -100,7 +70,7 @@ class PublishedSpectral(Spectral):
     watches: ClassVar[bool] = True
 
     def __init__(self, alpha: float = 1.0, tau: int = 0, batch_size: int = 1000, fix: Iterable[str] = ()) -> None:
-        self_fix = _fixes(fix, ("D1", "D2"))
+        self_fix = fixes(fix, ("D1", "D2"))
         super().__init__(alpha, tau, "latent" if "D2" in self_fix else "encoder")
         self.batch_size, self.fix = batch_size, self_fix
 
@@ -144,44 +114,3 @@ def uncentred(z: Float[Tensor, "images units"], shift: float, count: int) -> Flo
     moved = z - shift
     mean = moved.mean(0)
     return (moved.T @ moved - mean[:, None] * mean / count) / (count - 1)
-
-
-def eigenvalues(
-    z: Float[Tensor, "images units"], shift: float, batch_size: int = 1000, fix: Iterable[str] = ()
-) -> Float[Tensor, " units"]:
-    """D13: the covariance eigenvalues of a code, descending by their real parts, as float32 makes them.
-
-    Many of the small ones are negative: rounding of the large ones decides them.  `fix={"D13"}` centres the
-    responses in float64 and uses the routine for symmetric matrices.
-    """
-    if "D13" in _fixes(fix, ("D13",)):
-        centred = z.double() - z.double().mean(0)
-        exact: Tensor = torch.linalg.eigvalsh(centred.T @ centred / (len(z) - 1)).flip(0)
-        return exact
-    moved = [part.float() - shift for part in torch.split(z, batch_size)]
-    total = torch.stack([part.sum(0) for part in moved]).sum(0)
-    squares = torch.stack([part.T @ part for part in moved]).sum(0)
-    covariance = (squares - torch.outer(total, total) / len(z)) / (len(z) - 1)
-    values: Tensor = torch.linalg.eigvals(covariance).real.sort(descending=True).values
-    return values
-
-
-def accuracy(
-    net: nn.Module,
-    x: Float[Tensor, "images *shape"],
-    y: Int[Tensor, " images"],
-    batch_size: int = 1000,
-    fix: Iterable[str] = (),
-) -> float:
-    """Share of correct predictions; as published (D5) in training mode, so that every BatchNorm learns from `x`.
-
-    Unlike any other measurement of this package it changes the running statistics of the network: that is D5.
-    `fix={"D5"}` evaluates in evaluation mode and changes nothing.
-    """
-    published = "D5" not in _fixes(fix, ("D5",))
-    hits = 0
-    with evaluating(net), torch.no_grad():
-        net.train(published)
-        for first in range(0, len(x), batch_size):
-            hits += int((net(x[first : first + batch_size]).argmax(1) == y[first : first + batch_size]).sum())
-    return hits / len(x)

@@ -1,0 +1,66 @@
+"""Every quantity of the table, one dot per seed: how much of a difference is the seed?"""
+
+import math
+import statistics
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import special
+
+from eigencode.report.figures.style import DATA, DOUBLE, around, colours, label
+from eigencode.report.run import StudyRun
+
+COLUMNS = 3
+
+
+def seeds(run: StudyRun, data: str) -> Figure | None:
+    """One panel per quantity: dots are seeds, bars mean and 95 % t interval; of one seed the interval over images."""
+    names = ["data", *run.models]
+    rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
+    shown = [q for q in run.results["headline"] if any(r["quantity"] == q for r in rows)]
+    if not shown:
+        return None
+    columns = min(COLUMNS, len(shown))
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(DOUBLE, lines * (0.6 + 0.17 * len(names))))
+    panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    colour = {"data": DATA, **colours(run.models)}
+    for axes, quantity in zip(panels.ravel(), shown, strict=False):
+        for place, model in enumerate(names):
+            found = [r for r in rows if r["quantity"] == quantity and r["model"] == model]
+            if found:
+                _row(axes, place, found, colour[model])
+        axes.set_xlim(*around([r["value"] for r in rows if r["quantity"] == quantity]))
+        axes.set_title(label(quantity))
+        axes.set_yticks(range(len(names)), [label(n) for n in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.grid(axis="x", color="0.9", lw=0.5)
+    for axes in panels.ravel()[len(shown) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _row(axes: Axes, place: int, found: list[dict[str, Any]], colour: str) -> None:
+    values = [r["value"] for r in found]
+    mean, low, high = interval(values)
+    if len(found) == 1:
+        low, high = found[0]["low"], found[0]["high"]
+    if math.isfinite(low) and math.isfinite(high):
+        axes.plot([low, high], [place, place], color=colour, lw=1)
+    axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, lw=1.6)
+    spread = [place + 0.22 * ((i % 3) - 1) * (len(values) > 1) for i in range(len(values))]
+    axes.plot(values, spread, "o", color=colour, ms=3, mew=0)
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """(mean, low, high): the 95 % t interval over seeds; NaN bounds for one seed.
+
+    >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484]
+    """
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan, math.nan
+    half = float(special.stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+    return mean, mean - half, mean + half

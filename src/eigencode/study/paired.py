@@ -1,0 +1,51 @@
+"""Differences between numbers of a study, paired over seeds, with a 95 % interval."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import special
+
+from eigencode.study.results import Row
+
+Place = tuple[str, str]
+"""(model, quantity)."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Mean over seeds, and its 95 % t interval; for one seed the interval over images."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+    def __neg__(self) -> "Margin":
+        return Margin(-self.value, -self.high, -self.low, self.seeds)
+
+
+def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Margin:
+    """The number at `one` minus that at `other`, or minus a constant, of the rows of one data set."""
+    mine = {r.seed: r for r in rows if (r.model, r.quantity) == one}
+    theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other} if other is not None else {}
+    seeds = [s for s in mine if other is None or s in theirs]
+    differences = [mine[s].value - (theirs[s].value if other is not None else value) for s in seeds]
+    if not differences or not all(map(math.isfinite, differences)):
+        return Margin(math.nan, math.nan, math.nan, len(differences))
+    mean = math.fsum(differences) / len(differences)
+    if len(differences) == 1:
+        down, up = _over_images(mine[seeds[0]], theirs.get(seeds[0]))
+        return Margin(mean, mean - down, mean + up, 1)
+    n = len(differences)
+    spread = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
+    half = float(special.stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
+    return Margin(mean, mean - half, mean + half, n)
+
+
+def _over_images(one: Row, two: Row | None) -> tuple[float, float]:
+    """Reach of the interval of one seed below and above: those of the two numbers as if they were independent."""
+    down, up = one.value - one.low, one.high - one.value
+    if two is not None:
+        down, up = math.hypot(down, two.high - two.value), math.hypot(up, two.value - two.low)
+    return (down, up) if math.isfinite(down) and math.isfinite(up) else (math.inf, math.inf)

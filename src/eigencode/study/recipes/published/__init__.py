@@ -1,0 +1,43 @@
+"""Quarantine: penalties, pruning and evaluation as the code published with arXiv 2405.00679 computes them.
+
+For the `published` protocol of a study only, so that the effect of each departure from the paper's own mathematics
+can be measured.  Everything else uses `eigencode.penalties`, `eigencode.robustness`, `eigencode.spectra`.  Each
+departure has an id and a switch.  Words and lines here are our own.
+
+D1  spectral: the covariance of the training set keeps its last batch only; it and the covariance of a batch subtract
+    m mᵀ/N with the mean m where the sum belongs, so both are practically uncentred.
+D2  spectral: γ_n = n^(−α) without κ, on the pre-activation instead of after the nonlinearity.
+D3  Jacobian: the code is flattened inside the loop over projections, so that from the second one on v has unit length
+    over the whole batch instead of per image: for a batch of B and k projections the value is (1 + (k − 1)/B)/k of
+    what it should be.
+D4  Jacobian: of the pre-activation, where the penalty is weight decay.
+D5  evaluation in training mode.
+D6  pruning cannot conclude that there is one component.
+D7  noise drawn anew for every ε.
+D10 PGD whose step jumps tenfold at ε = 0.01, from the image itself; the last iterate, cut at the box at the end.
+D13 spectrum: covariance in float32 as E[zzᵀ] − E[z]E[z]ᵀ of responses shifted by the mean of the *pixels*, and the
+    eigenvalues of this symmetric matrix from the routine for general ones.
+
+D8 (images that never break are dropped) and D9 (each model on its own correct images) are readings of the same record:
+the quantities "…, broken only" and "…, all images" of a study.
+"""
+
+from eigencode.study.recipes.published.attacks import PublishedGaussian, PublishedPGD
+from eigencode.study.recipes.published.evaluation import accuracy
+from eigencode.study.recipes.published.grid import first_on_grid
+from eigencode.study.recipes.published.penalties import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
+from eigencode.study.recipes.published.pruning import prune_always
+from eigencode.study.recipes.published.spectrum import eigenvalues
+
+__all__ = [
+    "PublishedGaussian",
+    "PublishedJacobian",
+    "PublishedPGD",
+    "PublishedSpectral",
+    "SHIFT",
+    "accuracy",
+    "eigenvalues",
+    "first_on_grid",
+    "prune_always",
+    "uncentred",
+]

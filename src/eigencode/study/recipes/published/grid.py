@@ -1,0 +1,108 @@
+"""Critical sizes on a grid, as arXiv 2405.00679 defines them: the first ε of the grid that breaks an image."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.record import host
+from eigencode.base.types import Bounds, Images, Space
+from eigencode.robustness.balls import reach
+from eigencode.robustness.critical import CriticalSizes
+from eigencode.robustness.masking import Masking, checked_for_masking
+from eigencode.robustness.paths import Path
+from eigencode.robustness.protocol import Perturbation
+from eigencode.robustness.subject import Batch, Subject
+
+
+def first_on_grid(
+    net: object,
+    test: Images,
+    attack: Perturbation,
+    grid: Float[Tensor, " eps"],
+    space: Space = "unit",
+    *,
+    check: bool | Masking = True,
+    seed: int = 0,
+    batch_size: int = 1000,
+) -> CriticalSizes:
+    """`CriticalSizes` from the increasing values of `grid` alone, each tried on its own and none forgotten.
+
+    Not wrong, but coarse, and dear for iterated attacks: `critical_size` halves the step of the grid away and finds
+    smaller perturbations of an iterated attack.  Images that never break are censored at the end of the grid.
+
+    Raises:
+        InputError: a grid that does not increase from above 0.
+    """
+    if len(grid) < 2 or not bool((grid > 0).all()) or not bool((grid.diff() > 0).all()):
+        raise InputError("not a grid of eps", got=grid.tolist()[:5], wanted="two increasing numbers > 0 or more")
+    grid, box = grid.double(), attack.box(space)
+    masking = checked_for_masking(check, attack.blind, net, test, space, None, seed)
+    subject = Subject(net, test, space, seed=seed, batch_size=batch_size)
+    none = torch.zeros(0, dtype=torch.float64)
+    parts = [(none, none, none, none.bool())]
+    with borrowed(net):
+        parts += [
+            _first(subject, batch, attack, grid, box) for batch in subject.batches(f"grid {type(attack).__name__}", box)
+        ]
+    eps, size, distance, censored = (torch.cat([p[i] for p in parts]) for i in range(4))
+    model = subject.model
+    return CriticalSizes(
+        index=subject.attacked(),
+        eps=eps,
+        size=size,
+        distance=distance,
+        censored=censored,
+        n=subject.n,
+        n_correct=subject.n_correct,
+        attack=attack.name,
+        norm=attack.norm,
+        space=space,
+        seed=seed,
+        tolerance=float((grid[1:] / grid[:-1]).max()) - 1,
+        eps_max=float(grid[-1]),
+        evaluations=model.evaluations,
+        gradients=model.gradients,
+        zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
+        masking=masking,
+    )
+
+
+def _first(
+    subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, box: Bounds
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(eps, size, distance, censored) of the images of a batch."""
+    model, x, goal = subject.model, batch.x, batch.goal
+    prepared = attack.prepare(model, x, goal, box, batch.draws)
+    if attack.path:
+        hit = Path(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, first=True)
+        rung = torch.where(hit.any(1), hit.int().argmax(1), len(grid))
+    else:
+        rung = _scanned(subject, batch, attack, grid, box, prepared)
+    censored = rung == len(grid)
+    eps = grid.to(x.device)[rung.clamp_max(len(grid) - 1)]
+    found = attack.perturb(model, x, goal, eps, box, prepared)
+    size, distance = found.size, found.distance
+    if attack.ball:  # what never broke could have been moved as far as the ball and the box allow
+        size = torch.where(censored, reach(x, float(grid[-1]), attack.norm, box), size)
+        distance = torch.where(censored, grid[-1], distance)
+    return host(eps), host(size), host(distance), censored.cpu()
+
+
+def _scanned(
+    subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, box: Bounds, prepared: Tensor | None
+) -> Tensor:
+    """Place in the grid of the first success of each image, len(grid) where there is none: one eps after the other."""
+    model, x, goal = subject.model, batch.x, batch.goal
+    rung = torch.full((len(x),), len(grid), device=x.device)
+    left = torch.arange(len(x), device=x.device)
+    for place, value in enumerate(grid.tolist()):
+        radius = torch.full((len(left),), value, dtype=torch.float64, device=x.device)
+        part = None if prepared is None else prepared[left]
+        hit = attack.perturb(model, x[left], goal.take(left), radius, box, part).success
+        rung[left[hit]] = place
+        left = left[~hit]
+        if not len(left):
+            break
+    return rung

@@ -1,0 +1,137 @@
+"""What pruning saw, as a study keeps it: units and their Gaussians, spectra before and after, and the figure."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import write
+
+from eigencode.base.places import at
+from eigencode.models import Convergence, Pruning
+from eigencode.report import StudyRun
+from eigencode.report.figures.pruning import pruning
+from eigencode.spectra import Spectrum, spectrum
+from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
+from eigencode.study.results import write as write_results
+from eigencode.study.steps.networks import network
+from eigencode.study.steps.pruning import units
+
+G = torch.Generator().manual_seed(0)
+
+
+def planted() -> tuple[Pruning, Convergence]:
+    """40 units of small variance, 20 of a middle one, 6 of a large one, of which one has converged; shuffled."""
+    centres = torch.cat([torch.full((n,), c, dtype=torch.float64) for n, c in ((40, -9.0), (20, -7.0), (6, -1.0))])
+    order = torch.randperm(66, generator=G)
+    values = (centres + 0.3 * torch.randn(66, generator=G, dtype=torch.float64))[order]
+    large = (values > -4).nonzero().flatten()
+    converged = values < -8
+    converged[large[0]] = True
+    state = Convergence(1.0, 3.0, values.exp(), converged, ~converged, torch.ones(66, dtype=torch.int64))
+    means = torch.tensor([-9.0, -7.0, -1.0], dtype=torch.float64)
+    return Pruning(3, -4.0, 6, 1, 0, large[1:], values, torch.zeros(4, dtype=torch.float64), means), state
+
+
+def test_every_unit_belongs_to_the_gaussian_that_makes_it_most_probable() -> None:
+    given, state = planted()
+    found = units(given, state)
+    assert found.mean.tolist() == sorted(found.mean.tolist())
+    assert found.weight.tolist() == pytest.approx([40 / 66, 20 / 66, 6 / 66], abs=0.02)
+    for value, chosen in zip(given.log_variance.tolist(), found.component.tolist(), strict=True):
+        density = [
+            w / s * math.exp(-0.5 * ((value - m) / s) ** 2)
+            for w, m, s in zip(found.weight.tolist(), found.mean.tolist(), found.deviation.tolist(), strict=True)
+        ]
+        assert chosen == density.index(max(density))
+    assert (found.n_kept, found.n_pruned, found.n_unconverged) == (61, 5, 66 - int(state.converged.sum()))
+    assert found.kept.logical_not().nonzero().flatten().tolist() == given.indices.tolist()
+
+
+def test_one_gaussian_keeps_everything() -> None:
+    given, state = planted()
+    one = replace(given, components=1, threshold=math.inf, indices=given.indices[:0])
+    found = units(one, state)
+    assert (found.n_kept, found.component.unique().tolist()) == (66, [0])
+    assert float(found.mean[0]) == pytest.approx(float(given.log_variance.mean()))
+
+
+Run = tuple[Study, list[Cell], Store]
+
+
+def of_kh(run: Run, quantity: str) -> Spectrum:
+    _, cells, store = run
+    return Spectrum.load(store.folder(next(c for c in cells if (c.model, c.quantity) == ("KH", quantity)).step))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny study with one model, whose pruning is replaced by one that takes the first three units away."""
+    folder = tmp_path_factory.mktemp("pruning")
+    study = read_study(write(folder), ["seeds=[0]", "critical=[]", "curves=[]"])
+    study = study.model_copy(update={"models": {"KH": study.models["KH"]}})
+    cells, store = plan(study), Store(folder / "store")
+    end = next(c.network for c in cells if c.kind == "accuracy")
+    trained, pruned, *_ = next(c for c in cells if c.network is end).made_by()
+    assert execute([pruned], store).ok
+    where = store.folder(pruned)
+    taken = replace(Pruning.load(where / "pruning"), indices=torch.arange(3), components=2, threshold=-1.0)
+    taken.save(where / "pruning")
+    from eigencode.models.files import save
+
+    save(taken.apply(network(where)), where / "network.safetensors")
+    assert execute([trained, *(c.step for c in cells)], store).ok
+    return study, cells, store
+
+
+def test_the_numbers_of_a_pruned_layer(finished: Run) -> None:
+    study, cells, store = finished
+    found = {r.quantity: r for r in rows(study, cells, store)}
+    state = Convergence.load(store.folder(next(c for c in cells if c.kind == "convergence").step) / "convergence")
+    assert found["units kept"].value == 9 / 12
+    assert found["units converged"].value == state.fraction
+    assert found["units winning"].value == 1 - state.never_won / 12
+    for name in ("units kept", "units converged", "α images", "α images, raw"):
+        doubts = [w for w in found[name].warnings if "has not converged" in w]
+        assert len(doubts) == 1, name
+
+
+@pytest.mark.parametrize("name", ["α images", "α noise"])
+def test_the_raw_spectrum_is_that_of_the_layer_before_pruning(finished: Run, name: str) -> None:
+    _, cells, store = finished
+    before, after = of_kh(finished, f"{name}, raw"), of_kh(finished, name)
+    step = next(c for c in cells if c.quantity == f"{name}, raw").step
+    code = at(network(store.folder(step.net)), "latent", space="unit")  # type: ignore[attr-defined]
+    again = spectrum(code, step._points(), seed=0)  # type: ignore[attr-defined]
+    torch.testing.assert_close(before.eigenvalues, again.eigenvalues)
+    positive = after.eigenvalues > 1e-9 * after.eigenvalues[0]
+    assert int(positive.sum()) <= 9
+    assert float(before.eigenvalues.sum()) > float(after.eigenvalues.sum())
+    assert int((before.eigenvalues > after.floor).sum()) > int((after.eigenvalues > after.floor).sum())
+
+
+def test_the_figure_shows_units_weights_and_both_spectra(finished: Run, tmp_path: Path) -> None:
+    study, cells, store = finished
+    write_results(tmp_path, study, cells, rows(study, cells, store), {})
+    run = StudyRun(tmp_path, store.root)
+    figure = pruning(run, "digits")
+    assert figure is not None
+    bars, *others = [a for part in figure.subfigs[0].subfigs for a in part.axes]
+    assert "9 kept, 3 pruned" in bars.get_title()
+    assert sum(patch.get_height() for patch in bars.patches) == 12
+    assert len([a for a in others if a.images]) == 7  # 3 pruned, 4 of those kept
+    for name, axes in zip(("α images", "α noise"), others[-2:], strict=True):
+        before, after = (line.get_ydata() for line in axes.lines)
+        wanted = [float(of_kh(finished, q).eigenvalues[0]) for q in (f"{name}, raw", name)]
+        assert [float(before[0]), float(after[0])] == pytest.approx(wanted)
+    assert pruning(run, "another data set") is None
+
+
+def test_a_study_without_pruning_has_none_of_this(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path), ["seeds=[0]"])
+    bare = study.model_copy(update={"models": {"BP": study.models["BP"]}})
+    kinds = {c.kind for c in plan(bare)}
+    assert kinds == {"accuracy", "spectrum", "critical", "curve"}
+    unpruned = study.model_copy(update={"models": {"KH": study.models["KH"].model_copy(update={"prune": False})}})
+    assert {c.kind for c in plan(unpruned)} - kinds == {"convergence"}
