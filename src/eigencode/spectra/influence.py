@@ -13,6 +13,12 @@ from eigencode.spectra.population import population
 GROUPS = 256
 """Groups of images; a standard error from 256 groups is known to 4 %."""
 
+FEWEST = 8
+"""Directions from which a population spectrum is estimated."""
+
+DEPENDENT = 1e-5
+"""A direction of which less than this share of its standard deviation is its own, within the rows, is not known there."""
+
 
 def rows_wanted(units: int) -> int:
     """How many images are read again for an interval: more would not improve it."""
@@ -59,7 +65,8 @@ def sampling(
         seed: of the grouping and of the resampling.
 
     Returns:
-        A `Sampling`; the bias is NaN with no more samples than units, and at ranks beyond `usable`.
+        A `Sampling`; the bias is NaN with no more samples than units, at ranks beyond `usable`, and from the first
+        direction on that `z` does not show.
     """
     top = max(1, usable)
     order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
@@ -69,22 +76,34 @@ def sampling(
     size = len(z) // count
     direct = influence[: count * size].reshape(count, size, top).mean(1)
     mixed, bias = direct, direct.new_full((top,), torch.nan)
-    if n > top + 1 and len(z) > top + 1 and top >= 8:
-        found = population(
-            eigenvalues[:top], _whitened(scores / eigenvalues[:top].sqrt()), n, stream(seed, "resampling")
-        )
-        mixed = direct @ found.mixing.T @ found.response.T
-        direct = direct @ found.response.T
-        bias = found.bias
+    if n > top + 1 and len(z) > top + 1:
+        white = _whitened(scores / eigenvalues[:top].sqrt())
+        known = white.shape[1]
+        if known >= FEWEST:
+            found = population(eigenvalues[:known], white, n, stream(seed, "resampling"))
+            mixed, direct = direct.clone(), direct.clone()
+            mixed[:, :known] = direct[:, :known] @ found.mixing.T @ found.response.T
+            direct[:, :known] = direct[:, :known] @ found.response.T
+            bias[:known] = found.bias
     return Sampling(_padded(direct, eigenvalues), _padded(mixed, eigenvalues), _padded(bias, eigenvalues), size)
 
 
 def _whitened(scores: Tensor) -> Tensor:
     """Orthonormal columns spanning the centred scores, leading directions first; scores of about unit variance, so that
-    the factorisation works however steep the spectrum is."""
+    the factorisation works however steep the spectrum is.
+
+    The rows may be some of the images, and a direction may live on the others (a unit that answers a few images
+    only).  There are then fewer columns: the leading ones, up to the first that the rows do not tell from the rest.
+    """
     centred = scores - scores.mean(0)
-    factor = torch.linalg.cholesky(gram(centred))
-    white: Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+    moments = gram(centred)
+    factor, stopped = torch.linalg.cholesky_ex(moments)
+    known = int(stopped) - 1 if int(stopped) else len(moments)
+    if known < len(moments):
+        factor = torch.linalg.cholesky_ex(moments[:known, :known]).L
+    lost = (factor.diagonal() < DEPENDENT * len(scores) ** 0.5).nonzero()
+    known = int(lost[0]) if len(lost) else known
+    white: Tensor = torch.linalg.solve_triangular(factor[:known, :known], centred[:, :known].T, upper=False).T
     return white
 
 
