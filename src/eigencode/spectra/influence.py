@@ -17,7 +17,7 @@ FEWEST = 8
 """Directions from which a population spectrum is estimated."""
 
 DEPENDENT = 1e-5
-"""A direction of which less than this share of its standard deviation is its own, within the rows, is not known there."""
+"""A direction of which less than this share of its standard deviation is its own within the rows is not known there."""
 
 
 def rows_wanted(units: int) -> int:
