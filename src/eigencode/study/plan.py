@@ -124,7 +124,8 @@ def _data_cells(study: Study, images: Data, seed: int) -> Iterator[Cell]:
         return
     for measure in study.spectra:
         kind = SpectrumInSingle if measure.published else SpectrumOf
-        step = kind(images, None, seed, "input", measure.source, measure.samples)
+        drawn = seed if measure.source == "noise" else study.seeds[0]  # the images are the same for every seed
+        step = kind(images, None, drawn, "input", measure.source, measure.samples)
         yield Cell(images.name, DATA_ITSELF, seed, "spectrum", spectrum_name(measure), step)
 
 
