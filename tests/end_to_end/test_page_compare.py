@@ -80,7 +80,7 @@ EVEN_WORSE = ["=HYPERLINK(\"http://evil.example\")", "</script><script>window.ow
               "<img src=x onerror=window.owned=1>", "a\u2028b\u2029c", "'; window.owned=1; '"]  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [BAD, EVEN_WORSE], ids=["bad", "worse"])
+@pytest.mark.parametrize("names", [pytest.param(BAD, marks=pytest.mark.slow), EVEN_WORSE], ids=["bad", "worse"])
 def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp_path: Path, names: list[str]) -> None:
     folder = tmp_path / "hostile"
     folder.mkdir()
