@@ -100,6 +100,8 @@ def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp
         assert (seen.asked, seen.said) == ([], [])
         assert seen.page.evaluate("[window.owned, document.querySelectorAll('img, iframe, b > b').length]") == [None, 0]
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
+        titles = seen.page.text_content("#widths .plot") or ""
+        assert ("<script>alert(1)</script>" if names is BAD else "%{x}<b>bold</b>") in titles
         words = seen.page.text_content("#models") or ""
         assert (
             "<script>alert(1)</script>" if names is BAD else "</script><script>window.owned=1</script>"[:39]
