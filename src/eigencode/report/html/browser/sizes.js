@@ -61,9 +61,12 @@ figures.add({
           yanchor: "bottom", font: { size: width < 600 ? 10 : 11 }, text: `${(100 * share).toFixed(share < 0.0095 ? 1 : 0)}&nbsp;%`,
         });
       }
-      const named = [content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), e.axis];
-      rows.push([...named, e.images, e.censored, e.seeds, ...quantiles.map((v) => (Number.isFinite(v) ? v : text.number(v)))]);
     }));
+    entries.forEach((e) => {
+      const named = [content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), e.axis];
+      const quantiles = e.quantiles.map(content.real).map((v) => (Number.isFinite(v) ? v : text.number(v)));
+      rows.push([...named, e.images, e.censored, e.seeds, ...quantiles]);
+    });
     const said = some.map((e) => `${content.label(e)}, ${content.quantity(e)}: median ${text.number(content.real(e.quantiles[2]))}`);
     return { traces, layout, rows, alt: `Critical sizes. ${said.join("; ")}.` };
   },
