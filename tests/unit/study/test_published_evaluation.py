@@ -23,7 +23,7 @@ from eigencode.study.steps.networks import network
 from eigencode.study.steps.published import EvaluatedInTraining, SpectrumInSingle, attack
 
 G = torch.Generator().manual_seed(0)
-X = 0.2 + 0.6 * torch.rand(30, 1, 3, 3, generator=G)
+X = 0.05 + 0.9 * torch.rand(30, 1, 3, 3, generator=G)
 
 
 @pytest.fixture
