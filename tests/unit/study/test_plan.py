@@ -53,8 +53,8 @@ def test_equal_work_is_one_step(tiny: Study) -> None:
     init = {c.made_by()[-1].key for c in cells if c.model in ("Init", "BP") and c.seed == 0}
     assert len(init) == 1, "BP starts from the network that Init measures"
     assert (
-        len(ordered([c.step for c in cells])) == 4 + 2 * (3 * 6) + 2 * 6 + 2 * 3
-    )  # the units of KH, and its two spectra before pruning
+        len(ordered([c.step for c in cells])) == 3 + 2 * (3 * 6) + 2 * 6 + 2 * 3
+    )  # the data's images once and its noise twice; the units of KH, and its two spectra before pruning
 
 
 def test_seeds_reach_every_step(tiny: Study) -> None:
@@ -63,7 +63,8 @@ def test_seeds_reach_every_step(tiny: Study) -> None:
 
     first, second = ({key(c): c.step.key for c in plan(tiny) if c.seed == seed} for seed in (0, 1))
     assert first.keys() == second.keys()
-    assert not set(first.values()) & set(second.values())
+    assert {k for k in first if first[k] == second[k]} == {("data", "α images")}, "every seed measures these images"
+    assert len({*first.values(), *second.values()}) == 2 * len(first) - 1
 
 
 def test_a_new_measurement_changes_no_other_step(tiny: Study) -> None:
