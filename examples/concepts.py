@@ -1,8 +1,8 @@
 """Spectrum, smoothness, robustness, in one picture.    python examples/concepts.py --out published/concepts
 
 Three codes of an angle θ: units cos kθ and sin kθ with variance k^(−α): the spectrum is planted.  For a stimulus of
-dimension d = 1 the bound of Stringer et al. (2019) is α = 1 + 2/d = 3: a code below it has no derivative in the limit of
-many units, so the nearest angle that a noisy reader confuses with this one comes ever closer.
+dimension d = 1 the bound of Stringer et al. (2019) is α = 1 + 2/d = 3: a code below it has no derivative in the limit
+of many units, so the nearest angle that a noisy reader confuses with this one comes ever closer.
 """
 
 import argparse
