@@ -37,6 +37,13 @@ def test_the_interval_before_a_cliff_holds_the_truth() -> None:
     assert held >= 17
 
 
+def test_few_samples_per_unit_need_the_iteration() -> None:
+    laws = [spectrum(stepped(250, 100, s, 0.1, 75)).power_law((8, 50)) for s in range(8)]
+    plain, corrected = (sum(values) / 8 for values in zip(*((w.alpha, w.alpha_corrected) for w in laws), strict=True))
+    assert plain - 1 > 0.1
+    assert abs(corrected - 1) < 0.15 * (plain - 1)
+
+
 def test_smooth_spectra_fit_their_curve_and_stepped_ones_do_not() -> None:
     noise = torch.randn(200, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * (2 / 1000) ** 0.5
     assert not _misfit(noise, 1000)

@@ -30,7 +30,7 @@ def test_directions_the_rows_do_not_show_have_no_bias_and_the_others_keep_theirs
     torch.testing.assert_close(found.mixed[:, :30], whole.mixed)
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-9])
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-7])
 def test_whitening_stops_at_the_first_dependent_direction(noise: float) -> None:
     scores = planted(500, 12)
     scores /= scores.std(0)
