@@ -54,7 +54,7 @@ def steps_of(folder: Path) -> dict[str, int]:
 def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> None:
     code, out, err = json.loads((home / "first.json").read_text())
     assert code == 0, err
-    assert "58 steps done, 0 already there" in out
+    assert "57 steps done, 0 already there" in out
     for word in ("test accuracy", "α images", "critical size, FGSM", "Init", "KH", "BP", "±", "has not converged"):
         assert word in out
     page = Path(re.findall(r"^page: (.*)$", out, re.M)[0])
@@ -71,10 +71,10 @@ def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None
     before = steps_of(here)
     again = inside("run", here / "tiny.toml", "--store", here / "store")
     assert again.exit_code == 0
-    assert "0 steps done, 58 already there" in again.stdout
+    assert "0 steps done, 57 already there" in again.stdout
     assert steps_of(here) == before
     first = json.loads((here / "first.json").read_text())[1]
-    assert again.stdout.split("58 already")[0].rsplit("\n", 1)[0] == first.split("58 steps done")[0].rsplit("\n", 1)[0]
+    assert again.stdout.split("57 already")[0].rsplit("\n", 1)[0] == first.split("57 steps done")[0].rsplit("\n", 1)[0]
 
 
 @pytest.mark.usefixtures("coarse")
@@ -100,13 +100,13 @@ def test_a_new_measurement_retrains_nothing_and_json_is_the_file(here: Path) -> 
 def test_status_counts(here: Path) -> None:
     lines = inside("status", here / "tiny.toml", "--store", here / "store").stdout.splitlines()
     counts = {line.split()[0]: line.split()[1:4] for line in lines}
-    assert re.fullmatch(r"all +58  of +58  \d.* (s|min|h)", lines[-1].strip())
-    assert counts["all"] == ["58", "of", "58"]
+    assert re.fullmatch(r"all +57  of +57  \d.* (s|min|h)", lines[-1].strip())
+    assert counts["all"] == ["57", "of", "57"]
     assert counts["trained"] == ["4", "of", "4"]
     more = inside("status", here / "tiny.toml", "--store", here / "store", "--seeds", "3").stdout
-    assert more.splitlines()[-1].split()[:4] == ["all", "58", "of", "87"]
+    assert more.splitlines()[-1].split()[:4] == ["all", "57", "of", "85"]
     none = inside("status", here / "tiny.toml", "--store", here / "empty").stdout
-    assert none.splitlines()[-1].split() == ["all", "0", "of", "58", "0.0", "s"]
+    assert none.splitlines()[-1].split() == ["all", "0", "of", "57", "0.0", "s"]
     machine = json.loads(inside("status", here / "tiny.toml", "--store", here / "store", "--json").stdout)
     assert (machine["trained"]["finished"], machine["trained"]["steps"]) == (4, 4)
     assert machine["all"]["seconds"] == pytest.approx(sum(v["seconds"] for k, v in machine.items() if k != "all"))
@@ -189,7 +189,7 @@ def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkey
     words = ["--store", here / "store", "--set", "models.BP.supervised.lr=1e9"]
     result = inside("run", here / "tiny.toml", *words)
     assert result.exit_code == 1
-    assert "0 steps done, 40 already there, 6 failed, 12 skipped" in result.stdout
+    assert "0 steps done, 39 already there, 6 failed, 12 skipped" in result.stdout
     assert "page: " in result.stdout
     table = [line.split("│")[1].strip() for line in result.stdout.splitlines() if line.startswith("│")]
     assert table == ["data", "Init", "KH"]
@@ -239,10 +239,10 @@ def test_a_killed_run_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
     assert not any(map(alive, workers))
     before = steps_of(tmp_path)
     names = {k.split("/")[0] for k in before}
-    assert 8 <= len(names) < 58
+    assert 8 <= len(names) < 57
     assert all((store / "steps" / name / "step.json").is_file() for name in names)
     result = inside("run", study, "--store", store)
-    assert f"{58 - len(names)} steps done, {len(names)} already there" in result.stdout
+    assert f"{57 - len(names)} steps done, {len(names)} already there" in result.stdout
     after = steps_of(tmp_path)
     assert {k: after[k] for k in before} == before
     assert list((store / "scratch").iterdir()) == []
