@@ -108,6 +108,7 @@ def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "result.json",
         "spectrum",
+        "spectrum.pdf",
         "spectrum.png",
         "spectrum.svg",
     ]
