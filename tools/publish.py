@@ -10,6 +10,7 @@ table -->`; `tests/unit/test_published.py` fails if it does not say what the JSO
 
 import argparse
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -84,7 +85,9 @@ def _row(*cells: str) -> str:
 
 def _ranged(entry: dict, name: str, prefix: str = "") -> str:
     value, low, high = (number(entry[k]) for k in (name, f"{prefix}low", f"{prefix}high"))
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "–"
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]" if math.isfinite(low) and math.isfinite(high) else f"{value:.3g}"
 
 
 def _text(entry: dict) -> str:

@@ -44,9 +44,9 @@ def test_a_table_of_some_quantities(publish) -> None:
 
 
 def test_deviations_as_a_table(publish) -> None:
-    entry = {"id": "D7", "model": "KH", "quantity": "noise", "published": 1.0, "corrected": 2.0, "difference": -1.0}
+    entry = {"id": "D7", "model": "KH", "quantity": "noise", "published": 1.0, "corrected": 2.0, "difference": None}
     entry |= dict.fromkeys(("published_low", "corrected_low", "low"), -1.5)
-    entry |= dict.fromkeys(("published_high", "corrected_high", "high"), None)
+    entry |= {"published_high": "Infinity", "corrected_high": 2.5, "high": None}
     assert publish.deviations({"deviations": [entry]}).splitlines()[2] == (
-        "| D7 | KH | noise | 1 [-1.5, nan] | 2 [-1.5, nan] | -1 [-1.5, nan] |"
+        "| D7 | KH | noise | 1 | 2 [-1.5, 2.5] | – |"
     )
