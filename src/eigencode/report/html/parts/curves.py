@@ -12,7 +12,7 @@ CHARACTERS, EACH = 400_000, 7 * 7
 def curves(shown: Shown) -> list[dict[str, Any]]:
     """One entry per run, data set, model and curve."""
     series = sum(1 for place in shown.places() for _ in place.run.quantities("curve"))
-    points = room(CHARACTERS, series, EACH, 12, 80)
+    points = room(CHARACTERS, series, EACH, 10, 80)
     entries = []
     for place, quantity, found in shown.found("curve", Curve):
         chosen = picked(len(found[0].eps), points)

@@ -21,7 +21,7 @@ def sizes(shown: Shown) -> list[dict[str, Any]]:
     image in ascending order, one never broken at the largest size it was given.
     """
     series = sum(1 for place in shown.places() for _ in place.run.quantities("critical"))
-    points = room(CHARACTERS, series, EACH, 25, 400)
+    points = room(CHARACTERS, series, EACH, 15, 400)
     entries = []
     for place, quantity, found in shown.found("critical", CriticalSizes):
         size, censored = torch.cat([c.size for c in found]), torch.cat([c.censored for c in found])
