@@ -14,8 +14,8 @@ from eigencode.report.html.thinned import packed, picked, room
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import grid
 
-CHARACTERS, EACH = 1_000_000, 5 * 8 * 4 / 3
-SMALLEST, LARGEST = 20, 160
+CHARACTERS, EACH = 800_000, 5 * 8 * 4 / 3
+SMALLEST, LARGEST = 14, 160
 
 
 def spectra(shown: Shown) -> dict[str, Any]:
