@@ -55,12 +55,12 @@ def _histogram(axes: Axes, units: Units, name: str) -> None:
     if bool(torch.isfinite(torch.tensor(units.threshold))):
         axes.axvline(units.threshold, color="black", lw=0.8, ls="--")
     axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)
+    axes.set_ylim(0.5, 3 * len(values))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("log variance of the weights")
     axes.set_ylabel("units")
     axes.set_title(f"{name}: {units.n_kept} kept, {units.n_pruned} pruned\n{units.n_unconverged} not converged")
-    axes.legend(loc="best", handlelength=1)
+    axes.legend(loc="upper center", handlelength=1, fontsize=6)
 
 
 def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> None:  # type: ignore[no-untyped-def]
@@ -93,4 +93,4 @@ def _spectra(axes: Axes, run: StudyRun, where: dict[str, str], name: str) -> Non
     axes.set_xlabel("rank n")
     axes.set_ylabel("eigenvalue λₙ")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower left")
+        axes.legend(loc="lower left", handlelength=1, fontsize=6)
