@@ -12,8 +12,8 @@ from torch import Tensor
 class Logs:
     """log λ at ranks 1..R, how far sampling has moved it, and how it varies over samples.
 
-    `effects`: rows whose mean outer product over the first axis is the sampling covariance of log λ; no rows where it
-    was not measured.
+    `effects`: rows whose mean outer product over the first axis is the covariance of the error of `corrected`: of
+    sampling, and in the last row of the correction; no rows where it was not measured.
     """
 
     values: Float[Tensor, " ranks"]
@@ -25,6 +25,7 @@ class Logs:
         cls,
         eigenvalues: Float[Tensor, " ranks"],
         log_bias: Float[Tensor, " ranks"],
+        log_bias_error: Float[Tensor, " ranks"],
         influences: list[Tensor],
         group_size: int,
         n_samples: int,
@@ -33,7 +34,11 @@ class Logs:
         ways = torch.stack([i.double() for i in influences])
         groups = ways.shape[1]
         scale = math.sqrt(group_size / n_samples / max(1, groups - 1))
-        return cls(eigenvalues.log(), log_bias, (ways - ways.mean(1, keepdim=True)) * scale)
+        if not groups:
+            return cls(eigenvalues.log(), log_bias, ways)
+        moved = (ways - ways.mean(1, keepdim=True)) * scale
+        common = log_bias_error.nan_to_num(0).expand(len(ways), 1, -1)
+        return cls(eigenvalues.log(), log_bias, torch.cat([moved, common], 1))
 
     @property
     def known(self) -> bool:

@@ -21,8 +21,9 @@ class PowerLaw(Record):
 
     `alpha` is the plain fit to the measured eigenvalues, `alpha_corrected` the one to eigenvalues freed of the bias of
     finite sampling.  `interval` is for the exponent of the population, over images; (NaN, NaN) where it cannot be
-    had.  It counts the sampling error and 10 % of the correction.  `standard_error` is that of `alpha_corrected` over
-    images, never the residual error of the regression, whose residuals are correlated.
+    had.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose part that is not
+    exact (what responses that are not Gaussian add to it) counts as its error.  It is never the residual error of the
+    regression, whose residuals are correlated.
     """
 
     alpha: float

@@ -30,6 +30,7 @@ class Spectrum(Record):
     `eigenvalues`: min(units, samples − 1) values, divisor samples − 1, units centred over samples.
     `floor`: below it rounding decides, not the code.
     `log_bias`: E[log λ̂ₙ] − log λₙ of the population, NaN where unknown.
+    `log_bias_error`: standard error of that, common to all ranks; NaN where unknown.
     `influence`, `influence_mixed`: what groups of `group_size` images do to the bias-corrected log λ, two ways whose
     variances average to the sampling variance; no groups when not measured.
     """
@@ -37,6 +38,7 @@ class Spectrum(Record):
     dims: ClassVar[dict[str, tuple[str, ...]]] = {
         "eigenvalues": ("rank",),
         "log_bias": ("rank",),
+        "log_bias_error": ("rank",),
         "influence": ("group", "rank"),
         "influence_mixed": ("group", "rank"),
     }
@@ -50,6 +52,7 @@ class Spectrum(Record):
     space: str = ""
     seed: int = 0
     log_bias: Float[Tensor, " ranks"] = field(default_factory=lambda: torch.empty(0))
+    log_bias_error: Float[Tensor, " ranks"] = field(default_factory=lambda: torch.empty(0))
     influence: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
     influence_mixed: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
     group_size: int = 1
@@ -58,6 +61,7 @@ class Spectrum(Record):
         rank = len(self.eigenvalues)
         for name, empty in (
             ("log_bias", torch.full((rank,), torch.nan, dtype=torch.float64)),
+            ("log_bias_error", torch.full((rank,), torch.nan, dtype=torch.float64)),
             ("influence", torch.empty(0, rank)),
             ("influence_mixed", torch.empty(0, rank)),
         ):
@@ -91,7 +95,8 @@ class Spectrum(Record):
         count = len(usable) if bool(usable.all()) else int(usable.long().argmin())
         part = slice(0, count)
         ways = [self.influence[:, part], self.influence_mixed[:, part]]
-        return Logs.of(self.eigenvalues[part], self.log_bias[part], ways, self.group_size, self.n_samples)
+        bias = self.log_bias[part], self.log_bias_error[part]
+        return Logs.of(self.eigenvalues[part], *bias, ways, self.group_size, self.n_samples)
 
     def power_law(
         self, window: Window | Literal["auto"] = (11, 500), weights: str = "uniform", method: Method = "least squares"
@@ -184,6 +189,7 @@ def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: i
         influence=host(error.direct, torch.float32),
         influence_mixed=host(error.mixed, torch.float32),
         log_bias=host(error.log_bias),
+        log_bias_error=host(error.log_bias_error),
         group_size=error.group_size,
     )
 

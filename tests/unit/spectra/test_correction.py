@@ -1,0 +1,59 @@
+"""The correction for finite sampling: it must have settled, and say how surely it is known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from eigencode.data.synthetic import PlantedCode
+from eigencode.spectra.free_bootstrap import wishart
+from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.spectrum import Spectrum, spectrum
+
+
+def fits(population: PlantedCode, samples: int, count: int) -> list[PowerLaw]:
+    return [spectrum(population.sample(samples, s), seed=s).power_law((11, 200)) for s in range(count)]
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def test_the_correction_of_a_flat_spectrum_has_settled() -> None:
+    laws = fits(PlantedCode.of(400, 0.7), 800, 10)
+    assert mean([w.bias for w in laws]) > 0.06
+    assert abs(mean([w.alpha_corrected for w in laws]) - 0.7) < 0.0055  # 0.0082 after two steps
+
+
+def test_what_is_not_gaussian_counts_as_an_error_of_the_correction() -> None:
+    found = {kind: spectrum(PlantedCode.of(400, 3.5, kind).sample(800)) for kind in ("gaussian", "relu")}
+    without = {kind: replace(s, log_bias_error=torch.zeros(400)) for kind, s in found.items()}
+    grown = {kind: error_of(found[kind]) / error_of(without[kind]) for kind in found}
+    assert grown["gaussian"] < 1.1
+    assert grown["relu"] > 1.4
+    law = found["relu"].power_law((11, 200))
+    low, high = law.interval
+    assert (high - low) / 2 == pytest.approx(1.96 * law.standard_error, rel=1e-4)
+
+
+def error_of(s: Spectrum) -> float:
+    return s.power_law((11, 200)).standard_error
+
+
+def test_the_error_of_the_correction_moves_all_ranks_together() -> None:
+    s = spectrum(PlantedCode.of(30, 1.0).sample(300))
+    alone = replace(s, log_bias_error=torch.linspace(0, 1, 30, dtype=torch.float64))
+    row = torch.zeros(2, 30, dtype=torch.float64)
+    row[0, 0], row[1, 29] = 1, 2
+    added = alone.logs.covariance(row) - replace(s, log_bias_error=torch.zeros(30)).logs.covariance(row)
+    torch.testing.assert_close(added, torch.tensor([[0.0, 0.0], [0.0, 4.0]], dtype=torch.float64))
+
+
+def test_bartletts_factors_give_the_eigenvalues_of_gaussian_samples() -> None:
+    """Mean log eigenvalues of 20 directions and 40 samples, against those of samples drawn one by one."""
+    generator = torch.Generator().manual_seed(0)
+    quick = torch.stack([torch.linalg.eigvalsh(w).log() for w in wishart(20, 40, 400, generator)])
+    drawn = torch.randn(400, 40, 20, dtype=torch.float64, generator=generator)
+    slow = torch.stack([torch.linalg.eigvalsh(torch.cov(x.T)).log() for x in drawn])
+    error = ((quick.var(0) + slow.var(0)) / 400).sqrt()
+    assert ((quick.mean(0) - slow.mean(0)).abs() < 4 * error).all()
