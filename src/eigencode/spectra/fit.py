@@ -66,7 +66,7 @@ def fit(spectrum: Measured, window: Window, weights: str, method: str = "least s
         alpha_corrected=corrected,
         n_samples=spectrum.n_samples,
         n_units=spectrum.n_units,
-        interval_method=f"95 %, {how}" if math.isfinite(half) else "none",
+        interval_method=f"95 %, {how}" if math.isfinite(corrected + half) else "none",
         method=method,
         warnings=tuple(_warnings(spectrum, window, weights, bias, error, usable)),
     )
