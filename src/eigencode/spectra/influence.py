@@ -67,8 +67,7 @@ def sampling(
         seed: of the grouping and of the resampling.
 
     The bias is exact for Gaussian responses, as far as resampling can be.  What it takes from the fourth moments of
-    others is an estimate, so all of that counts as its standard error; on planted rectified codes with a steep
-    spectrum the bias was off by about as much.
+    others is an estimate, so all of that counts as its standard error.
 
     Returns:
         A `Sampling`; the bias is NaN with no more samples than units, at ranks beyond `usable`, and from the first

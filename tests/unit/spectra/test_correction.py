@@ -1,6 +1,7 @@
 """The correction for finite sampling: it must have settled, and say how surely it is known."""
 
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 import torch
@@ -13,10 +14,6 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 
 def fits(population: PlantedCode, samples: int, count: int) -> list[PowerLaw]:
     return [spectrum(population.sample(samples, s), seed=s).power_law((11, 200)) for s in range(count)]
-
-
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def test_the_correction_of_a_flat_spectrum_has_settled() -> None:
