@@ -1,6 +1,7 @@
 """Resampling that repeats the eigenvalue noise of n new samples exactly where the ordinary bootstrap does not."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -63,22 +64,20 @@ def resampled(white: Float[Tensor, "rows rank"], weights: Float[Tensor, " rows"]
     return (gram(root) - torch.outer(mean, mean) / weights.sum()) * (n / (n - 1))
 
 
-def wishart(rank: int, n: int, draws: int, generator: torch.Generator) -> list[Float[Tensor, "rank rank"]]:
-    """Sample covariances of `n` Gaussian responses whose covariance is the identity; `n` > `rank`.
+def wishart(rank: int, n: int, draws: int, generator: torch.Generator) -> Iterator[Float[Tensor, "rank rank"]]:
+    """Sample covariances of `n` Gaussian responses whose covariance is the identity, one by one; `n` > `rank`.
 
     T T' / (n − 1) with T lower triangular, T_ij ~ N(0, 1) below and T_ii² ~ χ²(n − i) on the diagonal (i = 1, 2, …):
     the means take one degree of freedom.  Costs nothing that grows with n.
 
     Source: Bartlett 1933; Anderson 2003, corollary 7.2.1.
 
-    >>> w = torch.stack(wishart(3, 50, 2000, torch.Generator().manual_seed(0)))
+    >>> w = torch.stack(list(wishart(3, 50, 2000, torch.Generator().manual_seed(0))))
     >>> bool((w.mean(0) - torch.eye(3)).abs().max() < 0.02), bool((w.var(0)[0, 0] - 2 / 49).abs() < 0.004)
     (True, True)
     """
     draw = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-    found = []
     for _ in range(draws):
         factor = np.tril(draw.standard_normal((rank, rank)), -1)
         np.fill_diagonal(factor, np.sqrt(draw.chisquare(n - 1.0 - np.arange(rank))))
-        found.append(gram(torch.from_numpy(factor.T)) / (n - 1))
-    return found
+        yield gram(torch.from_numpy(factor.T)) / (n - 1)

@@ -1,5 +1,6 @@
 """The population eigenvalues behind a sample: how far sampling has moved each logarithm, and how surely."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ def population(
     device = eigenvalues.device
     weights = free_weights(rows, draws_for(rank), min(1.0, rows / n), generator).to(device)
     noises = [resampled(white, w, n) for w in weights]
-    gaussian = [w.to(device) for w in wishart(rank, n, len(noises), generator)]
+    gaussian = (w.to(device) for w in wishart(rank, n, len(noises), generator))  # one at a time: they are large
     y = eigenvalues.log()
     curve = _Curve(rank, even_knots(rank, 1.1), n, device)
     theta = curve.solve(curve.basis, y)
@@ -101,7 +102,7 @@ def population(
 
 
 def _population(
-    log_lambda: Tensor, log_f: Tensor, gaussian: list[Tensor], response: Tensor, mixing: Tensor
+    log_lambda: Tensor, log_f: Tensor, gaussian: Iterable[Tensor], response: Tensor, mixing: Tensor
 ) -> Population:
     """What sampling does to a population, from its resamplings `log_f`."""
     log_g, _ = _resample(log_lambda, gaussian, mixing=False)
@@ -115,7 +116,7 @@ def _misfit(residual: Float[Tensor, " rank"], n: int) -> bool:
     return bool(rest.square().mean().sqrt() > 1.5) or bool(rest.max() > 8)
 
 
-def _without_curve(y: Float[Tensor, " rank"], noises: list[Tensor], gaussian: list[Tensor]) -> Population:
+def _without_curve(y: Float[Tensor, " rank"], noises: list[Tensor], gaussian: Iterable[Tensor]) -> Population:
     """Bias of every log eigenvalue of a spectrum of any shape: the iterated bootstrap (Hall 1992, section 1.4).
 
     Start at λ = λ̂ and repeat log λ ← log λ + S (log λ̂ − F(λ)) with S = Σ_{j<TERMS} (1 − M)ʲ, M the mixing at λ̂: as many
@@ -156,21 +157,22 @@ class _Curve:
         return new
 
 
-def _resample(log_lambda: Tensor, noises: list[Tensor], mixing: bool) -> tuple[Tensor, Tensor]:
+def _resample(log_lambda: Tensor, noises: Iterable[Tensor], mixing: bool) -> tuple[Tensor, Tensor]:
     """Mean log eigenvalues and mean mixing over resamplings of a population."""
     root = (log_lambda - log_lambda.max()).mul(0.5).exp()
-    logs = torch.zeros_like(log_lambda)
+    logs, count = torch.zeros_like(log_lambda), 0
     shares = log_lambda.new_zeros(len(root), len(root)) if mixing else log_lambda.new_zeros(0, 0)
     tiny = torch.finfo(torch.float64).tiny
     for noise in noises:
-        matrix = root[:, None] * noise * root
+        matrix = (root[:, None] * noise).mul_(root)
         if mixing:
             values, vectors = symmetric.eigenvectors(matrix)
-            shares += vectors.square().T / len(noises)
+            shares += vectors.square_().T
         else:
             values = symmetric.eigenvalues(matrix)
-        logs += values.clamp_min(tiny).log() / len(noises)
-    return logs + log_lambda.max(), shares
+        logs += values.clamp_min(tiny).log()
+        count += 1
+    return logs / count + log_lambda.max(), shares.div_(count)
 
 
 def _widths(mixing: Tensor) -> np.ndarray:
