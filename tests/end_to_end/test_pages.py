@@ -1,5 +1,6 @@
 """Every block of README, CONTRIBUTING and docs runs as it stands; a page is followed from top to bottom."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("page", SLOW, ids=lambda p: p.name)
 def test_page_runs_with_its_slow_blocks(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(Reader(tmp_path, monkeypatch, everything=True).follow(page)) == len(blocks(page))
+
+
+def test_make_targets_on_pages_consist_of_commands_the_reader_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow blocks too: nothing of them runs here, but a line that nobody could run fails."""
+    reader = Reader(tmp_path, monkeypatch)
+    lines = [line for page in WITH_BLOCKS for block in blocks(page) for line in block.text.splitlines()]
+    named = [shlex.split(line, comments=True) for line in lines if line.startswith("make ")]
+    assert ["make", "demo"] in named
+    assert ["make", "test"] in named
+    for words in named:
+        reader.command(words, [])
 
 
 def page_of(folder: Path, text: str) -> Path:

@@ -29,7 +29,7 @@ PAGES = sorted(p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT 
 SHOWN = ("examples", "studies", "published", "tests")
 """Folders of the repository that a command on a page may name."""
 
-SET_UP = {"ruff", "mypy", "sphinx-build", "touch"}
+SET_UP = {"ruff", "mypy", "sphinx-build", "touch", "echo"}
 """Tools of the developer that a make target calls: that they are called is tested, not the tools."""
 
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.S | re.M)
@@ -113,14 +113,19 @@ class Reader:
         elif not block.runnable:
             raise AssertionError(f"{block.where}: nobody runs a block of {block.language!r}; save it, or make it run")
 
-    def command(self, words: list[str], more: list[str]) -> None:
-        """One line of a shell: an eigencode command, a Python script, a make target, or a tool of the developer."""
+    def command(self, words: list[str], more: list[str], really: bool = True) -> None:
+        """One line of a shell: an eigencode command, a Python script, a make target, or a tool of the developer.
+
+        Without `really` nothing runs, but a line that nobody would know how to run still fails.
+        """
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             name, _, value = words.pop(0).partition("=")
             self.patch.setenv(name, os.path.expanduser(value))
         if not words:
             return
         program = Path(words[0]).name
+        if program in ("eigencode", "python") and not really:
+            return
         if program == "eigencode":
             done = inside(*words[1:], *more)
             assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}"
@@ -131,10 +136,15 @@ class Reader:
                 runpy.run_path(words[1], run_name="__main__")
         elif program == "make":
             for line in recipe(words[1:]):
-                if self.everything:
-                    self.command(shlex.split(line), more)
-        elif program not in SET_UP and not (program == "python" and words[1:3] in (["-m", "pytest"], ["-m", "pip"])):
+                self.command(shlex.split(line), more, really=self.everything)
+        elif not _is_set_up(program, words):
             raise AssertionError(f"the test does not know how to run {shlex.join(words)!r}")
+
+
+def _is_set_up(program: str, words: list[str]) -> bool:
+    if program == "sh":
+        return words[1].startswith("tools/") and (ROOT / words[1]).is_file()
+    return program in SET_UP or (program == "python" and words[1:3] in (["-m", "pytest"], ["-m", "pip"]))
 
 
 def recipe(words: list[str]) -> list[str]:
