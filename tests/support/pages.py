@@ -32,6 +32,9 @@ SHOWN = ("examples", "studies", "published", "tests")
 SET_UP = {"ruff", "mypy", "sphinx-build", "touch", "echo"}
 """Tools of the developer that a make target calls: that they are called is tested, not the tools."""
 
+MODULES = {"pytest", "pip"}
+"""The same, called as modules of Python."""
+
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.S | re.M)
 MARK = re.compile(r"<!-- (slow|file|with|needs)(?:: (.*?))? -->\n")
 
@@ -124,19 +127,19 @@ class Reader:
         if not words:
             return
         program = Path(words[0]).name
-        if program in ("eigencode", "python") and not really:
-            return
-        if program == "eigencode":
-            done = inside(*words[1:], *more)
-            assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}"
-        elif program == "python" and words[1].endswith(".py"):
-            self.patch.setattr(sys, "argv", [words[1], *words[2:], *more])
-            with warnings.catch_warnings():  # that a few epochs are too few is an answer, not a defect
-                warnings.simplefilter("ignore", EigencodeWarning)
-                runpy.run_path(words[1], run_name="__main__")
-        elif program == "make":
+        if program == "make":
             for line in recipe(words[1:]):
                 self.command(shlex.split(line), more, really=self.everything)
+        elif program == "eigencode":
+            if really:
+                done = inside(*words[1:], *more)
+                assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}"
+        elif program == "python" and words[1].endswith(".py"):
+            if really:
+                self.patch.setattr(sys, "argv", [words[1], *words[2:], *more])
+                with warnings.catch_warnings():  # that a few epochs are too few is an answer, not a defect
+                    warnings.simplefilter("ignore", EigencodeWarning)
+                    runpy.run_path(words[1], run_name="__main__")
         elif not _is_set_up(program, words):
             raise AssertionError(f"the test does not know how to run {shlex.join(words)!r}")
 
@@ -144,7 +147,7 @@ class Reader:
 def _is_set_up(program: str, words: list[str]) -> bool:
     if program == "sh":
         return words[1].startswith("tools/") and (ROOT / words[1]).is_file()
-    return program in SET_UP or (program == "python" and words[1:3] in (["-m", "pytest"], ["-m", "pip"]))
+    return program in SET_UP or (program == "python" and words[1] == "-m" and words[2] in MODULES)
 
 
 def recipe(words: list[str]) -> list[str]:
