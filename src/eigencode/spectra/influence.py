@@ -75,15 +75,16 @@ def sampling(
     """
     top = max(1, usable)
     order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
-    scores = z[order] @ directions[:, :top]
-    influence = scores.square() / eigenvalues[:top] - 1
     count = min(GROUPS, len(z))
     size = len(z) // count
-    direct = influence[: count * size].reshape(count, size, top).mean(1)
+    scores = z[order] @ directions[:, :top]
+    squares = scores[: count * size].square().div_(eigenvalues[:top])
+    direct = squares.sub_(1).reshape(count, size, top).mean(1)
     mixed, bias = direct, direct.new_full((top,), torch.nan)
     bias_error = bias
     if n > top + 1 and len(z) > top + 1:
-        white = _whitened(scores / eigenvalues[:top].sqrt())
+        white = _whitened(scores.div_(eigenvalues[:top].sqrt()))
+        del z, scores, squares  # each as large as the responses
         known = white.shape[1]
         if known >= FEWEST:
             found = population(eigenvalues[:known], white, n, stream(seed, "resampling"))
