@@ -168,7 +168,7 @@ def _unit_cells(study: Study, images: Data, label: str, model: Model, net: Netwo
     """What became of the units of a local layer, and its spectra before pruning."""
     chain = _chain(net)
     local = next((s for s in chain if isinstance(s, LocallyTrained)), None)
-    pruned = next((s for s in chain if isinstance(s, Pruned | PrunedAlways)), None)
+    pruned = next((s for s in chain if isinstance(s, Pruned)), None)
     if local is None:
         return
     yield Cell(images.name, label, net.seed, "convergence", CONVERGED, local, local)

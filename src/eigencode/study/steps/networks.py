@@ -1,5 +1,6 @@
 """Steps whose result is a network: initial, locally trained, pruned.  Each starts from another."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from eigencode.base.types import Images
 from eigencode.models.convergence import convergence
 from eigencode.models.files import load, save
 from eigencode.models.network import Network, krotov_hopfield, perceptron
-from eigencode.models.pruning import prune
+from eigencode.models.pruning import Pruning, prune
 from eigencode.study.catalogue import make, module_of
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
@@ -88,10 +89,11 @@ class Pruned(NetworkStep):
 
     start: LocallyTrained
     name: ClassVar[str] = "pruned"
+    pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune)
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
-        found = prune(net, seed=self.seed)
+        found = self.pruner(net, seed=self.seed)
         save(found.apply(net), folder / WEIGHTS)
         keep(found, folder / "pruning")
 

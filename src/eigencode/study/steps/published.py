@@ -1,6 +1,7 @@
 """Steps that measure or make a network as published; each is one departure (docs/conventions.md) and nothing else."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ import torch
 from eigencode.base.errors import StudyError
 from eigencode.base.places import at
 from eigencode.models.files import save
+from eigencode.models.pruning import Pruning
 from eigencode.robustness.curve import curve
 from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.pgd import PGD
@@ -25,24 +27,18 @@ from eigencode.study.recipes.published.pruning import prune_always
 from eigencode.study.recipes.published.spectrum import eigenvalues
 from eigencode.study.step import Inputs
 from eigencode.study.steps.measures import Accuracy, Critical, CurveOf, SpectrumOf
-from eigencode.study.steps.networks import WEIGHTS, LocallyTrained, NetworkStep, keep, network
+from eigencode.study.steps.networks import WEIGHTS, NetworkStep, Pruned, network
 
 BATCH = 1000
 """Images at a time where the published result depends on it."""
 
 
 @dataclass(frozen=True)
-class PrunedAlways(NetworkStep):
+class PrunedAlways(Pruned):
     """A locally trained network, pruned as published (D6)."""
 
-    start: LocallyTrained
     name: ClassVar[str] = "pruned-always"
-
-    def run(self, folder: Path, inputs: Inputs) -> None:
-        net = network(inputs.folder(self.start))
-        found = prune_always(net, seed=self.seed)
-        save(found.apply(net), folder / WEIGHTS)
-        keep(found, folder / "pruning")
+    pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune_always)
 
 
 @dataclass(frozen=True)
