@@ -59,14 +59,21 @@ class Spectral(Penalty):
         tau: ranks 1..τ are free; the law is anchored at λ_τ (at λ_1 for τ = 0).
         place: any place of any network, as in `ec.at`; with a BatchNorm in front of it or without.
         refresh: `"epoch"`: V is computed when `prepare` is called in a new epoch; an integer m: every m steps.
+        images: compute V from so many of the training images, evenly spaced; None: from all.  At least ten per unit
+            leave V's leading directions where they are and make a short `refresh` cheap.
 
     Because κ follows without gradient, the loss does not hold the scale of the responses: while most λ_n/γ_n > 1 they
     shrink, and with large steps units die.  A BatchNorm after the place (and a learning rate of a few 1e-4 for Adam)
     keeps the classifier independent of that scale; without one the accuracy suffers first.
 
+    V grows stale: along a direction that was of rank n some steps ago, a batch has more variance than λ_n, the excess
+    over γ_n of the small ranks explodes, and the step taken against it kills units for good.  Where all inputs are
+    positive, one step moves a unit for all images alike, and this happens within the first epoch: natural images
+    need `refresh` of a few steps and a learning rate of 1e-4.
+
     Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
     N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
-    N images and d units; a refresh costs 2 N_train d² in float64 and one eigendecomposition.
+    N images and d units; a refresh costs 2 N_V d² in float64, N_V being `images`, and one eigendecomposition.
 
     Raises:
         InputError: used before `prepare`, or with another number of units; settings out of range.
@@ -87,17 +94,20 @@ class Spectral(Penalty):
         tau: int = 0,
         place: str = "latent",
         refresh: Literal["epoch"] | int = "epoch",
+        images: int | None = None,
     ) -> None:
         super().__init__(place)
-        if not alpha > 0 or tau < 0 or not (refresh == "epoch" or (isinstance(refresh, int) and refresh >= 1)):
+        often = refresh == "epoch" or (isinstance(refresh, int) and refresh >= 1)
+        if not alpha > 0 or tau < 0 or not often or (images is not None and images < 2):
             raise InputError(
                 "Spectral: a setting is out of range",
-                got=f"alpha {alpha}, tau {tau}, refresh {refresh!r}",
-                wanted="alpha > 0, tau >= 0, refresh 'epoch' or a number of steps >= 1",
+                got=f"alpha {alpha}, tau {tau}, refresh {refresh!r}, images {images}",
+                wanted="alpha > 0, tau >= 0, refresh 'epoch' or a number of steps >= 1, images None or >= 2",
             )
         self.alpha = float(alpha)
         self.tau = tau
         self.refresh = refresh
+        self.images = images
         self.register_buffer("basis", torch.empty(0, 0))
         self.register_buffer("refreshed", torch.tensor([-1, -1]))  # epoch and step of the basis
         self._warned = False
@@ -109,7 +119,7 @@ class Spectral(Penalty):
         code = at(net, str(self.place))
         device = next((p.device for p in net.parameters()), x.device)
         with torch.no_grad():
-            chunks = (x[i : i + CHUNK].to(device) for i in range(0, len(x), CHUNK))
+            chunks = (x[rows].to(device) for rows in torch.split(self._rows(len(x)), CHUNK))
             scatter = Moments.over(code(c.float() / 255 if c.dtype == torch.uint8 else c) for c in chunks).scatter
             self.basis = eigenvectors(scatter)[1]
         self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
@@ -126,7 +136,16 @@ class Spectral(Penalty):
         return spectral_loss(self.variances(batch), self.alpha, self.tau)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha:g}, tau={self.tau}, {super().extra_repr()}, refresh={self.refresh!r}"
+        basis = f"refresh={self.refresh!r}, images={self.images}"
+        return f"alpha={self.alpha:g}, tau={self.tau}, {super().extra_repr()}, {basis}"
+
+    def _rows(self, n: int) -> Tensor:
+        """Which of n training images V is computed from: evenly spaced, so that images sorted by class are all met."""
+        return (
+            torch.arange(n)
+            if self.images is None
+            else torch.linspace(0, n - 1, min(self.images, n), dtype=torch.float64).round().long()
+        )
 
     def _due(self, epoch: int | None, step: int | None) -> bool:
         seen_epoch, seen_step = self.refreshed.tolist()

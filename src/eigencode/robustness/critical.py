@@ -94,6 +94,10 @@ class CriticalSizes(Record):
         return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
 
 
+Part = tuple[Tensor, Tensor, Tensor, Tensor]
+"""eps, size, distance, censored of a batch."""
+
+
 def critical_size(
     net: object,
     test: Images,
@@ -148,8 +152,7 @@ def critical_size(
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     ladder = Ladder.geometric(eps_min, eps_max, tolerance)
     grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
-    none = torch.zeros(0, dtype=torch.float64)
-    parts = [(none, none, none, none.bool())]
+    parts: list[Part] = []
     with borrowed(net):
         for batch in subject.batches(f"critical {type(attack).__name__}", box):
             if isinstance(attack, MinimumNorm):
@@ -158,8 +161,22 @@ def critical_size(
                 part = _along(subject, batch, attack, grid, tolerance, box)
             else:
                 part = _searched(subject, batch, attack, ladder, box, finish)
-            parts.append(tuple(p.cpu() for p in part))  # type: ignore[arg-type]
-    eps, size, distance, censored = (torch.cat([p[i] for p in parts]) for i in range(4))
+            parts.append(part)
+    return sizes_of(subject, attack, parts, tolerance, eps_max, masking)
+
+
+def sizes_of(
+    subject: Subject,
+    attack: Perturbation | MinimumNorm,
+    parts: list[Part],
+    tolerance: float,
+    eps_max: float,
+    masking: Masking,
+) -> CriticalSizes:
+    """The record of what was found in all batches of a subject."""
+    none = torch.zeros(0, dtype=torch.float64)
+    parts = [(none, none, none, none.bool()), *parts]  # no image may be classified correctly
+    eps, size, distance, censored = (torch.cat([p[i].cpu() for p in parts]) for i in range(4))
     model = subject.model
     return CriticalSizes(
         index=subject.attacked(),
@@ -171,8 +188,8 @@ def critical_size(
         n_correct=subject.n_correct,
         attack=attack.name,
         norm=attack.norm,
-        space=space,
-        seed=seed,
+        space=subject.space,
+        seed=subject.seed,
         tolerance=tolerance,
         eps_max=eps_max,
         evaluations=model.evaluations,
@@ -180,10 +197,6 @@ def critical_size(
         zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
         masking=masking,
     )
-
-
-Part = tuple[Tensor, Tensor, Tensor, Tensor]
-"""eps, size, distance, censored of a batch."""
 
 
 def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, tolerance: float, box: Bounds) -> Part:

@@ -6,10 +6,9 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.modes import borrowed
-from eigencode.base.record import host
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.robustness.balls import reach
-from eigencode.robustness.critical import CriticalSizes
+from eigencode.robustness.critical import CriticalSizes, Part, sizes_of
 from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
@@ -40,39 +39,15 @@ def first_on_grid(
     grid, box = grid.double(), attack.box(space)
     masking = checked_for_masking(check, attack.blind, net, test, space, None, seed)
     subject = Subject(net, test, space, seed=seed, batch_size=batch_size)
-    none = torch.zeros(0, dtype=torch.float64)
-    parts = [(none, none, none, none.bool())]
     with borrowed(net):
-        parts += [
+        parts = [
             _first(subject, batch, attack, grid, box) for batch in subject.batches(f"grid {type(attack).__name__}", box)
         ]
-    eps, size, distance, censored = (torch.cat([p[i] for p in parts]) for i in range(4))
-    model = subject.model
-    return CriticalSizes(
-        index=subject.attacked(),
-        eps=eps,
-        size=size,
-        distance=distance,
-        censored=censored,
-        n=subject.n,
-        n_correct=subject.n_correct,
-        attack=attack.name,
-        norm=attack.norm,
-        space=space,
-        seed=seed,
-        tolerance=float((grid[1:] / grid[:-1]).max()) - 1,
-        eps_max=float(grid[-1]),
-        evaluations=model.evaluations,
-        gradients=model.gradients,
-        zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
-        masking=masking,
-    )
+    tolerance = float((grid[1:] / grid[:-1]).max()) - 1
+    return sizes_of(subject, attack, parts, tolerance, float(grid[-1]), masking)
 
 
-def _first(
-    subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, box: Bounds
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(eps, size, distance, censored) of the images of a batch."""
+def _first(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, box: Bounds) -> Part:
     model, x, goal = subject.model, batch.x, batch.goal
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     if attack.path:
@@ -87,7 +62,7 @@ def _first(
     if attack.ball:  # what never broke could have been moved as far as the ball and the box allow
         size = torch.where(censored, reach(x, float(grid[-1]), attack.norm, box), size)
         distance = torch.where(censored, grid[-1], distance)
-    return host(eps), host(size), host(distance), censored.cpu()
+    return eps, size, distance, censored
 
 
 def _scanned(
