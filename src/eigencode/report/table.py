@@ -67,25 +67,31 @@ def _table(run: StudyRun, data: str) -> Table:
 
 
 def _claims(run: StudyRun) -> Table:
-    table = Table(title="claims", title_justify="left")
-    for name in ("claim", "compared", "value", "95 %", "published", "verdict", "explained by"):
-        table.add_column(name, overflow="fold")
-    for claim in run.results["claims"]:
-        why = ", ".join(claim.get("explained_by", ()))
-        cells = (claim["statement"], claim["compared"], *judged(claim), claim["published"], claim["verdict"], why)
-        table.add_row(*(Text(printable(cell, 300)) for cell in cells))
-    return table
+    names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
+    rows = [
+        (c["statement"], c["compared"], *judged(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
+        for c in run.results["claims"]
+    ]
+    return _listed("claims", names, rows)
 
 
 def _deviations(run: StudyRun) -> Table:
     """One departure of the published code per row: the number with it, without it, and the difference it makes."""
-    table = Table(title="what the published code does otherwise, and what that does", title_justify="left")
-    for name in ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %"):
+    names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")
+    numbers = ("published", "corrected", "difference")
+    rows = [
+        (d["id"], d["model"], d["quantity"], *(measured(d[n]) for n in numbers), _interval(d))
+        for d in run.results["deviations"]
+    ]
+    return _listed("what the published code does otherwise, and what that does", names, rows)
+
+
+def _listed(title: str, names: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in names:
         table.add_column(name, overflow="fold")
-    for effect in run.results["deviations"]:
-        numbers = (measured(effect["published"]), measured(effect["corrected"]), measured(effect["difference"]))
-        cells = (effect["id"], effect["model"], effect["quantity"], *numbers, _interval(effect))
-        table.add_row(*(Text(printable(cell, 300)) for cell in cells))
+    for row in rows:
+        table.add_row(*(Text(printable(cell, 300)) for cell in row))
     return table
 
 

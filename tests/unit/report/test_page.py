@@ -214,4 +214,4 @@ def test_labels_are_short_and_literal(name: str) -> None:
 
 def test_the_same_model_has_the_same_colour_wherever_it_stands() -> None:
     assert colours(["A", "B"])["B"] == colours(["A", "B", "C"])["B"]
-    assert len(set(colours(list("ABCDEFGH")).values())) == 8
+    assert len(set(colours(list("ABCDEFGHIJKLMNOP")).values())) == 16

@@ -15,6 +15,9 @@ matplotlib.use("Agg")
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 """Okabe and Ito (2008): distinguishable with any kind of colour vision."""
 
+MODELS = (*PALETTE, *(f"#{''.join(f'{round(0.55 * int(c[i : i + 2], 16)):02X}' for i in (1, 3, 5))}" for c in PALETTE))
+"""Of the models of a study: the palette, then each of its colours darkened to 55 %."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 DATA = "#000000"
@@ -50,8 +53,8 @@ def style() -> Iterator[None]:
 
 
 def colours(models: list[str]) -> dict[str, str]:
-    """A colour per model, by position in the study."""
-    return {model: PALETTE[i % len(PALETTE)] for i, model in enumerate(models)}
+    """A colour per model, by position in the study; the seventeenth has that of the first again."""
+    return {model: MODELS[i % len(MODELS)] for i, model in enumerate(models)}
 
 
 def lines_of(names: list[str], columns: int) -> list[list[str]]:

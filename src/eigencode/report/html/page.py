@@ -10,7 +10,7 @@ from eigencode.base import strict_json
 from eigencode.base.progress import clock
 from eigencode.base.text import printable
 from eigencode.report.figures.landscapes import CLASSES
-from eigencode.report.figures.style import PALETTE
+from eigencode.report.figures.style import MODELS
 from eigencode.report.html import embedded, headline
 from eigencode.report.html.parts import PARTS
 from eigencode.report.html.shown import DATA_ITSELF, Shown, short_names
@@ -63,7 +63,7 @@ def content(shown: Shown) -> dict[str, Any]:
         "models": short_names(shown.models),
         "itself": shown.models.index(DATA_ITSELF) if DATA_ITSELF in shown.models else -1,
         "quantities": short_names(shown.quantities),
-        "palette": PALETTE,
+        "palette": MODELS,
         "classes": [to_hex(CLASSES(i)) for i in range(CLASSES.N)],
         **{name: part(shown) for name, part in PARTS.items()},
     }
