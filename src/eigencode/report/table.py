@@ -1,6 +1,7 @@
 """The headline table of a study, for a terminal."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -86,7 +87,7 @@ def _deviations(run: StudyRun) -> Table:
     return _listed("what the published code does otherwise, and what that does", names, rows)
 
 
-def _listed(title: str, names: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in names:
         table.add_column(name, overflow="fold")
