@@ -28,6 +28,10 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a k
 StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
 DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with data sets; default: EIGENCODE_DATA.")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Run seeds 0 .. N-1 instead of the study's.")]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Only this model, and others named so; claims about the rest are left out."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress: only the result.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
 DEFAULT_STORE = Path("store")
@@ -56,6 +60,7 @@ def run(
     store: StoreOption = DEFAULT_STORE,
     data_dir: DataOption = None,
     seeds: SeedsOption = None,
+    model: ModelOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
     quiet: QuietOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
@@ -74,7 +79,7 @@ def run(
     from eigencode.study.results import rows, write
 
     with _explained(quiet=quiet):
-        chosen = _read(study, set_, seeds)
+        chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
         kept, live = Store(store), Live(cells, workers)
         with live.ticking():
@@ -113,6 +118,7 @@ def status(
     store: StoreOption = DEFAULT_STORE,
     data_dir: DataOption = None,
     seeds: SeedsOption = None,
+    model: ModelOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Say which steps of a study are finished and which are not."""
@@ -121,7 +127,7 @@ def status(
     from eigencode.study import Store, plan
 
     with _explained():
-        found = finished(plan(_read(study, set_, seeds), data_dir), Store(store))
+        found = finished(plan(_read(study, set_, seeds, model), data_dir), Store(store))
         rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
         _listed(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
 
@@ -265,13 +271,14 @@ def main() -> None:
     app()
 
 
-def _read(path: Path, overrides: list[str] | None, seeds: int | None) -> "Study":
-    from eigencode.study import read_study
+def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: list[str] | None) -> "Study":
+    from eigencode.study import part, read_study
 
     words = list(overrides or [])
     if seeds is not None:
         words.append(f"seeds={list(range(seeds))}")
-    return read_study(path, words)
+    whole = read_study(path, words)
+    return part(whole, models) if models else whole
 
 
 KEPT = "interrupted; every finished step is kept, the same command goes on from here"

@@ -151,6 +151,7 @@ WRONG = [
     (["--set", "data=folder:nowhere"], ["nowhere"]),
     (["--seeds", "0"], ["--seeds"]),
     (["--workers", "0"], ["--workers"]),
+    (["--model", "HK"], ["no model HK", "did you mean 'KH'"]),
     (["--nonsense"], ["--nonsense"]),
 ]
 

@@ -2,6 +2,7 @@
 
 from eigencode.study.config import Study
 from eigencode.study.executor import Outcome, execute
+from eigencode.study.part import part
 from eigencode.study.plan import Cell, plan
 from eigencode.study.read import read_study
 from eigencode.study.results import Row, Summary, rows, summarise
@@ -18,6 +19,7 @@ __all__ = [
     "Study",
     "Summary",
     "execute",
+    "part",
     "plan",
     "read_study",
     "rows",

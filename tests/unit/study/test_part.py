@@ -1,0 +1,41 @@
+"""Some of the models of a study: same steps, and no claim about what is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from eigencode.base.errors import StudyError
+from eigencode.study import part, plan, read_study
+from eigencode.study.checks import check
+
+STUDIES = Path(__file__).parents[3] / "studies"
+
+
+def test_its_steps_are_those_of_the_whole() -> None:
+    whole = read_study(STUDIES / "demo.toml")
+    cells = plan(part(whole, ["KH"]))
+    assert {c.model for c in cells} == {"KH", "data"}
+    keys = {c.step.key for c in plan(whole) if c.model in ("KH", "data")}
+    assert {c.step.key for c in cells} == keys
+
+
+@pytest.mark.parametrize("name", ["paper_brisk", "paper_corrected", "paper_published"])
+def test_claims_and_deviations_about_others_are_left_out(name: str) -> None:
+    whole = read_study(STUDIES / f"{name}.toml")
+    some = part(whole, ["BP", "KH"])
+    assert list(some.models) == ["KH", "BP"]  # in the order of the study
+    check(some)  # nothing in it speaks of what is not there
+    said = [c for c in whole.claims if {c.model, c.other, *c.order} - {None, ""} <= {"KH", "BP", "data"}]
+    assert [c.statement for c in some.claims] == [c.statement for c in said]
+    assert 0 < len(some.claims) < len(whole.claims)
+    assert all({d.model, d.as_published[0]} <= {"KH", "BP"} for d in some.deviations)
+    every = part(whole, list(whole.models))
+    assert every == whole
+
+
+def test_an_unknown_model_is_named() -> None:
+    whole = read_study(STUDIES / "demo.toml")
+    with pytest.raises(StudyError, match=r"no model KHH[\s\S]*KH"):
+        part(whole, ["KHH"])
+    with pytest.raises(StudyError, match="no model is left"):
+        part(whole, [])
