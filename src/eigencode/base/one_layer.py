@@ -48,11 +48,8 @@ class OneLayer:
         if self.power is None:
             return torch.ones_like(h)
         on = h > 0
-        if self.power == 1:
-            slope = on.to(h.dtype)  # constant in h: no derivative goes back through A x
-        else:
-            safe = torch.where(on, h, 1.0)  # keeps 0^negative out of the second derivative
-            slope = torch.where(on, self.power * safe ** (self.power - 1), 0.0)
+        safe = torch.where(on, h, 1.0)  # keeps 0^negative out of the second derivative
+        slope = torch.where(on, self.power * safe ** (self.power - 1), 0.0)
         return slope if self.scale is None else slope * self.scale
 
     def __call__(self, x: Tensor) -> Float[Tensor, "points units"]:
