@@ -18,9 +18,13 @@ CHUNK = 2000
 
 
 def spectral_loss(
-    variances: Float[Tensor, " units"], alpha: float, tau: int = 0, anchor: Float[Tensor, ""] | None = None
+    variances: Float[Tensor, " units"],
+    alpha: float,
+    tau: int = 0,
+    anchor: Float[Tensor, ""] | None = None,
+    anchor_gradient: bool = False,
 ) -> Float[Tensor, ""]:
-    """(1/N) Σ_{n>τ} [(λ_n/γ_n − 1)² + max(0, λ_n/γ_n − 1)] with γ_n = κ n^(−α), κ = λ_τ τ^α without gradient.
+    """(1/N) Σ_{n>τ} [(λ_n/γ_n − 1)² + max(0, λ_n/γ_n − 1)] with γ_n = κ n^(−α), κ = λ_τ τ^α.
 
     Args:
         variances: λ_1 ... λ_N, by rank.
@@ -28,6 +32,7 @@ def spectral_loss(
         tau: ranks 1..τ are left alone and the law is anchored at rank τ.  For τ = 0 it is anchored at rank 1, whose
             term is zero by definition and is left out: at the kink of max(0, ·) it would only add a gradient.
         anchor: κ, if it is not to come from `variances`; then every rank above τ is in the sum.
+        anchor_gradient: differentiate κ as well; by default it is a constant.
 
     >>> n = torch.arange(1.0, 6.0)
     >>> float(spectral_loss(7 / n, alpha=1.0)), round(float(spectral_loss(7 / n**2, alpha=1.0)), 3)
@@ -38,7 +43,8 @@ def spectral_loss(
     n = torch.arange(1, len(variances) + 1, dtype=variances.dtype, device=variances.device)
     if anchor is None:
         tau = max(tau, 1)
-        anchor = variances[tau - 1].detach() * float(tau) ** alpha
+        leading = variances[tau - 1] if anchor_gradient else variances[tau - 1].detach()
+        anchor = leading * float(tau) ** alpha
     target = anchor.clamp_min(torch.finfo(variances.dtype).tiny) * n**-alpha  # a dead code has no law to follow
     excess = (variances / target - 1)[tau:]
     return (excess.square() + excess.clamp_min(0)).sum() / len(variances)
@@ -51,8 +57,9 @@ class Spectral(Penalty):
         λ_n = (Vᵀ Ĉ V)_nn,
 
     with Ĉ the centred covariance of the batch in the network's current mode, V the eigenvectors of the covariance
-    of all training images at the same place in evaluation mode (streamed in float64), by falling eigenvalue.  V and
-    κ carry no gradient.  Multiplying all responses by a constant changes nothing.
+    of all training images at the same place in evaluation mode (streamed in float64), by falling eigenvalue.  V
+    carries no gradient, and neither does κ unless `anchor_gradient` is set.  Multiplying all responses by a constant
+    changes nothing.
 
     Args:
         alpha: exponent the spectrum should have.
@@ -61,15 +68,14 @@ class Spectral(Penalty):
         refresh: `"epoch"`: V is computed when `prepare` is called in a new epoch; an integer m: every m steps.
         images: compute V from so many of the training images, evenly spaced; None: from all.  At least ten per unit
             leave V's leading directions where they are and make a short `refresh` cheap.
+        anchor_gradient: let the gradient pass through κ.
 
-    Because κ follows without gradient, the loss does not hold the scale of the responses: while most λ_n/γ_n > 1 they
-    shrink, and with large steps units die.  A BatchNorm after the place (and a learning rate of a few 1e-4 for Adam)
-    keeps the classifier independent of that scale; without one the accuracy suffers first.
-
-    V grows stale: along a direction that was of rank n some steps ago, a batch has more variance than λ_n, the excess
-    over γ_n of the small ranks explodes, and the step taken against it kills units for good.  Where all inputs are
-    positive, one step moves a unit for all images alike, and this happens within the first epoch: natural images
-    need `refresh` of a few steps and a learning rate of 1e-4.
+    With κ constant, the value of the loss does not depend on the scale of the responses, but its gradient does not
+    know that: it sees a law that stays where it is, shrinks all responses while most λ_n/γ_n > 1 and inflates them
+    while most are < 1, and the law follows.  On natural images, where all inputs are positive and one step moves a
+    unit for all images alike, that kills the network within an epoch, or leaves the spectrum below its law for good
+    (studies/anchor.toml).  With `anchor_gradient` the derivative along the scale is zero, as it should be (Euler), and
+    neither happens.  A BatchNorm after the place keeps the classifier independent of the scale, too.
 
     Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
     N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
@@ -81,7 +87,7 @@ class Spectral(Penalty):
     Example: see `eigencode.penalties.watch`.
 
     Source: Nassar et al. 2020 (arXiv 2012.04729), spectral regulariser; there τ = 10, after the
-    nonlinearity, batch >= units.
+    nonlinearity, batch >= units; `anchor_gradient` is ours.
     """
 
     watches: ClassVar[bool] = True
@@ -95,6 +101,7 @@ class Spectral(Penalty):
         place: str = "latent",
         refresh: Literal["epoch"] | int = "epoch",
         images: int | None = None,
+        anchor_gradient: bool = False,
     ) -> None:
         super().__init__(place)
         often = refresh == "epoch" or (isinstance(refresh, int) and refresh >= 1)
@@ -108,6 +115,7 @@ class Spectral(Penalty):
         self.tau = tau
         self.refresh = refresh
         self.images = images
+        self.anchor_gradient = anchor_gradient
         self.register_buffer("basis", torch.empty(0, 0))
         self.register_buffer("refreshed", torch.tensor([-1, -1]))  # epoch and step of the basis
         self._warned = False
@@ -133,11 +141,11 @@ class Spectral(Penalty):
         return (centred @ self.basis.to(z)).square().sum(0) / (len(z) - 1)
 
     def value(self, batch: Batch) -> Tensor:
-        return spectral_loss(self.variances(batch), self.alpha, self.tau)
+        return spectral_loss(self.variances(batch), self.alpha, self.tau, anchor_gradient=self.anchor_gradient)
 
     def extra_repr(self) -> str:
-        basis = f"refresh={self.refresh!r}, images={self.images}"
-        return f"alpha={self.alpha:g}, tau={self.tau}, {super().extra_repr()}, {basis}"
+        how = f"refresh={self.refresh!r}, images={self.images}, anchor_gradient={self.anchor_gradient}"
+        return f"alpha={self.alpha:g}, tau={self.tau}, {super().extra_repr()}, {how}"
 
     def _rows(self, n: int) -> Tensor:
         """Which of n training images V is computed from: evenly spaced, so that images sorted by class are all met."""

@@ -148,6 +148,26 @@ def test_the_basis_streams() -> None:
     assert streamed.basis.dtype == torch.float64
 
 
+@pytest.mark.parametrize("tau", [0, 1, 3])
+def test_with_its_gradient_the_anchor_holds_the_scale(tau: int) -> None:
+    """Euler: what does not change when z is scaled has no derivative along z."""
+
+    net, x = small_net(), images(30)
+
+    def along(anchor_gradient: bool) -> tuple[float, float, Tensor]:
+        penalty = Spectral(1.3, tau, "1", anchor_gradient=anchor_gradient)
+        penalty.prepare(net, x)
+        z = net[1](net[0](x)).detach().requires_grad_()
+        value = penalty(Batch(net, x, places={"1": z}))
+        (slope,) = torch.autograd.grad(value, z)
+        return float(value.detach()), float((slope * z.detach()).sum()), slope
+
+    constant, free = along(False), along(True)
+    assert free[0] == constant[0]
+    assert abs(free[1]) < 1e-9 * float(free[2].abs().max())
+    assert abs(constant[1]) > 1e-3 * float(constant[2].abs().max())
+
+
 def test_the_basis_of_some_images_is_that_of_evenly_spaced_ones() -> None:
     net, x = small_net(), images(30)
     some, those, all_, more = (Spectral(place="2", images=n) for n in (8, None, 30, 99))
