@@ -81,7 +81,11 @@ def _alpha(spectrum: Spectrum, measure: SpectrumMeasure, name: str) -> Number:
 
 
 def _law(spectrum: Spectrum, measure: SpectrumMeasure) -> PowerLaw | str:
-    """The fit, or why there is none."""
+    """The fit, or why there is none: a slope through rounding errors is no property of the code (unless the rounding
+    is the departure that is shown)."""
+    usable = len(spectrum.logs.values)
+    if usable < measure.window[1] <= len(spectrum.eigenvalues) and not measure.published:
+        return f"the eigenvalues beyond rank {usable} are rounding, and the window ends at {measure.window[1]}"
     try:
         return spectrum.power_law(window=measure.window, weights=measure.weights)
     except InputError as error:

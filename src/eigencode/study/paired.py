@@ -26,14 +26,22 @@ class Margin:
 
 
 def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Margin:
-    """The number at `one` minus that at `other`, or minus a constant, of the rows of one data set."""
+    """The number at `one` minus that at `other`, or minus a constant, of the rows of one data set.
+
+    A seed for which either number could not be measured is left out of the mean, and the interval is then without
+    ends: that seed might have said anything.
+    """
     mine = {r.seed: r for r in rows if (r.model, r.quantity) == one}
-    theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other} if other is not None else {}
+    theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other}
     seeds = [s for s in mine if other is None or s in theirs]
-    differences = [mine[s].value - (theirs[s].value if other is not None else value) for s in seeds]
+    both = {s: (mine[s].value, theirs[s].value if other is not None else value) for s in seeds}
+    known = {s: pair for s, pair in both.items() if not any(map(math.isnan, pair))}
+    differences = [one_ - other_ for one_, other_ in known.values()]
     if not differences or not all(map(math.isfinite, differences)):
         return Margin(math.nan, math.nan, math.nan, len(differences))
     mean = math.fsum(differences) / len(differences)
+    if len(known) < len(seeds):
+        return Margin(mean, -math.inf, math.inf, len(known))
     if len(differences) == 1:
         down, up = _over_images(mine[seeds[0]], theirs.get(seeds[0]))
         return Margin(mean, mean - down, mean + up, 1)

@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """One quantity of one model over seeds: mean and sample standard deviation (NaN for one seed)."""
+    """One quantity of one model, over the `seeds` that have it: mean and standard deviation (NaN for one seed)."""
 
     data: str
     model: str
@@ -77,8 +77,13 @@ def summarise(found: Iterable[Row]) -> list[Summary]:
             warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
         )
         for key, group in groups.items()
-        if (values := [row.value for row in group])
+        if (values := _measured([row.value for row in group]))
     ]
+
+
+def _measured(values: list[float]) -> list[float]:
+    """Without the seeds that have no such number, unless none has."""
+    return [v for v in values if not math.isnan(v)] or values
 
 
 def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:

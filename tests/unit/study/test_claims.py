@@ -37,7 +37,10 @@ A_OVER_B = {"model": "A", "comparison": ">", "other": "B"}
         ([3.0, 1.0, 2.0], [1.0, 1.4, 1.5], "partly"),
         ([1.0, 1.4, 1.5], [3.0, 1.0, 2.0], "not"),
         ([1.0, 1.1, 1.2], [3.0, 3.1, 3.2], "reversed"),
-        ([1.0, 1.1, math.nan], [3.0, 3.1, 3.2], "not measured"),
+        ([1.0, 1.1, math.nan], [3.0, 3.1, 3.2], "not"),  # the seed that is missing might have said anything
+        ([3.0, 3.1, 3.2], [1.0, math.nan, 1.2], "partly"),
+        ([1.0, math.nan], [math.nan, 3.2], "not measured"),
+        ([1.0, math.inf], [1.0, 3.2], "not measured"),
         ([], [3.0], "not measured"),
     ],
 )
@@ -46,6 +49,12 @@ def test_one_model_against_another(a: list[float], b: list[float], verdict: str)
     assert found.verdict == verdict
     contrary = judged({**A_OVER_B, "comparison": "<"}, {"A": b, "B": a})
     assert contrary.verdict == verdict
+
+
+def test_a_seed_that_is_missing_opens_the_interval() -> None:
+    found = judged(A_OVER_B, {"A": [3.0, 3.4, 5.0], "B": [1.0, 1.2, math.nan]})
+    assert found.value == pytest.approx(2.1)
+    assert (found.low, found.high, found.seeds) == (-math.inf, math.inf, 2)
 
 
 def test_seeds_are_paired() -> None:

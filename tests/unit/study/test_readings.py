@@ -50,6 +50,15 @@ def test_is_it_a_power_law(chosen: Study, tmp_path: Path, law: str, wanted: floa
     assert (seen["α images, bend"].value < 0.1) == bool(wanted)
 
 
+def test_no_alpha_through_rounding_errors(chosen: Study, tmp_path: Path) -> None:
+    """Thirty directions in sixty units, and a window to rank 50."""
+    basis = torch.randn(30, 60, generator=G, dtype=torch.float64)
+    spectrum(torch.randn(500, 30, generator=G, dtype=torch.float64) @ basis).save(tmp_path)
+    found = read(chosen, "spectrum", tmp_path)["α images"]
+    assert math.isnan(found.value)
+    assert "beyond rank 30 are rounding" in found.warnings[0]
+
+
 def test_bend_and_decades_of_two_straight_pieces(chosen: Study, tmp_path: Path) -> None:
     """Slopes 1 and 3 that meet at the geometric middle of the window."""
     n, middle = torch.arange(1, 201, dtype=torch.float64), 16

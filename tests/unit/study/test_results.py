@@ -41,11 +41,19 @@ def test_one_seed_has_no_spread() -> None:
     assert math.isnan(found.spread)
 
 
-@pytest.mark.parametrize("odd", [math.inf, math.nan])
-def test_a_number_that_is_none_has_no_spread(odd: float) -> None:
-    (found,) = summarise([row(1.0, 0), row(odd, 1)])
-    assert str(found.mean) == str(odd)
+def test_an_infinite_number_has_no_spread() -> None:
+    (found,) = summarise([row(1.0, 0), row(math.inf, 1)])
+    assert (found.mean, found.seeds) == (math.inf, 2)
     assert math.isnan(found.spread)
+
+
+def test_a_seed_without_the_number_is_not_in_the_mean_and_not_counted() -> None:
+    (found,) = summarise([row(1.0, 0), row(math.nan, 1), row(3.0, 2)])
+    assert (found.mean, found.seeds) == (2.0, 2)
+    assert found.spread == pytest.approx(2**0.5)
+    (found,) = summarise([row(math.nan, 0), row(math.nan, 1)])
+    assert math.isnan(found.mean)
+    assert found.seeds == 2
 
 
 def test_groups_keep_their_order_and_their_warnings_once() -> None:
