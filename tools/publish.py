@@ -27,13 +27,13 @@ QUOTING = ("README.md", "docs/*.md")
 
 def table(results: dict, *wanted: str) -> str:
     """The headline table of results.json as Markdown, or that of the quantities `wanted`."""
-    lines, columns = [], list(wanted or results["headline"])
+    lines, columns, seeds = [], list(wanted or results["headline"]), len(results["study"]["seeds"])
     for data in dict.fromkeys(s["data"] for s in results["summary"]):
         entries = [s for s in results["summary"] if s["data"] == data]
         lines += _head(data, *columns)
         for model in dict.fromkeys(s["model"] for s in entries):
             found = {s["quantity"]: s for s in entries if s["model"] == model}
-            lines.append(_row(model, *(_text(found[q]) if q in found else "" for q in columns)))
+            lines.append(_row(model, *(_text(found[q], seeds) if q in found else "" for q in columns)))
     return "\n".join(lines) + "\n"
 
 
@@ -90,8 +90,9 @@ def _ranged(entry: dict, name: str, prefix: str = "") -> str:
     return f"{value:.3g} [{low:.3g}, {high:.3g}]" if math.isfinite(low) and math.isfinite(high) else f"{value:.3g}"
 
 
-def _text(entry: dict) -> str:
-    return measured(number(entry["mean"]), number(entry["spread"])) + (" !" if entry["warnings"] else "")
+def _text(entry: dict, seeds: int) -> str:
+    missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
+    return measured(number(entry["mean"]), number(entry["spread"])) + missing + (" !" if entry["warnings"] else "")
 
 
 def main() -> None:

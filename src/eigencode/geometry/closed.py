@@ -37,7 +37,7 @@ class ClosedForm:
     def squares(self, x: Float[Tensor, "points *image"]) -> Float[Tensor, " points"]:
         """‖J‖²_F at every point."""
         flat, layer = x.flatten(1), self.layer
-        rows = torch.einsum("ui,ui->u", layer.weight, layer.weight)
+        rows = layer.weight.square().sum(1)
         if self.norm_p is None:
             if layer.power is None:
                 return rows.sum().expand(len(flat))
