@@ -66,8 +66,6 @@ class Spectral(Penalty):
         tau: ranks 1..τ are free; the law is anchored at λ_τ (at λ_1 for τ = 0).
         place: any place of any network, as in `ec.at`; with a BatchNorm in front of it or without.
         refresh: `"epoch"`: V is computed when `prepare` is called in a new epoch; an integer m: every m steps.
-        images: compute V from so many of the training images, evenly spaced; None: from all.  At least ten per unit
-            leave V's leading directions where they are and make a short `refresh` cheap.
         anchor_gradient: let the gradient pass through κ.
 
     With κ constant, the value of the loss does not depend on the scale of the responses, but its gradient does not
@@ -79,7 +77,7 @@ class Spectral(Penalty):
 
     Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
     N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
-    N images and d units; a refresh costs 2 N_V d² in float64, N_V being `images`, and one eigendecomposition.
+    N images and d units; a refresh costs 2 N_train d² in float64 and one eigendecomposition.
 
     Raises:
         InputError: used before `prepare`, or with another number of units; settings out of range.
@@ -100,21 +98,18 @@ class Spectral(Penalty):
         tau: int = 0,
         place: str = "latent",
         refresh: Literal["epoch"] | int = "epoch",
-        images: int | None = None,
         anchor_gradient: bool = False,
     ) -> None:
         super().__init__(place)
-        often = refresh == "epoch" or (isinstance(refresh, int) and refresh >= 1)
-        if not alpha > 0 or tau < 0 or not often or (images is not None and images < 2):
+        if not alpha > 0 or tau < 0 or not (refresh == "epoch" or (isinstance(refresh, int) and refresh >= 1)):
             raise InputError(
                 "Spectral: a setting is out of range",
-                got=f"alpha {alpha}, tau {tau}, refresh {refresh!r}, images {images}",
-                wanted="alpha > 0, tau >= 0, refresh 'epoch' or a number of steps >= 1, images None or >= 2",
+                got=f"alpha {alpha}, tau {tau}, refresh {refresh!r}",
+                wanted="alpha > 0, tau >= 0, refresh 'epoch' or a number of steps >= 1",
             )
         self.alpha = float(alpha)
         self.tau = tau
         self.refresh = refresh
-        self.images = images
         self.anchor_gradient = anchor_gradient
         self.register_buffer("basis", torch.empty(0, 0))
         self.register_buffer("refreshed", torch.tensor([-1, -1]))  # epoch and step of the basis
@@ -127,7 +122,7 @@ class Spectral(Penalty):
         code = at(net, str(self.place))
         device = next((p.device for p in net.parameters()), x.device)
         with torch.no_grad():
-            chunks = (x[rows].to(device) for rows in torch.split(self._rows(len(x)), CHUNK))
+            chunks = (x[i : i + CHUNK].to(device) for i in range(0, len(x), CHUNK))
             scatter = Moments.over(code(c.float() / 255 if c.dtype == torch.uint8 else c) for c in chunks).scatter
             self.basis = eigenvectors(scatter)[1]
         self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
@@ -144,16 +139,8 @@ class Spectral(Penalty):
         return spectral_loss(self.variances(batch), self.alpha, self.tau, anchor_gradient=self.anchor_gradient)
 
     def extra_repr(self) -> str:
-        how = f"refresh={self.refresh!r}, images={self.images}, anchor_gradient={self.anchor_gradient}"
+        how = f"refresh={self.refresh!r}, anchor_gradient={self.anchor_gradient}"
         return f"alpha={self.alpha:g}, tau={self.tau}, {super().extra_repr()}, {how}"
-
-    def _rows(self, n: int) -> Tensor:
-        """Which of n training images V is computed from: evenly spaced, so that images sorted by class are all met."""
-        return (
-            torch.arange(n)
-            if self.images is None
-            else torch.linspace(0, n - 1, min(self.images, n), dtype=torch.float64).round().long()
-        )
 
     def _due(self, epoch: int | None, step: int | None) -> bool:
         seen_epoch, seen_step = self.refreshed.tolist()

@@ -168,19 +168,6 @@ def test_with_its_gradient_the_anchor_holds_the_scale(tau: int) -> None:
     assert abs(constant[1]) > 1e-3 * float(constant[2].abs().max())
 
 
-def test_the_basis_of_some_images_is_that_of_evenly_spaced_ones() -> None:
-    net, x = small_net(), images(30)
-    some, those, all_, more = (Spectral(place="2", images=n) for n in (8, None, 30, 99))
-    some.prepare(net, x)
-    those.prepare(net, x[[0, 4, 8, 12, 17, 21, 25, 29]])  # 29 k / 7, rounded
-    torch.testing.assert_close(some.basis, those.basis)
-    those.prepare(net, x)
-    all_.prepare(net, x)
-    more.prepare(net, x)
-    torch.testing.assert_close(all_.basis, those.basis, rtol=0, atol=0)
-    torch.testing.assert_close(more.basis, those.basis, rtol=0, atol=0)
-
-
 def test_refresh_happens_when_it_is_due() -> None:
     net, x = small_net(), images(30)
 
@@ -231,7 +218,6 @@ def test_wrong_use_is_explained(unchecked: None) -> None:
         (lambda: Spectral(alpha=0.0), "out of range"),
         (lambda: Spectral(tau=-1), "out of range"),
         (lambda: Spectral(refresh=0), "out of range"),
-        (lambda: Spectral(images=1), "out of range"),
         (lambda: use(net, Spectral(place="2"), x), "prepare"),
         (lambda: use(net, prepared, x[:1]), "at least 2 images"),
         (lambda: prepared(Batch(net, x)), "was not kept"),
