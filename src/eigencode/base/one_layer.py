@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.base.places import inside_relu
-
 
 @dataclass(frozen=True, eq=False)
 class OneLayer:
@@ -148,17 +146,12 @@ def chain_to(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
 def layers_of(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
     """The layers from `module`'s input (or from its `norm`) to `place`, or None if they cannot be told.
 
-    Asks the module's own `as_layers(place)`; an `nn.Sequential` is read by `chain_to`.  `relu(PLACE)` is a linear
-    layer with power 1.
+    Asks the module's own `as_layers(place)`; an `nn.Sequential` is read by `chain_to`.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> len(layers_of(net, "2")), len(layers_of(net, "logits"))
     (1, 2)
     """
-    if (inner := inside_relu(place)) is not None:
-        layers = layers_of(module, inner)
-        linear = layers is not None and layers[-1].power is None
-        return (*layers[:-1], layers[-1].rectified()) if layers and linear else None
     own = getattr(module, "as_layers", None)
     if callable(own):
         found: tuple[OneLayer, ...] | None = own(place)

@@ -1,6 +1,5 @@
 """`at(net, "encoder")`: any place of any module as a function of its images."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -53,8 +52,6 @@ def at(module: nn.Module, place: str, space: Space = "pixel") -> Code:
             networks of this package know `"encoder"` and `"latent"`), or any dotted submodule name such as
             `"layer2.0.conv1"`.
             A submodule that runs more than once is read at its first call.
-            `"relu(PLACE)"` is any of these after max(0, ·), whatever the network does next: `"relu(encoder)"` of a
-            Krotov-Hopfield network is its rectified current relu(h), `"latent"` the code relu(h)^n.
         space: `"pixel"`: a function of images in [0, 1] (default).  `"unit"`: the same as a function of
             `net.norm(x)`, the space of arXiv 2405.00679; needs a child called `norm`, which is then skipped.
 
@@ -69,8 +66,6 @@ def at(module: nn.Module, place: str, space: Space = "pixel") -> Code:
     >>> x = torch.rand(5, 1, 2, 2)
     >>> at(net, "2")(x).shape, at(net, "logits")(x).shape
     (torch.Size([5, 3]), torch.Size([5, 2]))
-    >>> bool((at(net, "relu(1)")(x) == at(net, "2")(x)).all())
-    True
     """
     if space not in ("pixel", "unit"):
         raise InputError("unknown space", got=space, wanted="'pixel' or 'unit'")
@@ -78,16 +73,6 @@ def at(module: nn.Module, place: str, space: Space = "pixel") -> Code:
         _norm_of(module)
     _resolve(module, place)
     return Code(module, place, space)
-
-
-def inside_relu(place: str) -> str | None:
-    """The place inside `relu(...)`, or None.
-
-    >>> inside_relu("relu(encoder)"), inside_relu("encoder")
-    ('encoder', None)
-    """
-    found = re.fullmatch(r"relu\((.*)\)", place)
-    return found[1] if found else None
 
 
 def unit_points(module: nn.Module, images: Tensor) -> Tensor:
@@ -110,9 +95,7 @@ def _norm_of(module: nn.Module) -> nn.Module:
 
 
 def _resolve(module: nn.Module, place: str) -> nn.Module | None:
-    """The submodule whose output is `place`, before any `relu(...)`; None for the two ends."""
-    if (inner := inside_relu(place)) is not None:
-        return _resolve(module, inner)
+    """The submodule whose output is `place`; None for the two ends."""
     if place in ("input", "logits"):
         return None
     aliases: dict[str, str] = getattr(module, "places", {})
@@ -123,7 +106,7 @@ def _resolve(module: nn.Module, place: str) -> nn.Module | None:
         raise InputError(
             f"{type(module).__name__} has no place {place!r}",
             got=place,
-            wanted="input, logits, the dotted name of a submodule, or relu(...) of one of these",
+            wanted="input, logits, or the dotted name of a submodule",
             fix=nearest(place, known),
         )
     return modules[name]
@@ -136,8 +119,6 @@ class _Found(Exception):
 
 def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
     """Run the module up to `place`, skipping `norm` in unit space."""
-    if (inner := inside_relu(place)) is not None:
-        return _run(module, inner, space, x).relu()
     target = _resolve(module, place)
     norm = getattr(module, "norm", None)
     if place == "input" and (space == "unit" or not isinstance(norm, nn.Module)):

@@ -12,7 +12,7 @@ from eigencode.study.quantities import DATA_ITSELF, details, measured, names
 from eigencode.study.steps.published import attack
 from eigencode.training.schedule import Schedule
 
-PLACES = ("input", "encoder", "relu(encoder)", "latent", "logits", "batch_norm")
+PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
 
 
 def check(study: Study) -> None:

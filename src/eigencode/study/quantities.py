@@ -34,7 +34,7 @@ READINGS: dict[str, tuple[str, ...]] = {
 }
 """What is read off a record besides its headline, by kind of measurement; defined in docs/conventions.md."""
 
-CODES = ("encoder", "relu(encoder)", "latent")
+CODES = ("encoder", "latent")
 """Places whose spectrum pruning changes, and that exist before any read-out is trained."""
 
 

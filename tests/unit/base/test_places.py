@@ -49,14 +49,10 @@ def by_hand(net: Net, u: Tensor, place: str) -> Tensor:
     normed = net.body[1](conv)
     last = net.top(normed.relu().flatten(1))
     result = {"input": u, "body.0": conv, "code": normed, "body.1": normed, "body": normed.relu(), "logits": last}
-    result |= {"relu(body.0)": conv.relu(), "relu(logits)": last.relu()}
     return result[place].flatten(1)
 
 
-PLACES = ("input", "body.0", "code", "body.1", "body", "logits", "relu(body.0)", "relu(logits)")
-
-
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["input", "body.0", "code", "body.1", "body", "logits"])
 @pytest.mark.parametrize("space", ["pixel", "unit"])
 def test_every_kind_of_place(net: Net, place: str, space: str, leaves_no_trace) -> None:
     code = at(net, place, space)
@@ -164,8 +160,6 @@ def test_wrong_places_and_spaces_are_named_at_once(net: Net) -> None:
         at(net, "body.7")
     with pytest.raises(InputError, match="no place ''"):
         at(net, "")
-    with pytest.raises(InputError, match=r"(?s)Net has no place 'body\.7'.*relu\(\.\.\.\)"):
-        at(net, "relu(body.7)")
     with pytest.raises(InputError, match="no unit space"):
         at(nn.Sequential(nn.Flatten()), "0", "unit")
     with pytest.raises(InputError, match="never called"):
