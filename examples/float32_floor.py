@@ -3,13 +3,13 @@
     python examples/float32_floor.py                                   a small layer on MNIST-5k, seconds
     python examples/float32_floor.py --data cifar10 --data-dir DIR --network STORE/steps/local-…/network.safetensors
 
-Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes the rectified currents relu(h)^POWER to
-the test images and to Gaussian noise, and fits the power law to the eigenvalues of their covariance from both
-procedures, for all units and for those that pruning keeps.  With float32 the eigenvalues below about 1e-7 of the first
+Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes its responses at PLACE to the test images
+and to Gaussian noise, and fits the power law to the eigenvalues of their covariance from both procedures, for all
+units and for those that pruning keeps.  With float32 the eigenvalues below about 1e-7 of the first
 are noise, half of them negative; the others flatten the fit and look like a longer power law.
 
-POWER is 1 by default: the published numbers of this layer come back with it, and not with 4.5, the exponent of the
-latent code that the read-out sees (docs/spectra.md).
+PLACE is the pre-activation h ("encoder") by default: the published numbers of this layer come back there, and not with
+the code relu(h)^4.5 that the read-out sees ("latent"; docs/spectra.md).
 """
 
 import argparse
@@ -61,12 +61,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--network", type=Path, help="weights of a layer from a study, instead of training one")
-    parser.add_argument("--power", type=float, default=1.0, help="exponent of the rectified current")
+    parser.add_argument("--place", choices=["encoder", "latent"], default="encoder", help="h, or relu(h)^4.5")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     chosen = parser.parse_args()
     train, test = ec.load(chosen.data, chosen.data_dir)
     net = load(chosen.network) if chosen.network else trained(train, chosen.units, chosen.epochs, chosen.seed)
-    code = ec.at(net, "encoder", space="unit")
+    code = ec.at(net, chosen.place, space="unit")
     noise = torch.randn(len(test), *test.shape, generator=torch.Generator().manual_seed(chosen.seed))
     images = ec.at(net, "input")(test.x).reshape(len(test), *test.shape)
     kept = torch.ones(net.units, dtype=torch.bool)
@@ -77,8 +77,7 @@ def main() -> None:
         ("noise", noise, [(11, 100)]),
     ):
         with torch.no_grad():
-            h = torch.cat([code(part) for part in points.split(1000)])
-        z = h.clamp_min(0) ** chosen.power
+            z = torch.cat([code(part) for part in points.split(1000)])
         shift = float(points[:1000].mean())
         measured[name] = fits(z, shift, windows)
         measured[f"{name}, pruned"] = fits(z[:, kept], shift, windows)
@@ -86,7 +85,7 @@ def main() -> None:
         "data": chosen.data,
         "units": net.units,
         "kept": int(kept.sum()),
-        "power": chosen.power,
+        "place": chosen.place,
         "network": "from a study" if chosen.network else f"{chosen.epochs} epochs, seed {chosen.seed}",
         "converged": float(ec.convergence(net).converged.double().mean()),
         "measured": measured,
