@@ -8,14 +8,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from eigencode.geometry.maps import Landscape
-from eigencode.report.figures.style import DOUBLE, PALETTE, label
+from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun
+
+COLUMNS = 5
 
 CLASSES = ListedColormap([*PALETTE, "#882255", "#44AA99"])
 
 
 def landscapes(run: StudyRun, data: str) -> Figure | None:
-    """Per landscape of the study three rows of maps, one column per model, first seed."""
+    """Per landscape of the study three rows of maps, one column per model (five models to a line), first seed."""
     names = run.quantities("landscape")
     views = {
         name: {m: found[0] for m in run.models if (found := run.load(Landscape, data=data, model=m, quantity=name))}
@@ -32,12 +34,14 @@ def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
         views: name of the plane -> model -> `Landscape`.
     """
     models = list(dict.fromkeys(m for found in views.values() for m in found))
-    lines = 3 * len(views)
-    figure = Figure(figsize=(DOUBLE, 0.3 + DOUBLE / max(3, len(models)) * lines))
-    panels = figure.subplots(lines, len(models), squeeze=False)
+    blocks = [(name, some) for name in views for some in lines_of(models, COLUMNS)]
+    columns = min(COLUMNS, len(models))
+    figure = Figure(figsize=(DOUBLE, 0.3 + 3 * len(blocks) * DOUBLE / max(3, columns)))
+    panels = figure.subplots(3 * len(blocks), columns, squeeze=False)
     for axes in panels.ravel():
         axes.set_visible(False)
-    for block, (name, found) in enumerate(views.items()):
+    for block, (name, some) in enumerate(blocks):
+        found = views[name]
         rows = panels[3 * block : 3 * block + 3]
         norms = torch.cat([v.jacobian.flatten() for v in found.values()])
         scales: list[tuple[str, tuple[float, float], object]] = [
@@ -45,7 +49,7 @@ def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
             ("class", (-0.5, CLASSES.N - 0.5), CLASSES),
             ("largest softmax", (0.0, 1.0), "viridis"),
         ]
-        for column, model in enumerate(models):
+        for column, model in enumerate(some):
             if model not in found:
                 continue
             view = found[model]
@@ -57,7 +61,8 @@ def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
         for line, (title, _, _) in zip(rows, scales, strict=True):
             drawn = [axes for axes in line if axes.get_visible()]
             ticks = range(CLASSES.N) if title == "class" else None
-            figure.colorbar(drawn[0].images[0], ax=list(line), label=title, shrink=0.8, ticks=ticks)
+            if drawn:
+                figure.colorbar(drawn[0].images[0], ax=list(line), label=title, shrink=0.8, ticks=ticks)
     return figure
 
 

@@ -8,10 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import special
 
-from eigencode.report.figures.style import DATA, DOUBLE, around, colours, label
+from eigencode.report.figures.style import DATA, around, colours, grid, label
 from eigencode.report.run import StudyRun
-
-COLUMNS = 3
 
 
 def seeds(run: StudyRun, data: str) -> Figure | None:
@@ -21,10 +19,7 @@ def seeds(run: StudyRun, data: str) -> Figure | None:
     shown = [q for q in run.results["headline"] if any(r["quantity"] == q for r in rows)]
     if not shown:
         return None
-    columns = min(COLUMNS, len(shown))
-    lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(DOUBLE, lines * (0.6 + 0.17 * len(names))))
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    figure, panels = grid(len(shown), 0.6 + 0.17 * len(names), sharey=True)
     colour = {"data": DATA, **colours(run.models)}
     for axes, quantity in zip(panels.ravel(), shown, strict=False):
         for place, model in enumerate(names):
@@ -36,8 +31,6 @@ def seeds(run: StudyRun, data: str) -> Figure | None:
         axes.set_yticks(range(len(names)), [label(n) for n in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="x", color="0.9", lw=0.5)
-    for axes in panels.ravel()[len(shown) :]:
-        axes.set_axis_off()
     return figure
 
 

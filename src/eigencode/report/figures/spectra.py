@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.base.errors import InputError
-from eigencode.report.figures.style import DATA, DOUBLE, colours, label
+from eigencode.report.figures.style import DATA, colours, grid, label
 from eigencode.report.run import Measured
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
@@ -22,11 +22,8 @@ def spectra(run: Measured, data: str) -> Figure | None:
     names = run.quantities("spectrum")
     if not names:
         return None
-    columns = min(COLUMNS, len(names))
-    lines = -(-len(names) // columns)
-    entries = 1 + len(run.models)
-    figure = Figure(figsize=(DOUBLE, lines * (2.4 + 0.17 * -(-entries // 2))))
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    beside = 2 if len(names) < COLUMNS else 1
+    figure, panels = grid(len(names), 2.4 + 0.13 * -(-(1 + len(run.models)) // beside), COLUMNS, sharey=True)
     colour = {"data": DATA, **colours(run.models)}
     settings = dict(zip(names, run.fits, strict=True))
     for axes, name in zip(panels.ravel(), names, strict=False):
@@ -41,10 +38,7 @@ def spectra(run: Measured, data: str) -> Figure | None:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, LOWEST), min(high, HIGHEST))
         if axes.get_legend_handles_labels()[0]:
-            beside = 2 if columns < COLUMNS else 1
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=beside, columnspacing=1, fontsize=6)
-    for axes in panels.ravel()[len(names) :]:
-        axes.set_axis_off()
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=beside, columnspacing=1, fontsize=6)
     for row in panels:
         row[0].set_ylabel("eigenvalue λₙ / λ₁")
     return figure

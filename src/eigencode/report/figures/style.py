@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eigencode.base.text import printable
@@ -64,6 +66,30 @@ def lines_of(names: list[str], columns: int) -> list[list[str]]:
     [['a', 'b'], ['c']]
     """
     return [names[i : i + columns] for i in range(0, len(names), columns)]
+
+
+def grid(count: int, height: float, columns: int = 3, sharey: bool = False) -> tuple[Figure, np.ndarray]:
+    """A figure of `count` panels in lines of at most `columns`, each `height` inches high: (figure, panels by line and
+    column).  Panels beyond `count` are invisible.
+
+    >>> figure, panels = grid(5, 2.0)
+    >>> panels.shape, [axes.axison for axes in panels.ravel()]
+    ((2, 3), [True, True, True, True, True, False])
+    """
+    columns = min(columns, count)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(DOUBLE, lines * height))
+    panels = figure.subplots(lines, columns, squeeze=False, sharey=sharey)
+    for axes in panels.ravel()[count:]:
+        axes.set_axis_off()
+    return figure, panels
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
+    """One legend for the whole figure, below its panels: what `axes` has labels for."""
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
 
 def around(values: list[float]) -> tuple[float, float]:

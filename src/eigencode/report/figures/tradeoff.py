@@ -3,8 +3,9 @@
 import math
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from eigencode.report.figures.style import DOUBLE, MARKERS, colours, label
+from eigencode.report.figures.style import MARKERS, colours, grid, label, legend_below
 from eigencode.report.run import StudyRun
 
 
@@ -13,12 +14,11 @@ def tradeoff(run: StudyRun, data: str) -> Figure | None:
     sizes = run.quantities("critical")
     if not sizes:
         return None
-    figure = Figure(figsize=(DOUBLE, 2.3))
-    panels = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
+    figure, panels = grid(len(sizes), 2.3, sharey=True)
     colour = colours(run.models)
     rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
     values = {(r["model"], r["seed"], r["quantity"]): r["value"] for r in rows}
-    for axes, name in zip(panels, sizes, strict=True):
+    for axes, name in zip(panels.ravel(), sizes, strict=False):
         for i, model in enumerate(run.models):
             points = [
                 (values[model, seed, name], values[model, seed, "test accuracy"])
@@ -28,7 +28,12 @@ def tradeoff(run: StudyRun, data: str) -> Figure | None:
             style = {"color": colour[model], "marker": MARKERS[i % len(MARKERS)], "ls": "", "ms": 5}
             axes.plot([p[0] for p in points], [p[1] for p in points], label=label(model), **style)
         axes.set_xscale("log")
-        axes.set_xlabel(f"median {label(name)} (L2)")
-    panels[0].set_ylabel("test accuracy")
-    panels[0].legend(loc="best")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(label(name))
+        axes.set_xlabel("median (L2)")
+    for row in panels:
+        row[0].set_ylabel("test accuracy")
+    legend_below(figure, panels[0, 0])
     return figure

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DATA, DOUBLE, colours, label
+from eigencode.report.figures.style import DATA, DOUBLE, colours, grid, label, legend_below
 from eigencode.report.run import Measured
 from eigencode.spectra.spectrum import Spectrum
 
@@ -19,11 +19,10 @@ def slopes(run: Measured, data: str) -> Figure | None:
     drawn = {key: [s for s in spectra if len(s.logs.values) >= ENOUGH] for key, spectra in found.items()}
     if not any(drawn.values()):
         return None
-    figure = Figure(figsize=(DOUBLE, 2.4))
-    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    figure, panels = grid(len(names), 2.4, sharey=True)
     colour = {"data": DATA, **colours(run.models)}
     chosen = {name: fit["window"] for name, fit in zip(names, run.fits, strict=True)}
-    for axes, name in zip(panels, names, strict=True):
+    for axes, name in zip(panels.ravel(), names, strict=False):
         axes.axvspan(*chosen[name], color="0.93", lw=0)
         for model in ("data", *run.models):
             for seed, spectrum in enumerate(drawn[name, model]):
@@ -32,9 +31,9 @@ def slopes(run: Measured, data: str) -> Figure | None:
         axes.set_ylim(-0.5, 6)
         axes.set_title(label(name))
         axes.set_xlabel("rank n")
-    panels[0].set_ylabel("−d log λ / d log n")
-    if panels[0].get_legend_handles_labels()[0]:
-        panels[0].legend(loc="upper left", ncols=2)
+    for row in panels:
+        row[0].set_ylabel("−d log λ / d log n")
+    legend_below(figure, panels[0, 0])
     return figure
 
 
