@@ -71,9 +71,9 @@ class Spectral(Penalty):
     With κ constant, the value of the loss does not depend on the scale of the responses, but its gradient does not
     know that: it sees a law that stays where it is, shrinks all responses while most λ_n/γ_n > 1 and inflates them
     while most are < 1, and the law follows.  On natural images, where all inputs are positive and one step moves a
-    unit for all images alike, that costs accuracy and misses the target (studies/anchor.toml), or kills the network
-    within an epoch if that is long.  With `anchor_gradient` the derivative along the scale is zero, as it should be
-    (Euler), and neither happens.  A BatchNorm after the place keeps the classifier independent of the scale, too.
+    unit for all images alike, that costs accuracy and misses the target (studies/anchor.toml).  With `anchor_gradient`
+    the derivative along the scale is zero, as it should be (Euler), and neither happens.  A BatchNorm after the place
+    keeps the classifier independent of the scale, too.
 
     Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
     N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
