@@ -9,14 +9,27 @@ jaxtyping.install_import_hook("eigencode", "strict_types.checked")
 
 import torch  # noqa: E402
 
+SEED = 20240500679
+
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_fixed_rng() -> Iterator[None]:
     """One thread per test process; tests that build somebody's `nn.Linear` always get the same weights."""
     torch.set_num_threads(1)
     with torch.random.fork_rng():
-        torch.manual_seed(20240500679)
+        torch.manual_seed(SEED)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
+    """The same for fixtures of a module or session: they are made before the fixture above seeds anything, and what
+    the process drew until then depends on which tests it was given."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        return (yield)
 
 
 @pytest.fixture
