@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eigencode.base.errors import StudyError, nearest
+from eigencode.data.catalogue import TABLE
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
 from eigencode.study.choice import Choice
@@ -94,6 +95,10 @@ def _check_claim(study: Study, claim: Claim) -> None:
             got=claim.statement,
             wanted="model with comparison and other or value; or an order of two models or more",
         )
+    known = [*TABLE, *study.data]
+    if claim.data and claim.data not in known:
+        fix = nearest(claim.data, known)
+        raise StudyError("a claim about unknown data", got=f"{claim.statement}: {claim.data}", fix=fix)
     shown = {d.id for d in study.deviations}
     for name in claim.explained_by:
         if name not in shown:

@@ -44,8 +44,9 @@ class Verdict:
 
 
 def verdicts(study: Study, rows: Sequence[Row]) -> list[Verdict]:
-    """The verdict on every claim of a study, for each of its data sets."""
-    return [_judged(claim, data, rows) for data in study.datasets for claim in study.claims]
+    """The verdict on every claim of a study, for each of its data sets; on a number of one data set, for that one."""
+    pairs = [(claim, data) for data in study.datasets for claim in study.claims if claim.data in ("", data)]
+    return [_judged(claim, data, rows) for claim, data in pairs]
 
 
 def _judged(claim: Claim, data: str, rows: Sequence[Row]) -> Verdict:

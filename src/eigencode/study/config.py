@@ -196,7 +196,8 @@ class Claim(Strict):
 
     Either `model` with a `comparison` to an `other` model or a `value` ("within": value ± tolerance), or an `order` of
     models from the largest to the smallest.  `other_quantity`: what is compared of `other`, if it is another quantity
-    (`other` may then be the same model).  `published` is for the reader: what the publication says; `explained_by`
+    (`other` may then be the same model).  `published` is for the reader: what the publication says, and `data` the data
+    set it says that of, if the claim is a number and not a law; on other data the claim is not judged.  `explained_by`
     names departures of the published code, each of which the study must show among its `deviations`.
     """
 
@@ -210,6 +211,7 @@ class Claim(Strict):
     tolerance: float = Field(0.0, ge=0)
     order: tuple[str, ...] = ()
     published: str = ""
+    data: str = ""
     explained_by: tuple[DepartureId, ...] = ()
 
 

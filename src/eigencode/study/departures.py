@@ -8,7 +8,7 @@ from eigencode.study.config import Model, Study
 from eigencode.study.quantities import (
     ALL_IMAGES,
     BROKEN_ONLY,
-    RAW,
+    RAW_READINGS,
     READINGS,
     critical_name,
     landscape_name,
@@ -68,7 +68,7 @@ def _model(model: Model) -> tuple[dict[str, Any], frozenset[str]]:
 def _measure(study: Study, quantity: str) -> tuple[dict[str, Any], frozenset[str]]:
     """Settings of the measurement behind a quantity, without its name, and its departures."""
     for s in study.spectra:
-        what = _read(spectrum_name(s), quantity, (*READINGS["spectrum"], RAW, *map(of_width, s.widths)))
+        what = _read(spectrum_name(s), quantity, (*READINGS["spectrum"], *RAW_READINGS, *map(of_width, s.widths)))
         if what is not None:
             return _settings(s.model_dump(), what), frozenset(s.published)
     for c in study.critical:

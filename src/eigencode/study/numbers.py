@@ -56,8 +56,9 @@ def _spectrum(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
 
 def _raw(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
     measure = next(s for s in study.spectra if reading(spectrum_name(s), RAW) == cell.quantity)
-    found = _alpha(Spectrum.load(folder), measure, cell.quantity)
-    yield replace(found, convention=f"{found.convention}, before pruning")
+    spectrum = Spectrum.load(folder)
+    for found in (_alpha(spectrum, measure, cell.quantity), *_straightness(spectrum, measure, cell.quantity)):
+        yield replace(found, convention=f"{found.convention}, before pruning")
 
 
 def _widths(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:

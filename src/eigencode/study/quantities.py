@@ -27,12 +27,17 @@ RAW = "raw"
 BROKEN_ONLY, ALL_IMAGES = "broken only", "all images"
 """Medians of critical sizes without the images that never broke (D8), and of all images, right or wrong (D9)."""
 
+STRAIGHTNESS = ("power law", "bend", "decades")
+
 READINGS: dict[str, tuple[str, ...]] = {
-    "spectrum": ("power law", "bend", "decades"),
+    "spectrum": STRAIGHTNESS,
     "critical": (ALL_IMAGES, BROKEN_ONLY, "broken", "zero gradients", "masking"),
     "landscape": ("Jacobian norm", "roughness", "boundary"),
 }
 """What is read off a record besides its headline, by kind of measurement; defined in docs/conventions.md."""
+
+RAW_READINGS = (RAW, *(f"{RAW}, {what}" for what in STRAIGHTNESS))
+"""Of a spectrum before pruning."""
 
 CODES = ("encoder", "latent")
 """Places whose spectrum pruning changes, and that exist before any read-out is trained."""
@@ -102,7 +107,7 @@ def _units(study: Study) -> Iterator[str]:
         yield from (CONVERGED, WINNING)
     if any(m.prune for m in study.models.values()):
         yield KEPT
-        yield from (reading(spectrum_name(s), RAW) for s in study.spectra if s.place in CODES)
+        yield from (reading(spectrum_name(s), what) for s in study.spectra if s.place in CODES for what in RAW_READINGS)
 
 
 def _readings(study: Study) -> Iterator[str]:

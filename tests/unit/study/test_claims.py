@@ -113,6 +113,17 @@ def test_the_opposite_order_is_reversed() -> None:
     assert judged({"order": ["A", "B", "C"]}, {"A": [1.0], "B": [2.0]}).verdict == "not measured"
 
 
+def test_a_number_published_for_one_data_set_is_not_judged_on_another() -> None:
+    law = {"statement": "a law", "quantity": "test accuracy", "model": "A", "other": "B"}
+    number = {**law, "statement": "a number", "data": "digits"}
+    both = study({"name": "s", "data": ["mnist5k", "digits"], "models": MODELS, "claims": [law, number]})
+    judged = [(v.data, v.statement) for v in verdicts(both, [])]
+    assert judged == [("mnist5k", "a law"), ("digits", "a law"), ("digits", "a number")]
+    elsewhere = both.model_copy(update={"data": ("crops",)})
+    plan(elsewhere)  # no mistake: the number waits for its data
+    assert [v.statement for v in verdicts(elsewhere, [])] == ["a law"]
+
+
 @pytest.mark.parametrize(
     ("claim", "says"),
     [
@@ -123,6 +134,7 @@ def test_the_opposite_order_is_reversed() -> None:
         ({"model": "A", "other": "B", "comparison": "within"}, "cannot be judged"),
         ({"model": "A", "other": "B", "order": ["A", "B"]}, "cannot be judged"),
         ({"order": ["A"]}, "cannot be judged"),
+        ({"model": "A", "other": "B", "data": "cifar"}, "did you mean 'cifar10'"),
     ],
 )
 def test_claims_that_cannot_be_judged(claim: dict[str, object], says: str) -> None:

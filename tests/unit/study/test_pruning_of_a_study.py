@@ -97,6 +97,18 @@ def test_the_numbers_of_a_pruned_layer(finished: Run) -> None:
         assert len(doubts) == 1, name
 
 
+def test_whether_the_raw_spectrum_is_a_power_law(finished: Run) -> None:
+    study, cells, store = finished
+    found = {r.quantity: r for r in rows(study, cells, store)}
+    for name in ("α images", "α noise"):
+        window, weights = next((s.window, s.weights) for s in study.spectra if s.name == name)
+        compared = of_kh(finished, f"{name}, raw").compare(window, weights)
+        assert found[f"{name}, raw, power law"].value == float(compared.is_power_law)
+        assert found[f"{name}, raw, bend"].value == compared.bend != found[f"{name}, bend"].value
+        for what in ("", ", power law", ", bend", ", decades"):
+            assert found[f"{name}, raw{what}"].convention.endswith(", before pruning")
+
+
 @pytest.mark.parametrize("name", ["α images", "α noise"])
 def test_the_raw_spectrum_is_that_of_the_layer_before_pruning(finished: Run, name: str) -> None:
     _, cells, store = finished
