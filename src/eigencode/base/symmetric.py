@@ -24,8 +24,8 @@ def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
 def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
     """Eigenvalues of a symmetric matrix, descending.
 
-    On a CPU by numpy (LAPACK `syevd` of OpenBLAS), 1.5 times as fast as `torch.linalg.eigvalsh` on the processors we
-    have measured (benchmarks/covariance.py); elsewhere by torch.
+    On a CPU by numpy (LAPACK `syevd` of OpenBLAS), which is faster than `torch.linalg.eigvalsh` on some processors and
+    slower on others: always the same one, so that results do not depend on a race; elsewhere by torch.
 
     >>> eigenvalues(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([3., 1.])

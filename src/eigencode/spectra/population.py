@@ -91,8 +91,8 @@ def population(
             break
     for _ in range(2):
         log_f, _ = _resample(curve.basis @ theta, noises, mixing=False)
-        theta = curve.step(theta, mixing, y - log_f)
-    log_f, _ = _resample(curve.basis @ theta, noises, mixing=False)
+        before, theta = theta, curve.step(theta, mixing, y - log_f)
+    log_f = log_f + mixing @ (curve.basis @ (theta - before))  # the last step is small: its derivative is enough
     if _misfit(y - log_f, n):
         return _without_curve(y, noises, gaussian)
     displaced = mixing @ curve.basis
