@@ -231,3 +231,15 @@ def test_zero_gradients_are_counted() -> None:
     assert not bool(found.success.any())
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     assert PGD(steps=5)(net, x, net(x).argmax(1), 1e-4).zero_gradients == 0
+
+
+def test_a_gradient_that_is_not_finite_counts_as_zero() -> None:
+    """√0 has an infinite slope, 0 · √0 none at all: one such pixel, and the image has no direction to go."""
+    x = torch.tensor([[0.25, 1.0], [0.0, 1.0], [1.0, 0.25], [0.0, 0.0]])
+    weight = torch.tensor([[1.0], [1.0], [1.0], [0.0]])  # inf, and 0 · inf = NaN
+    model = Oracle(lambda x: torch.cat([x.sqrt().sum(1, keepdim=True) * weight, torch.zeros(4, 1)], 1))
+    slope, _, _ = model.gradient(x, Goal(torch.tensor([1, 1, 1, 1])), "cross_entropy")
+    assert torch.isfinite(slope).all()
+    assert (slope != 0).all(1).tolist() == [True, False, True, False]
+    assert not slope[[1, 3]].any()
+    assert (model.gradients, model.zero_gradients) == (4, 2)

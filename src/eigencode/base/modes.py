@@ -1,9 +1,17 @@
 """Borrow somebody's module for a measurement and hand it back exactly as it was."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Protocol, runtime_checkable
 
 from torch import nn
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A module that computes something from its weights on every call, and can keep it while they stay as they are."""
+
+    def holding(self) -> AbstractContextManager[None]: ...
 
 
 @contextmanager
@@ -35,6 +43,8 @@ def evaluating(*modules: object) -> Iterator[None]:
 def borrowed(*modules: object) -> Iterator[None]:
     """`evaluating`, and no gradient for any parameter inside: for derivatives with respect to images.
 
+    Nobody changes the weights of a borrowed network, so what a module derives from them (`Holding`) is computed once.
+
     >>> net = nn.Linear(2, 2)
     >>> with borrowed(net):
     ...     net.training, net.weight.requires_grad
@@ -43,10 +53,14 @@ def borrowed(*modules: object) -> Iterator[None]:
     (True, True)
     """
     flags = [(p, p.requires_grad) for net in modules if isinstance(net, nn.Module) for p in net.parameters()]
-    with evaluating(*modules):
+    with evaluating(*modules), ExitStack() as held:
         try:
             for parameter, _ in flags:
                 parameter.requires_grad_(False)
+            for net in modules:
+                for module in net.modules() if isinstance(net, nn.Module) else ():
+                    if isinstance(module, Holding):
+                        held.enter_context(module.holding())
             yield
         finally:
             for parameter, flag in flags:

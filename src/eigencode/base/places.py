@@ -1,6 +1,7 @@
 """`at(net, "encoder")`: any place of any module as a function of its images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -124,8 +125,8 @@ def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
     if place == "input" and (space == "unit" or not isinstance(norm, nn.Module)):
         return x
 
-    def skip(norm: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        if args[0] is not x:
+    def skipped(seen: object, *args: Any, **kwargs: Any) -> Tensor:
+        if seen is not x:
             raise InputError(
                 f"{type(module).__name__} has no unit space",
                 got="a child called 'norm' that does not see the images themselves",
@@ -138,27 +139,38 @@ def _run(module: nn.Module, place: str, space: Space, x: Tensor) -> Tensor:
         if args[0] is x:
             raise _Found(_tensor(output))
 
-    handles = []
-    if space == "unit":
-        handles.append(_norm_of(module).register_forward_hook(skip))
-    elif place == "input":
-        assert isinstance(norm, nn.Module)
-        handles.append(norm.register_forward_hook(stop_if_first))
-    if target is not None:
-        handles.append(target.register_forward_hook(_stop))
-    try:
-        output = module(x)
-    except _Found as found:
-        return found.value
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as until:
+        if space == "unit":
+            until.enter_context(_replaced(_norm_of(module), skipped))
+        elif place == "input":
+            assert isinstance(norm, nn.Module)
+            until.callback(norm.register_forward_hook(stop_if_first).remove)
+        if target is not None:
+            until.callback(target.register_forward_hook(_stop).remove)
+        try:
+            output = module(x)
+        except _Found as found:
+            return found.value
     if target is not None:
         raise InputError(
             f"{type(module).__name__}: the submodule at {place!r} was never called",
             wanted="a place on the way from images to logits",
         )
     return x if place == "input" else _tensor(output)  # a `norm` later on, the last layer of a transformer say
+
+
+@contextmanager
+def _replaced(module: nn.Module, forward: Callable[..., Tensor]) -> Iterator[None]:
+    """Another `forward` inside: a hook could only replace the output, after it has been computed."""
+    before = vars(module).get("forward")
+    vars(module)["forward"] = forward
+    try:
+        yield
+    finally:
+        if before is None:
+            del vars(module)["forward"]
+        else:
+            vars(module)["forward"] = before
 
 
 def _stop(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

@@ -93,9 +93,11 @@ class Oracle:
             (slope,) = torch.autograd.grad(goal.loss(loss, logits).sum(), point, allow_unused=True)
         if slope is None:
             slope = torch.zeros_like(x)
-        finite = torch.isfinite(slope.flatten(1)).all(1)
-        slope = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), slope, 0.0)
+        largest = slope.flatten(1).abs().amax(1)  # NaN if any of them is
+        finite = torch.isfinite(largest)
+        if not bool(finite.all()):
+            slope = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), slope, 0.0)
         self.gradients += len(x)
-        self.zero_gradients += int((slope.flatten(1) == 0).all(1).sum())
+        self.zero_gradients += int(((largest == 0) | ~finite).sum())
         found = logits.detach()
         return slope, goal.gap(found), goal.reached(found)

@@ -1,12 +1,13 @@
 """A borrowed module comes back as it was, also when something inside goes wrong."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 import torch
 from torch import nn
 
-from eigencode.base.modes import borrowed, evaluating
+from eigencode.base.modes import Holding, borrowed, evaluating
 
 
 def mixed() -> nn.Sequential:
@@ -68,3 +69,39 @@ def test_batch_norm_is_not_updated_inside() -> None:
     with evaluating(net):
         net(torch.randn(10, 2))
     assert int(net[1][0].num_batches_tracked) == 0
+
+
+class Derived(nn.Module):
+    """Counts how often it derives something from its weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.count, self.kept = 0, None
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        before, self.kept = self.kept, self.weight.detach() * 3
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.kept = before
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_what_modules_derive_from_their_weights_is_held_while_borrowed(fail: bool) -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(Derived()))
+    inner = net[1][0]
+    assert isinstance(inner, Holding)
+    assert not isinstance(net[0], Holding)
+    with suppress(KeyError), borrowed(net, torch.relu):
+        assert inner.kept.tolist() == [3, 3]
+        with borrowed(net):
+            assert inner.count == 2
+        assert inner.kept is not None
+        if fail:
+            raise KeyError
+    assert inner.kept is None
+    with evaluating(net):
+        assert inner.kept is None

@@ -214,3 +214,31 @@ def test_a_norm_that_does_not_come_first_is_no_way_into_unit_space() -> None:
 
 def test_input_is_what_a_first_norm_gives(net: Net) -> None:
     torch.testing.assert_close(at(net, "input")(X), net.norm(X).flatten(1), rtol=0, atol=0)
+
+
+class Dear(Halver):
+    """A `norm` that may not be run."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("skipped means not run")
+
+
+@pytest.mark.parametrize("place", ["input", "norm", "code", "logits"])
+@pytest.mark.parametrize("own", [False, True])
+def test_unit_space_does_not_run_norm_and_leaves_it_as_it_was(place: str, own: bool) -> None:
+    net, plain = Net(), Net()
+    plain.load_state_dict(net.state_dict())
+    net.norm = Dear()
+    if own:  # somebody's instance has a forward of its own
+        net.norm.forward = instead = net.norm.forward
+    torch.testing.assert_close(at(net, place, "unit")(X), at(plain, place, "unit")(X), rtol=0, atol=0)
+    assert (vars(net.norm).get("forward") is instead) if own else ("forward" not in vars(net.norm))
+    with pytest.raises(AssertionError, match="skipped means not run"):
+        at(net, place)(X)
+
+
+def test_norm_is_itself_again_after_an_error() -> None:
+    net = Net()
+    with pytest.raises(RuntimeError):
+        at(net, "logits", "unit")(X[:, :, :1])
+    assert "forward" not in vars(net.norm)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
 from eigencode.base.one_layer import unit_norm_power
 from eigencode.models import Dense, KrotovHopfield, KrotovHopfieldEncoder, RePU, UnitNorm
 
@@ -141,3 +142,26 @@ def test_layers_print_their_settings() -> None:
     assert repr(UnitNorm(3)) == "UnitNorm(p=3)"
     assert repr(RePU(4.5)) == "RePU(n=4.5)"
     assert repr(KrotovHopfieldEncoder(torch.randn(2, 3))) == ("KrotovHopfieldEncoder(inputs=3, units=2, p=3, radius=1)")
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 2.5, 3.0])
+def test_a_borrowed_layer_computes_its_matrix_once(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = KrotovHopfieldEncoder(torch.randn(3, 18), p)
+    x = images(torch.float32)
+    plain, (slope,) = layer(x), torch.autograd.functional.jacobian(layer, (x,))
+    calls, matrix = [], KrotovHopfieldEncoder.matrix
+    monkeypatch.setattr(KrotovHopfieldEncoder, "matrix", lambda self: calls.append(self) or matrix(self))
+    with borrowed(layer):
+        for _ in range(3):
+            torch.testing.assert_close(layer(x), plain, rtol=0, atol=0)
+        (held,) = torch.autograd.functional.jacobian(layer, (x,))
+    torch.testing.assert_close(held, slope, rtol=0, atol=0)
+    assert len(calls) == 1
+    with torch.no_grad():
+        layer.weight.mul_(2)  # changed between two loans
+    torch.testing.assert_close(layer(x), plain * 2 ** (p - 1))
+    with borrowed(layer):
+        torch.testing.assert_close(layer(x), plain * 2 ** (p - 1))
+    layer.weight.requires_grad_()
+    layer(x).sum().backward()
+    assert layer.weight.grad is not None
