@@ -115,7 +115,7 @@ class KrotovHopfieldEncoder(nn.Module):
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Inside, `matrix()` is computed once and not for every batch: a third of the time of an attack."""
+        """Inside, `matrix()` is computed once and not for every batch."""
         before = self._matrix
         try:
             with torch.no_grad():
