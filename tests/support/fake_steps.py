@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+
 from eigencode.base.errors import InputError
 from eigencode.study.step import Inputs, Step
 
@@ -58,3 +60,13 @@ class Unpicklable(Write):
 
     def __reduce__(self) -> str:
         raise TypeError("cannot be sent anywhere")
+
+
+@dataclass(frozen=True)
+class Subnormal(Write):
+    """Writes twice the smallest subnormal number of float32, and half the smallest normal one."""
+
+    name: ClassVar[str] = "subnormal"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        (folder / "out.txt").write_text(repr((torch.tensor([1e-45, 1.2e-38]) * torch.tensor([2, 0.5])).tolist()))

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from eigencode.base.flush import flushing
+
 
 @runtime_checkable
 class Holding(Protocol):
@@ -16,7 +18,7 @@ class Holding(Protocol):
 
 @contextmanager
 def evaluating(*modules: object) -> Iterator[None]:
-    """Evaluation mode inside; the mode of every single submodule restored outside.
+    """Evaluation mode inside, subnormal numbers zero; the mode of every single submodule restored outside.
 
     Anything that is not an `nn.Module` (a plain function) is left alone.  A network whose BatchNorm alone was
     frozen stays so.
@@ -33,7 +35,8 @@ def evaluating(*modules: object) -> Iterator[None]:
     try:
         for module, _ in modes:
             module.training = False
-        yield
+        with flushing():
+            yield
     finally:
         for module, training in modes:
             module.training = training

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
+from eigencode.base.flush import flushing
 from eigencode.base.progress import quiet
 from eigencode.study.provenance import provenance
 from eigencode.study.step import Inputs, Step, ordered
@@ -192,7 +193,8 @@ def _attempt(step: Step, store: Store) -> tuple[str | None, float]:
     try:
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
-            step.run(folder, Inputs(folders, store.scratch(step)))
+            with flushing():  # before the thread pool of torch starts: its threads are born with the setting
+                step.run(folder, Inputs(folders, store.scratch(step)))
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
             meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}

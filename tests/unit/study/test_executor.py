@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from fake_steps import GoWrong, Unpicklable, Write
+from fake_steps import GoWrong, Subnormal, Unpicklable, Write
 from tiny import tree, write
 
 from eigencode.base.errors import ConvergenceWarning
@@ -131,3 +131,10 @@ def test_a_pool_gives_the_same_results_and_survives_a_worker_that_dies(tmp_path:
     assert contents(pooled, real) == contents(single, real)
     assert any(contents(single, real).values())
     assert len(execute(goals[3:], pooled, workers=2).cached) == len(outcome.done)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_subnormal_numbers_are_zero_in_every_step(tmp_path: Path, workers: int) -> None:
+    step = Subnormal("s")
+    assert execute([step], Store(tmp_path), workers).ok
+    assert (Store(tmp_path).folder(step) / "out.txt").read_text() == "[0.0, 0.0]"
