@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
+from eigencode.base.transposed import transposed_gradient
 from eigencode.rules.krotov_hopfield import synapses
 
 
@@ -77,7 +78,7 @@ class Dense(nn.Linear):
         return self.weight
 
     def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
-        return F.linear(x.flatten(1), self.weight)
+        return transposed_gradient(F.linear(x.flatten(1), self.weight))
 
 
 class KrotovHopfieldEncoder(nn.Module):

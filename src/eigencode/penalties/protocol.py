@@ -3,9 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -84,9 +86,12 @@ class Penalty(nn.Module, ABC):
         watches: True if it reads `batch.at(place)`, so that the forward pass keeps it.
         space: space in which it differentiates by the images, or None; a loop that feeds points of unit space must
             feed pixels to a penalty whose `space` is "pixel".
+        mixed: True if its matrix products may be made in the precision of the training (`torch.autocast`); else
+            the penalty is computed in the precision of the weights whatever the training does.
     """
 
     watches: ClassVar[bool] = False
+    mixed: ClassVar[bool] = False
 
     def __init__(self, place: str | None = None, space: Space | None = None) -> None:
         super().__init__()
@@ -113,7 +118,8 @@ class Penalty(nn.Module, ABC):
         """The scalar, checked."""
         if len(batch) == 0:
             raise InputError(f"{type(self).__name__}: an empty batch", got=tuple(batch.x.shape), wanted=">= 1 image")
-        value = self.value(batch)
+        with nullcontext() if self.mixed else torch.autocast(batch.x.device.type, enabled=False):
+            value = self.value(batch)
         if value.ndim != 0 or not value.is_floating_point():
             raise InputError(
                 f"{type(self).__name__} is not a scalar",

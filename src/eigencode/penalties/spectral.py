@@ -133,7 +133,7 @@ class Spectral(Penalty):
         z = z if z.dtype in (torch.float32, torch.float64) else z.float()
         self._check(z)
         centred = z - z.mean(0)
-        return (centred @ self.basis.to(z)).square().sum(0) / (len(z) - 1)
+        return (centred @ self.basis.to(z)).to(z.dtype).square().sum(0) / (len(z) - 1)
 
     def value(self, batch: Batch) -> Tensor:
         return spectral_loss(self.variances(batch), self.alpha, self.tau, anchor_gradient=self.anchor_gradient)

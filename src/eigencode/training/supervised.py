@@ -103,7 +103,8 @@ def train_supervised(
         seed: of the order of the images, of the penalties' random numbers and of layers such as Dropout.
         optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
         clip_norm: largest L2 norm of the whole gradient, or None.
-        precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32).
+        precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32, and so do
+            penalties that are not `mixed`).
         adversarial: train on perturbed batches, see `Adversarial`.
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
@@ -183,14 +184,15 @@ def train_supervised(
                     x = adversarial.worst(net, data.forward, x, y, stream(seed, "adversarial", run.step))
                 for _, penalty in terms_of:
                     penalty.prepare(net, train.pixels, epoch, run.step)
-                with seen, autocast():
-                    logits = data.forward(x).float()
-                _fits(logits, train)
-                losses = {"cross-entropy": F.cross_entropy(logits, y)}
-                if terms_of:
-                    space: Space = "pixel" if data.stage == "pixel" else "unit"
-                    batch = seen.batch(x, y, logits, space=space, epoch=epoch, step=run.step, seed=seed)
-                    losses |= weighted(terms_of, batch)
+                with autocast():
+                    with seen:
+                        logits = data.forward(x).float()
+                    _fits(logits, train)
+                    losses = {"cross-entropy": F.cross_entropy(logits, y)}
+                    if terms_of:
+                        space: Space = "pixel" if data.stage == "pixel" else "unit"
+                        batch = seen.batch(x, y, logits, space=space, epoch=epoch, step=run.step, seed=seed)
+                        losses |= weighted(terms_of, batch)
                 loss = torch.stack(list(losses.values())).sum()
                 terms = {name: float(value.detach()) for name, value in losses.items()}
                 if not math.isfinite(sum(terms.values())):

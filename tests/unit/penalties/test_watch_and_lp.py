@@ -9,6 +9,8 @@ from eigencode.base.places import at
 from eigencode.base.types import Images
 from eigencode.models import perceptron
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, active, watch, weighted
+from eigencode.penalties.lp import sum_of_squares
+from eigencode.training import train_supervised
 
 
 class Energy(Penalty):
@@ -177,3 +179,34 @@ def test_everything_in_somebodys_own_loop() -> None:
         loss.backward()
         optimiser.step()
     assert float((net.encoder.weight.detach() - before).abs().max()) > 0
+
+
+class Product(Penalty):
+    """Keeps the type of its own matrix product."""
+
+    made: torch.dtype | None = None
+
+    def value(self, batch: Batch) -> Tensor:
+        product = batch.x.flatten(1) @ batch.net.encoder.weight.T
+        type(self).made = product.dtype
+        return product.float().mean()
+
+
+class MixedProduct(Product):
+    mixed = True
+
+
+def test_only_a_mixed_penalty_is_computed_in_the_precision_of_the_training() -> None:
+    for kind, precision, wanted in (
+        (Product, "bfloat16", torch.float32),
+        (MixedProduct, "bfloat16", torch.bfloat16),
+        (MixedProduct, "float32", torch.float32),
+    ):
+        train_supervised(perceptron(DATA, units=5), DATA, epochs=1, precision=precision, penalties=[(1.0, kind())])
+        assert kind.made == wanted
+
+
+def test_the_sum_of_squares_is_differentiated_twice() -> None:
+    theta = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    assert torch.autograd.gradcheck(sum_of_squares, theta)
+    assert torch.autograd.gradgradcheck(sum_of_squares, theta)
