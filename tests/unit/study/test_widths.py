@@ -34,4 +34,6 @@ def test_widths_of_a_study(tmp_path: Path) -> None:
     write_results(report, study, cells, found, {"provenance": {}, "seconds": 0.0})
     build(StudyRun(report, tmp_path / "store"))
     assert (report / "figures" / "widths.svg").is_file()
-    assert "12 units, α" in (report / "figures" / "widths.svg").read_text(encoding="utf-8")
+    drawn = (report / "figures" / "widths.svg").read_text(encoding="utf-8")
+    for told in ("6 units", "12 units", f"{one.power_law((2, 6)).alpha:.2f}"):
+        assert f">{told}<" in drawn

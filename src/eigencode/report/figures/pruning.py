@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eigencode.report.figures.receptive_fields import draw_weight, image_shape
 from eigencode.report.figures.spectra import LOWEST
-from eigencode.report.figures.style import DOUBLE, PALETTE, label
+from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun, arrays
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study.quantities import KEPT, RAW, reading
@@ -16,27 +16,36 @@ from eigencode.study.steps.pruning import Units
 
 BARS = 40
 EXAMPLES = 4
+BESIDE = 2
+COLUMNS = 3
+HEIGHT = 2.2
 COMPONENTS = (PALETTE[1], PALETTE[3], PALETTE[6], PALETTE[4])
 """Colours of the Gaussians, from the smallest variance to the largest."""
 
 
 def pruning(run: StudyRun, data: str) -> Figure | None:
-    """One row per pruned model, first seed: log variances by Gaussian, weights of units, spectra before and after."""
+    """Per pruned model, first seed: log variances by Gaussian, weights of units, spectra before and after; up to
+    `BESIDE` spectra stand in the same line, more below it."""
     found = {m: several[0] for m in run.models if (several := run.load(Units, data=data, model=m, quantity=KEPT))}
     if not found:
         return None
     spectra = [n for n in run.quantities("spectrum") if reading(n, RAW) in run.quantities(RAW)]
-    figure = Figure(figsize=(DOUBLE, 2.2 * len(found)))
+    below = lines_of(spectra, COLUMNS) if len(spectra) > BESIDE else []
+    beside = [] if below else spectra
+    figure = Figure(figsize=(DOUBLE, HEIGHT * len(found) * (1 + len(below))))
     for part, (model, units) in zip(figure.subfigures(len(found), 1, squeeze=False)[:, 0], found.items(), strict=True):
-        bars, weights, *others = part.subfigures(
-            1, 2 + bool(spectra), width_ratios=[1.2, 0.8, len(spectra)][: 2 + bool(spectra)]
+        first, *rest = part.subfigures(1 + len(below), 1, squeeze=False)[:, 0]
+        bars, weights, *others = first.subfigures(
+            1, 2 + bool(beside), width_ratios=[1.2, 0.8, len(beside)][: 2 + bool(beside)]
         )
         _histogram(bars.subplots(), units, label(model))
         _examples(weights, run, data, model, units)
-        for axes, name in zip(
-            others[0].subplots(1, len(spectra), squeeze=False)[0] if others else [], spectra, strict=True
-        ):
-            _spectra(axes, run, {"data": data, "model": model}, name)
+        for line, names in [*zip(others, [beside]), *zip(rest, below)]:
+            panels = line.subplots(1, COLUMNS if below else len(names), squeeze=False)[0]
+            for axes in panels[len(names) :]:
+                axes.set_axis_off()
+            for axes, name in zip(panels, names, strict=False):
+                _spectra(axes, run, {"data": data, "model": model}, name)
     return figure
 
 

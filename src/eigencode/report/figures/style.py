@@ -1,5 +1,6 @@
 """One style for all figures: colour-blind safe, the same colour for the same model everywhere, byte-identical files."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from eigencode.base.text import printable
 
@@ -68,9 +71,11 @@ def lines_of(names: list[str], columns: int) -> list[list[str]]:
     return [names[i : i + columns] for i in range(0, len(names), columns)]
 
 
-def grid(count: int, height: float, columns: int = 3, sharey: bool = False) -> tuple[Figure, np.ndarray]:
+def grid(
+    count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False
+) -> tuple[Figure, np.ndarray]:
     """A figure of `count` panels in lines of at most `columns`, each `height` inches high: (figure, panels by line and
-    column).  Panels beyond `count` are invisible.
+    column).  Panels beyond `count` are invisible; a shared axis has its numbers under the last panel of each column.
 
     >>> figure, panels = grid(5, 2.0)
     >>> panels.shape, [axes.axison for axes in panels.ravel()]
@@ -79,10 +84,39 @@ def grid(count: int, height: float, columns: int = 3, sharey: bool = False) -> t
     columns = min(columns, count)
     lines = -(-count // columns)
     figure = Figure(figsize=(DOUBLE, lines * height))
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=sharey)
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for axes in panels.ravel()[count:]:
         axes.set_axis_off()
+    for axes in lowest(panels, count):
+        axes.tick_params(labelbottom=True)
     return figure, panels
+
+
+def lowest(panels: np.ndarray, count: int) -> list[Axes]:
+    """Of the `count` panels in use, those with none below.
+
+    >>> _, panels = grid(5, 2.0)
+    >>> [panels.ravel().tolist().index(axes) for axes in lowest(panels, 5)]
+    [2, 3, 4]
+    """
+    return list(panels.ravel()[max(0, count - panels.shape[1]) : count])
+
+
+def few_log_ticks(axis: Axis) -> None:
+    """Round numbers on a logarithmic axis: three or more where possible, and not so many that they touch."""
+    low, high = sorted(axis.get_view_interval())
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        ticks = [t for d in decades for t in (s * 10.0**d for s in steps) if low <= t <= high]
+        if len(ticks) >= 3:
+            ticks = ticks[:: -(-len(ticks) // 6)]
+            break
+    if len(ticks) < 3:
+        ticks = [t for t in MaxNLocator(4).tick_values(low, high) if low <= t <= high]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
@@ -96,10 +130,10 @@ def around(values: list[float]) -> tuple[float, float]:
     """Limits of an axis that shows these values with room: a long interval must not squeeze them together.
 
     >>> around([1.0, 3.0])
-    (-0.5, 4.5)
+    (0.0, 4.0)
     """
     low, high = min(values), max(values)
-    room = 0.75 * (high - low) or 0.1 * abs(high) or 1.0
+    room = 0.5 * (high - low) or 0.1 * abs(high) or 1.0
     return low - room, high + room
 
 

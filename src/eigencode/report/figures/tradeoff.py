@@ -3,9 +3,8 @@
 import math
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from eigencode.report.figures.style import MARKERS, colours, grid, label, legend_below
+from eigencode.report.figures.style import MARKERS, colours, few_log_ticks, grid, label, legend_below
 from eigencode.report.run import StudyRun
 
 
@@ -28,9 +27,7 @@ def tradeoff(run: StudyRun, data: str) -> Figure | None:
             style = {"color": colour[model], "marker": MARKERS[i % len(MARKERS)], "ls": "", "ms": 5}
             axes.plot([p[0] for p in points], [p[1] for p in points], label=label(model), **style)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        few_log_ticks(axes.xaxis)
         axes.set_title(label(name))
         axes.set_xlabel("median (L2)")
     for row in panels:

@@ -2,11 +2,13 @@
 
 import matplotlib
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from eigencode.base.errors import InputError
 from eigencode.report.figures.spectra import HIGHEST, LOWEST
-from eigencode.report.figures.style import DOUBLE, label
+from eigencode.report.figures.style import grid, label, legend_below, lowest
 from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
 
@@ -14,7 +16,8 @@ COLUMNS = 4
 
 
 def widths(run: StudyRun, data: str) -> Figure | None:
-    """One panel per model and spectrum of the study, first seed; one line per width, dashes the fit.
+    """One panel per model and spectrum of the study, first seed; one line per width, dashes the fit, its exponent
+    in the colour of the width.
 
     The fit ends at the study's n_max or at half of the units, whichever comes first.
     """
@@ -25,28 +28,24 @@ def widths(run: StudyRun, data: str) -> Figure | None:
     names = [n for n in run.quantities("widths") if any(n == q for q, _ in first)]
     models = [m for m in run.models if any(m == k for _, k in first)]
     shown = [(n, m) for n in names for m in models if (n, m) in first]
-    columns = min(COLUMNS, len(models))
-    lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(DOUBLE, 0.3 + 2.1 * lines))
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    figure, panels = grid(len(shown), 2.2, columns=min(COLUMNS, len(models)), sharex=True, sharey=True)
     settings = [s for s in run.results["study"]["spectra"] if s["widths"]]
     windows = {q: s["window"] for q, s in zip(run.quantities("widths"), settings, strict=True)}
     for axes, (name, model) in zip(panels.ravel(), shown, strict=False):
         _panel(axes, run.step(first[name, model]["key"]), windows[name])
         axes.set_title(f"{label(model)}\n{label(name)}")
-    for axes in panels.ravel()[len(shown) :]:
-        axes.set_axis_off()
     for row in panels:
         row[0].set_ylabel("eigenvalue λₙ / λ₁")
-    for axes in panels.ravel()[max(0, len(shown) - columns) : len(shown)]:
+    for axes in lowest(panels, len(shown)):
         axes.set_xlabel("rank n")
-        axes.tick_params(labelbottom=True)
+    legend_below(figure, panels[0, 0], columns=7)
     return figure
 
 
 def _panel(axes, folder, window: list[int]) -> None:  # type: ignore[no-untyped-def]
     parts = sorted(folder.glob("width-*"), key=lambda p: int(p.name.partition("-")[2]))
-    colours = matplotlib.colormaps["viridis"](torch.linspace(0, 0.85, len(parts)).numpy())
+    colours = [to_hex(c) for c in matplotlib.colormaps["viridis"](torch.linspace(0, 0.85, len(parts)).numpy())]
+    fitted: dict[Line2D, str] = {}
     for part, colour in zip(parts, colours, strict=True):
         spectrum = Spectrum.load(part)
         values = spectrum.eigenvalues / spectrum.eigenvalues[0]
@@ -57,10 +56,12 @@ def _panel(axes, folder, window: list[int]) -> None:  # type: ignore[no-untyped-
             law = spectrum.power_law(used)
         except InputError:  # too few units for this window
             law = None
-        told = f"{spectrum.n_units} units" + (f", α = {law.alpha:.2f}" if law else "")
-        axes.loglog(ranks[shown], values[shown], color=colour, lw=0.9, label=told)
+        (line,) = axes.loglog(ranks[shown], values[shown], color=colour, lw=0.9, label=f"{spectrum.n_units} units")
         if law:
             n = torch.tensor([float(used[0]), float(used[1])])
             axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=0.9)
+            fitted[line] = f"{law.alpha:.2f}"
     axes.set_ylim(LOWEST, HIGHEST)
-    axes.legend(loc="lower left", fontsize=6)
+    if fitted:
+        style = {"handlelength": 0, "handletextpad": 0, "labelcolor": "linecolor", "fontsize": 6}
+        axes.legend(list(fitted), list(fitted.values()), title="α", title_fontsize=6, loc="best", **style)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DATA, DOUBLE, colours, grid, label, legend_below
+from eigencode.report.figures.style import DATA, colours, grid, label, legend_below, lowest
 from eigencode.report.run import Measured
 from eigencode.spectra.spectrum import Spectrum
 
@@ -55,25 +55,20 @@ def windows(run: Measured, data: str) -> Figure | None:
     }
     if not found:
         return None
-    columns = min(4, len(found))
-    lines = -(-len(found) // columns)
-    figure = Figure(figsize=(DOUBLE, 0.4 + 1.7 * lines))
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    figure, panels = grid(len(found), 2.0, columns=4, sharex=True, sharey=True)
     values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for m in found.values()])
     low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
     chosen = run.fits[0]["window"]
-    for axes, (model, shown) in zip(panels, found.items(), strict=False):
+    for axes, (model, shown) in zip(panels.ravel(), found.items(), strict=False):
         edges = (_edges(shown.n_min), _edges(shown.n_max))
         axes.pcolormesh(*edges, shown.alpha.T.numpy(), vmin=low, vmax=high, cmap="viridis")
         axes.plot(*chosen, "x", color="#D55E00", ms=5)
         axes.set(xscale="log", yscale="log", title=label(model))
-    for axes in panels[len(found) :]:
-        axes.set_visible(False)
-    for axes in panels[::columns]:
-        axes.set_ylabel("n_max")
-    for axes in panels[max(0, len(found) - columns) : len(found)]:
+    for row in panels:
+        row[0].set_ylabel("n_max")
+    for axes in lowest(panels, len(found)):
         axes.set_xlabel("n_min")
-    figure.colorbar(panels[0].collections[0], ax=panels.tolist(), label=label(names[0]), shrink=0.8)
+    figure.colorbar(panels[0, 0].collections[0], ax=panels.ravel().tolist(), label=label(names[0]), shrink=0.8)
     return figure
 
 

@@ -1,0 +1,22 @@
+"""Axes that can be read: few numbers, all of them in view."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from eigencode.report.figures.style import few_log_ticks
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.04, 3.1), (0.036, 0.12), (1e-6, 8.25), (2.0, 2.1), (0.9, 1.1e3), (9.8e-8, 1.02e-7), (3, 3.0)]
+)
+def test_a_logarithmic_axis_has_few_numbers_and_all_of_them_in_view(low: float, high: float) -> None:
+    axes = Figure().subplots()
+    axes.set_xscale("log")
+    axes.plot([low, high], [0, 1])
+    few_log_ticks(axes.xaxis)
+    axes.figure.canvas.draw()
+    first, last = axes.get_xlim()
+    told = [t.get_text() for t in axes.get_xticklabels(which="both") if t.get_text()]
+    assert 3 <= len(told) <= 6
+    assert len(set(told)) == len(told)
+    assert all(first <= float(t.replace("−", "-")) <= last for t in told)
