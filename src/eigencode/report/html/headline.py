@@ -37,19 +37,25 @@ def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
     """The number of every model the claim is about, seed by seed, with its interval over images."""
     key = ("statement", "quantity")
     asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
-    about = [m for c in asked for m in (*c["order"], c["model"], c["other"]) if m]
-    rows = run.results["rows"]
-    chosen = [r for r in rows if r["data"] == claim["data"] and r["quantity"] == claim["quantity"]]
+    about = [pair for c in asked for pair in _compared(c)]
+    chosen = [r for r in run.results["rows"] if r["data"] == claim["data"] and (r["model"], r["quantity"]) in about]
     return [
         {
-            "model": r["model"],
+            "model": r["model"] if r["quantity"] == claim["quantity"] else f"{r['model']} ({r['quantity']})",
             "seed": r["seed"],
             "value": measured(r["value"]),
             "interval": f"[{measured(r['low'])}, {measured(r['high'])}]",
             "warned": bool(r["warnings"]),
         }
-        for r in sorted((r for r in chosen if r["model"] in about), key=lambda r: about.index(r["model"]))
+        for r in sorted(chosen, key=lambda r: about.index((r["model"], r["quantity"])))
     ]
+
+
+def _compared(claim: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every (model, quantity) a claim of the study reads."""
+    other = (claim["other"], claim.get("other_quantity") or claim["quantity"])
+    pairs = [*((m, claim["quantity"]) for m in (*claim["order"], claim["model"])), other]
+    return [(model, quantity) for model, quantity in pairs if model]
 
 
 def conventions(shown: Shown) -> list[tuple[str, str]]:

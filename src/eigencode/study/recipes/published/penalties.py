@@ -152,8 +152,10 @@ class PublishedSpectral(Spectral):
         )
         with torch.no_grad():
             shift = at(net, "input")(first_images).mean()  # of the unit-norm pixels, not of the responses
-            covariance = uncentred(code(last_images).double(), float(shift), len(x))
-            self.basis = torch.linalg.eigh(covariance).eigenvectors.flip(1)
+            z = code(last_images)
+            covariance = uncentred(z.double(), float(shift), len(x))
+            single = covariance if z.dtype == torch.float64 else covariance.float()  # as published; half the time
+            self.basis = torch.linalg.eigh(single).eigenvectors.flip(1)
         self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
 
     def variances(self, batch: Batch) -> Float[Tensor, " units"]:
