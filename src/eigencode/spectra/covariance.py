@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,10 @@ class Eigen:
     mean: Float[Tensor, " units"]
     n: int
     floor: float
+
+    def above(self, floor: float) -> "Eigen":
+        """The same with a floor at least as high as this."""
+        return replace(self, floor=max(self.floor, floor))
 
 
 def eigen(batches: Iterator[Tensor], directions: bool) -> Eigen:
@@ -95,7 +99,7 @@ def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: fl
     floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their own
     type adds white noise of variance ε² r E[x²] to each unit, whose largest sample eigenvalue is
     (1 + √(units/n))² times that (Marchenko and Pastur 1967); the float64 eigenvalues have an absolute error of a
-    few ε₆₄ λ₁.  Errors accumulated inside a float32 network come on top.
+    few ε₆₄ λ₁.  Errors accumulated inside a network come on top, see `arithmetic_floor`.
     """
     square = float((mean.square() + variance).mean())
     responses = ROUNDING * eps**2 * square * (1 + math.sqrt(len(mean) / n)) ** 2

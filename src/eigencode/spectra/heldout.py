@@ -39,7 +39,8 @@ def heldout_spectrum(
     """
     if not callable(code):
         raise InputError("not a code", got=type(code).__name__, wanted="a callable", fix="lambda z: z for arrays")
-    found = eigen(responses(code, train, batch_size).batches(), directions=True)
+    learnt = responses(code, train, batch_size)
+    found = eigen(learnt.batches(), directions=True).above(learnt.floor())
     directions = found.directions
     assert directions is not None
     given = responses(code, test, batch_size)

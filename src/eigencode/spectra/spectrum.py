@@ -162,7 +162,7 @@ def spectrum(
     given = responses(code, x, batch_size)
     kept = Reservoir(seed) if interval and given.rows is None else None
     batches = given.batches()
-    found = eigen(kept.watching(batches) if kept else batches, directions=interval)
+    found = eigen(kept.watching(batches) if kept else batches, directions=interval).above(given.floor())
     rows = None
     if interval:
         rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None
