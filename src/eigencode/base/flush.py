@@ -12,8 +12,8 @@ def flushing() -> Iterator[None]:
 
     Weight decay drives weights that the loss does not need down to such numbers, as in the published L2 network, and
     a processor takes many times as long for a product with one.  The setting is one of a thread: those started
-    inside have it as well, torch's own pool therefore if nothing ran in parallel before; the setting of this thread
-    is restored.
+    inside have it as well and keep it, torch's own pool therefore if nothing ran in parallel before; the setting of
+    this thread is restored.  In a process with several threads it can be true of some of them only.
 
     >>> subnormal = torch.tensor([1e-39])
     >>> with flushing():
@@ -32,4 +32,5 @@ def flushing() -> Iterator[None]:
 
 def _flushes() -> bool:
     """Torch does not say; one product does."""
-    return bool((torch.tensor([torch.finfo(torch.float32).tiny]) * 0.5 == 0).item())
+    smallest = torch.full((), torch.finfo(torch.float32).tiny, dtype=torch.float32, device="cpu")
+    return bool((smallest * 0.5 == 0).item())

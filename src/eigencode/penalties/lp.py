@@ -92,10 +92,22 @@ class Lp(Penalty):
 class _SumOfSquares(torch.autograd.Function):
     """Σ θ² with its gradient 2θ in one pass over the memory; `theta.square().sum()` takes three."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, theta: Tensor) -> Tensor:
-        ctx.save_for_backward(theta)
+    def forward(theta: Tensor) -> Tensor:
         return theta.square().sum()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        (theta,) = ctx.saved_tensors
+        change: Tensor = 2 * (theta * tangent).sum()
+        return change
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ class Penalty(nn.Module, ABC):
     """
 
     watches: ClassVar[bool] = False
-    mixed: ClassVar[bool] = False
+    mixed: bool = False
 
     def __init__(self, place: str | None = None, space: Space | None = None) -> None:
         super().__init__()
@@ -118,7 +118,9 @@ class Penalty(nn.Module, ABC):
         """The scalar, checked."""
         if len(batch) == 0:
             raise InputError(f"{type(self).__name__}: an empty batch", got=tuple(batch.x.shape), wanted=">= 1 image")
-        with nullcontext() if self.mixed else torch.autocast(batch.x.device.type, enabled=False):
+        kind = batch.x.device.type
+        low = kind != "meta" and torch.is_autocast_enabled(kind)
+        with torch.autocast(kind, enabled=False) if low and not self.mixed else nullcontext():
             value = self.value(batch)
         if value.ndim != 0 or not value.is_floating_point():
             raise InputError(

@@ -16,7 +16,7 @@ def cross_entropy(
     """−log softmax(z)_y; with a target, log softmax(z)_target.
 
     Never averaged over images, so the size of a batch cannot change a gradient.  Its gradient loses digits in
-    float32 from a margin of about 16 and is exactly zero from about 100: see `log_odds` and `masking_checks`.
+    float32 from a margin of about 16 and is exactly zero from about 87: see `log_odds` and `masking_checks`.
 
     >>> cross_entropy(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
     tensor([0.6931])

@@ -5,49 +5,62 @@ import math
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.modes import borrowed
 
 GROUPS, POINTS = 3, 100
+DOMINATED = 3.0
+"""An eigenvalue is rounding if it is at most this many times the variance of the errors along its direction."""
 
 
-def arithmetic_floor(code: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Largest eigenvalue that rounding inside a network in single or half precision puts into its covariance spectrum.
+def arithmetic_errors(
+    code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 1000
+) -> Float[Tensor, "points units"] | None:
+    """z − z₆₄ at up to `GROUPS` times `POINTS` of the points, z₆₄ of a copy of the network in float64.
+
+    Returns:
+        The errors; None for what is no module, has no weights below float64, gives other numbers when it is asked
+        twice, or cannot be evaluated in float64.
+    """
+    if not isinstance(code, nn.Module) or len(x) < 2 * GROUPS:
+        return None
+    numbers = [t for t in (*code.parameters(), *code.buffers()) if t.is_floating_point()]
+    if not numbers or all(t.dtype == torch.float64 for t in numbers):
+        return None
+    chosen = torch.linspace(0, len(x) - 1, min(len(x), GROUPS * POINTS)).long().to(x.device)
+    points = torch.split(x[chosen], batch_size)
+    try:
+        exact = copy.deepcopy(code).double()
+        with torch.no_grad(), torch.random.fork_rng(), borrowed(code), borrowed(exact):
+            if not torch.equal(code(points[0]), code(points[0])):
+                return None
+            parts = [(code(p).double() - exact(_double(p))).flatten(1) for p in points]
+    except Exception:  # a network that insists on its own type, or cannot be copied: anything may come
+        return None
+    errors = torch.cat(parts)
+    return errors if bool(torch.isfinite(errors).all()) else None
+
+
+def arithmetic_floor(
+    values: Float[Tensor, " rank"], directions: Float[Tensor, "units rank"], errors: Float[Tensor, "points units"]
+) -> float:
+    """The largest eigenvalue that rounding inside the network decides.
 
     A linear code of 64 inputs has 64 eigenvalues; evaluated in float32, the sums of its products are rounded, and
     hundreds of eigenvalues follow that are no more than that: above what rounding of the *responses* alone would
     leave, and steep, so that a fit across the edge finds an exponent that is not the code's.
 
-    From up to `GROUPS` times `POINTS` of the points: E = z − z₆₄ per point, z₆₄ of a copy of the network in float64;
-    the largest eigenvalue of the covariance of E within each group of m points, the median of the groups.  Of white
-    errors of many units it is a few times what many samples would give, (1 + √(units/m))² (Marchenko and Pastur
-    1967): on the safe side.
-
-    Returns:
-        The eigenvalue; 0 for what is no module, has no weights below float64, gives other numbers when it is asked
-        twice, or cannot be evaluated in float64.
+    λₙ is decided by rounding if it is at most `DOMINATED` times the variance of the errors along its own direction:
+    errors that grow with the response lie along the leading directions and do not reach the tail.  The variance is
+    the median over three groups of points, so that one threshold crossed by rounding does not count.
     """
-    if not isinstance(code, nn.Module) or len(x) == 0:
-        return 0.0
-    numbers = [t for t in (*code.parameters(), *code.buffers()) if t.is_floating_point()]
-    if not numbers or all(t.dtype == torch.float64 for t in numbers):
-        return 0.0
-    chosen = torch.linspace(0, len(x) - 1, min(len(x), GROUPS * POINTS)).long().to(x.device)
-    try:
-        exact = copy.deepcopy(code).double()
-        with torch.no_grad(), borrowed(code), borrowed(exact):
-            largest = [_largest(code, exact, x[part]) for part in chosen.tensor_split(GROUPS) if len(part) > 1]
-    except (RuntimeError, TypeError, NotImplementedError):  # insists on its own type, or cannot be copied
-        return 0.0
-    found = float(torch.tensor(largest).median()) if largest else 0.0
+    along = torch.stack([(group @ directions).var(0) for group in errors.to(directions).tensor_split(GROUPS)])
+    decided = values[values <= DOMINATED * along.median(0).values]
+    found = float(decided.max()) if len(decided) else 0.0
     return found if math.isfinite(found) else 0.0
 
 
-def _largest(code: nn.Module, exact: nn.Module, points: Tensor) -> float:
-    first, again = code(points), code(points)
-    if not torch.equal(first, again):
-        return 0.0
-    errors = (first.double() - exact(points.double())).flatten(1)
-    errors = errors - errors.mean(0)
-    return float(torch.linalg.eigvalsh(errors @ errors.T / (len(errors) - 1))[-1])
+def _double(points: Tensor) -> Tensor:
+    return points.double() if points.is_floating_point() else points

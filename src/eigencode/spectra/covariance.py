@@ -11,6 +11,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.symmetric import eigenvalues, eigenvectors, gram
+from eigencode.spectra.arithmetic import arithmetic_floor
 
 ROUNDING = 0.0451
 """Variance of a rounding error in units of (eps · value)²: uniform over one unit in the last place, mantissas
@@ -27,9 +28,11 @@ class Eigen:
     n: int
     floor: float
 
-    def above(self, floor: float) -> "Eigen":
-        """The same with a floor at least as high as this."""
-        return replace(self, floor=max(self.floor, floor))
+    def with_errors(self, errors: Tensor | None) -> "Eigen":
+        """The same with a floor that knows what rounding inside the network changed; needs directions."""
+        if errors is None or self.directions is None:
+            return self
+        return replace(self, floor=max(self.floor, arithmetic_floor(self.values, self.directions, errors)))
 
 
 def eigen(batches: Iterator[Tensor], directions: bool) -> Eigen:
@@ -99,7 +102,8 @@ def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: fl
     floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their own
     type adds white noise of variance ε² r E[x²] to each unit, whose largest sample eigenvalue is
     (1 + √(units/n))² times that (Marchenko and Pastur 1967); the float64 eigenvalues have an absolute error of a
-    few ε₆₄ λ₁.  Errors accumulated inside a network come on top, see `arithmetic_floor`.
+    few ε₆₄ λ₁.  Errors accumulated inside a network come on top, see `arithmetic_floor`; they are told apart where the
+    directions of the eigenvalues are computed.
     """
     square = float((mean.square() + variance).mean())
     responses = ROUNDING * eps**2 * square * (1 + math.sqrt(len(mean) / n)) ** 2

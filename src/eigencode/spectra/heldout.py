@@ -40,7 +40,7 @@ def heldout_spectrum(
     if not callable(code):
         raise InputError("not a code", got=type(code).__name__, wanted="a callable", fix="lambda z: z for arrays")
     learnt = responses(code, train, batch_size)
-    found = eigen(learnt.batches(), directions=True).above(learnt.floor())
+    found = eigen(learnt.batches(), directions=True).with_errors(learnt.errors())
     directions = found.directions
     assert directions is not None
     given = responses(code, test, batch_size)

@@ -64,7 +64,7 @@ def leading_spectrum(
         eigenvalues=host(values),
         n_samples=n,
         n_units=units,
-        floor=max(noise_floor(values[0], mean, variance, n, eps), given.floor()),
+        floor=noise_floor(values[0], mean, variance, n, eps),
         kind="leading",
         source=f"{top} leading of {given.label}",
         space=given.space,

@@ -11,7 +11,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.modes import borrowed
 from eigencode.base.places import Code
 from eigencode.base.progress import progress
-from eigencode.spectra.arithmetic import arithmetic_floor
+from eigencode.spectra.arithmetic import arithmetic_errors
 
 ELEMENTS = 1 << 23
 """Numbers per batch of an array: 64 MiB once in float64."""
@@ -21,8 +21,8 @@ ELEMENTS = 1 << 23
 class Responses:
     """Responses `samples x units`, batch by batch; `rows` reads chosen samples again, None for an iterator.
 
-    `label` says where they come from, e.g. `"Code(place='encoder', space='pixel')"`; `floor` measures what the
-    arithmetic behind them adds to a covariance spectrum.
+    `label` says where they come from, e.g. `"Code(place='encoder', space='pixel')"`; `errors` measures what
+    rounding inside a network changes at some of the points (`arithmetic_errors`).
     """
 
     batches: Callable[[], Iterator[Tensor]]
@@ -30,7 +30,7 @@ class Responses:
     n: int | None
     label: str
     space: str = ""
-    floor: Callable[[], float] = float
+    errors: Callable[[], Tensor | None] = lambda: None
 
 
 Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | Iterable[np.ndarray]
@@ -84,7 +84,7 @@ def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Respon
 
     space = code.space if isinstance(code, Code) else ""
     label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
-    return Responses(batches, rows, len(x), label, space, lambda: arithmetic_floor(code, x))
+    return Responses(batches, rows, len(x), label, space, lambda: arithmetic_errors(code, x, size))
 
 
 def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:

@@ -144,7 +144,7 @@ def spectrum(
             `samples x units` (torch or numpy, any real type), or an iterator of such batches.
         x: points `N C H W` of the code's own space: images for a pixel-space code, `code.points(images)` in unit
             space.  Only with a callable.
-        interval: also measure what intervals need.
+        interval: also measure what intervals need, and how far rounding inside a network reaches.
         batch_size: samples evaluated at once.
         seed: of the random choice of images behind intervals.
 
@@ -162,7 +162,8 @@ def spectrum(
     given = responses(code, x, batch_size)
     kept = Reservoir(seed) if interval and given.rows is None else None
     batches = given.batches()
-    found = eigen(kept.watching(batches) if kept else batches, directions=interval).above(given.floor())
+    found = eigen(kept.watching(batches) if kept else batches, directions=interval)
+    found = found.with_errors(given.errors()) if interval else found
     rows = None
     if interval:
         rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None

@@ -58,10 +58,11 @@ def spectra_by_width(
     if bad or not widths:
         raise InputError("no such width", got=bad or "none", wanted=f"2 .. {units} units")
     ranked = torch.randperm(units, generator=stream(seed, "widths")) if order == "random" else torch.arange(units)
-    found, floor = [], given.floor()
+    found, errors = [], given.errors() if interval else None
     for m in widths:
         chosen = ranked[:m].sort().values.to(moments.mean.device)
-        part = from_moments(moments.of_units(chosen), eps, directions=interval).above(floor)
+        part = from_moments(moments.of_units(chosen), eps, directions=interval)
+        part = part if errors is None else part.with_errors(errors[:, chosen.to(errors.device)])
         rows = kept.rows()[:, chosen] if interval else None
         found.append(assembled(part, rows, f"{m} {order} units of {given.label}", given.space, seed))
     return found

@@ -24,6 +24,18 @@ def test_zero_inside_and_restored_outside() -> None:
     assert doubled() > 0
 
 
+def test_whatever_type_new_tensors_have() -> None:
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with flushing():
+            with flushing():
+                pass
+            assert float((torch.full((1,), SUBNORMAL, dtype=torch.float32) * 2).item()) == 0
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_restored_after_an_error() -> None:
     with pytest.raises(KeyError), flushing():
         raise KeyError

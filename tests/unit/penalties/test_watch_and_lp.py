@@ -193,7 +193,7 @@ class Product(Penalty):
 
 
 class MixedProduct(Product):
-    mixed = True
+    mixed: bool = True
 
 
 def test_only_a_mixed_penalty_is_computed_in_the_precision_of_the_training() -> None:
@@ -206,7 +206,10 @@ def test_only_a_mixed_penalty_is_computed_in_the_precision_of_the_training() -> 
         assert kind.made == wanted
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch's own forward mode
 def test_the_sum_of_squares_is_differentiated_twice() -> None:
     theta = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert torch.autograd.gradcheck(sum_of_squares, theta)
     assert torch.autograd.gradgradcheck(sum_of_squares, theta)
+    assert torch.autograd.gradcheck(sum_of_squares, theta, check_forward_ad=True)
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(sum_of_squares))(theta.detach()), 2 * theta.detach())

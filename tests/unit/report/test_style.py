@@ -7,7 +7,17 @@ from eigencode.report.figures.style import few_log_ticks
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(1.04, 3.1), (0.036, 0.12), (1e-6, 8.25), (2.0, 2.1), (0.9, 1.1e3), (9.8e-8, 1.02e-7), (3, 3.0)]
+    ("low", "high"),
+    [
+        (1.04, 3.1),
+        (0.036, 0.12),
+        (1e-6, 8.25),
+        (2.0, 2.1),
+        (0.9, 1.1e3),
+        (9.8e-8, 1.02e-7),
+        (3, 3.0),
+        (2.000001, 2.000002),
+    ],
 )
 def test_a_logarithmic_axis_has_few_numbers_and_all_of_them_in_view(low: float, high: float) -> None:
     axes = Figure().subplots()

@@ -70,7 +70,8 @@ def test_a_linear_place_needs_no_differentiation(settings: dict[str, Any]) -> No
 def test_directions_over_the_whole_batch_enter_a_linear_place_by_their_expectation() -> None:
     """v_1 is the same draw on both sides; the rest differs by what a draw adds at random."""
     auto, drawn = PublishedJacobian(), PublishedJacobian(method="drawn")
-    pairs = [(gradient(auto, X, step), gradient(drawn, X, step)) for step in range(150)]
+    x = X.repeat(2, 1, 1, 1)
+    pairs = [(gradient(auto, x, step), gradient(drawn, x, step)) for step in range(150)]
     for i in (0, 1):  # the value, and the gradient
         apart = torch.stack([(a[i] - d[i]).flatten() for a, d in pairs])
         error = apart.std(0) / len(pairs) ** 0.5
@@ -188,15 +189,24 @@ def test_d5_learns_from_the_test_images_and_its_fix_changes_nothing() -> None:
     assert net.training
 
 
+def test_a_repaired_penalty_is_what_it_repairs_in_every_precision() -> None:
+    kinds = (
+        PublishedJacobian(fix={"D3", "D4"}),
+        PublishedSpectral(fix={"D1", "D2"}),
+        PublishedJacobian(method="drawn"),
+    )
+    assert not any(penalty.mixed for penalty in kinds)
+
+
 @pytest.mark.parametrize("penalty", [PublishedJacobian(), PublishedJacobian(fix={"D3"}), PublishedSpectral()])
 def test_bfloat16_products_change_the_published_penalties_by_rounding_only(penalty: nn.Module) -> None:
-    net = network().float()
+    net, x = network().float(), X.float().repeat(2, 1, 1, 1)
     if isinstance(penalty, Spectral):
-        penalty.prepare(net, X.float())
+        penalty.prepare(net, x)
     values, gradients = [], []
     for low in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            value = penalty(seen(net, penalty, X.float()))
+            value = penalty(seen(net, penalty, x))
         values.append(value.detach())
         gradients.append(torch.autograd.grad(value, net.encoder.weight)[0])
     assert values[1].dtype == gradients[1].dtype == torch.float32

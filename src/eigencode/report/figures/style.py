@@ -115,7 +115,7 @@ def few_log_ticks(axis: Axis) -> None:
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if low <= t <= high]
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_major_formatter(StrMethodFormatter("{x:.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -17,6 +17,9 @@ from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
 from eigencode.penalties.lp import sum_of_squares
 from eigencode.study.recipes.published.fixes import fixes
 
+MANY = 100
+"""Images from which on the directions of a whole batch are replaced by their expectation."""
+
 SHIFT = 0.02
 """What the published code subtracts from the responses of a batch before it squares them."""
 
@@ -26,9 +29,9 @@ class PublishedJacobian(Penalty):
 
     No ½, in unit space, and of the pre-activation (D4).
 
-    At a linear place, h = A u, J is A for every image and Jᵀv a matrix product.  There v_2 ... v_k enter by their
-    expectation, ‖A‖²_F / (k B) each, instead of by a draw: together they are (k − 1)/B of the term of v_1, and what
-    a draw adds to that at random is smaller again by the square root of the number of units.
+    At a linear place, h = A u, J is A for every image and Jᵀv a matrix product.  There, with `MANY` images or more,
+    v_2 ... v_k enter by their expectation, ‖A‖²_F / (k B) each, instead of by a draw: together they are (k − 1)/B of
+    the term of v_1, in the value and in the noise of the gradient.
 
     Args:
         projections: k; 3 in arXiv 2405.00679.
@@ -36,8 +39,6 @@ class PublishedJacobian(Penalty):
         method: `"auto"`, or `"drawn"`: every v drawn and differentiated through, at linear places too; slow.
         seed: of the random vectors, with the batch's seed and step.
     """
-
-    mixed: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class PublishedJacobian(Penalty):
                 wanted="auto or drawn; projections >= 1",
             )
         self.projections, self.fix, self.method, self.seed = projections, self_fix, method, seed
+        self.mixed = method == "auto" and "D4" not in self_fix
         self._calls = 0
 
     def value(self, batch: Batch) -> Tensor:
@@ -63,7 +65,8 @@ class PublishedJacobian(Penalty):
         self._calls += 1
         x = batch.points("unit")
         generator = stream(batch.seed, "published jacobian", self.seed, step, device=x.device)
-        form = closed_form(code, x[0].numel()) if self.method == "auto" else None
+        many = len(x) >= MANY or "D3" in self.fix or self.projections == 1
+        form = closed_form(code, x[0].numel()) if self.method == "auto" and many else None
         if form is not None and form.layer.power is None:
             return self._linear(form.layer.weight, len(x), generator)
         return self._drawn(code, x, generator)
@@ -130,12 +133,12 @@ class PublishedSpectral(Spectral):
     """
 
     watches: ClassVar[bool] = True
-    mixed: ClassVar[bool] = True
 
     def __init__(self, alpha: float = 1.0, tau: int = 0, batch_size: int = 1000, fix: Iterable[str] = ()) -> None:
         self_fix = fixes(fix, ("D1", "D2"))
         super().__init__(alpha, tau, "latent" if "D2" in self_fix else "encoder")
         self.batch_size, self.fix = batch_size, self_fix
+        self.mixed = not self_fix
 
     def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
         if "D1" in self.fix:
