@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
+from eigencode.base.flush import flushing
 from eigencode.base.progress import quiet
 from eigencode.study.provenance import provenance
 from eigencode.study.step import Inputs, Step, ordered
@@ -99,7 +100,7 @@ def _pool(
     free: list[ProcessPoolExecutor] = []
     running: dict[Future[tuple[str | None, float]], tuple[Step, ProcessPoolExecutor]] = {}
     try:
-        with _threads_in_environment(threads):
+        with _environment_of_workers(threads):
             while waiting or running:
                 for step in list(waiting):
                     unfinished = {s.key for s in waiting} | {s.key for s, _ in running.values()}
@@ -142,17 +143,18 @@ def _died(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class _threads_in_environment:
-    """Workers read their number of threads from the environment before they import anything."""
-
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+class _environment_of_workers:
+    """What workers read before they import anything: their number of threads; and that large tensors may lie on huge
+    pages (torch's own setting, off unless asked for), which a training step touches several of anew."""
 
     def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self.before = {n: os.environ.get(n) for n in self.names}
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        huge_pages = {"THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1")}
+        self.wanted = {**dict.fromkeys(names, str(threads)), **huge_pages}
+        self.before = {n: os.environ.get(n) for n in self.wanted}
 
     def __enter__(self) -> None:
-        os.environ.update(dict.fromkeys(self.names, str(self.threads)))
+        os.environ.update(self.wanted)
 
     def __exit__(self, *error: object) -> None:
         for name, value in self.before.items():
@@ -192,7 +194,8 @@ def _attempt(step: Step, store: Store) -> tuple[str | None, float]:
     try:
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
-            step.run(folder, Inputs(folders, store.scratch(step)))
+            with flushing():  # before the thread pool of torch starts: its threads are born with the setting
+                step.run(folder, Inputs(folders, store.scratch(step)))
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
             meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}

@@ -1,5 +1,7 @@
 """The quarantined penalties compute what the description of the published code says, and each fix repairs one thing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,31 @@ def test_d3_makes_the_penalty_smaller_by_a_known_factor(size: int, projections: 
     assert abs(published - factor * whole) < 4.5 * error + 1e-9
     fixed, error = mean_of(PublishedJacobian(projections, fix={"D3"}), net, X[:size])
     assert abs(fixed - whole) < 4.5 * error + 1e-9
+
+
+def gradient(penalty: nn.Module, x: Tensor, step: int = 0) -> tuple[Tensor, Tensor]:
+    net = network()
+    value = penalty(Batch(net, x, step=step))
+    return value.detach(), torch.autograd.grad(value, net.encoder.weight)[0]
+
+
+@pytest.mark.parametrize("settings", [{"projections": 1}, {"projections": 3, "fix": {"D3"}}])
+def test_a_linear_place_needs_no_differentiation(settings: dict[str, Any]) -> None:
+    for ours, witness in zip(
+        gradient(PublishedJacobian(**settings), X[:20]), gradient(PublishedJacobian(**settings, method="drawn"), X[:20])
+    ):
+        torch.testing.assert_close(ours, witness, rtol=1e-12, atol=0)
+
+
+def test_directions_over_the_whole_batch_enter_a_linear_place_by_their_expectation() -> None:
+    """v_1 is the same draw on both sides; the rest differs by what a draw adds at random."""
+    auto, drawn = PublishedJacobian(), PublishedJacobian(method="drawn")
+    pairs = [(gradient(auto, X, step), gradient(drawn, X, step)) for step in range(150)]
+    for i in (0, 1):  # the value, and the gradient
+        apart = torch.stack([(a[i] - d[i]).flatten() for a, d in pairs])
+        error = apart.std(0) / len(pairs) ** 0.5
+        assert float((apart.mean(0).abs() / error).max()) < 4.5
+        assert float(apart.std(0).mean()) < 0.03 * float(pairs[0][0][i].abs().mean())
 
 
 def test_d4_moves_the_jacobian_behind_the_nonlinearity() -> None:
@@ -161,10 +188,29 @@ def test_d5_learns_from_the_test_images_and_its_fix_changes_nothing() -> None:
     assert net.training
 
 
+@pytest.mark.parametrize("penalty", [PublishedJacobian(), PublishedJacobian(fix={"D3"}), PublishedSpectral()])
+def test_bfloat16_products_change_the_published_penalties_by_rounding_only(penalty: nn.Module) -> None:
+    net = network().float()
+    if isinstance(penalty, Spectral):
+        penalty.prepare(net, X.float())
+    values, gradients = [], []
+    for low in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            value = penalty(seen(net, penalty, X.float()))
+        values.append(value.detach())
+        gradients.append(torch.autograd.grad(value, net.encoder.weight)[0])
+    assert values[1].dtype == gradients[1].dtype == torch.float32
+    assert not torch.equal(gradients[0], gradients[1])
+    torch.testing.assert_close(values[1], values[0], rtol=0.01, atol=0)
+    assert float((gradients[1] - gradients[0]).norm() / gradients[0].norm()) < 0.02
+
+
 def test_unknown_fixes_are_refused() -> None:
     for bad in (lambda: PublishedJacobian(fix={"D1"}), lambda: PublishedSpectral(fix={"D9"})):
         with pytest.raises(InputError, match="no such departure"):
             bad()
+    with pytest.raises(InputError, match="projections"):
+        PublishedJacobian(0)
 
 
 def test_single_precision_makes_half_of_a_steep_tail_negative() -> None:

@@ -1,14 +1,17 @@
 """D1 to D4: the penalties as published."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from eigencode.base.places import at
+from eigencode.base.errors import InputError
+from eigencode.base.places import Code, at
 from eigencode.base.seeding import stream
+from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import directions, flattened
 from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
 from eigencode.study.recipes.published.fixes import fixes
@@ -22,26 +25,65 @@ class PublishedJacobian(Penalty):
 
     No ½, in unit space, and of the pre-activation (D4).
 
+    At a linear place, h = A u, J is A for every image and Jᵀv a matrix product.  There v_2 ... v_k enter by their
+    expectation, ‖A‖²_F / (k B) each, instead of by a draw: together they are (k − 1)/B of the term of v_1, and what
+    a draw adds to that at random is smaller again by the square root of the number of units.
+
     Args:
         projections: k; 3 in arXiv 2405.00679.
         fix: any of "D3" (every v of unit length per image), "D4" (of the latent representation).
+        method: `"auto"`, or `"drawn"`: every v drawn and differentiated through, at linear places too; slow.
         seed: of the random vectors, with the batch's seed and step.
     """
 
-    def __init__(self, projections: int = 3, fix: Iterable[str] = (), seed: int = 0) -> None:
+    watches: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        projections: int = 3,
+        fix: Iterable[str] = (),
+        method: Literal["auto", "drawn"] = "auto",
+        seed: int = 0,
+    ) -> None:
         self_fix = fixes(fix, ("D3", "D4"))
         super().__init__("latent" if "D4" in self_fix else "encoder", "unit")
-        self.projections, self.fix, self.seed = projections, self_fix, seed
+        if method not in ("auto", "drawn") or projections < 1:
+            raise InputError(
+                "PublishedJacobian: a setting is out of range",
+                got=f"method {method!r}, projections {projections}",
+                wanted="auto or drawn; projections >= 1",
+            )
+        self.projections, self.fix, self.method, self.seed = projections, self_fix, method, seed
         self._calls = 0
 
     def value(self, batch: Batch) -> Tensor:
         code = at(batch.net, str(self.place), "unit")
         step = self._calls if batch.step is None else batch.step
         self._calls += 1
+        x = batch.points("unit")
+        generator = stream(batch.seed, "published jacobian", self.seed, step, device=x.device)
+        form = closed_form(code, x[0].numel()) if self.method == "auto" else None
+        if form is not None and form.layer.power is None:
+            seen = batch.places.get(str(self.place))  # products in the precision of the training
+            low = seen is not None and seen.dtype == torch.bfloat16
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=low):
+                return self._linear(form.layer.weight, len(x), generator)
+        return self._drawn(code, x, generator)
+
+    def _linear(self, matrix: Float[Tensor, "units inputs"], images: int, generator: torch.Generator) -> Tensor:
+        units = len(matrix)
+        drawn = self.projections if "D3" in self.fix else 1
+        total = matrix.new_zeros(())
+        for _ in range(drawn):
+            v = torch.randn(images, units, generator=generator, dtype=matrix.dtype, device=matrix.device)
+            v /= torch.linalg.vector_norm(v, dim=1, keepdim=True)
+            total = total + units * _projected(matrix, v) / (self.projections * images)
+        expected = (self.projections - drawn) / (self.projections * images)
+        return total + expected * matrix.square().sum() if expected else total
+
+    def _drawn(self, code: Code, x: Tensor, generator: torch.Generator) -> Tensor:
         graph = torch.is_grad_enabled()
         with torch.enable_grad():
-            x = batch.points("unit")
-            generator = stream(batch.seed, "published jacobian", self.seed, step, device=x.device)
             z = flattened(code)(x.requires_grad_())
             images, units = z.shape
             total = z.new_zeros(())
@@ -54,7 +96,29 @@ class PublishedJacobian(Penalty):
         return total
 
     def extra_repr(self) -> str:
-        return f"projections={self.projections}, fix={sorted(self.fix)}, seed={self.seed}, {super().extra_repr()}"
+        settings = f"projections={self.projections}, fix={sorted(self.fix)}, method={self.method!r}, seed={self.seed}"
+        return f"{settings}, {super().extra_repr()}"
+
+
+class _Projected(torch.autograd.Function):
+    """‖V A‖²_F with its gradient by A, 2 Vᵀ(V A), both products in the precision of the first."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, v: Tensor) -> Tensor:
+        rows = v @ matrix
+        ctx.save_for_backward(v.to(rows.dtype).t().contiguous(), rows)
+        return rows.to(matrix.dtype).square().sum()
+
+    @staticmethod
+    @once_differentiable  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        transposed, rows = ctx.saved_tensors
+        return (transposed @ rows).to(gradient.dtype).mul_(2 * gradient), None
+
+
+def _projected(matrix: Float[Tensor, "units inputs"], v: Float[Tensor, "images units"]) -> Float[Tensor, ""]:
+    total: Tensor = _Projected.apply(matrix, v)  # type: ignore[no-untyped-call]
+    return total
 
 
 class PublishedSpectral(Spectral):
@@ -96,9 +160,13 @@ class PublishedSpectral(Spectral):
     def variances(self, batch: Batch) -> Float[Tensor, " units"]:
         if "D1" in self.fix:
             return super().variances(batch)
-        z = batch.at(str(self.place)).double()
+        z = batch.at(str(self.place))
+        z = z if z.dtype in (torch.float32, torch.float64) else z.float()
         self._check(z)
-        return (self.basis.T @ uncentred(z, SHIFT, len(z)) @ self.basis).diagonal()
+        low = batch.at(str(self.place)).dtype == torch.bfloat16  # products in the precision of the training
+        with torch.autocast(z.device.type, torch.bfloat16, enabled=low):
+            projected = ((z - SHIFT) @ self.basis.to(z)).to(z.dtype)  # the diagonal of Vᵀ uncentred(z) V
+        return (projected.square().sum(0) - projected.mean(0).square() / len(z)) / (len(z) - 1)
 
     def value(self, batch: Batch) -> Tensor:
         variances = self.variances(batch)
