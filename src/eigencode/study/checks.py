@@ -32,6 +32,8 @@ def check(study: Study) -> None:
             raise StudyError(f"models.{label}: nothing to prune without local training")
         if "D6" in model.published and not model.prune:
             raise StudyError(f"models.{label}: D6 is about pruning", wanted="prune = true")
+        if "D17" in model.published and not model.batch_norm:
+            raise StudyError(f"models.{label}: D17 is about BatchNorm", wanted="batch_norm = true")
         if model.local is not None:
             make("rules", model.local.rule, p=model.p, radius=model.radius)
         if model.supervised is not None:

@@ -25,7 +25,7 @@ def _several(names: Any) -> Any:
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-DepartureId = Literal["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D13"]
+DepartureId = Literal["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D13", "D17"]
 """What the published code does otherwise than its paper, see docs/conventions.md; those that change a number."""
 
 
@@ -88,7 +88,8 @@ class Supervised(Strict):
 class Model(Strict):
     """One network: architecture, then local training, pruning, training by gradient, each if asked for.
 
-    `published`: "D5" evaluates it in training mode before anything is measured, "D6" prunes it as published.
+    `published`: "D5" evaluates it in training mode before anything is measured, "D6" prunes it as published, "D17"
+    builds it without the BatchNorm that it asks for.
     """
 
     kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
@@ -102,7 +103,7 @@ class Model(Strict):
     local: Local | None = None
     prune: bool = False
     supervised: Supervised | None = None
-    published: tuple[Literal["D5", "D6"], ...] = ()
+    published: tuple[Literal["D5", "D6", "D17"], ...] = ()
 
 
 class SpectrumMeasure(Strict):

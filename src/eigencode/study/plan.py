@@ -114,7 +114,8 @@ def _chain(step: Step | None) -> list[Step]:
 def _architecture(model: Model) -> dict[str, object]:
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
     if model.kind == "perceptron":
-        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm}
+        batch_norm = model.batch_norm and "D17" not in model.published
+        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": batch_norm}
     n = 4.5 if model.n is None else model.n
     return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
 

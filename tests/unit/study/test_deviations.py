@@ -26,6 +26,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "KH": {"recipe": "KH", "units": 5},
     "KH D6": {"recipe": "KH", "units": 5, "published": ["D6"]},
     "D5": {"units": 5, "published": ["D5"]},
+    "BN": {"units": 5, "batch_norm": True},
+    "BN D17": {"units": 5, "batch_norm": True, "published": ["D17"]},
     "D1D2": penalised(SPECTRAL),
     "D1": penalised(SPECTRAL, "D2"),
     "D2": penalised(SPECTRAL, "D1"),
@@ -74,6 +76,7 @@ GOOD = [
     ("D10", ("A", "PGD"), ("A", "PGD, published")),
     ("D13", ("A", "α"), ("A", "α, single")),
     ("D13", ("data", "α"), ("data", "α, single")),
+    ("D17", ("BN", "α"), ("BN D17", "α")),
     ("D13", ("A", "α, bend"), ("A", "α, single, bend")),
 ]
 BAD = [
@@ -89,6 +92,7 @@ BAD = [
     ("D13", ("A", "α"), ("data", "α, single"), "model"),
     ("D13", ("A", "α"), ("A", "β"), "about what is not measured"),
     ("D13", ("C", "α"), ("A", "α, single"), "unknown model"),
+    ("D17", ("A", "α"), ("BN D17", "α"), "model.batch_norm"),
 ]
 
 
@@ -112,7 +116,7 @@ def test_what_shows_something_else_is_refused(name: str, off: tuple[str, str], o
 
 
 def test_every_number_of_the_list_has_a_switch() -> None:
-    wanted = {f"D{i}" for i in (*range(1, 11), 13)}
+    wanted = {f"D{i}" for i in (*range(1, 11), 13, 17)}
     assert {name for name, *_ in GOOD} == wanted
 
 
@@ -122,6 +126,7 @@ REFUSED = [
     ({"curves": [{"attack": {"name": "DDN"}, "published": ["D7"]}]}, "no departure of this attack"),
     ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 is about pruning"),
     ({"models": {"A": {"units": 5, "published": ["D7"]}}}, "models.A.published"),
+    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 is about BatchNorm"),
 ]
 
 

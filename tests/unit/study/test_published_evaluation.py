@@ -215,3 +215,24 @@ def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
     exact = torch.linalg.eigvalsh(covariance).flip(0)
     torch.testing.assert_close(values, exact, rtol=0, atol=1e-5 * float(exact[0]))
     assert found["BN", "α noise"].value == pytest.approx(found["BN", "α images"].value, rel=1e-2)
+
+
+def test_d17_is_the_same_network_without_batch_norm(tmp_path: Path) -> None:
+    """Also in the recipe of the published SpecReg, and nothing is computed twice for a model that asks for no BatchNorm."""
+    models = """{asks={units=12, batch_norm=true}, ignored={units=12, batch_norm=true, published=["D17"]},
+     plain={units=12}, SpecReg={recipe="SpecReg-published", units=12, supervised={epochs=1, batch_size=50}}}"""
+    settings = ["seeds=[0]", f"models={models}", "spectra=[]", "critical=[]", "curves=[]", "data_spectrum=false"]
+    study = read_study(write(tmp_path), [s.replace("\n", "") for s in settings])
+    cells, store = plan(study), Store(tmp_path / "store")
+    assert execute([c.step for c in cells], store).ok
+    made = {c.model: c.network for c in cells if c.network is not None}
+    nets = {model: network(store.folder(step)) for model, step in made.items()}
+    assert {model: hasattr(net, "batch_norm") for model, net in nets.items()} == {
+        "asks": True,
+        "ignored": False,
+        "plain": False,
+        "SpecReg": False,
+    }
+    torch.testing.assert_close(nets["ignored"].encoder.weight, nets["asks"].encoder.weight, rtol=0, atol=0)
+    torch.testing.assert_close(nets["ignored"].readout.weight, nets["asks"].readout.weight, rtol=0, atol=0)
+    assert store.folder(made["ignored"]) == store.folder(made["plain"])

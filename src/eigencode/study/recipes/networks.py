@@ -45,6 +45,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "SpecReg-KH": _spectral(1e-3, {"kind": "constant"}, place="latent", alpha=2.62, tau=10),
     "BP-BN": {"kind": "perceptron", "batch_norm": True, "supervised": _BP},
     "JReg-published": _penalised("PublishedJacobian", 1e-3),
-    "SpecReg-published": _spectral(1.0, _SPECREG_SCHEDULE, "PublishedSpectral", alpha=1.0, tau=0),
+    "SpecReg-published": {
+        **_spectral(1.0, _SPECREG_SCHEDULE, "PublishedSpectral", alpha=1.0, tau=0),
+        "published": ["D17"],
+    },
     "PGD-AT": {"kind": "perceptron", "supervised": {**_BP, "adversarial": {"eps": 0.005}}},
 }

@@ -17,6 +17,9 @@ D7  noise drawn anew for every ε.
 D10 PGD whose step jumps tenfold at ε = 0.01, from the image itself; the last iterate, cut at the box at the end.
 D13 spectrum: covariance in float32 as E[zzᵀ] − E[z]E[z]ᵀ of responses shifted by the mean of the *pixels*, and the
     eigenvalues of this symmetric matrix from the routine for general ones.
+D17 the class of the perceptrons takes `batch_norm` and ignores it: SpecReg asks for BatchNorm and has none.  In the
+    model's code stored with the executed notebooks (github holzhauk/LocalLearning, commit 3e8d3d3); another version of
+    the file obeys it.
 
 D8 (images that never break are dropped) and D9 (each model on its own correct images) are readings of the same record:
 the quantities "…, broken only" and "…, all images" of a study.
