@@ -218,7 +218,7 @@ def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
 
 
 def test_d17_is_the_same_network_without_batch_norm(tmp_path: Path) -> None:
-    """Also in the recipe of the published SpecReg, and nothing is computed twice for a model that asks for no BatchNorm."""
+    """Also in the recipe of the published SpecReg; the step is that of a model that asks for no BatchNorm."""
     models = """{asks={units=12, batch_norm=true}, ignored={units=12, batch_norm=true, published=["D17"]},
      plain={units=12}, SpecReg={recipe="SpecReg-published", units=12, supervised={epochs=1, batch_size=50}}}"""
     settings = ["seeds=[0]", f"models={models}", "spectra=[]", "critical=[]", "curves=[]", "data_spectrum=false"]
