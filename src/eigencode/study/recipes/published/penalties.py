@@ -127,7 +127,8 @@ class PublishedSpectral(Spectral):
 
     Args:
         alpha, tau: as in `penalties.Spectral`; 1 and 0 in arXiv 2405.00679.
-        batch_size: of the published loop, which decides how many images the covariance of the training set keeps.
+        batch_size: of the published loop, which decides how many images the covariance of the training set keeps: the
+            last ones as given, where the published loop has another last batch every epoch because it shuffles.
         fix: "D1" (centred covariances, the whole training set) and/or "D2" (κ from the batch, after the
             nonlinearity).  With both it equals `penalties.Spectral`.
     """
