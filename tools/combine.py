@@ -1,0 +1,96 @@
+"""`python -m tools.combine RESULTS PART`: models of a study measured again replace those in its published results.
+
+RESULTS is a results.json below published/, PART one of the same study run with `--model`.  The rows of PART's models
+take the place of the old ones; summary, claims and deviations are computed anew from all rows; `parts` says which
+models have another provenance than the rest.  Figures stay those of the first run.  Both must have measured the same
+things on the same images and seeds, and agree on the numbers of the data themselves.
+"""
+
+import argparse
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eigencode.base.strict_json import dumps, number
+from eigencode.study.claims import verdicts
+from eigencode.study.config import Study
+from eigencode.study.deviations import effects
+from eigencode.study.quantities import DATA_ITSELF
+from eigencode.study.results import Row, summarise
+
+OWN = {"name", "title", "models", "claims", "deviations"}
+"""What two runs of one study may differ in."""
+
+
+def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The results of `whole` with the models of `part`.
+
+    Raises:
+        SystemExit: other settings, a model `whole` does not have, or other numbers of the data.
+    """
+    renewed = part["study"]["models"]
+    others = [k for k, v in whole["study"].items() if k not in OWN and part["study"].get(k) != v]
+    unknown = [m for m in renewed if m not in whole["study"]["models"]]
+    if others or unknown:
+        raise SystemExit(f"these are not runs of one study: {', '.join([*others, *unknown])} differ")
+    mine, theirs = (_rows(results) for results in (whole, part))
+    _same_data(mine, theirs)
+
+    def merged(old: list[Any], new: list[Any], model: Any) -> list[Any]:
+        """Old entries but those of the renewed models, which come from `new`, in the order of the study."""
+        kept = [e for e in old if model(e) not in renewed] + [e for e in new if model(e) in renewed]
+        order = [DATA_ITSELF, *whole["study"]["models"]]
+        return sorted(kept, key=lambda e: order.index(model(e)))
+
+    study = {**whole["study"], "models": {**whole["study"]["models"], **renewed}}
+    rows = merged(mine, theirs, lambda row: row.model)
+    settings = Study.model_validate(study)
+    return whole | {
+        "study": study,
+        "cells": merged(whole["cells"], part["cells"], lambda cell: cell["model"]),
+        "rows": [asdict(r) for r in rows],
+        "summary": [asdict(s) for s in summarise(rows)],
+        "claims": [asdict(v) for v in verdicts(settings, rows)],
+        "deviations": [asdict(e) for e in effects(settings, rows)],
+        "parts": whole.get("parts", {}) | {m: _made(part) for m in renewed},
+    }
+
+
+def _made(part: dict[str, Any]) -> dict[str, Any]:
+    return {"provenance": part["provenance"], "seconds": part["seconds"]}
+
+
+def _rows(results: dict[str, Any]) -> list[Row]:
+    numbers = ("value", "low", "high")
+    return [Row(**r | {k: number(r[k]) for k in numbers} | {"warnings": tuple(r["warnings"])}) for r in results["rows"]]
+
+
+def _same_data(mine: list[Row], theirs: list[Row]) -> None:
+    """The data have a spectrum of their own: two runs that disagree on it have not seen the same images."""
+    known = {(r.data, r.seed, r.quantity): r.value for r in mine if r.model == DATA_ITSELF}
+    for r in theirs:
+        place = (r.data, r.seed, r.quantity)
+        if r.model == DATA_ITSELF and place in known and not _close(r.value, known[place]):
+            raise SystemExit(
+                f"these runs did not see the same images: {r.quantity} of the data is {known[place]} and {r.value}"
+            )
+
+
+def _close(one: float, two: float) -> bool:
+    return math.isclose(one, two, rel_tol=1e-4) or (math.isnan(one) and math.isnan(two))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("part", type=Path)
+    chosen = parser.parse_args()
+    whole, part = (json.loads(path.read_text("utf-8")) for path in (chosen.results, chosen.part))
+    chosen.results.write_text(dumps(combined(whole, part)) + "\n", "utf-8")
+    print(f"{', '.join(part['study']['models'])} of {chosen.part} are now in {chosen.results}")
+
+
+if __name__ == "__main__":
+    main()
