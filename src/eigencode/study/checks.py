@@ -7,11 +7,14 @@ from eigencode.data.catalogue import TABLE
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
 from eigencode.study.choice import Choice
-from eigencode.study.config import Claim, Deviation, Study, Supervised
+from eigencode.study.config import Claim, Deviation, Model, Study, Supervised
 from eigencode.study.departures import departures, differences
 from eigencode.study.quantities import DATA_ITSELF, details, measured, names
 from eigencode.study.steps.published import attack
 from eigencode.training.schedule import Schedule
+
+OF_OTHER_KIND = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
+"""Settings of a model that the networks of a kind do not have."""
 
 PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
 
@@ -28,6 +31,9 @@ def check(study: Study) -> None:
             raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
         if model.local is not None and model.kind != "krotov_hopfield":
             raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=model.kind)
+        for name in OF_OTHER_KIND[model.kind]:
+            if (value := getattr(model, name)) != Model.model_fields[name].default:
+                raise StudyError(f"models.{label}: a {model.kind} network has no such setting", got=f"{name} = {value}")
         if model.prune and model.local is None:
             raise StudyError(f"models.{label}: nothing to prune without local training")
         if "D6" in model.published and not model.prune:
