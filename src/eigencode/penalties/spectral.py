@@ -45,7 +45,7 @@ def spectral_loss(
         tau = max(tau, 1)
         leading = variances[tau - 1] if anchor_gradient else variances[tau - 1].detach()
         anchor = leading * float(tau) ** alpha
-    target = anchor.clamp_min(torch.finfo(variances.dtype).tiny) * n**-alpha  # a dead code has no law to follow
+    target = (anchor * n**-alpha).clamp_min(torch.finfo(variances.dtype).tiny)  # a dead code has no law to follow
     excess = (variances / target - 1)[tau:]
     return (excess.square() + excess.clamp_min(0)).sum() / len(variances)
 
