@@ -1,8 +1,9 @@
 """What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from eigencode.study.choice import Choice, Strict
 
@@ -149,7 +150,8 @@ class CriticalMeasure(Strict):
 class CurveMeasure(Strict):
     """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`.
 
-    `published`: as for critical sizes; every eps is then tried on every image.
+    `published`: as for critical sizes; every eps is then tried on every image.  `at`: those eps of the grid at which
+    the accuracy is a number of the table as well, "NAME, at EPS".
     """
 
     attack: Choice
@@ -158,7 +160,18 @@ class CurveMeasure(Strict):
     images: int | None = Field(None, ge=1)
     eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
     points: int = Field(100, ge=2)
+    at: tuple[Annotated[float, Field(gt=0)], ...] = ()
     published: tuple[Literal["D7", "D10"], ...] = ()
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> "CurveMeasure":
+        low, high = self.eps
+        for value in self.at:
+            step = (self.points - 1) * math.log(value / low) / math.log(high / low)
+            if not (-0.5 < step < self.points - 0.5 and abs(step - round(step)) < 1e-3):
+                steps = f"the {self.points} logarithmic steps from {low:g} to {high:g}"
+                raise ValueError(f"at: {value:g} is not one of {steps}")
+        return self
 
 
 class LandscapeMeasure(Strict):

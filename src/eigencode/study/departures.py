@@ -10,7 +10,9 @@ from eigencode.study.quantities import (
     BROKEN_ONLY,
     RAW_READINGS,
     READINGS,
+    at_eps,
     critical_name,
+    curve_name,
     landscape_name,
     of_width,
     reading,
@@ -76,6 +78,10 @@ def _measure(study: Study, quantity: str) -> tuple[dict[str, Any], frozenset[str
         if what is not None:
             ids = {*c.published, *({} if what == ALL_IMAGES else {"D9"}), *({"D8"} if what == BROKEN_ONLY else {})}
             return _settings(c.model_dump(), "" if what in (ALL_IMAGES, BROKEN_ONLY) else what), frozenset(ids)
+    for v in study.curves:
+        what = _read(curve_name(v), quantity, tuple(map(at_eps, v.at)))
+        if what is not None:
+            return _settings(v.model_dump(), what), frozenset(v.published)
     for m in study.landscapes:
         what = _read(landscape_name(m), quantity, READINGS["landscape"])
         if what is not None:
@@ -90,4 +96,4 @@ def _read(name: str, quantity: str, readings: tuple[str, ...]) -> str | None:
 
 
 def _settings(measure: dict[str, Any], what: str) -> dict[str, Any]:
-    return {**{k: v for k, v in measure.items() if k not in ("name", "published", "widths")}, "reading": what}
+    return {**{k: v for k, v in measure.items() if k not in ("name", "published", "widths", "at")}, "reading": what}

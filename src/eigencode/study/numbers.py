@@ -11,13 +11,25 @@ from eigencode.base.errors import InputError
 from eigencode.geometry.maps import Landscape
 from eigencode.models.convergence import TOLERANCE, Convergence
 from eigencode.robustness.critical import CriticalSizes
+from eigencode.robustness.curve import Curve
 from eigencode.robustness.survival import quantile, wilson
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import automatic
 from eigencode.study.config import SpectrumMeasure, Study
 from eigencode.study.plan import Cell
-from eigencode.study.quantities import ALL_IMAGES, BROKEN_ONLY, COVERAGE, RAW, WINNING, of_width, reading, spectrum_name
+from eigencode.study.quantities import (
+    ALL_IMAGES,
+    BROKEN_ONLY,
+    COVERAGE,
+    RAW,
+    WINNING,
+    at_eps,
+    curve_name,
+    of_width,
+    reading,
+    spectrum_name,
+)
 from eigencode.study.steps.calibration import Calibration
 from eigencode.study.steps.measures import Accuracy
 from eigencode.study.steps.pruning import Units
@@ -38,7 +50,7 @@ class Number:
 
 
 def numbers(study: Study, cell: Cell, folder: Path) -> list[Number]:
-    """All numbers of a cell; the first is called like the cell, except for landscapes and calibrations."""
+    """All numbers of a cell; the first is called like the cell, except for curves, landscapes and calibrations."""
     return list(READERS[cell.kind](study, cell, folder))
 
 
@@ -165,6 +177,17 @@ def _critical(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
         yield Number(reading(name, "masking"), flagged, flagged, flagged, told, sizes.masking.flags)
 
 
+def _curve(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
+    """The accuracy at the eps the study names."""
+    measure = next(v for v in study.curves if curve_name(v) == cell.quantity)
+    found = Curve.load(folder)
+    for eps in measure.at:
+        i = int((found.eps.log() - math.log(eps)).abs().argmin())
+        value, low, high = (float(series[i]) for series in (found.accuracy, found.accuracy_low, found.accuracy_high))
+        told = f"share of {found.n} test images still right at eps = {eps:g} of {found.attack}, {found.space} space"
+        yield Number(reading(cell.quantity, at_eps(eps)), value, low, high, told, found.masking.flags)
+
+
 def _landscape(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
     view, name = Landscape.load(folder), cell.quantity
     where = f"{view.place}, plane of half side {view.radius:.3g}, {view.space} space"
@@ -223,6 +246,7 @@ READERS: dict[str, Callable[[Study, Cell, Path], Iterator[Number]]] = {
     "widths": _widths,
     RAW: _raw,
     "critical": _critical,
+    "curve": _curve,
     "landscape": _landscape,
     "convergence": _convergence,
     "pruning": _pruning,

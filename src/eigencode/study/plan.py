@@ -48,9 +48,6 @@ PLANTED = "planted codes"
 BLOCK = 20
 """Replicates per step of a calibration."""
 
-NO_NUMBER = ("curve",)
-"""Kinds of cells that figures show and tables do not."""
-
 
 @dataclass(frozen=True)
 class Cell:

@@ -57,6 +57,11 @@ def of_width(units: int) -> str:
     return f"{units} units"
 
 
+def at_eps(eps: float) -> str:
+    """The reading of a curve at one eps: "FGSM, at 0.01"."""
+    return f"at {eps:g}"
+
+
 def spectrum_name(measure: SpectrumMeasure) -> str:
     """What tables call this exponent."""
     return measure.name or f"α {measure.source}"
@@ -119,3 +124,4 @@ def _readings(study: Study) -> Iterator[str]:
     for kind, several in named.items():
         yield from (reading(name, what) for name in several for what in READINGS[kind])
     yield from (reading(spectrum_name(s), of_width(units)) for s in study.spectra for units in s.widths)
+    yield from (reading(curve_name(v), at_eps(eps)) for v in study.curves for eps in v.at)

@@ -11,7 +11,7 @@ from eigencode.base import strict_json
 from eigencode.models.convergence import Convergence, doubts
 from eigencode.study.config import Study
 from eigencode.study.numbers import numbers
-from eigencode.study.plan import NO_NUMBER, Cell
+from eigencode.study.plan import Cell
 from eigencode.study.quantities import headline
 from eigencode.study.steps.networks import LocallyTrained
 from eigencode.study.store import Store
@@ -49,7 +49,7 @@ class Summary:
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all finished cells, in the order of the study."""
-    finished = (cell for cell in cells if cell.kind not in NO_NUMBER and store.has(cell.step))
+    finished = (cell for cell in cells if store.has(cell.step))
     return [row for cell in finished for row in _rows(study, cell, store)]
 
 

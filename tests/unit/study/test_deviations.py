@@ -58,6 +58,10 @@ RAW: dict[str, Any] = {
         {"name": "PGD", "attack": PGD, "grid": GRID},
         {"name": "PGD, published", "attack": PGD, "grid": GRID, "published": ["D10"]},
     ],
+    "curves": [
+        {"name": "curve", "attack": {"name": "Gaussian"}, **GRID, "at": [0.1, 1.0]},
+        {"name": "curve, anew", "attack": {"name": "Gaussian"}, **GRID, "at": [0.1], "published": ["D7"]},
+    ],
 }
 """Names such as "grid, anew" begin like another measurement with a reading, on purpose."""
 
@@ -72,6 +76,7 @@ GOOD = [
     ("D6", ("KH", "units kept"), ("KH D6", "units kept")),
     ("D7", ("A", "grid"), ("A", "grid, anew")),
     ("D7", ("A", "grid, all images"), ("A", "grid, anew, all images")),
+    ("D7", ("A", "curve, at 0.1"), ("A", "curve, anew, at 0.1")),
     ("D8", ("A", "noise"), ("A", "noise, broken only")),
     ("D9", ("A", "noise, all images"), ("A", "noise")),
     ("D10", ("A", "PGD"), ("A", "PGD, published")),
@@ -87,6 +92,8 @@ BAD = [
     ("D7", ("A", "grid, anew"), ("A", "grid, anew"), "D7 is on in both"),
     ("D7", ("A", "noise"), ("A", "grid, anew"), "measurement.grid"),
     ("D7", ("A", "grid"), ("B", "grid, anew"), "model.units"),
+    ("D7", ("A", "curve, at 1"), ("A", "curve, anew, at 0.1"), "measurement.reading"),
+    ("D7", ("A", "curve"), ("A", "curve, anew"), "about what is not measured"),
     ("D8", ("A", "noise, all images"), ("A", "noise, broken only"), "got:    D9"),
     ("D13", ("A", "α"), ("A", "α, narrow"), "measurement.window"),
     ("D13", ("A", "α"), ("A", "α, single, bend"), "measurement.reading"),

@@ -9,16 +9,17 @@ import torch
 from tiny import write
 from torch import nn
 
+from eigencode.base.types import Images
 from eigencode.data import PlantedCode
 from eigencode.geometry import landscape
 from eigencode.geometry.maps import Landscape
+from eigencode.robustness import FGSM, curve
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.masking import Masking
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Study, plan, read_study
 from eigencode.study.numbers import Number, median_norm, numbers, roughness
 from eigencode.study.quantities import details, headline, names
-from eigencode.study.results import NO_NUMBER
 
 G = torch.Generator().manual_seed(0)
 PLANE = '\n[[landscapes]]\nname = "plane"\npoints = 5\n'
@@ -152,9 +153,33 @@ def test_roughness_is_the_spread_of_the_logarithm() -> None:
     assert roughness(of([0.0, 1.0, 1.0, 1.0])) == math.inf
 
 
+def test_the_accuracy_of_a_curve_at_one_eps(chosen: Study, tmp_path: Path) -> None:
+    """Pixels p against 1 − p: an image of p = 0.5 + d changes its class where eps reaches d."""
+    image = 0.5 + torch.tensor([0.002, 0.02, 0.05, 0.2]).reshape(4, 1, 1, 1)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    net[1].weight = nn.Parameter(torch.tensor([[1.0], [-1.0]]))
+    net.append(nn.Linear(2, 2))
+    net[2].weight, net[2].bias = nn.Parameter(torch.eye(2)), nn.Parameter(torch.tensor([-0.5, 0.5]))
+    settings = {"name": "steps", "attack": {"name": "FGSM"}, "eps": [0.01, 1.0], "points": 5, "at": [0.1, 0.01]}
+    asked = Study.model_validate({**chosen.model_dump(), "curves": [settings]})
+    eps = torch.logspace(-2, 0, 5, dtype=torch.float64)
+    curve(net, Images(image, torch.zeros(4, dtype=torch.int64)), FGSM(), eps, check=False).save(tmp_path)
+    seen = read(asked, "curve", tmp_path)
+    assert {k: v.value for k, v in seen.items()} == {"steps, at 0.1": 0.25, "steps, at 0.01": 0.75}
+    assert seen["steps, at 0.1"].low == pytest.approx(0.0456, abs=1e-4)  # Wilson, 1 of 4
+    assert {*seen} <= {*details(asked)}
+
+
+@pytest.mark.parametrize("wrong", [0.05, 0.001, 10.0])
+def test_an_eps_beside_the_grid_is_refused(chosen: Study, wrong: float) -> None:
+    settings = {"attack": {"name": "FGSM"}, "eps": [0.01, 1.0], "points": 5, "at": [0.1, wrong]}
+    with pytest.raises(ValueError, match=f"at: {wrong:g} is not one of the 5"):
+        Study.model_validate({**chosen.model_dump(), "curves": [settings]})
+
+
 def test_every_number_has_the_name_the_study_knows(chosen: Study) -> None:
     assert len(set(names(chosen))) == len(names(chosen))
-    assert {c.quantity for c in plan(chosen) if c.kind not in (*NO_NUMBER, "widths")} <= set(names(chosen))
+    assert {c.quantity for c in plan(chosen) if c.kind not in ("widths",)} <= set(names(chosen))
     assert not set(details(chosen)) & set(headline(chosen))
     claim = {"statement": "x", "quantity": "plane, roughness", "model": "KH", "value": 1.0}
     claimed = Study.model_validate({**chosen.model_dump(), "claims": [claim]})
