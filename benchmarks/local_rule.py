@@ -48,7 +48,7 @@ def run() -> list[Result]:
         lambda: loops["bfloat16"].step(x, 0.02),
     )
     tiles = torch.cpu._is_amx_tile_supported()
-    note = "" if tiles else "this processor has no AMX tiles: the target of 8 holds only with them"
+    note = "" if tiles else "no AMX tiles here, and the target of 8 is for processors that have them"
     work = "KH step 1000×3072→2000"
     return [
         Result(f"{work}, float32", slow, fast, 2.3, f"weights equal to {error:.1e} of the largest"),
