@@ -179,7 +179,7 @@ def test_an_eps_beside_the_grid_is_refused(chosen: Study, wrong: float) -> None:
 
 def test_every_number_has_the_name_the_study_knows(chosen: Study) -> None:
     assert len(set(names(chosen))) == len(names(chosen))
-    assert {c.quantity for c in plan(chosen) if c.kind not in ("widths",)} <= set(names(chosen))
+    assert {c.quantity for c in plan(chosen) if c.kind != "widths"} <= set(names(chosen))
     assert not set(details(chosen)) & set(headline(chosen))
     claim = {"statement": "x", "quantity": "plane, roughness", "model": "KH", "value": 1.0}
     claimed = Study.model_validate({**chosen.model_dump(), "claims": [claim]})
