@@ -49,6 +49,16 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """`multiplies_bfloat16(True)`: the processor multiplies bfloat16, whatever it is; slowly, where it does not."""
+
+    def pretend(able: bool) -> None:
+        monkeypatch.setattr("eigencode.base.precision.multiplies_bfloat16", lambda kind: able)
+
+    return pretend
+
+
+@pytest.fixture
 def rng() -> torch.Generator:
     """A generator of the test's own."""
     return torch.Generator().manual_seed(0)

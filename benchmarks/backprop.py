@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import eigencode as ec
 from benchmarks.timing import Result, best
+from eigencode.base.precision import product_dtype
 from eigencode.base.types import Images
 from eigencode.models import Network, krotov_hopfield, perceptron
 from eigencode.rules import KrotovHopfield
@@ -123,7 +124,7 @@ def run() -> list[Result]:
             slow,
             over_seeds(lambda s, p=precision: here(bp(s), train, test, "all", p, s)),  # type: ignore[misc]
             wanted,
-            f"its matrix products alone take {products(getattr(torch, precision)):.2f} s",
+            f"its matrix products alone take {products(product_dtype(precision)):.2f} s",
         )
         for precision, wanted in (("float32", 1.4), ("bfloat16", 4.0))
     ]

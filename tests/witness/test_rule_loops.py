@@ -201,8 +201,9 @@ def test_repeated_samples_and_a_unit_that_wins_and_loses() -> None:
     assert_near(KrotovHopfield().update(x, w), wanted, 1e-14)
 
 
-def test_bfloat16_products_change_close_rankings_only() -> None:
+def test_bfloat16_products_change_close_rankings_only(multiplies_bfloat16: Callable[[bool], None]) -> None:
     """Where ranks differ, the currents differ by less than rounding can make; the rest is the float32 rule."""
+    multiplies_bfloat16(True)
     g = torch.Generator().manual_seed(7)
     x = torch.rand(400, 192, generator=g)
     x /= torch.linalg.vector_norm(x, 3.0, dim=1, keepdim=True)
@@ -221,7 +222,16 @@ def test_bfloat16_products_change_close_rankings_only() -> None:
     assert float((rows.winners == best.indices).double().mean()) > 0.9
 
 
-def test_bfloat16_update_is_exact_given_winners_and_currents() -> None:
+def test_without_native_products_the_rule_is_that_of_float32(multiplies_bfloat16: Callable[[bool], None]) -> None:
+    multiplies_bfloat16(False)
+    g = torch.Generator().manual_seed(9)
+    x, w = torch.rand(50, 64, generator=g), torch.randn(20, 64, generator=g)
+    rough, exact = KrotovHopfield(precision="bfloat16"), KrotovHopfield()
+    assert torch.equal(rough.update(x, w), exact.update(x, w))
+
+
+def test_bfloat16_update_is_exact_given_winners_and_currents(multiplies_bfloat16: Callable[[bool], None]) -> None:
+    multiplies_bfloat16(True)
     g = torch.Generator().manual_seed(8)
     x, w = torch.rand(50, 64, generator=g), torch.randn(20, 64, generator=g)
     rule = KrotovHopfield(k=2, delta=0.3, radius=1.3, precision="bfloat16")

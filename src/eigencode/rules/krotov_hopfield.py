@@ -9,7 +9,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.rules.protocol import Precision, Rows, Rule
+from eigencode.base.precision import Precision, product_dtype
+from eigencode.rules.protocol import Rows, Rule
 
 
 def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "units inputs"]:
@@ -50,8 +51,8 @@ class KrotovHopfield(Rule):
             shrinks towards it and leaves the next sample to others.  Started near the radius, the first winner grows
             into the mean image, wins everything, and no other unit learns (docs/concepts.md).
         precision: `"float32"`, or `"bfloat16"` for the matrix product h (8 bits per factor and per h, the sum in
-            float32): several times faster on hardware that multiplies it natively.  Units whose h differ by less
-            than that may swap ranks; everything after h is float32.
+            float32) on hardware that multiplies it natively, where it is several times as fast; float32 on any
+            other.  Units whose h differ by less than that may swap ranks; everything after h is float32.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eqs. 3, 9, 10; arXiv 2405.00679, appendix.  Differs from the
     published code by the sum being returned raw (that code divides by max|ΔW| inside the rule; here the loop does).
@@ -79,7 +80,7 @@ class KrotovHopfield(Rule):
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         strength = synapses(weight, self.p)
-        return strength.bfloat16() if self.precision == "bfloat16" else strength
+        return strength if self.precision == "float32" else strength.to(product_dtype(self.precision, weight.device))
 
     def rows(
         self,

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 
-Precision = Literal["float32", "bfloat16"]
-
 
 class Rows(NamedTuple):
     """A change of some rows of a weight matrix: `weight[units] += values`, and who won for every sample."""

@@ -13,7 +13,7 @@ PACKAGES = ("eigencode", "torch", "numpy", "scipy", "scikit-learn")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, platform, processor, threads, commit and the time of day (UTC), for `step.json`."""
+    """Versions, platform, processor, its bfloat16, threads, commit and the time of day (UTC), for `step.json`."""
     import torch
 
     return {
@@ -27,12 +27,15 @@ def provenance() -> dict[str, Any]:
 def _fixed() -> dict[str, Any]:
     import torch
 
+    from eigencode.base.precision import multiplies_bfloat16
+
     return {
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "bfloat16": "native" if multiplies_bfloat16("cpu") else "products in float32",
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "commit": _commit(),
     }

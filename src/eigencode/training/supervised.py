@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, TrainingError, nearest
 from eigencode.base.modes import evaluating
+from eigencode.base.precision import Precision, product_dtype
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
@@ -42,8 +43,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 class SupervisedTraining(Record):
     """How a training by gradient went, one value per epoch.
 
-    `loss` is the mean training loss with all penalties, `train_accuracy` the running accuracy on training batches,
-    `validation_accuracy` NaN without a validation set.  `best_epoch` is the one kept if `keep` was "best".
+    `precision` is that of the matrix products as made, `loss` the mean training loss with all penalties,
+    `train_accuracy` the running accuracy on training batches, `validation_accuracy` NaN without a validation set.
+    `best_epoch` is the one kept if `keep` was "best".
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
@@ -80,7 +82,7 @@ def train_supervised(
     momentum: float = 0.9,
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
-    precision: Literal["float32", "bfloat16"] = "float32",
+    precision: Precision = "float32",
     adversarial: Augmentation | None = None,
     validation: Images | None = None,
     patience: int | None = None,
@@ -104,7 +106,8 @@ def train_supervised(
         optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
         clip_norm: largest L2 norm of the whole gradient, or None.
         precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32, and so do
-            penalties that are not `mixed`).
+            penalties that are not `mixed`) on a device that multiplies it natively; any other makes them in float32,
+            which is faster there.
         adversarial: train on perturbed batches, see `Adversarial`.
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
@@ -144,7 +147,8 @@ def train_supervised(
     stage = _stage(net, parameters, terms_of, adversarial)
     data = feed(net, train, stage)
     held_out = feed(net, validation, stage) if validation is not None else None
-    autocast = _autocast(data.y.device.type, precision)
+    products = product_dtype(precision, data.y.device)
+    autocast = _autocast(data.y.device.type, products)
     run = Run(torch.full((4, epochs), float("nan"), dtype=torch.float64))
     identity = fingerprint(
         {
@@ -225,7 +229,7 @@ def train_supervised(
     return SupervisedTraining(
         parameters=parameters,
         optimizer=optimizer,
-        precision=precision,
+        precision=str(products).removeprefix("torch."),
         epochs=run.epoch,
         steps=run.step,
         batch_size=batch_size,
@@ -301,10 +305,8 @@ def _names(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
     return [name for name, p in net.named_parameters() if id(p) in chosen]
 
 
-def _autocast(device: str, precision: str) -> Callable[[], AbstractContextManager[Any]]:
-    if precision == "bfloat16":
-        return lambda: torch.autocast(device, torch.bfloat16)
-    return nullcontext
+def _autocast(device: str, products: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:
+    return nullcontext if products == torch.float32 else lambda: torch.autocast(device, products)
 
 
 def _accuracy(net: nn.Module, data: Feed | None) -> float:

@@ -1,5 +1,7 @@
 """Watching a forward pass, composing penalties, and sums of powers."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -196,7 +198,10 @@ class MixedProduct(Product):
     mixed: bool = True
 
 
-def test_only_a_mixed_penalty_is_computed_in_the_precision_of_the_training() -> None:
+def test_only_a_mixed_penalty_is_computed_in_the_precision_of_the_training(
+    multiplies_bfloat16: Callable[[bool], None],
+) -> None:
+    multiplies_bfloat16(True)
     for kind, precision, wanted in (
         (Product, "bfloat16", torch.float32),
         (MixedProduct, "bfloat16", torch.bfloat16),

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ def test_seed_and_labels() -> None:
     assert not torch.equal(trained(TRAIN, 2), one)
 
 
-def test_bfloat16_products_lead_to_nearly_the_same_layer() -> None:
+def test_bfloat16_products_lead_to_nearly_the_same_layer(multiplies_bfloat16: Callable[[bool], None]) -> None:
+    multiplies_bfloat16(True)
     norms = []
     for precision in ("float32", "bfloat16"):
         net = krotov_hopfield(TRAIN, units=12, p=2.0)

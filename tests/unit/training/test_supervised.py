@@ -280,13 +280,25 @@ def test_a_penalty_with_coefficient_zero_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["perceptron", "cnn"])
-def test_bfloat16_stays_near_float32(name: str) -> None:
+def test_bfloat16_stays_near_float32(name: str, multiplies_bfloat16: Callable[[bool], None]) -> None:
+    multiplies_bfloat16(True)
     exact, wanted = trained(MAKE[name], epochs=8)
     rough, record = trained(MAKE[name], epochs=8, precision="bfloat16")
     assert all(p.dtype == torch.float32 for p in rough.parameters())
     torch.testing.assert_close(record.loss, wanted.loss, rtol=0.05, atol=0.02)
     assert not torch.equal(next(iter(exact.parameters())), next(iter(rough.parameters())))
     assert float(record.loss[-1]) < 0.9 * float(record.loss[0])
+    assert (wanted.precision, record.precision) == ("float32", "bfloat16")
+
+
+def test_a_processor_that_does_not_multiply_bfloat16_trains_in_float32(
+    multiplies_bfloat16: Callable[[bool], None],
+) -> None:
+    multiplies_bfloat16(False)
+    exact, _ = trained(MAKE["perceptron"])
+    net, record = trained(MAKE["perceptron"], precision="bfloat16")
+    assert_same(net, exact, atol=0)
+    assert record.precision == "float32"
 
 
 def test_running_accuracy_is_that_of_the_batches() -> None:
