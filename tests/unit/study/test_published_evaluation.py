@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, StudyError
 from eigencode.base.types import Bounds, Images
-from eigencode.models import krotov_hopfield, prune
-from eigencode.robustness import DDN, FGSM, PGD, Gaussian, Perturbation
+from eigencode.models import krotov_hopfield, perceptron, prune
+from eigencode.robustness import DDN, FGSM, PGD, CriticalSizes, Gaussian, Perturbation
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.spectra import Spectrum
@@ -130,6 +130,24 @@ def test_d7_makes_critical_sizes_smaller_the_finer_the_grid() -> None:
                 assert abs(math.log(medians[points, type(given)] / expected)) < 0.11 * math.log(10)
     assert medians[100, PublishedGaussian] < 0.75 * medians[10, PublishedGaussian]
     assert medians[100, PublishedGaussian] < 0.75 * medians[100, Gaussian]
+
+
+@pytest.mark.parametrize("n", [1.0, 3.0])
+def test_what_is_proved_harmless_is_not_tried(images: Images, n: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = perceptron(images, units=20, n=n)
+    images = Images(images.x, net(images.x).argmax(1), classes="abc")
+    grid = torch.logspace(-4, -0.5, 15, dtype=torch.float64)
+
+    def sizes() -> CriticalSizes:
+        return first_on_grid(net, images, PublishedPGD(), grid, "unit", check=False)
+
+    quick = sizes()
+    monkeypatch.setattr("eigencode.study.recipes.published.grid.certificate", lambda *given: None)
+    every = sizes()
+    for name in quick.dims:
+        assert torch.equal(getattr(quick, name), getattr(every, name)), name
+    assert not bool(quick.censored.all())
+    assert quick.gradients < 0.5 * every.gradients
 
 
 @pytest.mark.parametrize("grid", [[0.1], [0.0, 0.1], [0.2, 0.1], [0.1, 0.1]])

@@ -8,6 +8,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.modes import borrowed
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.robustness.balls import reach
+from eigencode.robustness.certificate import certificate
 from eigencode.robustness.critical import CriticalSizes, Part, sizes_of
 from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.paths import Path
@@ -29,7 +30,9 @@ def first_on_grid(
     """`CriticalSizes` from the increasing values of `grid` alone, each tried on its own and none forgotten.
 
     Not wrong, but coarse, and dear for iterated attacks: `critical_size` halves the step of the grid away and finds
-    smaller perturbations of an iterated attack.  Images that never break are censored at the end of the grid.
+    smaller perturbations of an iterated attack.  Images that never break are censored at the end of the grid.  Where it
+    is proved that no perturbation of that size breaks an image (`robustness.certificate`), an iterated attack is not
+    tried; the record does not count it.
 
     Raises:
         InputError: a grid that does not increase from above 0.
@@ -54,7 +57,9 @@ def _first(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, b
         hit = Path(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, first=True)
         rung = torch.where(hit.any(1), hit.int().argmax(1), len(grid))
     else:
-        rung = _scanned(subject, batch, attack, grid, box, prepared)
+        proof = certificate(subject.net, subject.space, x) if attack.ball else None
+        start = torch.zeros_like(goal.y) if proof is None else proof.rungs(x, goal.y, grid, attack.norm)
+        rung = _scanned(subject, batch, attack, grid, box, prepared, start)
     censored = rung == len(grid)
     eps = grid.to(x.device)[rung.clamp_max(len(grid) - 1)]
     found = attack.perturb(model, x, goal, eps, box, prepared)
@@ -66,18 +71,23 @@ def _first(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, b
 
 
 def _scanned(
-    subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, box: Bounds, prepared: Tensor | None
+    subject: Subject,
+    batch: Batch,
+    attack: Perturbation,
+    grid: Tensor,
+    box: Bounds,
+    prepared: Tensor | None,
+    start: Tensor,
 ) -> Tensor:
-    """Place in the grid of the first success of each image, len(grid) where there is none: one eps after the other."""
+    """Place in the grid of the first success from `start` on of each image, len(grid) where there is none."""
     model, x, goal = subject.model, batch.x, batch.goal
-    rung = torch.full((len(x),), len(grid), device=x.device)
-    left = torch.arange(len(x), device=x.device)
+    rung = torch.full_like(start, len(grid))
     for place, value in enumerate(grid.tolist()):
+        left = ((start <= place) & (rung == len(grid))).nonzero()[:, 0]
+        if not len(left):
+            continue
         radius = torch.full((len(left),), value, dtype=torch.float64, device=x.device)
         part = None if prepared is None else prepared[left]
         hit = attack.perturb(model, x[left], goal.take(left), radius, box, part).success
         rung[left[hit]] = place
-        left = left[~hit]
-        if not len(left):
-            break
     return rung

@@ -1,0 +1,136 @@
+"""What no perturbation of a size can do: proofs for networks with one hidden layer."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from eigencode.base.modes import borrowed
+from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
+from eigencode.base.places import logits_of
+from eigencode.base.types import Norm, Space
+from eigencode.robustness.balls import DUAL, length
+
+ROUNDING = 16.0
+"""How many times the largest error seen in a logit a margin must have before a proof on paper is one on the machine."""
+
+CHUNK = 50
+"""Images at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Lower bounds of all margins z_y − z_j of z = V (s · relu(A x + b)^n + t) + c, n >= 1, over a ball around x.
+
+    With |δ| <= ε the pre-activation of a unit stays within r = ε ‖a‖_* (the dual norm) of h = A x + b.  relu^n is
+    convex: it lies above its tangent at h and, within reach, below the chord from h − r to h + r.  Taking for each unit
+    the one that makes the margin smaller leaves a linear function of δ, whose minimum over the ball is exact:
+
+        z_y − z_j >= Σ_k lower_k − ε ‖Aᵀ g‖_*,    g_k = c_k · (tangent slope if c_k > 0, chord slope if c_k < 0)
+
+    with c = s · (V_y − V_j).  For small ε both slopes are the derivative, and the bound is the first-order one.
+
+    Source: Zhang et al. 2018 (arXiv 1811.00866), CROWN, for one hidden layer; Weng et al. 2018 (arXiv 1804.09699)
+    for n = 1.  All numbers are float64; `form` compares with the network itself.
+    """
+
+    hidden: OneLayer
+    readout: OneLayer
+    rounding: float
+    """Error of a logit as the network computes it, largest over the images it was measured on."""
+
+    def margins(
+        self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
+    ) -> Float[Tensor, "n classes"]:
+        """The bounds on z_y − z_j for each class j (0 for j = y), valid for every perturbation of norm <= eps."""
+        chunks = (torch.split(t, CHUNK) for t in (x.flatten(1).double(), y, eps.double()))
+        return torch.cat(
+            [self._margins(points, own, size, DUAL[norm]) for points, own, size in zip(*chunks, strict=True)]
+        )
+
+    def _margins(self, x: Tensor, y: Tensor, eps: Tensor, dual: Norm) -> Tensor:
+        matrix, last = self.hidden.weight, self.readout.weight
+        n = float(self.hidden.power or 1)
+        h = self.hidden.before(x)
+        r = eps[:, None] * length(matrix, dual)
+        at, low, high = (v.clamp_min(0) ** n for v in (h, h - r, h + r))
+        tangent = torch.where(h > 0, n * h.clamp_min(0) ** (n - 1), 0.0)
+        chord = torch.where(r > 0, (high - low) / (2 * r), tangent)
+        scale = torch.ones_like(matrix[:, 0]) if self.hidden.scale is None else self.hidden.scale
+        apart = last[y][:, None] - last  # n classes units
+        c = apart * scale
+        slope = c * torch.where(c > 0, tangent[:, None], chord[:, None])
+        lower = (c * torch.where(c > 0, at[:, None], (low + chord * r)[:, None])).sum(2)
+        if self.hidden.shift is not None:
+            lower = lower + apart @ self.hidden.shift
+        if self.readout.bias is not None:
+            lower = lower + self.readout.bias[y][:, None] - self.readout.bias
+        steepest = length((slope @ matrix).flatten(0, 1), dual).reshape(lower.shape)
+        return lower - eps[:, None] * steepest
+
+    def holds(
+        self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
+    ) -> Bool[Tensor, " n"]:
+        """True where no x + δ with ‖δ‖ <= eps gets another answer than y, as computed: rounding is allowed for."""
+        wider = eps.double() * (1 + 1e-6) + 2 * torch.finfo(x.dtype).eps * length(x, norm)
+        margins = self.margins(x, y, wider, norm)
+        others = torch.ones_like(margins, dtype=torch.bool).scatter_(1, y[:, None], False)
+        return ((margins > ROUNDING * self.rounding) | ~others).all(1)
+
+    def rungs(
+        self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], grid: Float[Tensor, " eps"], norm: Norm
+    ) -> Int[Tensor, " n"]:
+        """How many values of an increasing grid, from its start, are proved harmless for each image; by bisection."""
+        grid = grid.to(x.device)
+        low = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        high = torch.full_like(low, len(grid))
+        while len(rows := (low < high).nonzero()[:, 0]):
+            middle = (low[rows] + high[rows] + 1) // 2
+            proved = self.holds(x[rows], y[rows], grid[middle - 1], norm)
+            low[rows] = torch.where(proved, middle, low[rows])
+            high[rows] = torch.where(proved, high[rows], middle - 1)
+        return low
+
+
+def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Certificate | None:
+    """The certificate of a network around points `x` of `space`; None where there is none.
+
+    There is one for an `nn.Module` that says what it is made of (`as_layers`, or an `nn.Sequential`): one hidden layer
+    relu^n with n >= 1 and a linear read-out, in evaluation mode, with no unit norm between the points and the layer.
+    The logits that it computes at `x` are compared with those of the layers in float64: what is between them is taken
+    for the rounding of the network, so that nothing is proved about a network that is not what it says.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
+    >>> for layer in (net[1], net[3]):
+    ...     _ = layer.weight.data.copy_(torch.eye(2))
+    >>> x, y = torch.tensor([[[[0.6, 0.4]]]]), torch.tensor([0])
+    >>> proof = certificate(net, "pixel", x)
+    >>> [bool(proof.holds(x, y, torch.tensor([eps]), "linf")) for eps in (0.09, 0.11)]
+    [True, False]
+    """
+    if not isinstance(net, nn.Module) or x.device.type == "mps":  # no float64 there
+        return None
+    if space == "pixel" and unit_norm_power(net) is not None:
+        return None
+    logits, _ = logits_of(net, space)
+    with borrowed(net), torch.no_grad():
+        layers = layers_of(net, "logits")
+        if layers is None or len(layers) != 2:
+            return None
+        hidden, readout = (_double(layer) for layer in layers)
+        if (
+            hidden.power is None
+            or hidden.power < 1
+            or readout.power is not None
+            or hidden.weight.shape[1] != x[0].numel()
+        ):
+            return None
+        error = (logits(x).double() - readout(hidden(x.double()))).abs().max()
+    return Certificate(hidden, readout, float(error))
+
+
+def _double(layer: OneLayer) -> OneLayer:
+    parts = (None if p is None else p.detach().double() for p in (layer.bias, layer.scale, layer.shift))
+    bias, scale, shift = parts
+    return OneLayer(layer.weight.detach().double(), bias, layer.power, scale, shift)
