@@ -1,6 +1,7 @@
 """Level 1: perturbations, accuracy curves and critical sizes of any function from images to logits."""
 
 from eigencode.robustness.adapters import AutoAttack, Foolbox
+from eigencode.robustness.certified import CertifiedSizes, certified_size
 from eigencode.robustness.comparison import Comparison, compare
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.curve import Curve, curve
@@ -23,6 +24,7 @@ __all__ = [
     "FGSM",
     "FMN",
     "PGD",
+    "CertifiedSizes",
     "Comparison",
     "CriticalSizes",
     "Curve",
@@ -34,6 +36,7 @@ __all__ = [
     "Perturbed",
     "Sphere",
     "Square",
+    "certified_size",
     "common_correct",
     "compare",
     "critical_size",

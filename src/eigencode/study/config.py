@@ -147,6 +147,14 @@ class CriticalMeasure(Strict):
     published: tuple[Literal["D7", "D10"], ...] = ()
 
 
+class CertifiedMeasure(Strict):
+    """Sizes below which no perturbation of unit space changes the answer, proved; see `robustness.certified_size`."""
+
+    name: str = ""
+    norm: Literal["l2", "linf", "l1"] = "l2"
+    images: int | None = Field(None, ge=1)
+
+
 class CurveMeasure(Strict):
     """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`.
 
@@ -266,6 +274,7 @@ class Study(Strict):
     models: dict[str, Model] = Field(default_factory=dict)
     spectra: tuple[SpectrumMeasure, ...] = ()
     critical: tuple[CriticalMeasure, ...] = ()
+    certified: tuple[CertifiedMeasure, ...] = ()
     curves: tuple[CurveMeasure, ...] = ()
     landscapes: tuple[LandscapeMeasure, ...] = ()
     calibration: Planted | None = None

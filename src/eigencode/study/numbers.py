@@ -10,6 +10,7 @@ import torch
 from eigencode.base.errors import InputError
 from eigencode.geometry.maps import Landscape
 from eigencode.models.convergence import TOLERANCE, Convergence
+from eigencode.robustness.certified import CertifiedSizes
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 from eigencode.robustness.survival import quantile, wilson
@@ -177,6 +178,15 @@ def _critical(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
         yield Number(reading(name, "masking"), flagged, flagged, flagged, told, sizes.masking.flags)
 
 
+def _certified(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
+    sizes = CertifiedSizes.load(folder)
+    where = f"median certified size, {sizes.norm}, {sizes.space} space: no attack has a smaller median"
+    yield Number(cell.quantity, sizes.median.value, *sizes.median.interval, where)
+    everything = sizes.quantile(0.5, errors_as_zero=True)
+    told = f"{where}, of all {sizes.n} images; those wrong without perturbation count as 0"
+    yield Number(reading(cell.quantity, ALL_IMAGES), everything.value, *everything.interval, told)
+
+
 def _curve(study: Study, cell: Cell, folder: Path) -> Iterator[Number]:
     """The accuracy at the eps the study names."""
     measure = next(v for v in study.curves if curve_name(v) == cell.quantity)
@@ -246,6 +256,7 @@ READERS: dict[str, Callable[[Study, Cell, Path], Iterator[Number]]] = {
     "widths": _widths,
     RAW: _raw,
     "critical": _critical,
+    "certified": _certified,
     "curve": _curve,
     "landscape": _landscape,
     "convergence": _convergence,

@@ -20,6 +20,7 @@ from eigencode.study.quantities import (
     DATA_ITSELF,
     KEPT,
     RAW,
+    certified_name,
     critical_name,
     curve_name,
     landscape_name,
@@ -28,6 +29,7 @@ from eigencode.study.quantities import (
 )
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
+from eigencode.study.steps.certified import Certified
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.landscapes import LandscapeOf
 from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
@@ -143,6 +145,8 @@ def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int
             yield cell("widths", f"{spectrum_name(s)}, by width", nested)
     for c in study.critical:
         yield cell("critical", critical_name(c), _critical(images, net, seed, c))
+    for b in study.certified:
+        yield cell("certified", certified_name(b), Certified(images, net, b.norm, b.images))
     for v in study.curves:
         settings = (images, net, seed, v.attack.model_dump(), v.space, v.images, v.eps, v.points)
         yield cell(

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from eigencode.study.config import CriticalMeasure, CurveMeasure, LandscapeMeasure, SpectrumMeasure, Study
+from eigencode.study.config import (
+    CertifiedMeasure,
+    CriticalMeasure,
+    CurveMeasure,
+    LandscapeMeasure,
+    SpectrumMeasure,
+    Study,
+)
 
 DATA_ITSELF = "data"
 """The row of the data's own spectrum in tables and figures."""
@@ -32,6 +39,7 @@ STRAIGHTNESS = ("power law", "bend", "decades")
 READINGS: dict[str, tuple[str, ...]] = {
     "spectrum": STRAIGHTNESS,
     "critical": (ALL_IMAGES, BROKEN_ONLY, "broken", "zero gradients", "masking"),
+    "certified": (ALL_IMAGES,),
     "landscape": ("Jacobian norm", "roughness", "boundary"),
 }
 """What is read off a record besides its headline, by kind of measurement; defined in docs/conventions.md."""
@@ -72,6 +80,11 @@ def critical_name(measure: CriticalMeasure) -> str:
     return measure.name or f"critical size, {measure.attack.name}"
 
 
+def certified_name(measure: CertifiedMeasure) -> str:
+    """What tables call this median."""
+    return measure.name or f"certified size, {measure.norm}"
+
+
 def curve_name(measure: CurveMeasure) -> str:
     """What figures call this curve."""
     return measure.name or f"accuracy, {measure.attack.name}"
@@ -84,7 +97,8 @@ def landscape_name(measure: LandscapeMeasure) -> str:
 
 def measured(study: Study) -> list[str]:
     """The quantities that every model has and a table shows, in the order of the study."""
-    return [ACCURACY, *map(spectrum_name, study.spectra), *map(critical_name, study.critical)]
+    sizes = [*map(critical_name, study.critical), *map(certified_name, study.certified)]
+    return [ACCURACY, *map(spectrum_name, study.spectra), *sizes]
 
 
 def details(study: Study) -> list[str]:
@@ -119,6 +133,7 @@ def _readings(study: Study) -> Iterator[str]:
     named = {
         "spectrum": [spectrum_name(s) for s in study.spectra],
         "critical": [critical_name(c) for c in study.critical],
+        "certified": [certified_name(c) for c in study.certified],
         "landscape": [landscape_name(m) for m in study.landscapes],
     }
     for kind, several in named.items():

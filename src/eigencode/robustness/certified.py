@@ -1,0 +1,129 @@
+"""Certified sizes: below them nothing breaks an image, whatever the attack."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.modes import borrowed
+from eigencode.base.record import Estimate, Record, host
+from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.robustness.balls import check_norm, diameter
+from eigencode.robustness.certificate import certificate
+from eigencode.robustness.critical import LOWEST
+from eigencode.robustness.search import Ladder
+from eigencode.robustness.subject import Subject, Subset
+from eigencode.robustness.survival import quantile
+
+
+@dataclass(frozen=True)
+class CertifiedSizes(Record):
+    """A size for each image that is classified correctly, up to which no perturbation changes the answer.
+
+    Attributes:
+        index: which image of the data set each row is.
+        eps: the certified size, in units of `space` and of `norm`; 0 where not even the smallest size was proved.
+        n, n_correct: images considered, and those of them classified correctly.
+        norm, space: where sizes are measured.
+        tolerance: relative accuracy of eps, always rounded down.
+    """
+
+    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("index", "eps"), ("image",))
+
+    index: Int[Tensor, " image"]
+    eps: Float[Tensor, " image"]
+    n: int
+    n_correct: int
+    norm: Norm
+    space: Space
+    tolerance: float
+
+    @property
+    def median(self) -> Estimate:
+        """Median of `eps` with its 95 % interval over images: no attack has a smaller median."""
+        return self.quantile(0.5)
+
+    def quantile(self, q: float, errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
+        """Quantile of `eps`; with `errors_as_zero` images that are wrong without any perturbation count as 0."""
+        wrong = self.n - self.n_correct if errors_as_zero else 0
+        values = torch.cat([self.eps.new_zeros(wrong), self.eps])
+        return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence)
+
+
+def certified_size(
+    net: object,
+    test: Images,
+    norm: Norm = "l2",
+    space: Space = "pixel",
+    *,
+    eps_min: float = LOWEST,
+    eps_max: float | None = None,
+    tolerance: float = 1e-2,
+    subset: Subset = None,
+    batch_size: int = 1000,
+) -> CertifiedSizes:
+    """A lower bound of the smallest perturbation that changes the answer, proved for each image: see `Certificate`.
+
+    Together with `critical_size`, an upper bound, it encloses the true size.  If the median certified for one network
+    lies above the median found for another, no attack can reverse their order.  The box of the images is not
+    used: the ball around an image counts even where it leaves [0, 1], which makes the bound smaller, not wrong.
+
+    Args:
+        net: a module that says what it is made of: one hidden layer relu^n, n >= 1, perhaps a BatchNorm, and a linear
+            read-out.
+        test: images with labels.
+        norm: "l2", "linf" or "l1".
+        space: "pixel", for a network without a unit norm; "unit": points `net.norm(image)`.
+        eps_min, eps_max: smallest and largest size tried; by default up to the diameter of [0, 1]^inputs.
+        tolerance: relative accuracy.
+        subset: boolean mask or indices of the images to consider.
+        batch_size: images at a time.
+
+    Raises:
+        InputError: a network about which nothing is proved, settings out of range.
+
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), *(torch.nn.Linear(2, 2, bias=False) for _ in range(2)))
+    >>> net = net.insert(2, torch.nn.ReLU())
+    >>> for layer in (net[1], net[3]):
+    ...     _ = layer.weight.data.copy_(torch.eye(2))
+    >>> test = Images(torch.tensor([[0.6, 0.4], [0.5, 0.9]]).reshape(2, 1, 1, 2), torch.tensor([0, 1]))
+    >>> certified_size(net, test, "linf", tolerance=1e-3).eps.round(decimals=2)
+    tensor([0.1000, 0.2000], dtype=torch.float64)
+
+    Source: Zhang et al. 2018 (arXiv 1811.00866), CROWN; the search over eps as there, section 4.
+    """
+    check_norm(norm)
+    eps_max = diameter(norm, test.inputs) if eps_max is None else float(eps_max)
+    if not 0 < eps_min < eps_max < float("inf") or not 1e-6 <= tolerance < 1:
+        raise InputError(
+            "certified sizes: a setting is out of range",
+            got=f"eps {eps_min} .. {eps_max}, tolerance {tolerance}",
+            wanted="0 < eps_min < eps_max < inf, tolerance 1e-6 .. 1",
+        )
+    subject = Subject(net, test, space, subset, batch_size=batch_size)
+    grid = Ladder.geometric(eps_min, eps_max, tolerance).values
+    found = [torch.zeros(0, dtype=torch.float64)]
+    with borrowed(net), torch.no_grad():
+        for batch in subject.batches("certified sizes", Bounds.none()):
+            proof = certificate(net, space, batch.x)
+            if proof is None:
+                raise InputError(
+                    "nothing can be proved about this network",
+                    got=f"{type(net).__name__} in {space} space",
+                    wanted="one hidden layer relu^n, n >= 1, and a linear read-out (`as_layers` or an nn.Sequential)",
+                    fix="space='unit' for a network with a unit norm; else critical_size with several attacks",
+                )
+            rungs = proof.rungs(batch.x, batch.goal.y, grid, norm).cpu()
+            found.append(torch.where(rungs > 0, grid[(rungs - 1).clamp_min(0)], 0.0))
+    return CertifiedSizes(
+        index=subject.attacked(),
+        eps=host(torch.cat(found)),
+        n=subject.n,
+        n_correct=subject.n_correct,
+        norm=norm,
+        space=space,
+        tolerance=tolerance,
+    )
