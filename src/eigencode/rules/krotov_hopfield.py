@@ -80,7 +80,8 @@ class KrotovHopfield(Rule):
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         strength = synapses(weight, self.p)
-        return strength if self.precision == "float32" else strength.to(product_dtype(self.precision, weight.device))
+        low = product_dtype(self.precision, weight.device) == torch.bfloat16
+        return strength.bfloat16() if low else strength
 
     def rows(
         self,
