@@ -168,6 +168,6 @@ def test_the_study_in_the_documentation_is_valid(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
     (tmp_path / "a.toml").write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     found = read_study(tmp_path / "a.toml", ["data=digits"])
-    measured = {"accuracy", "spectrum", "widths", "critical", "curve", "landscape"}
+    measured = {"accuracy", "spectrum", "widths", "critical", "certified", "curve", "landscape"}
     assert {c.kind for c in plan(found)} == measured | {"convergence", "pruning", "raw"}
     assert len(found.claims) == 1
