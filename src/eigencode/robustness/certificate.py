@@ -119,6 +119,8 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
         if layers is None or len(layers) != 2:
             return None
         hidden, readout = (_double(layer) for layer in layers)
+        if readout.scale is not None or readout.shift is not None:
+            return None
         if (
             hidden.power is None
             or hidden.power < 1

@@ -68,7 +68,7 @@ def certified_size(
     """A lower bound of the smallest perturbation that changes the answer, proved for each image: see `Certificate`.
 
     Together with `critical_size`, an upper bound, it encloses the true size.  If the median certified for one network
-    lies above the median found for another, no attack can reverse their order.  The box of the images is not
+    lies above the median found for another, the order of the true medians is proved.  The box of the images is not
     used: the ball around an image counts even where it leaves [0, 1], which makes the bound smaller, not wrong.
 
     Args:
