@@ -9,7 +9,7 @@ from eigencode.study.catalogue import make
 from eigencode.study.choice import Choice
 from eigencode.study.config import Claim, Deviation, Model, Study, Supervised
 from eigencode.study.departures import departures, differences
-from eigencode.study.quantities import DATA_ITSELF, details, measured, names
+from eigencode.study.quantities import DATA_ITSELF, certified_name, critical_name, details, measured, names
 from eigencode.study.steps.published import attack
 from eigencode.training.schedule import Schedule
 
@@ -103,6 +103,7 @@ def _check_claim(study: Study, claim: Claim) -> None:
             got=claim.statement,
             wanted="model with comparison and other or value; or an order of two models or more",
         )
+    _check_bounds(study, claim)
     known = [*TABLE, *study.data]
     if claim.data and claim.data not in known:
         fix = nearest(claim.data, known)
@@ -114,6 +115,18 @@ def _check_claim(study: Study, claim: Claim) -> None:
             raise StudyError(
                 "a claim is explained by what is not shown", got=f"{claim.statement}: {name}", wanted=wanted
             )
+
+
+def _check_bounds(study: Study, claim: Claim) -> None:
+    """A certified size and a size that an attack found bound each other only if both are L2 sizes of the same points."""
+    pair = {claim.quantity, claim.other_quantity}
+    for b in (b for b in study.certified if certified_name(b) in pair):
+        for other in pair - {certified_name(b), ""}:
+            found = next((c for c in study.critical if other == critical_name(c)), None)
+            if found is None or (b.norm, found.space, found.images) != ("l2", "unit", b.images):
+                got = f"{certified_name(b)} ({b.norm}, unit space, images = {b.images}) against {other}"
+                wanted = 'a certified size with norm = "l2" and a critical size in unit space, of the same `images`'
+                raise StudyError(f"these two sizes do not bound each other: {claim.statement}", got=got, wanted=wanted)
 
 
 def _check_deviation(study: Study, deviation: Deviation) -> None:

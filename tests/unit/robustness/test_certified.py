@@ -7,7 +7,7 @@ import torch
 from tiny import write
 from torch import Tensor, nn
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, StudyError
 from eigencode.base.types import Images, Norm
 from eigencode.models import krotov_hopfield, perceptron
 from eigencode.robustness import DDN, PGD, CertifiedSizes, certified_size, critical_size
@@ -129,3 +129,21 @@ def test_a_study_compares_what_is_proved_with_what_is_found(tmp_path: Path) -> N
     assert found["certified size, linf"].value < found["certified"].value
     assert "no attack has a smaller median" in found["certified"].convention
     assert found["certified, all images"].value <= found["certified"].value
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('name = "certified"\nimages = 30', 'name = "certified"\nimages = 30\nnorm = "l1"'),
+        ('name = "certified"\nimages = 30', 'name = "certified"\nimages = 20'),
+        ("steps = 30 }", 'steps = 30 }\nspace = "pixel"'),
+        ('other_quantity = "found"', 'other_quantity = "certified size, linf"'),
+    ],
+)
+def test_sizes_that_do_not_bound_each_other_are_not_compared(tmp_path: Path, one: str, other: str) -> None:
+    path = write(tmp_path)
+    assert one in PROVED
+    path.write_text(path.read_text(encoding="utf-8") + PROVED.replace(one, other), encoding="utf-8")
+    study = read_study(path, ["seeds=[0]", 'models={A={recipe="BP", units=8, supervised={epochs=3}}}'])
+    with pytest.raises(StudyError, match="do not bound each other"):
+        plan(study)
