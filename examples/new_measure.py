@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import eigencode as ec
-from eigencode.base.modes import borrowed
 from eigencode.base.record import host
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

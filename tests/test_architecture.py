@@ -30,7 +30,7 @@ def broken(rule: Callable[[str], list[str]], sources: dict[str, str]) -> dict[st
 
 def test_the_package_was_found() -> None:
     assert {"eigencode", "eigencode.cli", "eigencode.base.types", "eigencode.study"} <= set(SOURCES)
-    assert set(rules.LEVELS) == {n.split(".")[1] for n in SOURCES if n != "eigencode"}
+    assert set(rules.LEVELS) >= {n.split(".")[1] for n in SOURCES if n != "eigencode"}
     assert len(TESTS) > 10
 
 

@@ -21,7 +21,7 @@ _NAMES = {
         "StudyError",
         "TrainingError",
     ),
-    "eigencode.base.places": ("Code", "at"),
+    "eigencode.representation.at": ("Code", "at"),
     "eigencode.base.record": ("Estimate", "Record"),
     "eigencode.base.types": ("Bounds", "Images"),
     "eigencode.data": ("load",),

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eigencode.base.modes import evaluating
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, active, spectral_loss, watch, weighted
+from eigencode.representation.modes import evaluating
 from eigencode.study.recipes.published import PublishedJacobian, PublishedSpectral
 
 
@@ -71,7 +71,7 @@ class Net(nn.Module):
         self.double()
 
     def as_layers(self, place: str) -> Any:
-        from eigencode.base.one_layer import chain_to
+        from eigencode.representation.layers import chain_to
 
         return chain_to(self, place)
 

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 
 LEVELS = {
     "base": 0,
-    **dict.fromkeys(("data", "rules", "spectra", "geometry", "robustness"), 1),
-    **dict.fromkeys(("models", "penalties"), 2),
-    "training": 3,
-    "study": 4,
-    "report": 5,
-    "cli": 6,
-    "__main__": 7,
+    "representation": 1,
+    **dict.fromkeys(("data", "rules", "spectra", "geometry", "robustness"), 2),
+    **dict.fromkeys(("models", "penalties"), 3),
+    "training": 4,
+    "measures": 5,
+    "study": 6,
+    "paper": 7,
+    "report": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 COMPARISONS = {"allclose", "array_equal", "array_equiv", "isclose", "equal", "close"}
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "yaml"}

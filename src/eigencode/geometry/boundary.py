@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Logits, logits_of
 from eigencode.base.record import Record, host
 from eigencode.base.types import Space
+from eigencode.representation.at import Logits, logits_of
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

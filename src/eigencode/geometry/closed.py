@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
-from eigencode.base.places import Code
+from eigencode.representation.at import Code
+from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
 
 
 @dataclass(frozen=True, eq=False)

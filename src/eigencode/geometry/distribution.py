@@ -9,14 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Code, at
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.seeding import stream
 from eigencode.geometry.intervals import median_estimate
 from eigencode.geometry.jacobian import jacobian_norm
 from eigencode.geometry.plan import Method
 from eigencode.geometry.products import directions, linearised
+from eigencode.representation.at import Code, at
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

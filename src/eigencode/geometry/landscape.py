@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import at
 from eigencode.base.types import Space
 from eigencode.geometry.maps import Landscape, measure
 from eigencode.geometry.plan import Method
 from eigencode.geometry.plane import plane_through, random_plane
+from eigencode.representation.at import at
 
 
 def landscape(

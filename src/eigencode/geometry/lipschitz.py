@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
 from eigencode.base.record import Record
 from eigencode.base.types import Space
 from eigencode.geometry.spectral_norm import spectral_norm
+from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

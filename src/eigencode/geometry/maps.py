@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from eigencode.base.modes import borrowed
-from eigencode.base.places import at
 from eigencode.base.progress import progress
 from eigencode.base.record import Record, host
 from eigencode.base.types import Space
 from eigencode.geometry.boundary import boundary_distance
 from eigencode.geometry.plan import plan, root
 from eigencode.geometry.plane import Plane
+from eigencode.representation.at import at
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

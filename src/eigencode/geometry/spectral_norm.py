@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Code, at
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.seeding import stream
 from eigencode.geometry.intervals import median_estimate
 from eigencode.geometry.products import linearised
+from eigencode.representation.at import Code, at
+from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Networks with named places, and the layers they are made of."""
 
-from eigencode.base.places import Code, at
 from eigencode.models.checkpoint import load_weights
 from eigencode.models.convergence import Convergence, convergence
 from eigencode.models.factory import build
@@ -9,6 +8,7 @@ from eigencode.models.layers import Dense, KrotovHopfieldEncoder, RePU, UnitNorm
 from eigencode.models.network import Network, krotov_hopfield, perceptron
 from eigencode.models.pruning import Pruning, prune
 from eigencode.models.standardised import Standardised, as_expected
+from eigencode.representation.at import Code, at
 
 KrotovHopfield = KrotovHopfieldEncoder
 

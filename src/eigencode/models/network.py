@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.one_layer import OneLayer, chain_to
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.layers import Dense, KrotovHopfieldEncoder, RePU, UnitNorm
+from eigencode.representation.layers import OneLayer, chain_to
 from eigencode.rules.krotov_hopfield import start as draw
 
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import Code, at
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import flattened, projected_squares
 from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.representation.at import Code, at
 
 
 class Jacobian(Penalty):

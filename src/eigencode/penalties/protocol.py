@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import unit_points
 from eigencode.base.types import Space
+from eigencode.representation.at import unit_points
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.moments import Moments
-from eigencode.base.places import at
 from eigencode.base.symmetric import eigenvectors
 from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.representation.at import at
 
 CHUNK = 2000
 """Training images at a time while the eigenbasis is computed."""

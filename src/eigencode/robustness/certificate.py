@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from eigencode.base.modes import borrowed
-from eigencode.base.one_layer import OneLayer, layers_of, unit_norm_power
-from eigencode.base.places import logits_of
 from eigencode.base.types import Norm, Space
+from eigencode.representation.at import logits_of
+from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import DUAL, length
 
 ROUNDING = 16.0

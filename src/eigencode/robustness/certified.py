@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import check_norm, diameter
 from eigencode.robustness.certificate import certificate
 from eigencode.robustness.critical import LOWEST

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import length, reach
 from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.minimal import MinimumNorm

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import EigencodeWarning
-from eigencode.base.modes import borrowed
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import length, per_image, unit
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.oracle import Oracle

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Logits
 from eigencode.base.types import Bounds, Norm, Space
+from eigencode.representation.at import Logits
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import diameter, length
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import Logits
+from eigencode.representation.at import Logits
 from eigencode.robustness.losses import LOSSES, margin
 
 

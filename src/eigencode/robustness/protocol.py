@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Logits
 from eigencode.base.types import Bounds, Norm, Space
+from eigencode.representation.at import Logits
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import check_norm, diameter, length, project
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import logits_of
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
+from eigencode.representation.at import logits_of
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.base.modes import borrowed
+from eigencode.representation.modes import borrowed
 
 GROUPS, POINTS = 3, 100
 DOMINATED = 3.0

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.places import Code
 from eigencode.base.progress import progress
+from eigencode.representation.at import Code
+from eigencode.representation.modes import borrowed
 from eigencode.spectra.arithmetic import arithmetic_errors
 
 ELEMENTS = 1 << 23

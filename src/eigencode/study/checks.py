@@ -118,7 +118,7 @@ def _check_claim(study: Study, claim: Claim) -> None:
 
 
 def _check_bounds(study: Study, claim: Claim) -> None:
-    """A certified size and a size that an attack found bound each other only if both are L2 sizes of the same points."""
+    """A certified and a found size bound each other only if both are L2 sizes of the same points."""
     pair = {claim.quantity, claim.other_quantity}
     for b in (b for b in study.certified if certified_name(b) in pair):
         for other in pair - {certified_name(b), ""}:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from eigencode.base.modes import borrowed
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.network import Network
+from eigencode.representation.modes import borrowed
 
 Parameters = str
 """Which parameters learn: "all", or the dotted name of a submodule, usually "readout"."""

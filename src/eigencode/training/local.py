@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError, TrainingError
-from eigencode.base.modes import borrowed
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
@@ -19,6 +18,7 @@ from eigencode.base.types import Images
 from eigencode.models.convergence import TOLERANCE, warn_unless_converged
 from eigencode.models.layers import KrotovHopfieldEncoder
 from eigencode.models.network import Network
+from eigencode.representation.modes import borrowed
 from eigencode.rules.protocol import Rule
 from eigencode.training.checks import require
 from eigencode.training.state import Checkpoint, fingerprint

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from eigencode.base.modes import evaluating
 from eigencode.base.seeding import lent
+from eigencode.representation.modes import evaluating
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, TrainingError, nearest
-from eigencode.base.modes import evaluating
 from eigencode.base.precision import Precision, product_dtype
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
@@ -23,6 +22,7 @@ from eigencode.base.types import Images, Space
 from eigencode.models.network import Network
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
+from eigencode.representation.modes import evaluating
 from eigencode.training.augment import Augmentation
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.checks import require

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.one_layer import chain_to
-from eigencode.base.places import at
 from eigencode.geometry import jacobian_norm, products
+from eigencode.representation.at import at
+from eigencode.representation.layers import chain_to
 
 
 class PNorm(nn.Module):

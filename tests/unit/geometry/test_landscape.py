@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import at
 from eigencode.geometry import boundary_distance, jacobian_norm, landscape, landscape_through
 from eigencode.geometry.plane import plane_through, random_plane
+from eigencode.representation.at import at
 
 X0 = torch.rand(3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.one_layer import OneLayer
-from eigencode.base.places import at
 from eigencode.base.types import Images
 from eigencode.geometry import jacobian_distribution, jacobian_norm, lipschitz_lower, lipschitz_upper, spectral_norm
 from eigencode.models import krotov_hopfield, perceptron
+from eigencode.representation.at import at
+from eigencode.representation.layers import OneLayer
 
 DATA = Images(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 3)
 X = DATA.x.double()

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
-from eigencode.base.one_layer import unit_norm_power
 from eigencode.models import Dense, KrotovHopfield, KrotovHopfieldEncoder, RePU, UnitNorm
+from eigencode.representation.layers import unit_norm_power
+from eigencode.representation.modes import borrowed
 
 PS = [1.0, 1.5, 2.0, 3.0, 4.5, math.inf]
 

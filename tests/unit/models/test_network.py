@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import at
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models import Network, krotov_hopfield, perceptron
+from eigencode.representation.at import at
 
 TRAIN = Images(
     torch.rand(12, 2, 3, 4, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.05,

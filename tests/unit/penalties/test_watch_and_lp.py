@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import at
 from eigencode.base.types import Images
 from eigencode.models import perceptron
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, active, watch, weighted
 from eigencode.penalties.lp import sum_of_squares
+from eigencode.representation.at import at
 from eigencode.training import train_supervised
 
 

@@ -140,7 +140,7 @@ def test_nothing_is_proved_about_other_networks() -> None:
 def test_a_network_that_is_not_what_it_says_is_not_believed() -> None:
     class Other(nn.Sequential):
         def as_layers(self, place: str) -> object:
-            from eigencode.base.one_layer import chain
+            from eigencode.representation.layers import chain
 
             return chain(self.children())
 

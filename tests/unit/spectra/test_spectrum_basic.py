@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import at
+from eigencode.representation.at import at
 from eigencode.spectra import Spectrum, spectrum
 
 

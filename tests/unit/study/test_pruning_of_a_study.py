@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from tiny import write
 
-from eigencode.base.places import at
 from eigencode.models import Convergence, Pruning
 from eigencode.report import StudyRun
 from eigencode.report.figures.pruning import pruning
 from eigencode.report.figures.style import save
+from eigencode.representation.at import at
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
 from eigencode.study.results import write as write_results

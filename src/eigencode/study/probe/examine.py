@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate
 from eigencode.base.types import Images
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.survival import wilson
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

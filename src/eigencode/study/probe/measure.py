@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.places import Code, at
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
 from eigencode.models.standardised import Standardised
+from eigencode.representation.at import Code, at
 from eigencode.robustness.critical import critical_size
 from eigencode.robustness.curve import curve
 from eigencode.robustness.fgsm import FGSM

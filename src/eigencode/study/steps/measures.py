@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import torch
 
-from eigencode.base.places import at
 from eigencode.base.record import Record
 from eigencode.base.types import Images
 from eigencode.data.noise import gaussian_noise
 from eigencode.models.layers import UnitNorm
+from eigencode.representation.at import at
 from eigencode.robustness.critical import critical_size
 from eigencode.robustness.curve import curve
 from eigencode.robustness.survival import wilson

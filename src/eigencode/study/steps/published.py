@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 
 from eigencode.base.errors import StudyError
-from eigencode.base.places import at
 from eigencode.models.files import save
 from eigencode.models.pruning import Pruning
+from eigencode.representation.at import at
 from eigencode.robustness.curve import curve
 from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.pgd import PGD

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from eigencode.base.modes import evaluating
+from eigencode.representation.modes import evaluating
 from eigencode.study.recipes.published.fixes import fixes
 
 

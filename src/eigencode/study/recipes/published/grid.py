@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.modes import borrowed
 from eigencode.base.types import Bounds, Images, Space
+from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import reach
 from eigencode.robustness.certificate import certificate
 from eigencode.robustness.critical import CriticalSizes, Part, sizes_of

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import Code, at
 from eigencode.base.seeding import stream
 from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import directions, flattened
 from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
 from eigencode.penalties.lp import sum_of_squares
+from eigencode.representation.at import Code, at
 from eigencode.study.recipes.published.fixes import fixes
 
 MANY = 100

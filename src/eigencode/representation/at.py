@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, nearest
-from eigencode.base.modes import evaluating
 from eigencode.base.types import Space
+from eigencode.representation.modes import evaluating
 
 
 class Code(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.places import Code, at, logits_of, unit_points
+from eigencode.representation.at import Code, at, logits_of, unit_points
 
 
 class Halver(nn.Module):

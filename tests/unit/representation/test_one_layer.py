@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eigencode.base.one_layer import chain, chain_to, layers_of, unit_norm_power
+from eigencode.representation.layers import chain, chain_to, layers_of, unit_norm_power
 
 
 class Cubic(nn.Module):
