@@ -53,7 +53,6 @@ def shaped(make: Make) -> None:
         assert rows.winners.shape == (len(x),)
         assert set(rows.winners.tolist()) <= set(rows.units.tolist()) <= set(range(len(w)))
         assert 0 <= rows.repelled <= len(x)
-    assert rule.step_normalisation in ("max", "none")
 
 
 def summed(make: Make) -> None:

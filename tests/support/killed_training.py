@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, perceptron, save
+from eigencode.models import Stack, krotov_hopfield, perceptron, save
 from eigencode.penalties import Spectral
 from eigencode.rules import KrotovHopfield, Rows
 from eigencode.training import Callback, Progress, train_local, train_supervised
@@ -55,30 +55,30 @@ class Steps(Callback):
         Doom.come_nearer()
 
 
-def local(checkpoint: Path | None) -> Network:
+def local(checkpoint: Path | None) -> Stack:
     net = krotov_hopfield(TRAIN, units=12, p=2.5, seed=1)
     rule = Mortal(p=2.5, k=3)
     train_local(net, TRAIN, rule, EPOCHS, 0.05, BATCH, seed=3, checkpoint=checkpoint, checkpoint_every=1)
     return net
 
 
-def supervised(checkpoint: Path | None, **settings: Any) -> Network:
+def supervised(checkpoint: Path | None, **settings: Any) -> Stack:
     net = perceptron(TRAIN, units=12, batch_norm=True, seed=1)
     common = {"epochs": EPOCHS, "lr": 1e-2, "batch_size": BATCH, "seed": 3, "callbacks": [Steps()]}
     train_supervised(net, TRAIN, checkpoint=checkpoint, checkpoint_every=1, **(common | settings))
     return net
 
 
-def best(checkpoint: Path | None) -> Network:
+def best(checkpoint: Path | None) -> Stack:
     return supervised(checkpoint, validation=VALIDATION, keep="best", clip_norm=1.0)
 
 
-def spectral(checkpoint: Path | None) -> Network:
+def spectral(checkpoint: Path | None) -> Stack:
     penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis outlives an epoch
     return supervised(checkpoint, penalties=penalties, optimizer="sgd")
 
 
-KINDS: dict[str, Callable[[Path | None], Network]] = {"local": local, "best": best, "spectral": spectral}
+KINDS: dict[str, Callable[[Path | None], Stack]] = {"local": local, "best": best, "spectral": spectral}
 
 
 def in_a_fork(action: Callable[[], None], dies_after: int = -1) -> bool:

@@ -8,12 +8,12 @@ from safetensors.torch import save_file
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, load, perceptron, save
+from eigencode.models import Stack, krotov_hopfield, load, perceptron, save
 
 TRAIN = Images(torch.full((2, 1, 3, 4), 0.5), torch.tensor([0, 1]), ("a", "b", "c"))
 
 
-def used(net: Network) -> Network:
+def used(net: Stack) -> Stack:
     """With weights and buffers that no constructor gives."""
     with torch.no_grad():
         for tensor in net.state_dict().values():
@@ -30,7 +30,7 @@ def used(net: Network) -> Network:
     ],
     ids=["krotov_hopfield", "perceptron", "batch_norm"],
 )
-def test_round_trip(net: Network, tmp_path: Path) -> None:
+def test_round_trip(net: Stack, tmp_path: Path) -> None:
     used(net)
     save(net, tmp_path / "a.safetensors")
     save(net, str(tmp_path / "b.safetensors"))

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.record import Record
-from eigencode.models.convergence import Convergence
 from eigencode.models.pruning import Pruning
+from eigencode.rules.convergence import Convergence
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.networks import LocallyTrained, NetworkStep
 

@@ -3,12 +3,13 @@
 import warnings
 
 import torch
+from torch import nn
 
-from eigencode.models.network import Network
+from eigencode.models.local import local_layer
 from eigencode.models.pruning import Pruning
 
 
-def prune_always(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
+def prune_always(net: nn.Module, max_components: int = 4, seed: int = 0) -> Pruning:
     """The units above half-way between the two widest Gaussians of log Var(W_μ), of which there are always two or more.
 
     The published test of the number of components cannot conclude "one".  Here BIC chooses among 2 .. `max_components`,
@@ -19,7 +20,7 @@ def prune_always(net: Network, max_components: int = 4, seed: int = 0) -> Prunin
     from sklearn.exceptions import ConvergenceWarning as Unsettled
     from sklearn.mixture import GaussianMixture
 
-    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
+    variance = local_layer(net).weight.detach().double().var(1, correction=0).cpu()
     log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
     values = log_variance[:, None].numpy()
     largest = min(max_components, len(torch.unique(log_variance)))
