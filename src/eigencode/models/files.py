@@ -11,7 +11,6 @@ from torch import nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.models.builders import krotov_hopfield, perceptron
-from eigencode.models.factory import build
 from eigencode.models.stack import Stack
 
 
@@ -86,25 +85,35 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
     try:
         spec = json.loads(header)
         named = spec.get("where")
-        if where is not None and named == where:
-            net = build(where, spec["settings"])
-        elif named is not None or where is not None:
-            raise InputError(
-                f"{path.name} belongs to a network of " + ("this package" if named is None else "other code"),
-                got=f"where={where!r}",
-                wanted=f"where={named!r}",
-                fix="a file does not choose the code that is run: if you trust this code, name it in models.load",
-            )
-        else:
-            net = _build(spec)
+    except (ValueError, AttributeError) as error:
+        raise _not_ours(path, error) from error
+    if named != where:
+        ours = f"{path.name} holds a network of this package" if named is None else f"{path.name} needs other code"
+        trust = "a file does not choose the code that is run; if you trust this code, pass it as `where`"
+        fix = "leave `where` out" if named is None else trust
+        raise InputError(ours, got=f"where={where!r}", wanted=f"where={named!r}", fix=fix)
+    try:
+        net = _build(spec) if where is None else _rebuilt(where, spec["settings"])
         net.load_state_dict(state)
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(
-            f"{path.name}: its header does not describe its weights",
-            got=f"{type(error).__name__}: {error}",
-            wanted="a file written by models.save of this version",
-        ) from error
+        raise _not_ours(path, error) from error
     return net
+
+
+def _not_ours(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path.name}: its header does not describe its weights",
+        got=f"{type(error).__name__}: {error}",
+        wanted="a file written by models.save of this version",
+    )
+
+
+def _rebuilt(where: str, settings: Mapping[str, Any]) -> nn.Module:
+    from eigencode.models.factory import build
+
+    return build(where, settings)
 
 
 def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
@@ -115,7 +124,7 @@ def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
         same = False
     if not same:
         raise InputError("settings that JSON cannot hold", got=spec["settings"], wanted="numbers, texts, lists, dicts")
-    again = build(where, spec["settings"])
+    again = _rebuilt(where, spec["settings"])
     mine, theirs = ({k: tuple(v.shape) for k, v in m.state_dict().items()} for m in (net, again))
     differ = sorted(f"{k} {mine.get(k)} and {theirs.get(k)}" for k in mine | theirs if mine.get(k) != theirs.get(k))
     if differ or repr(again) != repr(net):

@@ -114,6 +114,8 @@ def train_local(
     order = _in_order(net, train)
     names = [at] if at is not None else order
     layers = {name: local_layer(net, name) for name in names}
+    if not names or names[0] not in order:
+        raise InputError(f"{type(net).__name__}: this local layer is never called", got=f"at={at!r}", wanted=order)
     rules = {name: layer.rule if rule is None else rule for name, layer in layers.items()}
     for name, layer in layers.items():
         _check(name, layer, rules[name])

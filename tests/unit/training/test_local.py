@@ -44,11 +44,8 @@ def plain_loop(
         for i in range(0, len(x), batch):
             chosen = x[order[i : i + batch]]
             h = chosen @ (w.sign() * w.abs() ** (rule.p - 1)).T
-            score = (
-                h
-                if not isinstance(rule, KrotovHopfieldSequential)
-                else h / w.abs().pow(rule.p).sum(1) ** (1 - 1 / rule.p)
-            )
+            fast = isinstance(rule, KrotovHopfield)
+            score = h if fast else h / w.abs().pow(rule.p).sum(1) ** (1 - 1 / rule.p)
             best = score.argmax(1)
             for b, unit in enumerate(best.tolist()):
                 wins[unit] += 1
