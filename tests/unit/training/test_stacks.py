@@ -224,3 +224,15 @@ def test_the_default_rule_is_the_one_of_the_layer(tmp_path: Path) -> None:
     train_local(one, TRAIN, epochs=2)
     train_local(same, TRAIN, KrotovHopfield(p=2.0), epochs=2, at="encoder")
     torch.testing.assert_close(one.state_dict(), same.state_dict(), rtol=0, atol=0)
+
+
+def test_the_repelled_share_is_one_of_rows() -> None:
+    """Every patch and every image is repelled where all weights are negative and all inputs positive."""
+    rule, g = DenseOja(), torch.Generator().manual_seed(0)
+    images = Images(TRAIN.x * 0.9 + 0.1, TRAIN.y)
+    for layer in (
+        LocalConv2d(-rule.init(4, 9, g).abs(), rule, 3, padding=1),
+        LocalDense(-rule.init(4, 64, g).abs(), rule),
+    ):
+        record = train_local(Stack({"layer": layer}), images, epochs=2, lr=1e-9, batch_size=25)
+        assert record.repelled.tolist() == [1.0, 1.0]
