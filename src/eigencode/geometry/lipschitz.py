@@ -1,7 +1,6 @@
-"""How fast a representation can change at all: bounds from above and from below."""
+"""How fast a representation can change at all: a bound from above."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.types import Space
-from eigencode.geometry.spectral_norm import spectral_norm
 from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
 from eigencode.representation.modes import borrowed
 
@@ -74,7 +72,7 @@ def lipschitz_upper(
             f"no product bound for {type(net).__name__} at {place!r} in {space} space",
             got="layers of unknown order or kind" if layers is None else f"norm with p = {norm_p}",
             wanted="a network that offers `as_layers`, or an nn.Sequential of linear, ReLU and BatchNorm layers",
-            fix="use lipschitz_lower, or space='pixel' for a network without a norm",
+            fix="use spectral_norm, a bound from below, or space='pixel' for a network without a norm",
         )
     if not radius > 0 or smallest < 0:
         raise InputError(
@@ -118,43 +116,3 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
 
 def _top(matrix: Tensor) -> float:
     return float(torch.linalg.matrix_norm(matrix, 2))
-
-
-@dataclass(frozen=True)
-class LipschitzLower(Record):
-    """The largest local stretch that was observed: every Lipschitz constant of the region is at least this.
-
-    Attributes:
-        value: the largest ‖J‖₂ over the images.
-        image: index of the image where it was found.
-        n: images looked at.
-    """
-
-    value: float
-    image: int
-    n: int
-    place: str
-    space: str
-    norm: str = "L2 to L2"
-
-
-def lipschitz_lower(
-    code: nn.Module | Callable[[Tensor], Tensor],
-    x: Float[Tensor, "image *shape"],
-    *,
-    iterations: int = 500,
-    tolerance: float = 1e-4,
-    points: bool = False,
-    seed: int = 0,
-) -> LipschitzLower:
-    """max over images of ‖∂z/∂x‖₂; a lower bound whether or not the power iteration converged.
-
-    Arguments as in `spectral_norm`.
-
-    >>> lower = lipschitz_lower(lambda x: x**2, torch.tensor([[0.5, 1.0], [2.0, 0.0]]))
-    >>> round(lower.value, 4), lower.image
-    (4.0, 1)
-    """
-    found = spectral_norm(code, x, iterations=iterations, tolerance=tolerance, points=points, seed=seed)
-    image = int(found.value.argmax())
-    return LipschitzLower(float(found.value[image]), image, len(found), found.place, found.space)
