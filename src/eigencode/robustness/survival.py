@@ -40,8 +40,8 @@ def quantile(
         warnings.simplefilter("ignore", RuntimeWarning)  # no interval of S = 1 and of S = 0, which are exact
         band = alive.confidence_interval(confidence, method="log-log")
     series = (alive.probabilities, band.low.probabilities, band.high.probabilities)
-    found = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
-    return Estimate(*found, n=len(size), method=method)
+    value, low, high = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
+    return Estimate(value, low, high, len(size), method)
 
 
 def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
