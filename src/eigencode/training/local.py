@@ -2,11 +2,11 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -17,11 +17,10 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.local import LocalLayer, local_layer, local_layers
-from eigencode.representation.modes import borrowed
+from eigencode.models.local import LocalLayer, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training.checks import require
-from eigencode.training.feed import computed, device_of, fits, floats
+from eigencode.training.entering import in_order, inputs_of
 from eigencode.training.run import module_digest
 from eigencode.training.saves import Saves
 from eigencode.training.state import fingerprint
@@ -111,7 +110,7 @@ def train_local(
         (batch_size >= 1, "batch_size", batch_size, ">= 1"),
         (decay in ("linear", "constant"), "decay", decay, "'linear' or 'constant'"),
     )
-    order = _in_order(net, train)
+    order = in_order(net, train)
     names = [at] if at is not None else order
     layers = {name: local_layer(net, name) for name in names}
     if not names or names[0] not in order:
@@ -151,9 +150,9 @@ def train_local(
                 layer.load_state_dict({k: state[0][f"{name}.{k}"] for k in ("weight", "wins")})
         began = time.monotonic() - earlier
 
-        def save(epoch: int, ended: bool = False) -> None:
+        def save(epoch: int) -> None:
             values = {"epoch": epoch, "seconds": time.monotonic() - began}
-            for file in saves.due(epoch, ended):
+            for file in saves.due(epoch):
                 tensors = {f"{name}.{k}": v for name, layer in layers.items() for k, v in layer.state_dict().items()}
                 file.save(tensors | {"history": history}, values)
 
@@ -168,7 +167,7 @@ def train_local(
             # the first layer's order is that of a network that has only one
             further = (order.index(name),) if order.index(name) else ()
             starts = range(0, len(train), batch_size)
-            with _inputs(net, layer, train) as inputs:
+            with inputs_of(net, layer, train) as inputs:
                 for total in progress(range(done, last), f"local, {name}, {len(weight)} units"):
                     epoch = total - start
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
@@ -223,67 +222,6 @@ def _epoch(
         wins += torch.bincount(change.winners, minlength=len(wins))
         repelled, rows = repelled + change.repelled, rows + len(x)
     return wins, repelled / rows
-
-
-@contextmanager
-def _inputs(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Callable[[Tensor], Tensor]]:
-    """A function from numbers of images to what enters the layer: computed once if it can be kept, else batch by
-    batch."""
-    device = device_of(net)
-    with borrowed(net), torch.no_grad():
-        reach = _entering(net, layer)
-        if fits(reach(images[:1].x.to(device)), len(images)):
-            kept = computed(reach, images, device)
-        else:
-            yield lambda index: reach(floats(images.pixels[index].to(device)))
-            return
-    yield lambda index: kept[index.to(device)]
-
-
-class _Reached(Exception):
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
-
-
-def _entering(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
-    """What enters the layer at its first call, as a function of the images; the rest of the network does not run."""
-
-    def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
-        raise _Reached(args[0])
-
-    def run(x: Tensor) -> Tensor:
-        handle = layer.register_forward_pre_hook(stop)
-        try:
-            net(x)
-        except _Reached as reached:
-            return reached.value
-        finally:
-            handle.remove()
-        raise InputError(
-            f"{type(net).__name__}: the local layer is never called", wanted="a layer that the images reach"
-        )
-
-    return run
-
-
-def _in_order(net: nn.Module, images: Images) -> list[str]:
-    """Names of the local layers in order of execution; those that are never called are left out."""
-    layers = local_layers(net)
-    if len(layers) < 2:
-        local_layer(net)
-        return list(layers)
-    called: list[str] = []
-    handles = [
-        layer.register_forward_pre_hook(lambda module, args, name=name: called.append(name))
-        for name, layer in layers.items()
-    ]
-    try:
-        with borrowed(net), torch.no_grad():
-            net(images[:1].x.to(device_of(net)))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return list(dict.fromkeys(called))
 
 
 @contextmanager
