@@ -11,6 +11,7 @@ import torch
 from browser import opened
 
 from eigencode.base.record import Record
+from eigencode.measures import Accuracy
 from eigencode.report import StudyRun, compare
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import SERIES, Curve
@@ -18,7 +19,6 @@ from eigencode.spectra.spectrum import Spectrum
 from eigencode.study import Cell, Store, plan, read_study, rows
 from eigencode.study import results as study_results
 from eigencode.study.step import Step, ordered
-from eigencode.study.steps.measures import Accuracy
 from eigencode.study.steps.trained import Trained
 from eigencode.training.supervised import SupervisedTraining
 

@@ -75,6 +75,8 @@ class StudyRun(Measured):
             )
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            for cell in found["cells"]:
+                cell["read"], cell["part"]
             for row in found["rows"]:
                 row |= {k: number(row[k]) for k in ("value", "low", "high")}
             for entry in found["summary"]:
@@ -114,7 +116,7 @@ class StudyRun(Measured):
         Raises:
             InputError: a record of another version.
         """
-        return [self.read(record, self.step(c["key"])) for c in self.cells(**wanted)]
+        return [self.read(record, self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
 
     @staticmethod
     def read(record: type[R], folder: Path) -> R:
@@ -133,7 +135,11 @@ class StudyRun(Measured):
     @property
     def fits(self) -> list[dict[str, Any]]:
         """Window and weights of the power law of each spectrum, in the order of the study."""
-        return list(self.results["study"]["spectra"])
+        return list(self.read_with("spectrum").values())
+
+    def read_with(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The settings with which the numbers of a kind of measurement are read (the window of a fit, say), by name."""
+        return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] == kind}
 
     def times(self) -> list[tuple[str, int, float]]:
         """Name, number and computing time of the finished steps behind this study, longest first."""

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study.config import Study
-from eigencode.study.recipes.networks import RECIPES
+from eigencode.study.extensions import recipes
+from eigencode.study.measurements import measurements
 
 
 def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
@@ -40,9 +41,11 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
         raise StudyError("the study names no models", wanted="at least one [models.NAME] table")
     raw = {**raw, "models": {name: _expand(name, entry) for name, entry in models.items()}}
     try:
-        return Study.model_validate(raw)
+        found = Study.model_validate(raw)
     except ValidationError as error:
         raise _explain(error) from None
+    measurements(found)
+    return found
 
 
 def _expand(name: str, entry: Any) -> Any:
@@ -53,14 +56,11 @@ def _expand(name: str, entry: Any) -> Any:
     recipe = entry.pop("recipe", None)
     if recipe is None:
         return entry
-    if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise StudyError(
-            f"models.{name}.recipe is unknown",
-            got=recipe,
-            wanted=", ".join(RECIPES),
-            fix=nearest(str(recipe), list(RECIPES)),
-        )
-    return _merged(RECIPES[recipe], entry)
+    known = recipes()
+    if not isinstance(recipe, str) or recipe not in known:
+        fix = nearest(str(recipe), list(known))
+        raise StudyError(f"models.{name}.recipe is unknown", got=recipe, wanted=", ".join(known), fix=fix)
+    return _merged(known[recipe], entry)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -59,10 +59,3 @@ class Schedule:
             case "piecewise":
                 return self.factors[sum(epoch >= b for b in self.boundaries)]
         return 1.0
-
-
-PAPER_BP = Schedule("piecewise", boundaries=(30, 90, 120, 160), factors=(1, 0.5, 0.2, 0.1, 0.01))
-"""lr 1e-3 to epoch 30, 5e-4 to 90, 2e-4 to 120, 1e-4 to 160, then 1e-5 (arXiv 2405.00679, with lr = 1e-3)."""
-
-PAPER_SPECREG = Schedule("exponential", start=90, scale=30.0)
-"""lr 1e-3 to epoch 90, then · exp(−(e − 90)/30)."""

@@ -8,6 +8,7 @@ import pytest
 from fake_steps import Write
 
 from eigencode.base import progress as bars
+from eigencode.measures import SpectrumMeasure
 from eigencode.report import live as module
 from eigencode.report.live import Live
 from eigencode.study.plan import Cell
@@ -53,7 +54,10 @@ STEPS = [Write(text=str(i)) for i in range(4)]
 
 
 def live(workers: int = 1) -> Live:
-    return Live([Cell("digits", "KH", i, "spectrum", "α", step) for i, step in enumerate(STEPS)], workers)
+    return Live(
+        [Cell("digits", "KH", i, "spectrum", "α", step, "α", SpectrumMeasure()) for i, step in enumerate(STEPS)],
+        workers,
+    )
 
 
 def last(screen: Screen) -> str:

@@ -127,7 +127,7 @@ def test_the_real_steps_see_what_they_compute_with() -> None:
     assert not {n for n in trained if n.startswith(strangers)}
     assert "eigencode.training.local" in module.closure(("eigencode.study.steps.networks",))
     assert {"eigencode.robustness.critical", "eigencode.spectra.covariance"} <= module.closure(
-        ("eigencode.study.steps.measures",)
+        ("eigencode.measures.critical", "eigencode.measures.spectrum")
     )
 
 

@@ -10,7 +10,7 @@ from eigencode.base.errors import DataError, InputError, StudyError
 from eigencode.study import Step, Study, plan, read_study
 from eigencode.study.read import study as from_dict
 from eigencode.study.step import ordered
-from eigencode.study.steps.measures import SpectrumOf
+from eigencode.study.steps.measured import Measured
 from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
 from eigencode.study.steps.trained import Trained
 
@@ -53,8 +53,8 @@ def test_equal_work_is_one_step(tiny: Study) -> None:
     init = {c.made_by()[-1].key for c in cells if c.model in ("Init", "BP") and c.seed == 0}
     assert len(init) == 1, "BP starts from the network that Init measures"
     assert (
-        len(ordered([c.step for c in cells])) == 3 + 2 * (3 * 6) + 2 * 6 + 2 * 3
-    )  # the data's images once and its noise twice; the units of KH, and its two spectra before pruning
+        len(ordered([c.step for c in cells])) == 3 + 2 * (3 * 6) + 2 * 6 + 2 * 2
+    )  # the data's images once and its noise twice; two spectra of KH before pruning
 
 
 def test_seeds_reach_every_step(tiny: Study) -> None:
@@ -69,7 +69,7 @@ def test_seeds_reach_every_step(tiny: Study) -> None:
 
 def test_a_new_measurement_changes_no_other_step(tiny: Study) -> None:
     before = {s.key for s in ordered([c.step for c in plan(tiny)])}
-    spectra = (*tiny.spectra, tiny.spectra[0].model_copy(update={"name": "more", "place": "encoder"}))
+    spectra = (*tiny.spectra, tiny.spectra[0].model_copy(update={"name": "more", "at": ("encoder",)}))
     after = {s.key for s in ordered([c.step for c in plan(tiny.model_copy(update={"spectra": spectra}))])}
     assert before < after
     assert {k.partition("-")[0] for k in after - before} == {"spectrum"}
@@ -109,7 +109,7 @@ def test_where_a_folder_of_images_lies_is_no_step(tmp_path: Path) -> None:
 def test_the_seed_counts_only_where_something_is_random() -> None:
     cells = plan(small(spectra=[{"window": [1, 5]}], seeds=[3]))
     steps: list[Step] = [c.step for c in cells]
-    assert [s.seed for s in steps if isinstance(s, SpectrumOf)] == [3, 3]
+    assert [s.seed for s in steps if isinstance(s, Measured) and s.name == "spectrum"] == [3, 3]
 
 
 FGSM = {"attack": {"name": "FGSM"}}

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import nn
+
 from eigencode.base.record import Record
 from eigencode.base.types import Images
-from eigencode.models.convergence import convergence
+from eigencode.measures.pruning import units
+from eigencode.models.convergence import Convergence, convergence
 from eigencode.models.files import load, save
 from eigencode.models.network import Network, krotov_hopfield, perceptron
 from eigencode.models.pruning import Pruning, prune
-from eigencode.study.catalogue import make, module_of
+from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
@@ -27,6 +30,8 @@ class NetworkStep(Step):
     data: Data
     seed: int
     validation: float
+    held: ClassVar[dict[str, str]] = {}
+    """Measures whose record this step makes anyway: kind -> folder within its own."""
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "data": self.data.training}
@@ -45,12 +50,7 @@ class Initial(NetworkStep):
     name: ClassVar[str] = "initial"
 
     def run(self, folder: Path, inputs: Inputs) -> None:
-        settings = dict(self.architecture)
-        train, _ = self.data.pair()
-        if settings.pop("kind") == "krotov_hopfield":
-            save(krotov_hopfield(train, seed=self.seed, **settings), folder / WEIGHTS)
-        else:
-            save(perceptron(train, seed=self.seed, **settings), folder / WEIGHTS)
+        save(untrained(self.architecture, self.data.pair()[0], self.seed), folder / WEIGHTS)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class LocallyTrained(NetworkStep):
     start: Initial
     local: dict[str, Any]
     name: ClassVar[str] = "local"
+    held: ClassVar[dict[str, str]] = {"convergence": "convergence"}
 
     @property
     def rule(self) -> Choice:
@@ -67,7 +68,7 @@ class LocallyTrained(NetworkStep):
         return Choice(**self.local["rule"])
 
     def uses(self) -> tuple[str, ...]:
-        return (module_of("rules", self.rule),)
+        return tuple(modules("rules", self.rule))
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
@@ -89,6 +90,7 @@ class Pruned(NetworkStep):
 
     start: LocallyTrained
     name: ClassVar[str] = "pruned"
+    held: ClassVar[dict[str, str]] = {"pruning": "units"}
     pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune)
 
     def run(self, folder: Path, inputs: Inputs) -> None:
@@ -96,6 +98,19 @@ class Pruned(NetworkStep):
         found = self.pruner(net, seed=self.seed)
         save(found.apply(net), folder / WEIGHTS)
         keep(found, folder / "pruning")
+        keep(units(found, Convergence.load(inputs.folder(self.start) / "convergence")), folder / "units")
+
+
+def untrained(settings: dict[str, Any], train: Images, seed: int) -> nn.Module:
+    """The untrained network for these images."""
+    settings = dict(settings)
+    if "network" in settings:
+        from eigencode.models.factory import build  # here: only for networks from outside this package
+
+        return build(settings["network"], settings["settings"], seed)
+    if settings.pop("kind") == "krotov_hopfield":
+        return krotov_hopfield(train, seed=seed, **settings)
+    return perceptron(train, seed=seed, **settings)
 
 
 def network(folder: Path) -> Network:

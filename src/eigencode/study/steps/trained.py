@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from eigencode.models.files import save
-from eigencode.study.catalogue import make, module_of
+from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.networks import WEIGHTS, NetworkStep, keep, network
@@ -27,9 +27,9 @@ class Trained(NetworkStep):
     name: ClassVar[str] = "trained"
 
     def uses(self) -> tuple[str, ...]:
-        chosen = [module_of("penalties", p) for _, p in self.penalties]
+        chosen = [name for _, p in self.penalties for name in modules("penalties", p)]
         if self.supervised["adversarial"] is not None:
-            chosen += [ADVERSARIAL, module_of("robustness", Choice(**self.supervised["adversarial"]["attack"]))]
+            chosen += [ADVERSARIAL, *modules("robustness", Choice(**self.supervised["adversarial"]["attack"]))]
         return tuple(chosen)
 
     @property

@@ -1,8 +1,8 @@
-"""What pruning saw: every unit with its log variance, the Gaussian it belongs to, and whether it was kept."""
+"""The units of a locally trained layer that pruning keeps and takes away."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -10,10 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.record import Record
-from eigencode.models.convergence import Convergence
-from eigencode.models.pruning import Pruning
-from eigencode.study.step import Inputs, Step
-from eigencode.study.steps.networks import LocallyTrained, NetworkStep
+from eigencode.measures.protocol import Measure, Reading, Subject
+from eigencode.models.convergence import Convergence, convergence
+from eigencode.models.pruning import Pruning, prune
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,28 @@ class Units(Record):
 
 
 @dataclass(frozen=True)
-class UnitsOf(Step):
-    """The `Units` behind a pruned network."""
+class PruningMeasure(Measure):
+    """Share of the units of a locally trained layer that `models.prune` keeps."""
 
-    pruned: NetworkStep
-    local: LocallyTrained
-    name: ClassVar[str] = "units"
+    kind: ClassVar[str] = "pruning"
+    record: ClassVar[type[Record]] = Units
+    stage: ClassVar[str] = "pruned"
+    joint: ClassVar[str] = " "
+    label: ClassVar[str] = "units"  # type: ignore[misc]
 
-    def run(self, folder: Path, inputs: Inputs) -> None:
-        found = Pruning.load(inputs.folder(self.pruned) / "pruning")
-        units(found, Convergence.load(inputs.folder(self.local) / "convergence")).save(folder)
+    def title(self, name: str) -> str:
+        return self.quantity(name, "kept")
+
+    def names(self) -> tuple[str, ...]:
+        return ("kept",)
+
+    def measure(self, subject: Subject) -> Units:
+        net = subject.network
+        return units(prune(net, seed=subject.seed), convergence(net))  # type: ignore[arg-type]
+
+    def readings(self, record: Units) -> Iterator[Reading]:
+        share = record.n_kept / len(record.kept)
+        yield Reading("kept", share, convention=f"share of {len(record.kept)} units that pruning left")
 
 
 def units(found: Pruning, state: Convergence) -> Units:

@@ -1,0 +1,46 @@
+"""Networks made or evaluated as published: pruning that always prunes (D6), evaluation in training mode (D5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from eigencode.measures.accuracy import Accuracy
+from eigencode.models.files import save
+from eigencode.models.pruning import Pruning
+from eigencode.paper.measures import BATCH
+from eigencode.paper.published.evaluation import accuracy
+from eigencode.paper.published.pruning import prune_always
+from eigencode.study.step import Inputs
+from eigencode.study.steps.networks import WEIGHTS, NetworkStep, Pruned, keep, network
+
+
+@dataclass(frozen=True)
+class PrunedAlways(Pruned):
+    """A locally trained network, pruned as published (D6)."""
+
+    name: ClassVar[str] = "pruned-always"
+    pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune_always)
+
+
+@dataclass(frozen=True)
+class EvaluatedInTraining(NetworkStep):
+    """A network after its accuracy was measured in training mode (D5), and that accuracy.
+
+    BatchNorm has then learned from the test images, and every later measurement sees it.  One pass does what passes
+    after every epoch do: training in between replaces the running statistics, and never reads them.
+    """
+
+    start: NetworkStep
+    name: ClassVar[str] = "evaluated"
+    held: ClassVar[dict[str, str]] = {"accuracy": "accuracy"}
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "data": self.data.key}
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        _, test = self.data.pair()
+        net, n = network(inputs.folder(self.start)), len(test)
+        batch = next(b for b in range(min(BATCH, n), 0, -1) if n % b != 1)  # BatchNorm refuses a single image
+        keep(Accuracy.of(accuracy(net, test.x, test.y, batch) * n, n), folder / "accuracy")
+        save(net, folder / WEIGHTS)
