@@ -51,7 +51,9 @@ class SpectrumMeasure(Measure):
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
-        return spectrum(*((points.flatten(1),) if code is None else (code, points)), seed=subject.seed)
+        if code is None:
+            return spectrum(points.flatten(1), seed=subject.seed)
+        return spectrum(code, points, points=True, seed=subject.seed)
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """(representation or None, the points it is read at)."""

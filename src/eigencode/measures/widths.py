@@ -54,7 +54,7 @@ class WidthsMeasure(SpectrumMeasure):
         assert code is not None
         units = code(points[:1]).flatten(1).shape[1]
         widths = tuple(dict.fromkeys(min(m, units) for m in self.widths))
-        return Widths(tuple(spectra_by_width(code, points, widths=widths, seed=subject.seed)))
+        return Widths(tuple(spectra_by_width(code, points, widths=widths, points=True, seed=subject.seed)))
 
     def readings(self, record: Any) -> Iterator[Reading]:
         parts = {found.n_units: found for found in record.spectra}

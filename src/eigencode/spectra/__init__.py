@@ -13,6 +13,7 @@ from eigencode.spectra.dimension import (
 )
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum
+from eigencode.spectra.places import spectra_at
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.resampling import bootstrap, delete_d_jackknife
 from eigencode.spectra.spectrum import Spectrum, spectrum
@@ -39,6 +40,7 @@ __all__ = [
     "participation_ratio",
     "rankme",
     "shuffled_control",
+    "spectra_at",
     "spectra_by_width",
     "spectrum",
     "stringer_bound",

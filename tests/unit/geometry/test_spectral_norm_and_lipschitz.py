@@ -124,11 +124,15 @@ def test_one_linear_layer_is_exact_and_powers_have_no_global_bound() -> None:
 
 def test_a_single_power_unit_attains_its_bound() -> None:
     class One(nn.Module):
-        def as_layers(self, place: str) -> tuple[OneLayer, ...]:
-            weight = torch.tensor([[0.6, 0.8]], dtype=torch.float64)
-            return (OneLayer(weight, torch.tensor([0.5], dtype=torch.float64), 3.0),)
+        layer = OneLayer(torch.tensor([[0.6, 0.8]]).double(), torch.tensor([0.5]).double(), 3.0)
 
-    bound = lipschitz_upper(One(), "code", "pixel", radius=2.0)
+        def as_layers(self, place: str) -> tuple[OneLayer, ...]:
+            return (self.layer,)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x)
+
+    bound = lipschitz_upper(One(), "logits", "pixel", radius=2.0, x=torch.rand(3, 2).double())
     assert bound.value == pytest.approx(3 * 2.5**2)
 
 

@@ -151,4 +151,4 @@ def test_a_network_that_is_not_what_it_says_is_not_believed() -> None:
     lying = Other(*honest.children()).eval()
     y, eps = honest(x).argmax(1), torch.full((20,), 1e-6)
     assert bool(proof_of(honest, x).holds(x, y, eps, "linf").any())
-    assert not bool(proof_of(lying, x).holds(x, lying(x).argmax(1), eps, "linf").any())
+    assert certificate(lying, "pixel", x) is None
