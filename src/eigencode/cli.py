@@ -274,6 +274,8 @@ def main() -> None:
 def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: list[str] | None) -> "Study":
     from eigencode.study import part, read_study
 
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # for what a study names by package.module:Name
     words = list(overrides or [])
     if seeds is not None:
         words.append(f"seeds={list(range(seeds))}")

@@ -36,7 +36,9 @@ class AccuracyMeasure(Measure):
 
     kind: ClassVar[str] = "accuracy"
     record: ClassVar[type[Record]] = Accuracy
-    label: ClassVar[str] = "test accuracy"  # type: ignore[misc]
+
+    def label(self) -> str:
+        return "test accuracy"
 
     def names(self) -> tuple[str, ...]:
         return ("",)

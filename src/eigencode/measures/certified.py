@@ -19,7 +19,6 @@ class CertifiedMeasure(Measure):
     kind: ClassVar[str] = "certified"
     record: ClassVar[type[Record]] = CertifiedSizes
 
-    @property
     def label(self) -> str:
         return f"certified size, {self.norm}"
 

@@ -17,7 +17,9 @@ class ConvergenceMeasure(Measure):
     record: ClassVar[type[Record]] = Convergence
     stage: ClassVar[str] = "local"
     joint: ClassVar[str] = " "
-    label: ClassVar[str] = "units"  # type: ignore[misc]
+
+    def label(self) -> str:
+        return "units"
 
     def title(self, name: str) -> str:
         return self.quantity(name, "converged")

@@ -29,7 +29,6 @@ class CriticalMeasure(Measure):
     kind: ClassVar[str] = "critical"
     record: ClassVar[type[Record]] = CriticalSizes
 
-    @property
     def label(self) -> str:
         return f"critical size, {type(self.attack).__name__}"
 

@@ -44,7 +44,6 @@ class CurveMeasure(Measure):
                 steps = f"the {self.points} logarithmic steps from {low:g} to {high:g}"
                 raise InputError(f"{value:g} is not one of {steps}")
 
-    @property
     def label(self) -> str:
         return f"accuracy, {type(self.attack).__name__}"
 

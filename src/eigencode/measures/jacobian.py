@@ -28,7 +28,9 @@ class JacobianMeasure(Measure):
     kind: ClassVar[str] = "jacobian"
     record: ClassVar[type[Record]] = JacobianNorm
     default_place: ClassVar[str] = "latent"
-    label: ClassVar[str] = "Jacobian norm"  # type: ignore[misc]
+
+    def label(self) -> str:
+        return "Jacobian norm"
 
     def names(self) -> tuple[str, ...]:
         return "", "mean", "sampling error"

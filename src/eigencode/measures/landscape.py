@@ -31,7 +31,6 @@ class LandscapeMeasure(Measure):
     record: ClassVar[type[Record]] = Landscape
     default_place: ClassVar[str] = "latent"
 
-    @property
     def label(self) -> str:
         return f"plane through image {self.image}"
 

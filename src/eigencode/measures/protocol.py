@@ -153,10 +153,9 @@ class Measure(Readable):
     of_data: ClassVar[bool] = False
     before_pruning: ClassVar[bool] = False
 
-    @property
-    @abstractmethod
     def label(self) -> str:
         """The name of the measurement if a study gives none."""
+        return self.kind
 
     @abstractmethod
     def measure(self, subject: Subject) -> Record:

@@ -66,7 +66,9 @@ class PruningMeasure(Measure):
     record: ClassVar[type[Record]] = Units
     stage: ClassVar[str] = "pruned"
     joint: ClassVar[str] = " "
-    label: ClassVar[str] = "units"  # type: ignore[misc]
+
+    def label(self) -> str:
+        return "units"
 
     def title(self, name: str) -> str:
         return self.quantity(name, "kept")

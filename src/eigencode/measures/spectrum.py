@@ -42,7 +42,6 @@ class SpectrumMeasure(Measure):
     of_data: ClassVar[bool] = True
     before_pruning: ClassVar[bool] = True
 
-    @property
     def label(self) -> str:
         return f"α {self.source}"
 

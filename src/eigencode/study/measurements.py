@@ -114,7 +114,7 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
             raise StudyError(f"{where}.published: no variant of a measure", got=name, wanted=", ".join(known))
         used = variant.measure(used, make("measures", used, where=where))
     reads = make("measures", used, where=where)
-    name, seen = entry.name or measure.label, _matched(study, entry, measure, where)
+    name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
     for place in seen:
         called = f"{name}, {place}" if len(seen) > 1 else name
         yield Planned(called, place, reads, chosen, used, entry.published)
