@@ -1,7 +1,6 @@
-"""How fast a representation can change at all: bounds from above and from below."""
+"""How fast a representation can change at all: a bound from above."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +12,6 @@ from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
-from eigencode.geometry.spectral_norm import spectral_norm
 from eigencode.representation.at import at
 from eigencode.representation.declared import Declared, declared
 from eigencode.representation.layers import OneLayer
@@ -100,7 +98,8 @@ def lipschitz_upper(
 
 
 def _declared(net: nn.Module, place: str, space: Space, x: Tensor | None) -> Declared:
-    fix = "use lipschitz_lower" if space == "unit" else "use lipschitz_lower, or pass images as x="
+    bound = "use spectral_norm, a bound from below"
+    fix = bound if space == "unit" else f"{bound}, or pass images as x="
     try:
         code = at(net, place, space)
         points = code.points(_images(net) if x is None else x)
@@ -152,43 +151,3 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
 
 def _top(matrix: Tensor) -> float:
     return float(torch.linalg.matrix_norm(matrix, 2))
-
-
-@dataclass(frozen=True)
-class LipschitzLower(Record):
-    """The largest local stretch that was observed: every Lipschitz constant of the region is at least this.
-
-    Attributes:
-        value: the largest ‖J‖₂ over the images.
-        image: index of the image where it was found.
-        n: images looked at.
-    """
-
-    value: float
-    image: int
-    n: int
-    place: str
-    space: str
-    norm: str = "L2 to L2"
-
-
-def lipschitz_lower(
-    code: nn.Module | Callable[[Tensor], Tensor],
-    x: Float[Tensor, "image *shape"],
-    *,
-    iterations: int = 500,
-    tolerance: float = 1e-4,
-    points: bool = False,
-    seed: int = 0,
-) -> LipschitzLower:
-    """max over images of ‖∂z/∂x‖₂; a lower bound whether or not the power iteration converged.
-
-    Arguments as in `spectral_norm`.
-
-    >>> lower = lipschitz_lower(lambda x: x**2, torch.tensor([[0.5, 1.0], [2.0, 0.0]]))
-    >>> round(lower.value, 4), lower.image
-    (4.0, 1)
-    """
-    found = spectral_norm(code, x, iterations=iterations, tolerance=tolerance, points=points, seed=seed)
-    image = int(found.value.argmax())
-    return LipschitzLower(float(found.value[image]), image, len(found), found.place, found.space)

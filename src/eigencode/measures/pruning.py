@@ -1,6 +1,5 @@
 """The units of a locally trained layer that pruning keeps and takes away."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +11,7 @@ from torch import Tensor
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
 from eigencode.models.convergence import Convergence, convergence
-from eigencode.models.pruning import Pruning, prune
+from eigencode.models.pruning import Pruning, mixture, prune
 
 
 @dataclass(frozen=True)
@@ -87,24 +86,19 @@ class PruningMeasure(Measure):
 
 def units(found: Pruning, state: Convergence) -> Units:
     """Fit the mixture that `found` chose once more, for what `Pruning` does not keep: whose each unit is."""
-    from sklearn.exceptions import ConvergenceWarning as Unsettled
-    from sklearn.mixture import GaussianMixture
-
     values = found.log_variance[:, None].numpy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)  # it had not settled when it was chosen either
-        mixture = GaussianMixture(found.components, n_init=5, random_state=found.seed).fit(values)
-    order = torch.tensor(mixture.means_.ravel()).argsort()
+    fitted = mixture(found.log_variance, found.components, found.seed)
+    order = torch.tensor(fitted.means_.ravel()).argsort()
     place = order.argsort()
     kept = torch.ones(len(values), dtype=torch.bool)
     kept[found.indices] = False
     return Units(
         log_variance=found.log_variance,
-        component=place[torch.as_tensor(mixture.predict(values)).long()],
+        component=place[torch.as_tensor(fitted.predict(values)).long()],
         kept=kept,
         converged=state.converged,
-        weight=torch.tensor(mixture.weights_, dtype=torch.float64)[order],
-        mean=torch.tensor(mixture.means_.ravel(), dtype=torch.float64)[order],
-        deviation=torch.tensor(mixture.covariances_.ravel(), dtype=torch.float64)[order].sqrt(),
+        weight=torch.tensor(fitted.weights_, dtype=torch.float64)[order],
+        mean=torch.tensor(fitted.means_.ravel(), dtype=torch.float64)[order],
+        deviation=torch.tensor(fitted.covariances_.ravel(), dtype=torch.float64)[order].sqrt(),
         threshold=found.threshold,
     )

@@ -74,17 +74,7 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
     """
     if max_components < 1:
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
-    from sklearn.exceptions import ConvergenceWarning as Unsettled
-    from sklearn.mixture import GaussianMixture
-
-    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
-    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
-    values = log_variance[:, None].numpy()
-    largest = min(max_components, len(torch.unique(log_variance)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
-        fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
-    bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
+    log_variance, fits, bic = mixtures_of(net, max_components, seed)
     best = fits[int(bic.argmin())]
     means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
     threshold = _threshold(means, best.score_samples)
@@ -101,6 +91,25 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         bic=bic,
         means=means,
     )
+
+
+def mixtures_of(net: Network, most: int, seed: int) -> tuple[Tensor, list[Any], Tensor]:
+    """(log Var(W_μ), mixtures of 1, 2, … up to `most` Gaussians fitted to it, the BIC of each)."""
+    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
+    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
+    fits = [mixture(log_variance, c, seed) for c in range(1, min(most, len(torch.unique(log_variance))) + 1)]
+    bic = torch.tensor([float(f.bic(log_variance[:, None].numpy())) for f in fits], dtype=torch.float64)
+    return log_variance, fits, bic
+
+
+def mixture(values: Float[Tensor, " n"], components: int, seed: int) -> Any:
+    """scikit-learn's `GaussianMixture` of the values, the best of five starts."""
+    from sklearn.exceptions import ConvergenceWarning as Unsettled
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
+        return GaussianMixture(components, n_init=5, random_state=seed).fit(values[:, None].numpy())
 
 
 def _threshold(means: Float[Tensor, " components"], log_density: Callable[[Any], Any]) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.base import strict_json
+from eigencode.base.files import replacing
 from eigencode.measures.protocol import Reading
 from eigencode.models.convergence import Convergence, doubts
 from eigencode.study.config import Study
@@ -109,9 +110,8 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
-    part = folder / "results.json.part"
-    part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
     return path
 
 

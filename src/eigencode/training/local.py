@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError, TrainingError
+from eigencode.base.files import sha256
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
@@ -112,7 +113,7 @@ def train_local(
             "decay": decay,
             "data": train.sha256,
             "net": [repr(net.norm), repr(net.encoder)],
-            "start": _digest(encoder.weight),
+            "start": sha256(encoder.weight),
         }
     )
     weight = encoder.weight.detach().clone()
@@ -207,12 +208,6 @@ def _norms(weight: Tensor, encoder: KrotovHopfieldEncoder) -> tuple[float, float
 
 def _active(wins: Tensor) -> float:
     return float((wins > 0).double().mean())
-
-
-def _digest(weight: Tensor) -> str:
-    import hashlib
-
-    return hashlib.sha256(weight.detach().cpu().contiguous().numpy().data).hexdigest()
 
 
 def _check(net: Network, rule: Rule) -> KrotovHopfieldEncoder:

@@ -1,13 +1,14 @@
 """The state of a supervised run between two epochs: what a checkpoint must hold for an exact continuation."""
 
 import copy
-import hashlib
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.files import sha256
 from eigencode.training.state import Checkpoint
 
 
@@ -66,11 +67,7 @@ class Run:
 
 def module_digest(net: nn.Module) -> str:
     """Hash of all weights and buffers of a module."""
-    digest = hashlib.sha256()
-    for name, value in sorted(net.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return sha256(*chain.from_iterable(sorted(net.state_dict().items())))
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[int, str, Tensor]]:
