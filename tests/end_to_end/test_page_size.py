@@ -19,7 +19,7 @@ from eigencode.study import Cell, Store, plan, read_study, rows
 from eigencode.study import results as study_results
 from eigencode.study.order import ordered
 from eigencode.study.step import Step
-from eigencode.study.steps.measures import Accuracy
+from eigencode.study.steps.accuracy import Accuracy
 from eigencode.study.steps.trained import Trained
 from eigencode.training.supervised import SupervisedTraining
 

@@ -9,8 +9,8 @@ from statistics import mean
 
 from eigencode.base.progress import clock, heading, write_line
 from eigencode.base.text import printable
-from eigencode.study.plan import Cell
 from eigencode.study.order import ordered
+from eigencode.study.plan import Cell
 from eigencode.study.step import Step
 
 

@@ -95,11 +95,11 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
                         chosen = free.pop() if free else worker()
                         running[chosen.submit(run, step, store)] = (step, chosen)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step, chosen = running.pop(future)
+                    ended, chosen = running.pop(future)
                     broken = future.exception()
                     free += [] if isinstance(broken, BrokenProcessPool) else [chosen]
-                    settle(step, *((_died(broken), 0.0) if broken else future.result()))
-                    queue.done(step)
+                    settle(ended, *((_died(broken), 0.0) if broken else future.result()))
+                    queue.done(ended)
     finally:
         for left in (*free, *(w for _, w in running.values())):
             left.shutdown(cancel_futures=True)

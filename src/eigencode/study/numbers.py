@@ -31,9 +31,9 @@ from eigencode.study.quantities import (
     reading,
     spectrum_name,
 )
+from eigencode.study.steps.accuracy import Accuracy
 from eigencode.study.steps.calibration import Calibration
-from eigencode.study.steps.measures import Accuracy
-from eigencode.study.steps.pruning import Units
+from eigencode.study.steps.units import Units
 
 NONE = math.nan
 

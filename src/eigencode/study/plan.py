@@ -28,21 +28,22 @@ from eigencode.study.quantities import (
     spectrum_name,
 )
 from eigencode.study.step import Step
+from eigencode.study.steps.accuracy import TestAccuracy
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.certified import Certified
 from eigencode.study.steps.data import Data, data
+from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.landscapes import LandscapeOf
-from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
-from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
-from eigencode.study.steps.pruning import UnitsOf
-from eigencode.study.steps.published import (
-    CriticalOnGrid,
-    CurveAsPublished,
-    EvaluatedInTraining,
-    PrunedAlways,
-    SpectrumInSingle,
-)
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.measures import Critical, CurveOf
+from eigencode.study.steps.network import NetworkStep
+from eigencode.study.steps.pruned import Pruned
+from eigencode.study.steps.published import CriticalOnGrid, CurveAsPublished
+from eigencode.study.steps.published_networks import EvaluatedInTraining, PrunedAlways
+from eigencode.study.steps.published_spectrum import SpectrumInSingle
+from eigencode.study.steps.spectra import SpectraByWidth, SpectrumOf
 from eigencode.study.steps.trained import Trained
+from eigencode.study.steps.units import UnitsOf
 
 PLANTED = "planted codes"
 """What stands in place of a data set where populations are known."""

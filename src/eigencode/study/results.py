@@ -13,7 +13,7 @@ from eigencode.study.config import Study
 from eigencode.study.numbers import numbers
 from eigencode.study.plan import Cell
 from eigencode.study.quantities import headline
-from eigencode.study.steps.networks import LocallyTrained
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.store import Store
 
 

@@ -8,10 +8,12 @@ from tiny import write
 
 from eigencode.base.errors import DataError, InputError, StudyError
 from eigencode.study import Step, Study, plan, read_study
-from eigencode.study.read import study as from_dict
 from eigencode.study.order import ordered
-from eigencode.study.steps.measures import SpectrumOf
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.read import study as from_dict
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.pruned import Pruned
+from eigencode.study.steps.spectra import SpectrumOf
 from eigencode.study.steps.trained import Trained
 
 

@@ -19,8 +19,8 @@ from eigencode.representation.at import at
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
 from eigencode.study.results import write as write_results
-from eigencode.study.steps.networks import network
-from eigencode.study.steps.pruning import units
+from eigencode.study.steps.network import network
+from eigencode.study.steps.units import units
 
 G = torch.Generator().manual_seed(0)
 

@@ -19,8 +19,10 @@ from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.spectra import Spectrum
 from eigencode.study import Store, execute, plan, read_study, rows
 from eigencode.study.recipes.published import PublishedGaussian, PublishedPGD, first_on_grid, prune_always
-from eigencode.study.steps.networks import network
-from eigencode.study.steps.published import EvaluatedInTraining, SpectrumInSingle, attack
+from eigencode.study.steps.network import network
+from eigencode.study.steps.published import attack
+from eigencode.study.steps.published_networks import EvaluatedInTraining
+from eigencode.study.steps.published_spectrum import SpectrumInSingle
 
 G = torch.Generator().manual_seed(0)
 X = 0.05 + 0.9 * torch.rand(30, 1, 3, 3, generator=G)

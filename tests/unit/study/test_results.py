@@ -14,8 +14,8 @@ from eigencode.robustness import CriticalSizes
 from eigencode.spectra import Spectrum
 from eigencode.study import Cell, Row, Store, Study, execute, plan, read_study, rows, summarise
 from eigencode.study.results import headline, write
-from eigencode.study.steps.measures import Accuracy
-from eigencode.study.steps.pruning import Units
+from eigencode.study.steps.accuracy import Accuracy
+from eigencode.study.steps.units import Units
 
 
 def row(value: float, seed: int = 0, model: str = "A", quantity: str = "q", data: str = "d", said: str = "") -> Row:

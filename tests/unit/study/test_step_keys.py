@@ -11,9 +11,13 @@ from eigencode.study import fingerprint as code_module
 from eigencode.study.config import Local, Supervised
 from eigencode.study.order import ordered
 from eigencode.study.step import Source, Step
-from eigencode.study.steps import measures
+from eigencode.study.steps.accuracy import TestAccuracy
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.measures import Critical, CurveOf
+from eigencode.study.steps.pruned import Pruned
+from eigencode.study.steps.spectra import SpectrumOf
 from eigencode.study.steps.trained import Trained
 
 DATA = Data("digits", "aa:bb", "digits", None, None, None)
@@ -23,10 +27,10 @@ INITIAL = Initial(**COMMON, architecture={"kind": "krotov_hopfield", "units": 10
 LOCAL = LocallyTrained(**COMMON, start=INITIAL, local=Local().model_dump())
 PRUNED = Pruned(**COMMON, start=LOCAL)
 TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().model_dump())
-SPECTRUM = measures.SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
-CRITICAL = measures.Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
-CURVE = measures.CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, measures.TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
+SPECTRUM = SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
+CRITICAL = Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
+CURVE = CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],

@@ -12,7 +12,7 @@ from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun, arrays
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study.quantities import KEPT, RAW, reading
-from eigencode.study.steps.pruning import Units
+from eigencode.study.steps.units import Units
 
 BARS = 40
 EXAMPLES = 4

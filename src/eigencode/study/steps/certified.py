@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from eigencode.robustness.certified import certified_size
 from eigencode.study.step import Inputs
-from eigencode.study.steps.measures import Measure
-from eigencode.study.steps.networks import network
+from eigencode.study.steps.network import Measure, network
 
 
 @dataclass(frozen=True)

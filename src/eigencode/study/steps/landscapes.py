@@ -7,8 +7,7 @@ from typing import ClassVar
 from eigencode.base.errors import InputError
 from eigencode.geometry.landscape import landscape, landscape_through
 from eigencode.study.step import Inputs
-from eigencode.study.steps.measures import Measure
-from eigencode.study.steps.networks import network
+from eigencode.study.steps.network import Measure, network
 
 
 @dataclass(frozen=True)

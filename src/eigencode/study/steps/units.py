@@ -13,7 +13,8 @@ from eigencode.base.record import Record
 from eigencode.models.convergence import Convergence
 from eigencode.models.pruning import Pruning
 from eigencode.study.step import Inputs, Step
-from eigencode.study.steps.networks import LocallyTrained, NetworkStep
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.network import NetworkStep
 
 
 @dataclass(frozen=True)
