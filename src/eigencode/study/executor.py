@@ -77,10 +77,9 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
         tell("done" if error is None else "failed", step, seconds)
 
     queue = Queue([s for s in steps if not store.has(s)])
-    for step in steps:
-        if step not in queue:
-            outcome.cached.append(step)
-            tell("cached", step)
+    for known in (s for s in steps if s not in queue):
+        outcome.cached.append(known)
+        tell("cached", known)
     try:
         with _environment_of_workers(workers):
             while queue:

@@ -11,7 +11,7 @@ from eigencode.study import fingerprint as code_module
 from eigencode.study.config import Local, Supervised
 from eigencode.study.order import ordered
 from eigencode.study.step import Source, Step
-from eigencode.study.steps.accuracy import TestAccuracy
+from eigencode.study.steps import accuracy
 from eigencode.study.steps.data import Data
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
@@ -30,7 +30,7 @@ TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().model_dump())
 SPECTRUM = SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
 CRITICAL = Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
 CURVE = CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, accuracy.TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
