@@ -56,19 +56,19 @@ def canonical(node: object, told: bool = False) -> str:
     True
     """
     if isinstance(node, list):
-        return f"[{', '.join(canonical(n, told) for n in node if not _is_documentation(n))}]"
+        return f"[{', '.join([canonical(n, told) for n in node if not _is_documentation(n)])}]"
     if not isinstance(node, ast.AST):
         return ascii(node)
-    told = told or isinstance(node, ast.Raise) or (isinstance(node, ast.ClassDef) and _is_error(node.name))
-    if told and (isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))):
-        return "text"
+    if isinstance(node, ast.Constant):
+        return "text" if told and isinstance(node.value, str) else f"Constant({node.value!a})"
+    if isinstance(node, ast.JoinedStr):
+        return "text" if told else f"JoinedStr({canonical(_joined(node.values))})"
     if isinstance(node, ast.Call) and _is_error(getattr(node.func, "attr", getattr(node.func, "id", ""))):
         return f"Call({canonical(node.func)})"
-    fields = {name: getattr(node, name, None) for name in node._fields if name not in UNSEEN}
-    if isinstance(node, ast.JoinedStr):
-        fields["values"] = _joined(node.values)
-    some = {k: v for k, v in fields.items() if v not in (None, []) or isinstance(node, ast.Constant)}
-    return f"{type(node).__name__}({', '.join(f'{k}={canonical(v, told)}' for k, v in some.items())})"
+    told = told or isinstance(node, ast.Raise) or (isinstance(node, ast.ClassDef) and _is_error(node.name))
+    fields = [(name, getattr(node, name, None)) for name in node._fields if name not in UNSEEN]
+    kept = [f"{name}={canonical(value, told)}" for name, value in fields if value not in (None, [])]
+    return f"{type(node).__name__}({', '.join(kept)})"
 
 
 def _is_documentation(node: object) -> bool:
