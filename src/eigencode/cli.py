@@ -343,6 +343,6 @@ def _told(outcome: "Outcome") -> str:
 
 def _seconds(store: "Store", cells: "list[Cell]") -> float:
     """Computing time of all finished steps, whenever they ran."""
-    from eigencode.study.step import ordered
+    from eigencode.study.order import ordered
 
     return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

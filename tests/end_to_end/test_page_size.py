@@ -18,7 +18,8 @@ from eigencode.robustness.curve import SERIES, Curve
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study import Cell, Store, plan, read_study, rows
 from eigencode.study import results as study_results
-from eigencode.study.step import Step, ordered
+from eigencode.study.order import ordered
+from eigencode.study.step import Step
 from eigencode.study.steps.trained import Trained
 from eigencode.training.supervised import SupervisedTraining
 

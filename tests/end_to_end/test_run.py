@@ -55,7 +55,7 @@ def steps_of(folder: Path) -> dict[str, int]:
 def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> None:
     code, out, err = json.loads((home / "first.json").read_text())
     assert code == 0, err
-    assert "55 steps done, 0 already there" in out
+    assert "57 steps done, 0 already there" in out
     for word in ("test accuracy", "α images", "critical size, FGSM", "Init", "KH", "BP", "±", "has not converged"):
         assert word in out
     page = Path(re.findall(r"^page: (.*)$", out, re.M)[0])
@@ -72,10 +72,10 @@ def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None
     before = steps_of(here)
     again = inside("run", here / "tiny.toml", "--store", here / "store")
     assert again.exit_code == 0
-    assert "0 steps done, 55 already there" in again.stdout
+    assert "0 steps done, 57 already there" in again.stdout
     assert steps_of(here) == before
     first = json.loads((here / "first.json").read_text())[1]
-    assert again.stdout.split("55 already")[0].rsplit("\n", 1)[0] == first.split("55 steps done")[0].rsplit("\n", 1)[0]
+    assert again.stdout.split("57 already")[0].rsplit("\n", 1)[0] == first.split("57 steps done")[0].rsplit("\n", 1)[0]
 
 
 @pytest.mark.usefixtures("coarse")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.transposed import transposed_gradient
-from eigencode.rules.krotov_hopfield import synapses
+from eigencode.rules.synapses import synapses
 
 
 class UnitNorm(nn.Module):

@@ -12,7 +12,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.layers import Dense, KrotovHopfieldEncoder, RePU, UnitNorm
 from eigencode.representation.layers import OneLayer, chain_to
-from eigencode.rules.krotov_hopfield import start as draw
+from eigencode.rules.synapses import start as draw
 
 
 class Network(nn.Module):

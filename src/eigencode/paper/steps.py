@@ -12,7 +12,8 @@ from eigencode.paper.measures import BATCH
 from eigencode.paper.published.evaluation import accuracy
 from eigencode.paper.published.pruning import prune_always
 from eigencode.study.step import Inputs
-from eigencode.study.steps.networks import WEIGHTS, NetworkStep, Pruned, keep, network
+from eigencode.study.steps.network import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.pruned import Pruned
 
 
 @dataclass(frozen=True)

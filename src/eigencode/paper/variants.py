@@ -14,7 +14,9 @@ from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.pgd import PGD
 from eigencode.study.choice import Choice
 from eigencode.study.extensions import Variant
-from eigencode.study.steps.networks import Initial, NetworkStep, Pruned
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.network import NetworkStep
+from eigencode.study.steps.pruned import Pruned
 
 
 def _d5(step: NetworkStep, last: bool) -> NetworkStep:

@@ -8,7 +8,7 @@ import torch
 
 from eigencode.base.types import Images
 from eigencode.study.config import Model
-from eigencode.study.steps.networks import untrained
+from eigencode.study.steps.initial import untrained
 
 
 def architecture(model: Model) -> dict[str, Any]:

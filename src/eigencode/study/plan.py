@@ -15,9 +15,13 @@ from eigencode.study.measurements import COVERAGE, DATA_ITSELF, RAW, Planned, me
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
+from eigencode.study.steps.network import NetworkStep
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
+from eigencode.study.steps.units import UnitsOf
 
 PLANTED = "planted codes"
 """What stands in place of a data set where populations are known."""
@@ -127,7 +131,9 @@ def _model_cells(
     def cell(p: Planned, stage: str, kind: str, name: str, note: str = "") -> Cell:
         measure, net = p.measure, stages[stage]
         held = net.held.get(measure.kind)
-        step = net if held is not None else Measured(images, net, p.place, seed, decisive(p.used, measure))
+        step: Step = net if held is not None else Measured(images, net, p.place, seed, decisive(p.used, measure))
+        if measure.kind == "pruning":
+            step = UnitsOf(net, stages["local"])  # type: ignore[arg-type]
         where = (images.name, label, seed, kind, measure.title(name))
         return Cell(*where, step, name, measure, net, held or "", note)
 

@@ -14,7 +14,7 @@ from eigencode.models.convergence import Convergence, doubts
 from eigencode.study.config import Study
 from eigencode.study.measurements import headline
 from eigencode.study.plan import Cell
-from eigencode.study.steps.networks import LocallyTrained
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.store import Store
 
 

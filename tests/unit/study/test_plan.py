@@ -8,10 +8,12 @@ from tiny import write
 
 from eigencode.base.errors import DataError, InputError, StudyError
 from eigencode.study import Step, Study, plan, read_study
+from eigencode.study.order import ordered
 from eigencode.study.read import study as from_dict
-from eigencode.study.step import ordered
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
 
@@ -53,8 +55,8 @@ def test_equal_work_is_one_step(tiny: Study) -> None:
     init = {c.made_by()[-1].key for c in cells if c.model in ("Init", "BP") and c.seed == 0}
     assert len(init) == 1, "BP starts from the network that Init measures"
     assert (
-        len(ordered([c.step for c in cells])) == 3 + 2 * (3 * 6) + 2 * 6 + 2 * 2
-    )  # the data's images once and its noise twice; two spectra of KH before pruning
+        len(ordered([c.step for c in cells])) == 3 + 2 * (3 * 6) + 2 * 6 + 2 * 3
+    )  # the data's images once and its noise twice; the units of KH, and its two spectra before pruning
 
 
 def test_seeds_reach_every_step(tiny: Study) -> None:

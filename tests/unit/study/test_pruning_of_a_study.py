@@ -22,7 +22,7 @@ from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
 from eigencode.study.measurements import measurements
 from eigencode.study.results import write as write_results
-from eigencode.study.steps.networks import network
+from eigencode.study.steps.network import network
 
 G = torch.Generator().manual_seed(0)
 
@@ -84,8 +84,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     where = store.folder(pruned)
     taken = replace(Pruning.load(where / "pruning"), indices=torch.arange(3), components=2, threshold=-1.0)
     taken.save(where / "pruning")
-    state = Convergence.load(store.folder(pruned.start) / "convergence")  # type: ignore[attr-defined]
-    units(taken, state).save(where / "units")
     from eigencode.models.files import save
 
     save(taken.apply(network(where)), where / "network.safetensors")

@@ -25,7 +25,7 @@ from eigencode.study import Store, execute, plan, read_study, rows
 from eigencode.study.measurements import measurements
 from eigencode.study.read import study as from_dict
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.networks import network
+from eigencode.study.steps.network import network
 
 G = torch.Generator().manual_seed(0)
 X = 0.05 + 0.9 * torch.rand(30, 1, 3, 3, generator=G)

@@ -7,14 +7,17 @@ from typing import Any, ClassVar
 import pytest
 from fake_steps import Write
 
-from eigencode.study import step as step_module
+from eigencode.study import fingerprint as code_module
 from eigencode.study.catalogue import decisive, make
 from eigencode.study.choice import Choice
 from eigencode.study.config import Local, Supervised
-from eigencode.study.step import Source, Step, ordered
+from eigencode.study.order import ordered
+from eigencode.study.step import Source, Step
 from eigencode.study.steps.data import Data
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
 DATA = Data("digits", "aa:bb", "digits", None, None, None)
@@ -108,13 +111,13 @@ def test_code_and_version_are_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -
     assert Write("a").key != before
     monkeypatch.setattr(Write, "version", 1)
     assert Write("a").key == before
-    monkeypatch.setattr(step_module, "fingerprint", lambda modules: "other code")
+    monkeypatch.setattr(code_module, "fingerprint", lambda modules: "other code")
     assert Write("a").key != before
 
 
 def test_the_code_of_what_a_step_names_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(step_module, "fingerprint", lambda modules: asked.extend(modules) or "code")
+    monkeypatch.setattr(code_module, "fingerprint", lambda modules: asked.extend(modules) or "code")
     penalties = ({"name": "Lp", "coefficient": 1.0},)
     plan = Supervised(penalties=penalties, adversarial={"eps": 0.1}).model_dump()  # type: ignore[arg-type]
     keys = [s.key for s in (LocallyTrained(**COMMON, start=INITIAL, local=Local().model_dump()),)]

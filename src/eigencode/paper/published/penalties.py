@@ -13,8 +13,9 @@ from eigencode.base.seeding import stream
 from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import directions, flattened
 from eigencode.paper.published.fixes import fixes
-from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
 from eigencode.penalties.lp import sum_of_squares
+from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.penalties.spectral import Spectral, spectral_loss
 from eigencode.representation.at import Code, at
 
 MANY = 100

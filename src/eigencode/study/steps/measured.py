@@ -10,7 +10,7 @@ from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.networks import NetworkStep, network
+from eigencode.study.steps.network import NetworkStep, network
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from eigencode.models.files import save
 from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
-from eigencode.study.steps.networks import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.network import WEIGHTS, NetworkStep, keep, network
 from eigencode.training.augment import Augmentation
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
