@@ -319,10 +319,10 @@ RULES = (
 
 
 @pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning")
-@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.__name__)
+@pytest.mark.parametrize("assert_it", RULES, ids=lambda r: r.__name__)
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: type(m).__name__)
-def test_measure(measure: Measure, rule: Callable[[Measure], None]) -> None:
-    rule(measure)
+def test_measure(measure: Measure, assert_it: Callable[[Measure], None]) -> None:
+    assert_it(measure)
 
 
 @dataclass(frozen=True)

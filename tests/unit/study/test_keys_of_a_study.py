@@ -93,7 +93,7 @@ def test_the_interval_of_alpha_concerns_no_network_and_no_attack(edit: Edit) -> 
     edit("spectra/fit.py", "Z95 *", "2 *")
     edit("spectra/resampling.py", "Z95 *", "2 *")
     edit("spectra/influence.py", "return ", "return 2 * ")
-    assert {kind for _, kind, _ in changed()} == {"spectrum", "spectrum-single", "widths"}
+    assert {kind for _, kind, _ in changed()} == {"spectrum", "widths"}
 
 
 def test_words_concern_nothing(edit: Edit) -> None:

@@ -41,7 +41,7 @@ def after(*overrides: str) -> Any:
         ("title=", lambda s: s.title == ""),
         ("title=two words", lambda s: s.title == "two words"),
         ("critical.0.attack.steps=9", lambda s: s.critical[0].attack == {"name": "PGD", "steps": 9}),
-        ("critical.1.tolerance=0.1", lambda s: s.critical[1].tolerance == 0.1),
+        ("critical.1.tolerance=0.1", lambda s: s.critical[1].settings().get("tolerance") == 0.1),
         ('critical.1={attack={name="DDN"}}', lambda s: s.critical[1].attack["name"] == "DDN"),
         ("spectra=[{}]", lambda s: len(s.spectra) == 1),
     ],
