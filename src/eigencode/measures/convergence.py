@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
-from eigencode.models.convergence import TOLERANCE, Convergence, convergence
+from eigencode.models.local import convergence
+from eigencode.rules.convergence import TOLERANCE, Convergence
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ConvergenceMeasure(Measure):
         return "converged", "winning"
 
     def measure(self, subject: Subject) -> Convergence:
-        return convergence(subject.network)  # type: ignore[arg-type]
+        return convergence(subject.network)
 
     def readings(self, record: Convergence) -> Iterator[Reading]:
         count = len(record.norm)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
-from eigencode.models.convergence import Convergence, convergence
+from eigencode.models.local import convergence
 from eigencode.models.pruning import Pruning, mixture, prune
+from eigencode.rules.convergence import Convergence
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class PruningMeasure(Measure):
 
     def measure(self, subject: Subject) -> Units:
         net = subject.network
-        return units(prune(net, seed=subject.seed), convergence(net))  # type: ignore[arg-type]
+        return units(prune(net, seed=subject.seed), convergence(net))
 
     def readings(self, record: Units) -> Iterator[Reading]:
         share = record.n_kept / len(record.kept)

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from eigencode.measures.accuracy import Accuracy
-from eigencode.models.files import save
 from eigencode.models.pruning import Pruning
 from eigencode.paper.measures import BATCH
 from eigencode.paper.published.evaluation import accuracy
 from eigencode.paper.published.pruning import prune_always
 from eigencode.study.step import Inputs
-from eigencode.study.steps.network import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.study.steps.pruned import Pruned
 
 
@@ -41,7 +40,7 @@ class EvaluatedInTraining(NetworkStep):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         _, test = self.data.pair()
-        net, n = network(inputs.folder(self.start)), len(test)
+        net, n = network(inputs.folder(self.start), self.origin.get("where")), len(test)
         batch = next(b for b in range(min(BATCH, n), 0, -1) if n % b != 1)  # BatchNorm refuses a single image
         keep(Accuracy.of(accuracy(net, test.x, test.y, batch) * n, n), folder / "accuracy")
-        save(net, folder / WEIGHTS)
+        self.write(net, folder)

@@ -10,7 +10,7 @@ from typing import Any
 from eigencode.base import strict_json
 from eigencode.base.files import replacing
 from eigencode.measures.protocol import Reading
-from eigencode.models.convergence import Convergence, doubts
+from eigencode.rules.convergence import Convergence
 from eigencode.study.config import Study
 from eigencode.study.measurements import headline
 from eigencode.study.plan import Cell
@@ -128,6 +128,6 @@ def _inherited(cell: Cell, store: Store) -> Iterable[str]:
     for step in cell.made_by():
         if store.has(step):
             if isinstance(step, LocallyTrained):
-                yield from doubts(Convergence.load(store.folder(step) / "convergence"))
+                yield from Convergence.load(store.folder(step) / "convergence").doubts
             else:
                 yield from store.meta(step)["warnings"]

@@ -111,5 +111,5 @@ def test_the_arithmetic_of_a_rule_concerns_the_networks_it_trains(edit: Edit) ->
 
 
 def test_the_networks_concern_everything_measured_on_them(edit: Edit) -> None:
-    edit("models/network.py", "def krotov_hopfield(", "SLOPE = 0.0\n\n\ndef krotov_hopfield(")
+    edit("models/builders.py", "def krotov_hopfield(", "SLOPE = 0.0\n\n\ndef krotov_hopfield(")
     assert changed() >= {name for name in BEFORE if name[0] != "data"}

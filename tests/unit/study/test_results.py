@@ -10,8 +10,8 @@ import pytest
 from tiny import write as write_study
 
 from eigencode.measures import Accuracy, Units
-from eigencode.models.convergence import Convergence
 from eigencode.robustness import CriticalSizes
+from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
 from eigencode.study import Cell, Row, Store, Study, execute, plan, read_study, rows, summarise
 from eigencode.study.results import headline, write

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 from torch import nn
 
 from eigencode.base.types import Images
-from eigencode.models.files import save
-from eigencode.models.network import krotov_hopfield, perceptron
+from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.study.step import Inputs
-from eigencode.study.steps.network import WEIGHTS, NetworkStep
+from eigencode.study.steps.network import NetworkStep
 
 
 @dataclass(frozen=True)
@@ -20,11 +19,18 @@ class Initial(NetworkStep):
     architecture: dict[str, Any]
     name: ClassVar[str] = "initial"
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        where = self.architecture.get("network")
+        return {"where": where, "settings": self.architecture["settings"]} if where else {}
+
     def uses(self) -> tuple[str, ...]:
-        return (self.architecture["network"].partition(":")[0],) if "network" in self.architecture else ()
+        if self.origin:
+            return (self.origin["where"].partition(":")[0],)
+        return ("eigencode.rules.krotov_hopfield",) if self.architecture["kind"] == "krotov_hopfield" else ()
 
     def run(self, folder: Path, inputs: Inputs) -> None:
-        save(untrained(self.architecture, self.data.pair()[0], self.seed), folder / WEIGHTS)  # type: ignore[arg-type]
+        self.write(untrained(self.architecture, self.data.pair()[0], self.seed), folder)
 
 
 def untrained(settings: dict[str, Any], train: Images, seed: int) -> nn.Module:

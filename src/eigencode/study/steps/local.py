@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.convergence import convergence
-from eigencode.models.files import save
+from eigencode.models.local import convergence, local_layer
 from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.initial import Initial
-from eigencode.study.steps.network import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.training.local import train_local
 
 
@@ -32,14 +31,14 @@ class LocallyTrained(NetworkStep):
         return tuple(modules("rules", self.rule))
 
     def run(self, folder: Path, inputs: Inputs) -> None:
-        net = network(inputs.folder(self.start))
+        net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
-        rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
+        rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)  # type: ignore[arg-type]
         train, _ = self.training_images()
         checkpoint = inputs.scratch / "local.safetensors"
         record = train_local(
             net, train[: self.local["images"] or len(train)], rule, seed=self.seed, checkpoint=checkpoint, **settings
         )
-        save(net, folder / WEIGHTS)
+        self.write(net, folder)
         keep(record, folder / "training")
         keep(convergence(net), folder / "convergence")

@@ -42,5 +42,5 @@ class Measured(Step):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         _, test = self.data.pair()
-        net = None if self.net is None else network(inputs.folder(self.net))
+        net = None if self.net is None else network(inputs.folder(self.net), self.net.origin.get("where"))
         self.made.measure(Subject(net, test, self.place, self.seed)).save(folder)

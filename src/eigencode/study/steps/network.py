@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import nn
+
 from eigencode.base.record import Record
 from eigencode.base.types import Images
-from eigencode.models.files import load
-from eigencode.models.network import Network
+from eigencode.models.files import load, save
 from eigencode.study.step import Step
 from eigencode.study.steps.data import Data
 
@@ -24,6 +25,16 @@ class NetworkStep(Step):
     held: ClassVar[dict[str, str]] = {}
     """Measures whose record this step makes anyway: kind -> folder within its own."""
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """`where` and `settings` of a network from outside this package; empty for one of its own."""
+        start = getattr(self, "start", None)
+        return {} if start is None else start.origin
+
+    def write(self, net: nn.Module, folder: Path) -> None:
+        """Save the network in the folder of this step."""
+        save(net, folder / WEIGHTS, **self.origin)
+
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "data": self.data.training}
 
@@ -33,9 +44,9 @@ class NetworkStep(Step):
         return train.split(self.validation, self.seed) if self.validation else (train, None)
 
 
-def network(folder: Path) -> Network:
-    """The network in the folder of a finished step."""
-    return load(folder / WEIGHTS)
+def network(folder: Path, where: str | None = None) -> nn.Module:
+    """The network in the folder of a finished step; `where`: code outside this package that builds it."""
+    return load(folder / WEIGHTS, where=where)
 
 
 def keep(record: Record, folder: Path) -> None:

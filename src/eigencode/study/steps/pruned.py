@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from eigencode.models.files import save
 from eigencode.models.pruning import Pruning, prune
 from eigencode.study.step import Inputs
 from eigencode.study.steps.local import LocallyTrained
-from eigencode.study.steps.network import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.network import NetworkStep, keep, network
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Pruned(NetworkStep):
     pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune)
 
     def run(self, folder: Path, inputs: Inputs) -> None:
-        net = network(inputs.folder(self.start))
+        net = network(inputs.folder(self.start), self.origin.get("where"))
         found = self.pruner(net, seed=self.seed)
-        save(found.apply(net), folder / WEIGHTS)
+        self.write(found.apply(net), folder)
         keep(found, folder / "pruning")

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from eigencode.measures.pruning import units
-from eigencode.models.convergence import Convergence
 from eigencode.models.pruning import Pruning
+from eigencode.rules.convergence import Convergence
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.network import NetworkStep
