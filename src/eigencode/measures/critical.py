@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
 
 from eigencode.base.record import Record
 from eigencode.base.types import Space
-from eigencode.measures.accuracy import Accuracy
 from eigencode.measures.protocol import Measure, Reading, Some, Subject
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.survival import quantile
+from eigencode.robustness.survival import quantile, wilson
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,9 @@ class CriticalMeasure(Measure):
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
         yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
         told = "share of the images classified correctly"
-        if record.n_correct:
-            share = Accuracy.of(float(record.n_correct - censored), record.n_correct)
-            yield Reading("broken", share.value, share.low, share.high, told)
-        else:
-            yield Reading("broken", math.nan, convention=told)
+        hits, n = torch.tensor([float(record.n_correct - censored)], dtype=torch.float64), record.n_correct
+        low, high = wilson(hits, n)
+        yield Reading("broken", float(hits) / n if n else math.nan, float(low), float(high), told)
         if not math.isnan(record.zero_gradients):
             told = "share of the gradients the attack asked for"
             yield Reading("zero gradients", record.zero_gradients, convention=told)

@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from eigencode.measures.accuracy import Accuracy
 from eigencode.models.pruning import Pruning
-from eigencode.paper.measures import BATCH
 from eigencode.paper.published.evaluation import accuracy
 from eigencode.paper.published.pruning import prune_always
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.study.steps.pruned import Pruned
+
+BATCH = 1000
+"""Images at a time, on which the published result depends."""
 
 
 @dataclass(frozen=True)
