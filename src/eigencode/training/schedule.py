@@ -15,8 +15,8 @@ class Schedule:
         `constant`     1
         `linear`       1 − e/E
         `cosine`       (1 + cos πe/E) / 2
-        `exponential`  1 until `start`, then exp(−(e − start)/scale): the paper's SpecReg networks, start 90, scale 30
-        `piecewise`    `factors[i]` from `boundaries[i − 1]` on: the paper's BP networks
+        `exponential`  1 until `start`, then exp(−(e − start)/scale)
+        `piecewise`    `factors[i]` from `boundaries[i − 1]` on
 
     >>> [round(Schedule("linear")(e, 4), 2) for e in range(4)]
     [1.0, 0.75, 0.5, 0.25]
