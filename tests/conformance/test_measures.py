@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 
 import eigencode as ec
-from eigencode.base.record import Record
+from eigencode.base.record import Estimate, Record
 from eigencode.measures import (
-    Accuracy,
     AccuracyMeasure,
     CertifiedMeasure,
     ConvergenceMeasure,
@@ -332,7 +331,7 @@ class BrokenMeasure(AccuracyMeasure):
     fault: str = ""
     reading_only: ClassVar[tuple[str, ...]] = ()
 
-    def measure(self, subject: Subject) -> Accuracy:
+    def measure(self, subject: Subject) -> Estimate:
         found = super().measure(subject)
         if self.fault == "mode":
             subject.network.train()
@@ -341,9 +340,9 @@ class BrokenMeasure(AccuracyMeasure):
         if self.fault == "images":
             subject.test.pixels[0] += 1e-3
         drawn = float(torch.rand(())) if self.fault == "random" else 0.0
-        return Accuracy(found.value + 1e-9 * drawn, found.low, found.high, found.n)
+        return dataclasses.replace(found, value=found.value + 1e-9 * drawn)
 
-    def readings(self, record: Accuracy) -> Iterator[Reading]:
+    def readings(self, record: Estimate) -> Iterator[Reading]:
         (found,) = super().readings(record)
         yield {
             "outside": dataclasses.replace(found, value=record.high + 0.01),

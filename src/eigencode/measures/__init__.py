@@ -1,6 +1,6 @@
 """Measures: what a study can ask of a network.  One file each; add one to `__all__` and every study can name it."""
 
-from eigencode.measures.accuracy import Accuracy, AccuracyMeasure
+from eigencode.measures.accuracy import AccuracyMeasure
 from eigencode.measures.certified import CertifiedMeasure
 from eigencode.measures.convergence import ConvergenceMeasure
 from eigencode.measures.critical import CriticalMeasure
@@ -13,7 +13,6 @@ from eigencode.measures.spectrum import SpectrumMeasure
 from eigencode.measures.widths import Widths, WidthsMeasure
 
 __all__ = [
-    "Accuracy",
     "AccuracyMeasure",
     "CertifiedMeasure",
     "ConvergenceMeasure",

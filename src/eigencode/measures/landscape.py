@@ -50,7 +50,7 @@ class LandscapeMeasure(Measure):
 
     def readings(self, record: Landscape) -> Iterator[Reading]:
         where = f"{record.place}, plane of half side {record.radius:.3g}, {record.space} space"
-        yield Reading("Jacobian norm", median_norm(record), convention=f"median of ‖∂z/∂x‖_F, {where}")
+        yield Reading("Jacobian norm", float(record.jacobian.quantile(0.5)), convention=f"median of ‖∂z/∂x‖_F, {where}")
         said = f"standard deviation of log ‖∂z/∂x‖_F, {where}"
         yield Reading("roughness", roughness(record), convention=said)
         if len(record.boundary):
@@ -61,11 +61,6 @@ class LandscapeMeasure(Measure):
             else:
                 warned = f"no other class within {record.reach:.3g}: {{name}} is at least that"
                 yield Reading("boundary", record.reach, record.reach, math.inf, said, (warned,))
-
-
-def median_norm(view: Landscape) -> float:
-    """Median of the Jacobian norm over the points of a plane."""
-    return float(view.jacobian.quantile(0.5))
 
 
 def roughness(view: Landscape) -> float:

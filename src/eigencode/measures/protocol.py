@@ -119,12 +119,7 @@ class Readable(ABC):
         """The numbers of a record."""
 
     def quantity(self, name: str, what: str) -> str:
-        """The name of a number in tables and claims.
-
-        Args:
-            name: of the measurement.
-            what: of the reading.
-        """
+        """The name of a number in tables and claims: that of the measurement, and what is read."""
         return self.joint.join(part for part in (name, what) if part)
 
     def title(self, name: str) -> str:

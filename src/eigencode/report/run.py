@@ -40,8 +40,8 @@ class Measured(ABC):
 
     @property
     @abstractmethod
-    def fits(self) -> list[dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, in the order of their names."""
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, by name."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,9 @@ class StudyRun(Measured):
             ) from error
 
     @property
-    def fits(self) -> list[dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, in the order of the study."""
-        return list(self.read_with("spectrum").values())
-
-    def read_with(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The settings with which the numbers of a kind of measurement are read (the window of a fit, say), by name."""
-        return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] == kind}
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, and of the spectra by width, by name."""
+        return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] in ("spectrum", "widths")}
 
     def times(self) -> list[tuple[str, int, float]]:
         """Name, number and computing time of the finished steps behind this study, longest first."""

@@ -52,7 +52,7 @@ class Planned:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All its numbers, also those of a layer before pruning if it is measured there."""
+        """All its numbers."""
         return tuple(self.measure.quantity(self.name, what) for what in self.measure.names())
 
     @property
@@ -61,6 +61,11 @@ class Planned:
         if not self.measure.before_pruning or self.place not in CODES:
             return ()
         return tuple(self.measure.quantity(f"{self.name}, {RAW}", what) for what in self.measure.names())
+
+    @property
+    def headed(self) -> bool:
+        """The first number is that of the table, under the name of the measurement."""
+        return "" in self.measure.names()
 
 
 def measurements(study: Study) -> list[Planned]:
@@ -140,27 +145,19 @@ def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> 
 
 def measured(study: Study) -> list[str]:
     """The quantities that every model has and a table shows, in the order of the study."""
-    return [planned.name for planned in measurements(study) if "" in planned.measure.names()]
+    return [p.name for p in measurements(study) if p.headed]
 
 
 def details(study: Study) -> list[str]:
     """Every further number: a claim may name it, and it is then shown in the table."""
     pruned = any(m.prune for m in study.models.values())
-    found = measurements(study)
-    shown = {planned.name for planned in found if "" in planned.measure.names()}
-    every = [name for planned in found for name in (*planned.names, *(planned.raw if pruned else ()))]
-    return [name for name in every if name not in shown]
+    return [name for p in measurements(study) for name in (*p.names[p.headed :], *(p.raw if pruned else ()))]
 
 
 def names(study: Study) -> list[str]:
     """The names of all measurements and all their numbers."""
-    pruned = any(m.prune for m in study.models.values())
-    found: list[str] = []
-    for planned in measurements(study):
-        without = planned.measure.title(planned.name) not in planned.names
-        found += [planned.measure.title(planned.name)] if without else []
-        found += [*planned.names, *(planned.raw if pruned else ())]
-    return found
+    titles = [t for p in measurements(study) if (t := p.measure.title(p.name)) not in p.names]
+    return [*measured(study), *titles, *details(study)]
 
 
 def headline(study: Study) -> list[str]:

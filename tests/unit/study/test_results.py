@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tiny import write as write_study
 
-from eigencode.measures import Accuracy, Units
+from eigencode.base.record import Estimate
+from eigencode.measures import Units
 from eigencode.robustness import CriticalSizes
 from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
@@ -94,7 +95,7 @@ def test_every_number_is_that_of_its_record(finished: Run) -> None:
         given, folder = found[cell.model, cell.seed, cell.quantity], store.folder(cell.step) / cell.part
         expected: Any
         if cell.kind == "accuracy":
-            expected = Accuracy.load(folder).value
+            expected = Estimate.load(folder).value
         elif cell.kind in ("spectrum", "raw"):
             expected = Spectrum.load(folder).power_law(window=(2, 8), weights="uniform").alpha
         elif cell.kind == "convergence":

@@ -29,10 +29,9 @@ def widths(run: StudyRun, data: str) -> Figure | None:
     models = [m for m in run.models if any(m == k for _, k in first)]
     shown = [(n, m) for n in names for m in models if (n, m) in first]
     figure, panels = grid(len(shown), 2.2, columns=min(COLUMNS, len(models)), sharex=True, sharey=True)
-    fits = run.read_with("widths")
     for axes, (name, model) in zip(panels.ravel(), shown, strict=False):
         found = run.load(Widths, data=data, model=model, quantity=name)[0]
-        _panel(axes, found.spectra, fits[name]["window"])
+        _panel(axes, found.spectra, run.fits[name]["window"])
         axes.set_title(f"{label(model)}\n{label(name)}")
     for row in panels:
         row[0].set_ylabel("eigenvalue λₙ / λ₁")

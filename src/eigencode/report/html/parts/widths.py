@@ -17,7 +17,7 @@ def widths(shown: Shown) -> list[dict[str, Any]]:
     points = room(CHARACTERS, 5 * shown.cells("widths"), EACH, 12, 60)
     entries = []
     for place, quantity, records in shown.found("widths", Widths):
-        fit = place.run.read_with("widths")[quantity]
+        fit = place.run.fits[quantity]
         parts = [_one(spectrum, fit, points) for spectrum in records[0].spectra]
         entries.append({**place.entry(shown.quantities.index(quantity)), "widths": parts})
     return entries
