@@ -21,9 +21,9 @@ import torch
 import eigencode as ec
 from eigencode.models.files import load
 from eigencode.models.stack import Stack
+from eigencode.paper.published import eigenvalues
 from eigencode.spectra.power_law import fit_line
 from eigencode.study.provenance import provenance
-from eigencode.study.recipes.published import eigenvalues
 
 
 def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:
