@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.models.files import save
-from eigencode.models.network import krotov_hopfield, perceptron
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import WEIGHTS, NetworkStep
 
@@ -16,6 +16,9 @@ class Initial(NetworkStep):
 
     architecture: dict[str, Any]
     name: ClassVar[str] = "initial"
+
+    def uses(self) -> tuple[str, ...]:
+        return ("eigencode.rules.krotov_hopfield",) if self.architecture["kind"] == "krotov_hopfield" else ()
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         settings = dict(self.architecture)

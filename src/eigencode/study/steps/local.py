@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.convergence import convergence
 from eigencode.models.files import save
+from eigencode.models.local import convergence, local_layer
 from eigencode.study.catalogue import make, module_of
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
@@ -33,7 +33,7 @@ class LocallyTrained(NetworkStep):
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
-        rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
+        rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)
         train, _ = self.training_images()
         checkpoint = inputs.scratch / "local.safetensors"
         record = train_local(

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from eigencode.base.record import Record
 from eigencode.base.types import Images
 from eigencode.models.files import load
-from eigencode.models.network import Network
 from eigencode.study.step import Step
 from eigencode.study.steps.data import Data
 
@@ -39,7 +40,7 @@ class Measure(Step):
     net: NetworkStep
 
 
-def network(folder: Path) -> Network:
+def network(folder: Path) -> nn.Module:
     """The network in the folder of a finished step."""
     return load(folder / WEIGHTS)
 
