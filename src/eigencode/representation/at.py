@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ PIXEL = "pixel"
 
 UNIT = "unit"
 """The place behind a `norm` that comes before anything else."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Reader(nn.Module):
@@ -210,11 +212,22 @@ def _begin(module: nn.Module, start: str) -> Place:
     return place
 
 
+def in_order(forward: F) -> F:
+    """Mark a `forward` that applies the children of its module one after the other, in the order of their names.
+
+    What starts in the middle of such a module then runs from there, as in an `nn.Sequential`.
+    """
+    forward.in_order = True  # type: ignore[attr-defined]
+    return forward
+
+
 def _follow(net: nn.Module, start: Place) -> list[nn.Module] | None:
     """The children that run after `start`, one on the output of the other; None where that is not known."""
-    plain = type(net).forward is nn.Sequential.forward and not (net._forward_hooks or net._forward_pre_hooks)
+    forward = type(net).forward
+    plain = forward is nn.Sequential.forward or getattr(forward, "in_order", False)
     children = list(net.children())
-    if not plain or start.call != 1 or sum(c is start.module for c in children) != 1:
+    hooked = net._forward_hooks or net._forward_pre_hooks
+    if not plain or hooked or start.call != 1 or sum(c is start.module for c in children) != 1:
         return None
     return children[next(i for i, c in enumerate(children) if c is start.module) + 1 :]
 
