@@ -12,7 +12,23 @@ from eigencode.base.errors import InputError
 from eigencode.base.precision import Precision, product_dtype
 from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.rules.protocol import Rows, Rule
-from eigencode.rules.synapses import synapses
+
+
+def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "units inputs"]:
+    """sign(W) |W|^(p−1): what multiplies the input in h_μ = Σᵢ sign(W_μi) |W_μi|^(p−1) xᵢ.
+
+    This form is finite at W = 0 for every p ≥ 1, where |W|^(p−2) W is 0·∞.
+
+    >>> synapses(torch.tensor([[-2.0, 0.0, 3.0]]), p=3.0)
+    tensor([[-4.,  0.,  9.]])
+    """
+    if p == 2:
+        return weight
+    if p == 3:
+        return weight * weight.abs()
+    if p == 1:
+        return weight.sign()
+    return weight.abs().pow_(p - 1).mul_(weight.sign())
 
 
 class _TowardsRadius(Rule):

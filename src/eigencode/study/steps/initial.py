@@ -27,7 +27,7 @@ class Initial(NetworkStep):
     def uses(self) -> tuple[str, ...]:
         if self.origin:
             return (self.origin["where"].partition(":")[0],)
-        return ("eigencode.rules.synapses",) if self.architecture["kind"] == "krotov_hopfield" else ()
+        return ("eigencode.rules.krotov_hopfield",) if self.architecture["kind"] == "krotov_hopfield" else ()
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         self.write(untrained(self.architecture, self.data.pair()[0], self.seed), folder)
