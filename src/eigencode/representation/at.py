@@ -258,7 +258,7 @@ def run(
             if start is None:
                 net(x)
             elif rest is None:
-                listener.not_before = start.name
+                listener.start = start.name
                 until.enter_context(_output_replaced(start, x, placeholder, listener))
                 net(x if placeholder is None else placeholder)
             else:
@@ -271,8 +271,8 @@ def run(
         except StopForward:
             pass
         except (RuntimeError, ValueError, TypeError) as error:
-            if listener.not_before and placeholder is None:
-                raise _not_first(listener.not_before) from error
+            if listener.start and placeholder is None:
+                raise _not_first(listener.start) from error
             raise
     found = listener.seen
     for place in places:
@@ -302,7 +302,7 @@ def _output_replaced(start: Place, x: Tensor, placeholder: Tensor | None, listen
             return original(*args, **kwargs)
         if placeholder is None and not (args and args[0] is x):
             raise _not_first(start.name)
-        listener.not_before = ""
+        listener.start = ""
         return x
 
     vars(module)["forward"] = replacement

@@ -106,14 +106,14 @@ class Listener:
     Attributes:
         seen: the recorded tensors, by name of the place.
         calls: number of calls of each module.
-        not_before: name of a place that must be reached before any other is recorded; "" if none.
+        start: name of a place that must be reached before any other is recorded; "" if none.
     """
 
     def __init__(self, places: list[Place], entered: object = None, stop: bool = False) -> None:
         self.places = places
         self.entered = entered
         self.stop = stop
-        self.not_before = ""
+        self.start = ""
         self.seen: dict[str, Tensor] = {}
         self.calls: dict[nn.Module, int] = {}
         self._handles: list[Any] = []
@@ -135,10 +135,8 @@ class Listener:
             if place.module is module and place.call == self.calls[module] and place.name not in self.seen:
                 if place.name == "input" and self.entered is not None and not (args and args[0] is self.entered):
                     continue  # a later `norm`, such as the last layer of a transformer
-                if self.not_before:
-                    raise InputError(
-                        f"{place.name!r} comes before {self.not_before!r}", wanted="a place after the start"
-                    )
+                if self.start:
+                    raise InputError(f"{place.name!r} comes before {self.start!r}", wanted="a place after the start")
                 self.seen[place.name] = place.tensor(output)
         if self.stop and len(self.seen) == len(self.places):
             raise StopForward
