@@ -21,8 +21,8 @@ class PowerLaw(Record):
 
     `alpha` is the fit to the measured eigenvalues, `alpha_corrected` that to eigenvalues corrected for the bias of
     finite sampling.  `interval` is for the exponent of the population, over images; (NaN, NaN) if not
-    available.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose non-Gaussian part
-    counts as error.  It is not the residual error of the regression, whose residuals are correlated.
+    available.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose non-Gaussian
+    part counts as error.  It is not the residual error of the regression, whose residuals are correlated.
     """
 
     alpha: float

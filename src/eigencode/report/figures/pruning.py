@@ -1,4 +1,4 @@
-"""Figure A1 of the paper: which units pruning takes away, what they look like, and what they do to the spectra."""
+"""Figure A1 of the paper: variances and weights of pruned and kept units, and spectra before and after pruning."""
 
 import torch
 from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def _histogram(axes: Axes, units: Units, name: str) -> None:
 
 
 def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> None:  # type: ignore[no-untyped-def]
-    """Above units that were pruned, those of the largest variance first; below units that were kept, by wins."""
+    """Plot weights of pruned units, by falling variance, above those of kept units, by wins."""
     folder = run.locally_trained(data, model)[0]
     found, shape = arrays(folder), image_shape(folder)
     order = units.log_variance.argsort(descending=True)

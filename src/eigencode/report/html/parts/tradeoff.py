@@ -1,4 +1,4 @@
-"""Test accuracy beside the median critical size, a point per seed."""
+"""Test accuracy and median critical size, a point per seed."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ ACCURACY = "test accuracy"
 
 
 def tradeoff(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model, attack and seed that has both numbers, with their intervals over images."""
+    """Data of the trade-off: one entry per run, data set, model, attack and seed, with intervals over images."""
     entries = []
     for place in shown.places():
         rows = [

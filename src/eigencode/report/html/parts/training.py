@@ -1,4 +1,4 @@
-"""How the trainings went: mean and range over seeds, per epoch."""
+"""Training curves: mean and range over seeds, per epoch."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ MEASURES: dict[str, tuple[type[LocalTraining] | type[SupervisedTraining], tuple[
     "local": (LocalTraining, ("converged", "active", "repelled", "norm")),
     "trained": (SupervisedTraining, ("loss", "train_accuracy", "validation_accuracy")),
 }
-"""Name of the step -> its record and what is drawn of it."""
+"""Name of the step -> its record and the series to plot."""
 
 
 def training(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and training (local, by gradient)."""
+    """Data of the training curves: one entry per run, data set, model and training (local or supervised)."""
     places = list(shown.places())
     points = room(CHARACTERS, len(places), EACH, 10, 100)
     found = [(place, step) for place in places for step in MEASURES]
