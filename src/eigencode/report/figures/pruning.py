@@ -23,8 +23,10 @@ COMPONENTS = (PALETTE[1], PALETTE[3], PALETTE[6], PALETTE[4])
 
 
 def pruning(run: StudyRun, data: str) -> Figure | None:
-    """Per pruned model, first seed: log variances by Gaussian, weights of units, spectra before and after; up to
-    `BESIDE` spectra stand in the same line, more below it."""
+    """Plot, per pruned model (first seed), log variances by Gaussian, weights of units, and spectra before and after.
+
+    Up to `BESIDE` spectra are in the same row, more in rows below it.
+    """
     kept = {m: run.load(Units, data=data, model=m, kind="pruning") for m in run.models}
     found = {m: several[0] for m, several in kept.items() if several}
     if not found:
@@ -90,7 +92,7 @@ def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> Non
 
 
 def _spectra(axes: Axes, run: StudyRun, where: dict[str, str], name: str) -> None:
-    """The eigenvalues themselves: pruning changes λ₁, so relative to it the two could not be compared."""
+    """Plot absolute eigenvalues before and after pruning; they are not relative to λ₁, which pruning changes."""
     before = ("before pruning", f"{name}, raw", PALETTE[2], 2.6)
     for title, quantity, colour, width in (before, ("pruned", name, PALETTE[1], 1.0)):
         for spectrum in run.load(Spectrum, quantity=quantity, **where)[:1]:

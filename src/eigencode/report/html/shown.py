@@ -19,7 +19,7 @@ DATA_ITSELF = "data"
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelOnData:
     """One model on one data set in one run; `where` are their indices, which need no escaping on the page."""
 
     run: StudyRun
@@ -65,22 +65,22 @@ class Shown:
         names = [str(run.results["study"]["name"]) for run in self.runs]
         return [n if names.count(n) == 1 else f"{n} ({names[: i + 1].count(n)})" for i, n in enumerate(names)]
 
-    def places(self) -> Iterator[Place]:
+    def combinations(self) -> Iterator[ModelOnData]:
         """Iterate over all models, data sets and runs."""
         for r, run in enumerate(self.runs):
             for data in run.datasets:
                 for model in (*run.models, DATA_ITSELF):
                     if model in self.models:
                         where = (r, self.data.index(data), self.models.index(model))
-                        yield Place(run, data, model, where)
+                        yield ModelOnData(run, data, model, where)
 
-    def found(self, kind: str, record: type[R]) -> Iterator[tuple[Place, str, list[R]]]:
+    def found(self, kind: str, record: type[R]) -> Iterator[tuple[ModelOnData, str, list[R]]]:
         """Iterate over all records of one kind of measurement: (model, quantity, records)."""
-        for place in self.places():
-            for quantity in place.run.quantities(kind):
-                records = place.load(record, quantity)
+        for item in self.combinations():
+            for quantity in item.run.quantities(kind):
+                records = item.load(record, quantity)
                 if records:
-                    yield place, quantity, records
+                    yield item, quantity, records
 
     def cells(self, kind: str) -> int:
         """Number of results of one kind of measurement."""

@@ -11,13 +11,13 @@ CHARACTERS, EACH = 400_000, 7 * 7
 
 def curves(shown: Shown) -> list[dict[str, Any]]:
     """Data of the accuracy curves: one entry per run, data set, model and curve."""
-    series = sum(1 for place in shown.places() for _ in place.run.quantities("curve"))
+    series = sum(1 for item in shown.combinations() for _ in item.run.quantities("curve"))
     points = room(CHARACTERS, series, EACH, 10, 80)
     entries = []
-    for place, quantity, found in shown.found("curve", Curve):
+    for item, quantity, found in shown.found("curve", Curve):
         chosen = picked(len(found[0].eps), points)
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "seeds": len(found),
             "points": len(found[0].eps),
             "axis": axis(found[0]),

@@ -21,10 +21,10 @@ def fields(shown: Shown) -> list[dict[str, Any]]:
     `units` holds the first units in each of the three orders: most wins, largest variance, farthest from the radius.
     """
     found = []
-    for place in shown.places():
-        wanted = int(place.run.results["study"]["receptive_fields"])
-        folders = place.run.locally_trained(place.data_name, place.model_name)[:1]
-        found += [(place, folder, wanted) for folder in folders if wanted]
+    for item in shown.combinations():
+        wanted = int(item.run.results["study"]["receptive_fields"])
+        folders = item.run.locally_trained(item.data_name, item.model_name)[:1]
+        found += [(item, folder, wanted) for folder in folders if wanted]
     return [
         {**p.entry(), **_gallery(p.run.read(Convergence, f / "convergence"), f, n, len(found))} for p, f, n in found
     ]

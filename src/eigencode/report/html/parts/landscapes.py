@@ -18,10 +18,10 @@ def landscapes(shown: Shown) -> list[dict[str, Any]]:
     count = sum(1 for _ in shown.found("landscape", Landscape))
     points = math.isqrt(room(CHARACTERS, count, EACH, 15 * 15, 80 * 80))
     entries = []
-    for place, quantity, (view, *_) in shown.found("landscape", Landscape):
+    for item, quantity, (view, *_) in shown.found("landscape", Landscape):
         across, up = picked(len(view.eps), points), picked(len(view.xi), points)
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "axis": f"L2, {view.space} space",
             "label": f"‖∂z/∂x‖ of {view.place}",
             "points": [len(view.eps), len(view.xi)],

@@ -20,15 +20,15 @@ def sizes(shown: Shown) -> list[dict[str, Any]]:
     `quantiles`: Kaplan–Meier, 5 25 50 75 95 %, "Infinity" if too many images are censored.  `sorted`: sizes of every
     k-th image in ascending order, for a censored one the largest size tried.
     """
-    series = sum(1 for place in shown.places() for _ in place.run.quantities("critical"))
+    series = sum(1 for item in shown.combinations() for _ in item.run.quantities("critical"))
     points = room(CHARACTERS, series, EACH, 15, 400)
     entries = []
-    for place, quantity, found in shown.found("critical", CriticalSizes):
+    for item, quantity, found in shown.found("critical", CriticalSizes):
         size, censored = torch.cat([c.size for c in found]), torch.cat([c.censored for c in found])
         ordered = size.sort().values
         values = [quantile(size, censored, q).value for q in QUANTILES]
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "seeds": len(found),
             "images": len(size),
             "censored": int(censored.sum()),

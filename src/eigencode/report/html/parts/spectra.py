@@ -29,11 +29,11 @@ def spectra(shown: Shown) -> dict[str, Any]:
     ranks = common_grid(found, shown, room(CHARACTERS, total, EACH, SMALLEST, LARGEST))
     at_most = room(CHARACTERS, len(found) * len(ranks), EACH, 1, 1000)
     entries = []
-    for place, quantity, records in found:
+    for item, quantity, records in found:
         kept = [records[i] for i in picked(len(records), max(2, at_most))]
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
-            **{name: place.run.fits[quantity][name] for name in ("window", "weights")},
+            **item.entry(shown.quantities.index(quantity)),
+            **{name: item.run.fits[quantity][name] for name in ("window", "weights")},
             "seeds": len(records),
             "spectra": [one(s, ranks) for s in kept],
         }
