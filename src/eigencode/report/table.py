@@ -70,7 +70,7 @@ def _table(run: StudyRun, data: str) -> Table:
 def _claims(run: StudyRun) -> Table:
     names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
     rows = [
-        (c["statement"], c["compared"], *claim_number(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
+        (c["statement"], c["compared"], *claimed(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
         for c in run.results["claims"]
     ]
     return _listed("claims", names, rows)
@@ -96,7 +96,7 @@ def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]])
     return table
 
 
-def claim_number(claim: dict[str, Any]) -> tuple[str, str]:
+def claimed(claim: dict[str, Any]) -> tuple[str, str]:
     """Number of a claim, and its interval over seeds (over images for a single seed)."""
     return measured(claim["value"]), _interval(claim)
 

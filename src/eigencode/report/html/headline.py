@@ -6,7 +6,7 @@ from typing import Any
 from eigencode.report.html.shown import Shown
 from eigencode.report.numbers import measured
 from eigencode.report.run import StudyRun
-from eigencode.report.table import claim_number, grid, warning_lines
+from eigencode.report.table import claimed, grid, warning_lines
 
 
 def tables(shown: Shown) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def claims(shown: Shown) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for run, label in zip(shown.runs, shown.labels, strict=True):
         for claim in run.results["claims"]:
-            value, interval = claim_number(claim)
+            value, interval = claimed(claim)
             found = {**claim, "run": label, "shown": value, "interval": interval, "evidence": evidence(run, claim)}
             groups.setdefault((claim["data"], claim["statement"], claim["quantity"]), []).append(found)
     return [
