@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import jaxtyping
 import pytest
+import strict_types
 
-jaxtyping.install_import_hook("eigencode", "strict_types.checked")
+strict_types.install()
 
 import torch  # noqa: E402
 
