@@ -30,16 +30,6 @@ def outside(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=ENVIRONMENT)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study, its finished store, and what the first run printed."""
-    folder = tmp_path_factory.mktemp("home")
-    study = write(folder)
-    done = outside("run", study, "--store", folder / "store")
-    (folder / "first.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
-    return folder
-
-
 @pytest.fixture
 def here(home: Path, tmp_path: Path) -> Path:
     """A copy of it to change."""
