@@ -50,6 +50,15 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def one_figure(coarse: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with the first of their figures alone: drawing all of them takes longer than anything a test looks at."""
+    from eigencode.report.figures import FIGURES
+
+    for name in list(FIGURES)[1:]:
+        monkeypatch.delitem(FIGURES, name)
+
+
+@pytest.fixture
 def multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """`multiplies_bfloat16(True)`: the processor multiplies bfloat16, whatever it is; slowly, where it does not."""
 

@@ -56,7 +56,7 @@ def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> Non
     assert list((home / "store" / "scratch").iterdir()) == []
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None:
     before = steps_of(here)
     again = inside("run", here / "tiny.toml", "--store", here / "store")
@@ -67,7 +67,7 @@ def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None
     assert again.stdout.split("57 already")[0].rsplit("\n", 1)[0] == first.split("57 steps done")[0].rsplit("\n", 1)[0]
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_new_measurement_retrains_nothing_and_json_is_the_file(here: Path) -> None:
     before = steps_of(here)
     more = '\n[[critical]]\nname = "another"\nimages = 5\nattack = { name = "FGSM", norm = "l2" }\n'
@@ -163,7 +163,7 @@ def test_a_missing_study_and_a_control_character_in_its_name(tmp_path: Path) -> 
     assert "\x1b" not in result.stderr
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in one measurement, and a network that diverges: what does not need them is measured and shown."""
 
@@ -212,7 +212,7 @@ def alive(pid: str) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to see what becomes of the workers")
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_killed_run_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
     """SIGKILL in the middle: its workers end too, no finished step is repeated, and the results are the same."""
     study, store = write(tmp_path), tmp_path / "store"
