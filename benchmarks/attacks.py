@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.backprop import data
 from benchmarks.timing import Result
-from eigencode.models import Network, perceptron
+from eigencode.models import Stack, perceptron
 from eigencode.robustness import FGSM, PGD, critical_size, curve
 from eigencode.training import train_supervised
 
@@ -19,13 +19,13 @@ EPS = torch.logspace(-6, -1.5, 400, dtype=torch.float64)
 EVERY = 40
 
 
-def gradient(net: Network, u: Tensor, y: Tensor) -> Tensor:
+def gradient(net: Stack, u: Tensor, y: Tensor) -> Tensor:
     u = u.detach().requires_grad_()
-    loss = nn.functional.cross_entropy(net.from_unit(u), y, reduction="sum")
+    loss = nn.functional.cross_entropy(net.run(u, after="norm"), y, reduction="sum")
     return torch.autograd.grad(loss, u)[0]
 
 
-def grid(net: Network, u: Tensor, y: Tensor, eps: Tensor, steps: int) -> Tensor:
+def grid(net: Stack, u: Tensor, y: Tensor, eps: Tensor, steps: int) -> Tensor:
     """Is each image broken at each ε?  `eps x images`."""
     broken = []
     for e in eps.float():
@@ -34,7 +34,7 @@ def grid(net: Network, u: Tensor, y: Tensor, eps: Tensor, steps: int) -> Tensor:
             move = gradient(net, point, y).sign() * (e if steps == 1 else 2.5 * e / steps)
             point = u + (point + move - u).clamp(-e, e)
         with torch.no_grad():
-            broken.append(net.from_unit(point).argmax(1) != y)
+            broken.append(net.run(point, after="norm").argmax(1) != y)
     return torch.stack(broken)
 
 
@@ -43,9 +43,9 @@ def run() -> list[Result]:
     net = perceptron(train, units=2000)
     train_supervised(net, train[:10_000], epochs=3)
     test = test[:1000]
-    u = net.to_unit(test.x).detach()
+    u = net.norm(test.x).detach()
     with torch.no_grad():
-        right = net.from_unit(u).argmax(1) == test.y
+        right = net.run(u, after="norm").argmax(1) == test.y
     u, y = u[right], test.y[right]
     net.eval().requires_grad_(False)
 

@@ -18,7 +18,7 @@ import eigencode as ec
 from benchmarks.timing import Result, best
 from eigencode.base.precision import product_dtype
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, perceptron
+from eigencode.models import Stack, krotov_hopfield, perceptron
 from eigencode.rules import KrotovHopfield
 from eigencode.training import Callback, Progress, train_local, train_supervised
 
@@ -53,7 +53,7 @@ def _like_cifar(digits: Images) -> Images:
     return Images(large.mul(255).round().to(torch.uint8), digits.y)
 
 
-def textbook(net: Network, train: Images, test: Images, learn: nn.Module, seed: int) -> Trained:
+def textbook(net: Stack, train: Images, test: Images, learn: nn.Module, seed: int) -> Trained:
     """DataLoader over single images, float32, Adam with its defaults, the whole network in every step."""
     rows = torch.cat([net.norm(part.x).flatten(1) for part in (train, test)])
     loader = DataLoader(
@@ -76,7 +76,7 @@ def textbook(net: Network, train: Images, test: Images, learn: nn.Module, seed: 
     return clock.best(), float(hits.double().mean())
 
 
-def here(net: Network, train: Images, test: Images, parameters: str, precision: str, seed: int) -> Trained:
+def here(net: Stack, train: Images, test: Images, parameters: str, precision: str, seed: int) -> Trained:
     clock = Clock()
     train_supervised(
         net,
@@ -113,7 +113,7 @@ def over_seeds(way: Callable[[int], Trained]) -> list[Trained]:
 def run() -> list[Result]:
     train, test = data()
 
-    def bp(seed: int) -> Network:
+    def bp(seed: int) -> Stack:
         return perceptron(train, units=UNITS, seed=seed)
 
     work = f"one BP epoch, {len(train)}×{math.prod(train.shape)}→{UNITS}→10"
@@ -131,7 +131,7 @@ def run() -> list[Result]:
     learned = krotov_hopfield(train, units=UNITS)
     train_local(learned, train, KrotovHopfield(), epochs=2)
 
-    def kh(seed: int) -> Network:
+    def kh(seed: int) -> Stack:
         net = krotov_hopfield(train, units=UNITS, seed=seed)
         net.encoder.load_state_dict(learned.encoder.state_dict())
         for part in (net.norm, net.encoder):

@@ -22,7 +22,7 @@ def run() -> list[Result]:
     generator = torch.Generator().manual_seed(0)
     images = Images(torch.rand(IMAGES, 3, 32, 32, generator=generator), torch.arange(IMAGES) % 10)
     net = perceptron(images, units=UNITS)
-    x = net.to_unit(images.x)
+    x = net.run(images.x, until="norm")
     spectral = PublishedSpectral()
     spectral.prepare(net, images.x)
 
@@ -36,7 +36,7 @@ def run() -> list[Result]:
         def step() -> tuple[Tensor, Tensor]:
             with torch.autocast("cpu", torch.bfloat16, enabled=low):
                 with watch(net, spectral) as seen:
-                    net.from_unit(x)
+                    net.run(x, after="norm")
                 value = penalty(seen.batch(x, space="unit", step=0))
             return value.detach(), torch.autograd.grad(value, net.encoder.weight)[0]
 

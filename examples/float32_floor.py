@@ -20,7 +20,7 @@ import torch
 
 import eigencode as ec
 from eigencode.models.files import load
-from eigencode.models.network import Network
+from eigencode.models.stack import Stack
 from eigencode.spectra.power_law import fit_line
 from eigencode.study.provenance import provenance
 from eigencode.study.recipes.published import eigenvalues
@@ -32,7 +32,7 @@ def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:
     return fit_line(values.double(), window, "uniform").alpha if good else None
 
 
-def trained(train: ec.Images, units: int, epochs: int, seed: int) -> Network:
+def trained(train: ec.Images, units: int, epochs: int, seed: int) -> Stack:
     """A layer after a short training."""
     net = ec.models.krotov_hopfield(train, units=units, p=3.0, n=4.5, seed=seed)
     rule = ec.rules.KrotovHopfield(p=3.0, k=2, delta=0.4, precision="bfloat16")

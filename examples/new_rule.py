@@ -1,13 +1,13 @@
 """A local learning rule in one file: Oja's rule for the winner.    python examples/new_rule.py --epochs 30"""
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 import eigencode as ec
-from eigencode.rules import Rows, Rule
+from eigencode.rules import Convergence, Rows, Rule, towards_radius
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,10 @@ class WinnerOja(Rule):
     """
 
     spread: float = 1.0
-    p: float = field(default=2.0, init=False)
-    """The encoder must be the one this rule is for: h = W·x."""
+
+    @property
+    def layer_settings(self) -> dict[str, float]:
+        return {"p": 2.0, "radius": 1.0}  # h = W·x, and unit length: those of krotov_hopfield(p=2)
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Tensor:
         return self.spread * torch.randn(units, inputs, generator=generator, device=generator.device)
@@ -33,6 +35,9 @@ class WinnerOja(Rule):
         change = y[:, None] * (x - y[:, None] * weight[winners])
         values = torch.zeros(len(units), x.shape[1], dtype=weight.dtype, device=x.device)
         return Rows(units, values.index_add_(0, place, change), winners, int((y < 0).sum()))
+
+    def health(self, weight: Tensor, wins: Tensor) -> Convergence:
+        return towards_radius(weight, wins, p=2.0, radius=1.0)
 
 
 def main() -> None:

@@ -171,7 +171,7 @@ def test_rules_let_pass(rule: Rule, source: str) -> None:
         ("eigencode.base.types", "from eigencode.data import load"),
         ("eigencode.base.types", "def f():\n    import eigencode.study.step"),
         ("eigencode.spectra.spectrum", "from eigencode.geometry.jacobian import jacobian_norm"),
-        ("eigencode.models.network", "from eigencode.penalties import Penalty"),
+        ("eigencode.models.stack", "from eigencode.penalties import Penalty"),
         ("eigencode.training.local", "from eigencode.study.step import Step"),
         ("eigencode.study.plan", "if TYPE_CHECKING:\n    from eigencode.report import build"),
         ("eigencode.report.build", "import eigencode.cli"),
@@ -188,7 +188,7 @@ def test_a_forbidden_import_is_caught(module: str, source: str) -> None:
 
 def test_allowed_imports_pass() -> None:
     source = "import torch\nfrom eigencode.base.types import Images\nfrom eigencode.rules.protocol import Rule"
-    assert rules.imports_upwards(source, "eigencode.models.network") == []
+    assert rules.imports_upwards(source, "eigencode.models.stack") == []
     assert rules.imports_upwards(source, "eigencode.rules.oja") == []
 
 

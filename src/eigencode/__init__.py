@@ -21,7 +21,7 @@ _NAMES = {
         "StudyError",
         "TrainingError",
     ),
-    "eigencode.representation.at": ("Code", "at"),
+    "eigencode.representation": ("Code", "at", "between", "places", "trace"),
     "eigencode.base.record": ("Estimate", "Record"),
     "eigencode.base.types": ("Bounds", "Images"),
     "eigencode.data": ("load",),

@@ -68,6 +68,7 @@ def run(
     """Run a study: finish what is missing, print the table, write figures and the page."""
     from dataclasses import asdict
 
+    from eigencode.base.progress import shown
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
     from eigencode.report.live import Live
@@ -82,7 +83,7 @@ def run(
         chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
         kept, live = Store(store), Live(cells, workers)
-        with live.ticking():
+        with shown(live):
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
         folder = store / "reports" / chosen.name
         found = rows(chosen, cells, kept)

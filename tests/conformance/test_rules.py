@@ -9,10 +9,11 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor
+from toy_rules import DenseOja, PatchOja
 
 from eigencode import rules
 from eigencode.base.errors import InputError
-from eigencode.rules import KrotovHopfield, KrotovHopfieldSequential, Rows, Rule
+from eigencode.rules import Convergence, KrotovHopfield, KrotovHopfieldSequential, Rows, Rule
 
 Make = Callable[..., Rule]
 
@@ -23,6 +24,8 @@ TABLE: dict[str, Make] = {
     "KrotovHopfield p 1": partial(KrotovHopfield, p=1.0),
     "KrotovHopfield bfloat16": partial(KrotovHopfield, precision="bfloat16"),
     "KrotovHopfieldSequential": KrotovHopfieldSequential,
+    "a rule for dense layers": DenseOja,
+    "a rule for patches": PatchOja,
     "KrotovHopfieldSequential 2..k": partial(KrotovHopfieldSequential, p=2.0, k=4, losers="2..k"),
 }
 
@@ -53,7 +56,6 @@ def shaped(make: Make) -> None:
         assert rows.winners.shape == (len(x),)
         assert set(rows.winners.tolist()) <= set(rows.units.tolist()) <= set(range(len(w)))
         assert 0 <= rows.repelled <= len(x)
-    assert rule.step_normalisation in ("max", "none")
 
 
 def summed(make: Make) -> None:
@@ -96,6 +98,58 @@ def derived(make: Make) -> None:
     assert not torch.equal(other.winners, rule.rows(x, w).winners)
 
 
+def stepped(make: Make) -> None:
+    """A step changes the rows that are named and no others, along the change, and less for a smaller size."""
+    rule, (x, w) = make(), problem(torch.float64)
+    change = rule.rows(x[:3], w)
+    kept = [t.clone() for t in change[:3]]
+    moved = []
+    for size in (0.0, 1e-3, 1e-2):
+        stepped = w.clone()
+        rule.step(stepped, change, size)
+        moved.append(stepped - w)
+    torch.testing.assert_close(list(change[:3]), kept, rtol=0, atol=0)
+    others = [i for i in range(len(w)) if i not in change.units.tolist()]
+    assert others
+    for difference in moved:
+        torch.testing.assert_close(difference[others], torch.zeros_like(w[others]), rtol=0, atol=0)
+    assert float(moved[0].abs().max()) == 0
+    assert 0 < float(moved[1].abs().max()) < float(moved[2].abs().max())
+    assert bool(((moved[2][change.units] * change.values).sum(1) > 0).all())
+
+
+def judged(make: Make) -> None:
+    """Every unit gets a verdict; wins are those handed over; what has no reason to be at rest is not converged."""
+    rule, (_, w) = make(), problem()
+    wins = torch.arange(len(w))
+    before = [w.clone(), wins.clone()]
+    for scale in (1e-3, 1e3):
+        state = rule.health(scale * w, wins)
+        assert [t.shape for t in (state.norm, state.converged, state.diverged)] == [(len(w),)] * 3
+        assert not bool(state.converged.any())
+        assert not state.accepted
+        assert state.doubts
+        assert bool((state.norm > 0).all())
+    torch.testing.assert_close([w, wins], before, rtol=0, atol=0)
+    torch.testing.assert_close(state.wins, wins, rtol=0, atol=0)
+    state.wins.fill_(7)  # a copy
+    torch.testing.assert_close(wins, before[1], rtol=0, atol=0)
+
+
+def layered(make: Make) -> None:
+    """What a layer computes and when it has converged depends on `layer_settings` and on no other setting."""
+    rule, (_, w) = make(), problem()
+    wins = torch.zeros(len(w), dtype=torch.int64)
+    numbers = [f.name for f in fields(rule) if f.init and isinstance(getattr(rule, f.name), int | float)]  # type: ignore[arg-type]
+    for name in set(numbers) - set(rule.layer_settings):
+        other = replace(rule, **{name: getattr(rule, name) + 1})  # type: ignore[type-var]
+        torch.testing.assert_close(other.derive(w), rule.derive(w), rtol=0, atol=0)
+        mine, its = rule.health(w, wins), other.health(w, wins)
+        torch.testing.assert_close(its.tensors(), mine.tensors(), rtol=0, atol=0)
+        assert its.scalars() == mine.scalars()
+        assert other.layer_settings == rule.layer_settings
+
+
 def refuses(make: Make) -> None:
     """NaN, Inf, shapes that do not fit, and layers smaller than k are errors with our own message."""
     rule, (x, w) = make(), problem()
@@ -124,7 +178,7 @@ def told_apart(make: Make) -> None:
     assert "spread" in numbers
 
 
-CHECKS = (pure, shaped, summed, started, derived, refuses, told_apart)
+CHECKS = (pure, shaped, summed, started, derived, stepped, judged, layered, refuses, told_apart)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -234,6 +288,32 @@ class Float32(KrotovHopfield):
         return super().update(x, W).float()
 
 
+@dataclass(frozen=True)
+class Decaying(KrotovHopfield):
+    def step(self, weight: Tensor, change: Rows, size: float) -> None:
+        super().step(weight.mul_(1 - size), change, size)
+
+
+@dataclass(frozen=True)
+class Ascending(KrotovHopfield):
+    def step(self, weight: Tensor, change: Rows, size: float) -> None:
+        super().step(weight, change, -size)
+
+
+@dataclass(frozen=True)
+class Content(KrotovHopfield):
+    def health(self, weight: Tensor, wins: Tensor) -> Convergence:
+        state = super().health(weight, wins)
+        return replace(state, converged=torch.ones_like(state.converged))
+
+
+@dataclass(frozen=True)
+class Undeclared(KrotovHopfield):
+    @property
+    def layer_settings(self) -> dict[str, float]:
+        return {"p": self.p}
+
+
 @dataclass(frozen=True, repr=False)
 class Anonymous(KrotovHopfield):
     def __repr__(self) -> str:
@@ -251,6 +331,10 @@ class Anonymous(KrotovHopfield):
         (GlobalStart, started),
         (Mixing, derived),
         (Deaf, derived),
+        (Decaying, stepped),
+        (Ascending, stepped),
+        (Content, judged),
+        (Undeclared, layered),
         (Tolerant, refuses),
         (Anonymous, told_apart),
     ],

@@ -11,7 +11,7 @@ from recorded import write_stringer
 from scipy.io import savemat
 from typer.testing import Result
 
-from eigencode.data import PlantedCode, planted_codes
+from eigencode.data import PlantedCode
 
 
 def run(*words: str | Path) -> Result:
@@ -22,7 +22,7 @@ def run(*words: str | Path) -> Result:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`one.npy`: one repeat with α = 1; `two.mat`: two noisy repeats of a signal with α = 1, and spontaneous frames."""
     folder = tmp_path_factory.mktemp("recordings")
-    np.save(folder / "one.npy", planted_codes(2000, 100, 1.0, seed=1)[0].numpy())
+    np.save(folder / "one.npy", PlantedCode.of(100, 1.0, seed=1).sample(2000, seed=1).numpy())
     rng = torch.Generator().manual_seed(5)
     signal = PlantedCode.of(60, alpha=1.0, seed=3).sample(3000, seed=4)
     noise = 0.4 * torch.randn(2, 3000, 60, generator=rng, dtype=torch.float64)
@@ -120,7 +120,7 @@ def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch
 
 
 def test_nan_and_constant_units(tmp_path: Path) -> None:
-    x = planted_codes(200, 12, 1.0)[0].numpy()
+    x = PlantedCode.of(12, 1.0).sample(200).numpy()
     x[3, 2], x[:, 7] = np.nan, 1.0
     np.save(tmp_path / "a.npy", x)
     plain = ["--window", "1:8"]

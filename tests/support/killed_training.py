@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, perceptron, save
+from eigencode.models import LocalConv2d, LocalDense, RePU, Stack, krotov_hopfield, perceptron
 from eigencode.penalties import Spectral
 from eigencode.rules import KrotovHopfield, Rows
 from eigencode.training import Callback, Progress, train_local, train_supervised
@@ -55,30 +56,54 @@ class Steps(Callback):
         Doom.come_nearer()
 
 
-def local(checkpoint: Path | None) -> Network:
+def local(checkpoint: Path | None) -> Stack:
     net = krotov_hopfield(TRAIN, units=12, p=2.5, seed=1)
     rule = Mortal(p=2.5, k=3)
     train_local(net, TRAIN, rule, EPOCHS, 0.05, BATCH, seed=3, checkpoint=checkpoint, checkpoint_every=1)
     return net
 
 
-def supervised(checkpoint: Path | None, **settings: Any) -> Network:
+def supervised(checkpoint: Path | None, **settings: Any) -> Stack:
     net = perceptron(TRAIN, units=12, batch_norm=True, seed=1)
     common = {"epochs": EPOCHS, "lr": 1e-2, "batch_size": BATCH, "seed": 3, "callbacks": [Steps()]}
     train_supervised(net, TRAIN, checkpoint=checkpoint, checkpoint_every=1, **(common | settings))
     return net
 
 
-def best(checkpoint: Path | None) -> Network:
+def best(checkpoint: Path | None) -> Stack:
     return supervised(checkpoint, validation=VALIDATION, keep="best", clip_norm=1.0)
 
 
-def spectral(checkpoint: Path | None) -> Network:
+def spectral(checkpoint: Path | None) -> Stack:
     penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis outlives an epoch
     return supervised(checkpoint, penalties=penalties, optimizer="sgd")
 
 
-KINDS: dict[str, Callable[[Path | None], Network]] = {"local": local, "best": best, "spectral": spectral}
+def greedy(checkpoint: Path | None) -> Stack:
+    """Two layers one after the other: most deaths come while the second is trained."""
+    g = torch.Generator().manual_seed(2)
+    rule = Mortal(p=2.0, k=2, spread=0.5)
+    net = Stack(
+        {
+            "conv": LocalConv2d(rule.init(4, 9, g), rule, 3),
+            "relu": RePU(1.0),
+            "dense": LocalDense(rule.init(6, 64, g), rule),
+        }
+    )
+    train_local(net, TRAIN, rule, EPOCHS // 2, 0.05, BATCH, seed=3, checkpoint=checkpoint, checkpoint_every=1)
+    return net
+
+
+KINDS: dict[str, Callable[[Path | None], Stack]] = {
+    "local": local,
+    "best": best,
+    "spectral": spectral,
+    "greedy": greedy,
+}
+
+
+def keep(net: Stack, path: Path) -> None:
+    save_file(net.state_dict(), str(path))
 
 
 def in_a_fork(action: Callable[[], None], dies_after: int = -1) -> bool:
@@ -127,10 +152,10 @@ def report(folder: Path, kind: str) -> None:
     checkpoint, whole, parts = (folder / name for name in ("checkpoint", "whole", "parts"))
 
     def resumed() -> None:
-        save(train(checkpoint), parts)
+        keep(train(checkpoint), parts)
 
-    in_a_fork(lambda: save(train(None), whole))
-    in_a_fork(lambda: save(train(folder / "other"), folder / "checked"))  # writing checkpoints changes nothing
+    in_a_fork(lambda: keep(train(None), whole))
+    in_a_fork(lambda: keep(train(folder / "other"), folder / "checked"))  # writing checkpoints changes nothing
     deaths = []
     for dies_after in [draw.randint(2, 2 * STEPS) for _ in range(5)]:
         killed = in_a_fork(resumed, dies_after)

@@ -8,7 +8,7 @@ import torch
 from scipy import integrate
 
 from eigencode.base.errors import InputError
-from eigencode.data import PlantedCode, gaussian_noise, planted_codes, random_basis, relu_covariance
+from eigencode.data import PlantedCode, gaussian_noise, random_basis, relu_covariance
 
 KINDS = ("gaussian", "relu", "relu_sources")
 
@@ -17,9 +17,9 @@ KINDS = ("gaussian", "relu", "relu_sources")
 @pytest.mark.parametrize("alpha", [0.7, 1.0, 2.5])
 def test_eigenvalues_of_a_large_sample(kind: str, alpha: float) -> None:
     """numpy's float64 eigenvalues of 400 000 samples: each within 5 standard errors, sqrt((kurtosis - 1) / n)."""
-    x, truth = planted_codes(400_000, 12, alpha, seed=3, kind=kind)
-    measured = np.linalg.eigvalsh(np.cov(x.numpy().T))[::-1].copy()
-    torch.testing.assert_close(torch.from_numpy(measured), truth, rtol=0.02, atol=0)
+    code = PlantedCode.of(12, alpha, kind, seed=3)
+    measured = np.linalg.eigvalsh(np.cov(code.sample(400_000, seed=3).numpy().T))[::-1].copy()
+    torch.testing.assert_close(torch.from_numpy(measured), code.eigenvalues, rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "relu_sources"])
@@ -40,7 +40,7 @@ def test_directions_are_those_of_the_basis(kind: str) -> None:
 
 
 def test_the_relu_code_is_the_rectified_gaussian_code() -> None:
-    gaussian, rectified = (planted_codes(100, 8, 1.0, seed=4, kind=kind)[0] for kind in ("gaussian", "relu"))
+    gaussian, rectified = (PlantedCode.of(8, 1.0, kind, 4).sample(100, 4) for kind in ("gaussian", "relu"))
     torch.testing.assert_close(rectified, gaussian.clamp_min(0))
     assert 0.3 < float((rectified == 0).double().mean()) < 0.7
 
@@ -107,10 +107,8 @@ def test_seeds() -> None:
     assert torch.equal(code.sample(10, seed=1), code.sample(10, seed=1))
     assert not torch.equal(code.sample(10, seed=1), code.sample(10, seed=2))
     assert not torch.equal(code.basis, PlantedCode.of(5, 1.0, seed=1).basis)
-    x, _ = planted_codes(10, 5, 1.0, seed=1)
-    assert torch.equal(x, PlantedCode.of(5, 1.0, seed=1).sample(10, seed=1))
     before = torch.random.get_rng_state()
-    planted_codes(5, 5, 1.0)
+    PlantedCode.of(5, 1.0).sample(5)
     gaussian_noise(2, (1, 2, 2))
     assert torch.equal(before, torch.random.get_rng_state())
 

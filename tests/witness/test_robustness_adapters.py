@@ -11,11 +11,10 @@ from torch import nn
 
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.base.types import Images
-from eigencode.robustness import DDN, FMN, PGD, AutoAttack, Foolbox, critical_size, curve, ensemble, worst_case
+from eigencode.robustness import DDN, FMN, PGD, AutoAttack, Foolbox, critical_size, curve, worst_case
 from eigencode.robustness.adapters.foolbox import ATTACKS
 from eigencode.robustness.adapters.isolation import isolated
 from eigencode.robustness.balls import length
-from eigencode.robustness.ensemble import estimated_seconds
 
 CASES = [(name, norm) for name, norms in ATTACKS.items() for norm in norms if name != "BB"]
 SHORT = {"CW": {"steps": 60, "binary_search_steps": 4}, "EAD": {"steps": 60, "binary_search_steps": 4}}
@@ -87,18 +86,14 @@ def test_autoattack(case: tuple[nn.Module, Images]) -> None:
 def test_the_ensemble_is_the_worst_case_per_image(case: tuple[nn.Module, Images]) -> None:
     net, test = case
     attacks = [PGD("l2", steps=4), DDN(steps=20), FMN("l2", steps=20), Foolbox("DeepFool")]
-    said: list[str] = []
-    found = ensemble(net, test, attacks, seed=3, say=said.append)
     each = [critical_size(net, test, a, seed=3, check=False) for a in attacks]
+    found = worst_case(each)
     expected = torch.stack([r.distance for r in each]).amin(0)
     torch.testing.assert_close(found.distance, expected)
     assert found.attack.count(";") == 3
     assert found.evaluations == sum(r.evaluations for r in each)
-    assert found.masking.n > 0
-    assert said == []  # it takes no ten seconds
-    assert estimated_seconds(net, test, attacks[0]) > 0
-    with pytest.raises(InputError, match="attacks of one norm"):
-        ensemble(net, test, [PGD("linf"), DDN()])
+    with pytest.raises(InputError, match="same norm"):
+        worst_case([each[0], critical_size(net, test, PGD("linf", steps=4), check=False)])
     with pytest.raises(InputError, match="same images"):
         worst_case([each[0], each[1].on(torch.tensor([3, 4]))])
 

@@ -10,15 +10,15 @@ from torch import Tensor
 
 import eigencode as ec
 from eigencode.base.types import Images
-from eigencode.models import Network
+from eigencode.models import Stack
 from eigencode.robustness import DDN, FMN, PGD, critical_size
 
 IMAGES = 100
 DATA = ["mnist5k", *(["cifar10"] if os.environ.get("EIGENCODE_DATA") else [])]
-NETS: dict[tuple[str, str], tuple[Network, Images]] = {}
+NETS: dict[tuple[str, str], tuple[Stack, Images]] = {}
 
 
-def trained(data: str, kind: str) -> tuple[Network, Images]:
+def trained(data: str, kind: str) -> tuple[Stack, Images]:
     """A short-trained network and the test images it classifies correctly, the first 100 of them."""
     if (data, kind) not in NETS:
         train, test = ec.load(data)
@@ -37,7 +37,7 @@ def trained(data: str, kind: str) -> tuple[Network, Images]:
     return NETS[data, kind]
 
 
-def foolbox_pgd(net: Network, x: Tensor, y: Tensor, middle: float, norm: str, steps: int, count: int) -> Tensor:
+def foolbox_pgd(net: Stack, x: Tensor, y: Tensor, middle: float, norm: str, steps: int, count: int) -> Tensor:
     """Smallest ε of a grid of `count` around `middle` at which foolbox's PGD succeeds, per image.
 
     The grid is laid where the answer is known to lie, which is to foolbox's advantage.

@@ -1,17 +1,19 @@
-"""A progress bar with time left, shown only to a person and only for work that takes long."""
+"""Progress with time left on standard error, shown only to a person and only for work that takes long."""
 
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 T = TypeVar("T")
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
-_heading: ContextVar[str] = ContextVar("heading", default="")
 
 
 @contextmanager
@@ -24,11 +26,6 @@ def quiet(on: bool = True) -> Iterator[None]:
         _quiet.reset(token)
 
 
-def heading(text: str) -> None:
-    """What the bars of the work that follows belong to, shown before each of them; empty to end it."""
-    _heading.set(text)
-
-
 def progress(items: Iterable[T], label: str, total: int | None = None, patience: float = 2.0) -> Iterator[T]:
     """Yield `items`; after `patience` seconds show `label`, fraction done and time left on standard error.
 
@@ -37,41 +34,52 @@ def progress(items: Iterable[T], label: str, total: int | None = None, patience:
     >>> list(progress([1, 2, 3], "counting"))
     [1, 2, 3]
     """
-    if total is None and isinstance(items, Sized):
-        total = len(items)
-    if _quiet.get() or not sys.stderr.isatty() or not total:
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    if not _watched() or not total:
         yield from items
         return
-    start = time.monotonic()
-    shown = 0.0
+    start, bar = time.monotonic(), None
     try:
-        for done, item in enumerate(items):
+        for done, item in enumerate(items, 1):
             yield item
-            now = time.monotonic()
-            if now - start > patience and now - shown > 0.2:
-                shown = now
-                _draw(label, (done + 1) / total, now - start)
+            spent = time.monotonic() - start
+            if bar is None and spent > patience:
+                from rich.progress import BarColumn, Progress, TextColumn
+
+                columns = ("{task.description}", BarColumn(24), "{task.percentage:>3.0f}%  {task.fields[left]} left")
+                texts = [TextColumn(c) if isinstance(c, str) else c for c in columns]
+                bar = Progress(*texts, console=_console(), transient=True)
+                task = bar.add_task(label, total=total, completed=done, left=clock(spent * (total / done - 1)))
+                bar.start()
+            elif bar is not None:
+                bar.update(task, completed=done, left=clock(spent * (total / done - 1)))
     finally:
-        if shown:
-            write_line(_heading.get())
+        if bar is not None:
+            bar.stop()
 
 
-def write_line(text: str) -> None:
-    """Put `text` in the place of the line that moves, cut at the edge of the terminal."""
-    sys.stderr.write("\r\033[K" + text[: _columns()])
-    sys.stderr.flush()
+@contextmanager
+def shown(renderable: "RenderableType") -> Iterator[None]:
+    """Keep something in sight below the output while the block runs, drawn anew every quarter of a second."""
+    if not _watched():
+        yield
+        return
+    from rich.live import Live
+
+    with Live(renderable, console=_console(), transient=True):
+        yield
 
 
-def _columns() -> int:
-    return shutil.get_terminal_size().columns - 1
+def _watched() -> bool:
+    return not _quiet.get() and sys.stderr.isatty()
 
 
-def _draw(label: str, fraction: float, elapsed: float) -> None:
-    left = elapsed * (1 / fraction - 1)
-    bar = "━" * round(24 * fraction)
-    state = f"{label:<24.24} {bar:<24} {fraction:4.0%}  {clock(left)} left"
-    room = _columns() - len(state) - 2
-    write_line(f"{_heading.get()[: max(room, 0)]}  {state}" if _heading.get() and room > 0 else state)
+@cache
+def _console() -> "Console":
+    """One for all, so that bars stand below each other."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def clock(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from eigencode.base import strict_json
 from eigencode.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Record:
         """Write `record.json` and, if there are arrays, `arrays.safetensors` into an existing folder."""
         from safetensors.torch import save_file
 
-        text = json.dumps({"record": type(self).__name__, **self.scalars()}, indent=1, allow_nan=True)
-        (folder / "record.json").write_text(text + "\n")
+        text = strict_json.dumps({"record": type(self).__name__, **self.scalars()})
+        (folder / "record.json").write_text(text + "\n", encoding="utf-8")
         arrays = {k: v.contiguous().clone() for k, v in self.tensors().items()}  # two fields may share one tensor
         if arrays:
             save_file(arrays, str(folder / "arrays.safetensors"))
@@ -51,7 +52,7 @@ class Record:
         """Read back what `save` wrote."""
         from safetensors.torch import load_file
 
-        values = json.loads((folder / "record.json").read_text())
+        values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         values.pop("record", None)
         arrays = folder / "arrays.safetensors"
         return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
@@ -67,7 +68,10 @@ class Record:
         axes = {k: self.dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
         coords = {k: (axes[k], v.numpy()) for k, v in tensors.items() if axes[k] == (k,)}
         data = {k: (axes[k], v.numpy()) for k, v in tensors.items() if k not in coords}
-        attrs = {k: v if type(v) in (str, int, float) else json.dumps(v) for k, v in self.scalars().items()}
+        attrs = {
+            k: v if type(v) in (str, int, float) else strict_json.dumps(v, compact=True)
+            for k, v in self.scalars().items()
+        }
         return xarray.Dataset(data, coords, attrs)
 
     def _repr_html_(self) -> str:
@@ -125,16 +129,20 @@ def _plain(value: Any) -> Any:
 
 
 def _restore(hint: Any, value: Any) -> Any:
-    """JSON back to the type of a field: lists become tuples, and dicts records where the annotation says so."""
-    kinds = [k for k in (hint, *typing.get_args(hint)) if isinstance(k, type) and issubclass(k, Record)]
-    kind = kinds[0] if kinds else None
+    """JSON back to the type of a field: lists become tuples, null and "Infinity" numbers, and dicts records where the
+    annotation says so."""
+    parts = (hint, *typing.get_args(hint))
+    kind = next((k for k in parts if isinstance(k, type) and issubclass(k, Record)), None)
     if isinstance(value, list):
-        return tuple(_restore(kind, v) for v in value)
-    if not isinstance(value, dict):
-        return value
-    if kind is not None and typing.get_origin(hint) is not dict:
-        return kind._build(value)
-    return {k: _restore(kind, v) for k, v in value.items()}
+        return tuple(_restore(hint, v) for v in value)
+    if isinstance(value, dict):
+        if kind is not None and typing.get_origin(hint) is not dict:
+            return kind._build(value)
+        inner = parts[-1] if typing.get_origin(hint) is dict else None
+        return {k: _restore(inner, v) for k, v in value.items()}
+    if float in parts and (value in ("Infinity", "-Infinity") or (value is None and type(None) not in parts)):
+        return strict_json.number(value)
+    return value
 
 
 def host(x: Tensor, dtype: torch.dtype | None = torch.float64) -> Tensor:

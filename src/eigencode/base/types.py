@@ -1,6 +1,5 @@
 """Images with their labels, and the box pixels live in."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.files import sha256
 
 Space = Literal["pixel", "unit"]
 """Where a perturbation or a derivative is measured.
@@ -152,10 +152,7 @@ class Images:
     @cached_property
     def sha256(self) -> str:
         """Hash of pixels, labels and class names: it becomes part of the key of every result."""
-        digest = hashlib.sha256(repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)).encode())
-        digest.update(self.pixels.cpu().contiguous().numpy().data)
-        digest.update(self.y.cpu().contiguous().numpy().data)
-        return digest.hexdigest()
+        return sha256(repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)), self.pixels, self.y)
 
     def __len__(self) -> int:
         return len(self.pixels)

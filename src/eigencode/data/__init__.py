@@ -9,7 +9,7 @@ from eigencode.data.folder import read_folder
 from eigencode.data.noise import gaussian_noise
 from eigencode.data.preprocess import prepared
 from eigencode.data.recordings import Recording, read_recording
-from eigencode.data.synthetic import PlantedCode, planted_codes, random_basis, relu_covariance
+from eigencode.data.synthetic import PlantedCode, random_basis, relu_covariance
 
 __all__ = [
     "load",
@@ -22,7 +22,6 @@ __all__ = [
     "read_recording",
     "Recording",
     "prepared",
-    "planted_codes",
     "PlantedCode",
     "random_basis",
     "relu_covariance",

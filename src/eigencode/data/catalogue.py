@@ -162,13 +162,5 @@ def _describe(data: DataSet, data_dir: Where) -> Available:
         with suppress(DataError):  # an incomplete copy or a wrong folder is as good as none; `load` says which
             paths = find(data, data_dir)
             location = str(paths[0].parent) if paths else ""
-    return Available(
-        data.name,
-        data.shape,
-        data.n_train,
-        data.n_test,
-        data.classes,
-        data.source,
-        bool(location),
-        location,
-    )
+    row = (data.name, data.shape, data.n_train, data.n_test, data.classes, data.source)
+    return Available(*row, bool(location), location)

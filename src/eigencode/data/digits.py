@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from eigencode.base.types import Images
 from eigencode.data.dataset import DataSet, Pair
-from eigencode.data.split import stratified_split
+from eigencode.data.split import split_images
 
 CLASSES = tuple("0123456789")
 
@@ -24,11 +23,7 @@ def read_digits(paths: tuple[Path, ...] = ()) -> Pair:
     bunch = load_digits()
     pixels = torch.from_numpy(bunch.images).float().div(16)[:, None]
     labels = torch.from_numpy(bunch.target).long()
-    train, test = stratified_split(labels.tolist(), [f"digits:{i}" for i in range(len(labels))], 0.2)
-    return (
-        Images(pixels[train], labels[train], CLASSES, "digits/train"),
-        Images(pixels[test], labels[test], CLASSES, "digits/test"),
-    )
+    return split_images(pixels, labels, CLASSES, "digits")
 
 
 DIGITS = DataSet(

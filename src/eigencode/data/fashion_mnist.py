@@ -9,18 +9,16 @@ from pathlib import Path
 from eigencode.data.dataset import DataSet, Pair
 from eigencode.data.idx import idx_layout, idx_remotes, read_idx_pair
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
+FILES = {
+    "train-images-idx3-ubyte.gz": (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+    "train-labels-idx1-ubyte.gz": (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    "t10k-images-idx3-ubyte.gz": (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    "t10k-labels-idx1-ubyte.gz": (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+}
+"""Size and SHA-256 as TensorFlow Datasets checks them (url_checksums/fashion_mnist.txt); the authors' README gives
+the MD5 of the same files."""
 
 
 def read_fashion_mnist(paths: tuple[Path, ...]) -> Pair:
@@ -37,30 +35,11 @@ FASHION_MNIST = DataSet(
     source="Xiao et al. 2017, arXiv 1708.07747, IDX files",
     read=read_fashion_mnist,
     layout=idx_layout("fashion_mnist", "FashionMNIST"),
-    # Sizes and SHA-256 as TensorFlow Datasets checks them (url_checksums/fashion_mnist.txt); the authors' README
-    # gives the MD5 of the same files.
     remotes=idx_remotes(
         (
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
         ),
-        {
-            "train-images-idx3-ubyte.gz": (
-                26_421_880,
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            ),
-            "train-labels-idx1-ubyte.gz": (
-                29_515,
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            ),
-            "t10k-images-idx3-ubyte.gz": (
-                4_422_102,
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            ),
-            "t10k-labels-idx1-ubyte.gz": (
-                5_148,
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
-        },
+        FILES,
     ),
 )

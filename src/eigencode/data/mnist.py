@@ -10,6 +10,15 @@ from eigencode.data.idx import idx_layout, idx_remotes, read_idx_pair
 
 CLASSES = tuple("0123456789")
 
+MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist")
+FILES = {
+    "train-images-idx3-ubyte.gz": (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    "train-labels-idx1-ubyte.gz": (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    "t10k-images-idx3-ubyte.gz": (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    "t10k-labels-idx1-ubyte.gz": (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+}
+"""Size and SHA-256 as TensorFlow Datasets checks them (url_checksums/mnist.txt)."""
+
 
 def read_mnist(paths: tuple[Path, ...]) -> Pair:
     """(train, test) from the four IDX files; see `read_idx_pair`."""
@@ -25,26 +34,5 @@ MNIST = DataSet(
     source="LeCun et al. 1998, IDX files",
     read=read_mnist,
     layout=idx_layout("mnist", "MNIST"),
-    # Sizes and SHA-256 as TensorFlow Datasets checks them (url_checksums/mnist.txt).
-    remotes=idx_remotes(
-        ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"),
-        {
-            "train-images-idx3-ubyte.gz": (
-                9_912_422,
-                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            ),
-            "train-labels-idx1-ubyte.gz": (
-                28_881,
-                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            ),
-            "t10k-images-idx3-ubyte.gz": (
-                1_648_877,
-                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            ),
-            "t10k-labels-idx1-ubyte.gz": (
-                4_542,
-                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            ),
-        },
-    ),
+    remotes=idx_remotes(MIRRORS, FILES),
 )

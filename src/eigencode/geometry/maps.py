@@ -102,7 +102,7 @@ def measure(
     boundary = torch.empty(0, dtype=torch.float64)
     if rays:
         around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
-        boundary = boundary_distance(logits.__call__, plane.x0, around, radius=reach, space="pixel").distance
+        boundary = host(boundary_distance(logits, plane.x0, around, reach))
     size = (len(eps), len(xi))
     return Landscape(
         eps=eps,

@@ -41,26 +41,25 @@ class Plan:
 
 def plan(
     code: Callable[[Tensor], Tensor],
-    point: Float[Tensor, "1 *image"],
+    some: Float[Tensor, "some *image"],
     count: int,
     method: str,
     projections: int,
     seed: int,
 ) -> Plan:
-    """Choose for `count` points like `point`; raises InputError where the asked method cannot be had."""
+    """Choose for `count` points, `some` of which are given; raises InputError where the asked method cannot be had."""
     if method not in ("auto", "closed", "exact", "hutchinson"):
         raise InputError("unknown method", got=method, wanted="auto, closed, exact or hutchinson")
-    inputs = point.numel()
-    form = closed_form(code, inputs) if method in ("auto", "closed") else None
+    form = closed_form(code, some) if method in ("auto", "closed") else None
     if method == "closed" and form is None:
         raise InputError(
             "no closed form for this representation",
-            wanted="one layer relu(Ax + b)^n of a network that offers `as_layers`, or of an nn.Sequential",
+            wanted="one layer relu(Ax + b)^n of an nn.Sequential, or of a network that computes its `as_layers`",
             fix="use method='exact' or method='hutchinson'",
         )
     if form is not None:
         return Plan(code, "closed", form, 0, len(form.layer.weight), seed)
-    units = flattened(code)(point).shape[1]
+    units, inputs = flattened(code)(some[:1]).shape[1], some[0].numel()
     if method == "exact" or (method == "auto" and count * min(units, inputs) <= CHEAP):
         return Plan(code, "exact", None, 0, units, seed)
     if projections < 1:

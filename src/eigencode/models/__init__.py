@@ -1,26 +1,27 @@
-"""Networks with named places, and the layers they are made of."""
+"""Networks as stacks of named layers, the layers they are made of, and their files."""
 
+from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.models.checkpoint import load_weights
-from eigencode.models.convergence import Convergence, convergence
 from eigencode.models.factory import build
 from eigencode.models.files import load, save
-from eigencode.models.layers import Dense, KrotovHopfieldEncoder, RePU, UnitNorm
-from eigencode.models.network import Network, krotov_hopfield, perceptron
+from eigencode.models.layers import Dense, RePU, UnitNorm
+from eigencode.models.local import LocalConv2d, LocalDense, LocalLayer, convergence, local_layer, local_layers
 from eigencode.models.pruning import Pruning, prune
+from eigencode.models.stack import Stack
 from eigencode.models.standardised import Standardised, as_expected
 from eigencode.representation.at import Code, at
-
-KrotovHopfield = KrotovHopfieldEncoder
+from eigencode.rules.convergence import Convergence
 
 __all__ = [
     "Code",
     "Convergence",
     "Dense",
-    "KrotovHopfield",
-    "KrotovHopfieldEncoder",
-    "Network",
+    "LocalConv2d",
+    "LocalDense",
+    "LocalLayer",
     "Pruning",
     "RePU",
+    "Stack",
     "Standardised",
     "UnitNorm",
     "as_expected",
@@ -30,6 +31,8 @@ __all__ = [
     "krotov_hopfield",
     "load",
     "load_weights",
+    "local_layer",
+    "local_layers",
     "perceptron",
     "prune",
     "save",

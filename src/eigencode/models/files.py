@@ -1,29 +1,69 @@
 """Networks on disk: weights as safetensors, the arguments that built them as JSON.  Never a pickle."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models.network import Network, krotov_hopfield, perceptron
+from eigencode.models.builders import krotov_hopfield, perceptron
+from eigencode.models.stack import Stack
 
 
-def save(net: Network, path: Path | str) -> None:
-    """Write `PATH` (.safetensors) with the weights and, in its header, the arguments that built the network."""
-    from safetensors.torch import save_file
+def save(
+    net: nn.Module, path: Path | str, *, where: str | None = None, settings: Mapping[str, Any] | None = None
+) -> None:
+    """Write `PATH` (.safetensors): the weights and, in its header, how to build the network they belong to.
 
-    state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
-    save_file(state, str(path), metadata={"eigencode": json.dumps(net.spec)})
-
-
-def load(path: Path | str) -> Network:
-    """Read back what `save` wrote.
+    Args:
+        net: a network of `models.krotov_hopfield` or `models.perceptron`, which know how they were built; or any
+            other module, with `where`.
+        path: the file; replaced if it exists.
+        where: `package.module:callable`, the class or function that returns such a network; see `models.build`.
+        settings: keyword arguments of that callable, as JSON can hold them.
 
     Raises:
-        InputError: no such file, not a safetensors file, or one that this package did not write.
+        InputError: nothing is known that builds this network, or `where` builds another one; nothing is written.
+
+    >>> import tempfile
+    >>> net, path = nn.Linear(2, 3), Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> save(net, path, where="torch.nn:Linear", settings={"in_features": 2, "out_features": 3})
+    >>> bool((load(path, where="torch.nn:Linear").weight == net.weight).all())
+    True
+    """
+    from safetensors.torch import save_file
+
+    spec = getattr(net, "spec", None)
+    if where is not None:
+        spec = {"where": where, "settings": dict(settings or {})}
+        _check_rebuilt(net, where, spec)
+    elif not isinstance(net, Stack) or spec is None:
+        raise InputError(
+            f"nothing is known that builds this {type(net).__name__} again",
+            got="a network that was put together by hand, or by code of your own",
+            wanted="where='package.module:callable', a class or function that returns such a network",
+            fix="put the lines that build it into a function of a module you can import, say build() in mynets.py: "
+            "models.save(net, path, where='mynets:build', settings={...})",
+        )
+    state = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
+    save_file(state, str(path), metadata={"eigencode": json.dumps(spec)})
+
+
+def load(path: Path | str, *, where: str | None = None) -> nn.Module:
+    """Read back what `save` wrote.
+
+    Args:
+        path: the file.
+        where: for a network of code outside this package, the `package.module:callable` it was saved with.  A file
+            may not choose by itself which code is run.
+
+    Raises:
+        InputError: no such file, not a safetensors file, one that this package did not write, or one that needs
+            `where`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -43,18 +83,63 @@ def load(path: Path | str) -> Network:
             fix="for somebody else's weights build the module yourself and use load_state_dict",
         )
     try:
-        net = _build(json.loads(header))
+        spec = json.loads(header)
+        named = spec.get("where")
+    except (ValueError, AttributeError) as error:
+        raise _not_ours(path, error) from error
+    if named != where:
+        ours = f"{path.name} holds a network of this package" if named is None else f"{path.name} needs other code"
+        trust = "a file does not choose the code that is run; if you trust this code, pass it as `where`"
+        fix = "leave `where` out" if named is None else trust
+        raise InputError(ours, got=f"where={where!r}", wanted=f"where={named!r}", fix=fix)
+    try:
+        net = _build(spec) if where is None else _rebuilt(where, spec["settings"])
         net.load_state_dict(state)
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(
-            f"{path.name}: its header does not describe its weights",
-            got=f"{type(error).__name__}: {error}",
-            wanted="a file written by models.save of this version",
-        ) from error
+        raise _not_ours(path, error) from error
     return net
 
 
-def _build(spec: dict[str, Any]) -> Network:
+def _not_ours(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path.name}: its header does not describe its weights",
+        got=f"{type(error).__name__}: {error}",
+        wanted="a file written by models.save of this version",
+    )
+
+
+def _rebuilt(where: str, settings: Mapping[str, Any]) -> nn.Module:
+    from eigencode.models.factory import build
+
+    return build(where, settings)
+
+
+def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
+    """Refuse a callable or settings that build another network than this one."""
+    try:
+        same = json.loads(json.dumps(spec)) == spec
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise InputError("settings that JSON cannot hold", got=spec["settings"], wanted="numbers, texts, lists, dicts")
+    again = _rebuilt(where, spec["settings"])
+    mine, theirs = ({k: tuple(v.shape) for k, v in m.state_dict().items()} for m in (net, again))
+    differ = sorted(f"{k} {mine.get(k)} and {theirs.get(k)}" for k in mine | theirs if mine.get(k) != theirs.get(k))
+    if differ or repr(again) != repr(net):
+        lines = [
+            f"{a.strip()} and {b.strip()}" for a, b in zip(repr(net).split("\n"), repr(again).split("\n")) if a != b
+        ]
+        raise InputError(
+            f"{where} with these settings builds another network",
+            got="this network and that one: " + "; ".join((differ or lines or ["more layers in one of them"])[:3]),
+            wanted="the same layers, and weights of the same names and shapes",
+            fix="give the settings the network was built with: settings={...}",
+        )
+
+
+def _build(spec: dict[str, Any]) -> Stack:
     if spec.get("kind") not in ("perceptron", "krotov_hopfield"):
         raise ValueError(f"unknown kind of network {spec.get('kind')!r}")
     classes = [str(i) for i in range(spec["classes"])]

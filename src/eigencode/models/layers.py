@@ -1,7 +1,4 @@
-"""The three layers the networks of the paper are made of, besides an ordinary linear read-out."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Layers without a local rule: scaling to unit norm, rectified powers, and a dense layer without bias."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +7,6 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.transposed import transposed_gradient
-from eigencode.rules.krotov_hopfield import synapses
 
 
 class UnitNorm(nn.Module):
@@ -79,52 +75,3 @@ class Dense(nn.Linear):
 
     def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
         return transposed_gradient(F.linear(x.flatten(1), self.weight))
-
-
-class KrotovHopfieldEncoder(nn.Module):
-    """h_μ = Σᵢ sign(W_μi) |W_μi|^(p−1) xᵢ on flattened images: the layer the local rule trains.
-
-    `weight` (units, inputs) does not learn by gradient (`requires_grad` is False) unless you switch it on.
-    `wins` counts, per unit, the samples it won in the last epoch of local training; −1 before any.
-    The weights handed over are copied.
-
-    Source: Krotov and Hopfield, PNAS 116 (2019), eq. 3; arXiv 2405.00679.
-    """
-
-    wins: Tensor
-
-    def __init__(self, weight: Float[Tensor, "units inputs"], p: float = 3.0, radius: float = 1.0) -> None:
-        super().__init__()
-        if not 1 <= p < torch.inf or not 0 < radius < torch.inf:
-            raise InputError(
-                "Krotov-Hopfield layer: a setting is out of range",
-                got=f"p {p}, radius {radius}",
-                wanted="finite p >= 1, radius > 0",
-            )
-        self.p = float(p)
-        self.radius = float(radius)
-        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
-        self.register_buffer("wins", torch.full((len(weight),), -1, dtype=torch.int64))
-        self._matrix: Tensor | None = None
-
-    def matrix(self) -> Tensor:
-        """The matrix A of h = A x, sign(W) |W|^(p−1)."""
-        return synapses(self.weight, self.p)
-
-    def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
-        return F.linear(x.flatten(1), self.matrix() if self._matrix is None else self._matrix)
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Inside, `matrix()` is computed once and not for every batch."""
-        before = self._matrix
-        try:
-            with torch.no_grad():
-                self._matrix = self.matrix()
-            yield
-        finally:
-            self._matrix = before
-
-    def extra_repr(self) -> str:
-        units, inputs = self.weight.shape
-        return f"inputs={inputs}, units={units}, p={self.p:g}, radius={self.radius:g}"

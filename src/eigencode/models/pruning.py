@@ -4,16 +4,17 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.models.convergence import convergence
-from eigencode.models.network import Network
+from eigencode.models.local import local_layer
+
+M = TypeVar("M", bound=nn.Module)
 
 VALLEY = 0.9
 """Two components are two populations if the density between them falls below this fraction of the lower peak."""
@@ -46,50 +47,44 @@ class Pruning(Record):
     bic: Float[Tensor, " counts"]
     means: Float[Tensor, " components"]
 
-    def apply(self, net: Network) -> Network:
-        """A copy of the network with the weights of the pruned units set to zero; the original is not changed."""
+    def apply(self, net: M, at: str | None = None) -> M:
+        """A copy of the network with the weights of the pruned units of the local layer `at` (None: the only one) set
+        to zero; the original is not changed."""
         pruned = copy.deepcopy(net)
+        weight = local_layer(pruned, at).weight
         with torch.no_grad():
-            pruned.encoder.weight[self.indices.to(pruned.encoder.weight.device)] = 0
+            weight[self.indices.to(weight.device)] = 0
         return pruned
 
 
-def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
+def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | None = None) -> Pruning:
     """The units of a local layer that never left their random start; changes nothing, see `Pruning.apply`.
 
     A mixture of 1 to `max_components` Gaussians is fitted to log Var(W_μ); BIC chooses their number.  With more
     than one, candidates are the units above μ_noise − |μ_noise − μ_next| / 2, where μ_noise is the component of
     the largest variance and μ_next the one below it.  Neighbours between which the fitted density has no valley (at
     least a tenth deep) are parts of one population and count as one here: a cut between them would keep half of the
-    noise.  A candidate that has converged (‖W_μ‖_p within 0.01 of R) is kept: two kinds of receptive field also make
-    two components, and they are not noise.
+    noise.  A candidate that has converged, as the layer's rule judges it, is kept: two kinds of receptive field also
+    make two components, and they are not noise.
 
     Args:
-        net: a Krotov–Hopfield network after local training.
+        net: a network after local training.
         max_components: largest mixture tried, ≥ 1.
         seed: of the mixture's starts.
+        at: dotted name of the local layer; None for the only one.
 
     Source: arXiv 2405.00679, appendix A1.  Differs from the published code, whose χ² test can never conclude
     "one component" and so always prunes (D6), by BIC, by asking for a valley and by sparing converged units.
     """
     if max_components < 1:
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
-    from sklearn.exceptions import ConvergenceWarning as Unsettled
-    from sklearn.mixture import GaussianMixture
-
-    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
-    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
-    values = log_variance[:, None].numpy()
-    largest = min(max_components, len(torch.unique(log_variance)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
-        fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
-    bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
+    layer = local_layer(net, at)
+    log_variance, fits, bic = mixtures_of(layer.weight, max_components, seed)
     best = fits[int(bic.argmin())]
     means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
     threshold = _threshold(means, best.score_samples)
     above = log_variance > threshold
-    converged = convergence(net).converged
+    converged = layer.health().converged
     return Pruning(
         components=len(means),
         threshold=threshold,
@@ -101,6 +96,25 @@ def prune(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
         bic=bic,
         means=means,
     )
+
+
+def mixtures_of(weight: Float[Tensor, "units inputs"], most: int, seed: int) -> tuple[Tensor, list[Any], Tensor]:
+    """(log Var(W_μ), mixtures of 1, 2, … up to `most` Gaussians fitted to it, the BIC of each)."""
+    variance = weight.detach().double().var(1, correction=0).cpu()
+    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
+    fits = [mixture(log_variance, c, seed) for c in range(1, min(most, len(torch.unique(log_variance))) + 1)]
+    bic = torch.tensor([float(f.bic(log_variance[:, None].numpy())) for f in fits], dtype=torch.float64)
+    return log_variance, fits, bic
+
+
+def mixture(values: Float[Tensor, " n"], components: int, seed: int) -> Any:
+    """scikit-learn's `GaussianMixture` of the values, the best of five starts."""
+    from sklearn.exceptions import ConvergenceWarning as Unsettled
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
+        return GaussianMixture(components, n_init=5, random_state=seed).fit(values[:, None].numpy())
 
 
 def _threshold(means: Float[Tensor, " components"], log_density: Callable[[Any], Any]) -> float:

@@ -70,7 +70,7 @@ class Jacobian(Penalty):
     def value(self, batch: Batch) -> Tensor:
         code = at(batch.net, str(self.place), self.space or "pixel")
         x = batch.points(self.space or "pixel")
-        form = closed_form(code, x[0].numel()) if self.method in ("auto", "closed") else None
+        form = closed_form(code, x) if self.method in ("auto", "closed") else None
         if form is not None:
             return form.squares(x).mean() / 2
         if self.method == "closed":

@@ -1,35 +1,34 @@
 """Keep what a forward pass computes at the places penalties act on, so that nothing is computed twice."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from eigencode.base.errors import InputError, nearest
+from eigencode.base.errors import InputError
 from eigencode.base.types import Space
 from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.representation.place import Listener, resolve
 
 
 class Watch:
-    """Listens to a network inside a `with` block; `batch(...)` hands over what was seen.  Made by `watch`."""
+    """Listens to a network inside a `with` block; `batch(...)` hands over the tensors.  Made by `watch`."""
 
     def __init__(self, net: nn.Module, places: Iterable[str]) -> None:
         self.net = net
-        self.targets = {place: _submodule(net, place) for place in dict.fromkeys(places)}
-        self.seen: dict[str, Tensor] = {}
-        self._handles: list[RemovableHandle] = []
+        self._listener = Listener([resolve(net, place) for place in dict.fromkeys(places)])
+
+    @property
+    def seen(self) -> dict[str, Tensor]:
+        """The tensors of the forward pass so far, by place."""
+        return self._listener.seen
 
     def __enter__(self) -> "Watch":
-        self.seen = {}
-        self._handles = [module.register_forward_hook(self._keep(place)) for place, module in self.targets.items()]
+        self._listener.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._listener.__exit__(*error)
 
     def batch(
         self,
@@ -47,9 +46,9 @@ class Watch:
         Raises:
             InputError: a watched place was not reached, or saw another number of images.
         """
-        places, self.seen = self.seen, {}
+        places, self._listener.seen = self.seen, {}
         logits = places.get("logits") if logits is None else logits
-        for place in self.targets:
+        for place in (p.name for p in self._listener.places):
             if place not in places and not (place == "logits" and logits is not None):
                 raise InputError(
                     f"no forward pass went through {place!r}",
@@ -60,18 +59,6 @@ class Watch:
                     f"another batch went through {place!r}", got=f"{len(places[place])} rows", wanted=f"{len(x)} images"
                 )
         return Batch(self.net, x, y, logits, places, space, epoch, step, seed)
-
-    def _keep(self, place: str) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            if not isinstance(output, Tensor):
-                raise InputError(
-                    f"the output at {place!r} is not a tensor",
-                    got=type(output).__name__,
-                    fix="name a submodule inside it",
-                )
-            self.seen.setdefault(place, output)  # a submodule that runs twice is read at its first call, as in `at`
-
-        return hook
 
 
 def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, Penalty]]) -> Watch:
@@ -102,20 +89,3 @@ def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, P
     pairs = [penalties] if isinstance(penalties, Penalty) else list(penalties)
     kept = [p if isinstance(p, Penalty) else p[1] for p in pairs if isinstance(p, Penalty) or p[0] != 0]
     return Watch(net, [p.place for p in kept if p.watches and p.place is not None])
-
-
-def _submodule(net: nn.Module, place: str) -> nn.Module:
-    if place == "logits":
-        return net
-    modules: dict[str, nn.Module] = dict(net.named_modules())
-    aliases: dict[str, str] = getattr(net, "places", {})
-    name = "norm" if place == "input" else aliases.get(place, place)
-    if not name or name not in modules:
-        known = ["logits", *aliases, *(n for n in modules if n)]
-        raise InputError(
-            f"{type(net).__name__} has no place {place!r} to put a penalty on",
-            got=place,
-            wanted="logits, or the dotted name of a submodule",
-            fix=nearest(place, known),
-        )
-    return modules[name]

@@ -1,11 +1,11 @@
 """Build the figures and the page of a study from its results, or one page that compares several."""
 
-import uuid
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from eigencode.base.errors import InputError
+from eigencode.base.files import replacing
 from eigencode.report.figures import FIGURES
 from eigencode.report.figures.style import save, style
 from eigencode.report.html.page import MARK, page
@@ -51,14 +51,11 @@ def _ours(path: Path) -> bool:
 
 def _written(path: Path, text: str) -> Path:
     """The page appears when it is complete."""
-    part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError("cannot write the page", got=error, fix="another --out") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -3,22 +3,24 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import mean
+from typing import TYPE_CHECKING
 
-from eigencode.base.progress import clock, heading, write_line
+from eigencode.base.progress import clock
 from eigencode.base.text import printable
 from eigencode.study.plan import Cell
 from eigencode.study.step import Step, ordered
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 class Live:
     """Told about every event of a run (`study.executor.Watch`); one line is left for each step of a second or more.
 
-    On a terminal another line moves.  Steps in this process draw their own bar behind it; those of other processes
-    cannot, so it shows how long they have been running.  The time left is that of the steps to come, each taken to be
-    as long as the finished ones of its kind.
+    `progress.shown(live)` keeps another line in sight.  Steps in this process draw their own bar below it; those of
+    other processes cannot, so it shows how long they have been running.  The time left is that of the steps to come,
+    each taken to be as long as the finished ones of its kind.
     """
 
     def __init__(self, cells: list[Cell], workers: int = 1) -> None:
@@ -41,11 +43,8 @@ class Live:
             if event == "done":
                 self.took.setdefault(step.name, []).append(seconds)
             if event in ("failed", "skipped") or (event == "done" and seconds >= 1):
-                if sys.stderr.isatty():
-                    write_line("")
                 what = f"{self.owners[step.key]}: {step.describe()}"
                 sys.stderr.write(f"[{done}/{total}] {event} {what}  {seconds:.1f} s\n")
-            self.show()
 
     def left(self) -> float | None:
         """Seconds to go; None while nothing is known about some kind of step."""
@@ -68,35 +67,11 @@ class Live:
         text = f"[{self.counted[0]}/{self.counted[1]}] {', '.join(doing)}"
         return text if left is None or left < 2 else f"{text}; about {clock(left)} left"
 
-    def show(self) -> None:
-        """Draw the line, on a terminal."""
-        if not sys.stderr.isatty():
-            return
+    def __rich__(self) -> "Text":
+        from rich.text import Text
+
         with self.lock:
-            text = self.line() if self.running else ""
-            heading(text if self.workers == 1 else "")
-            write_line(text)
-
-    @contextmanager
-    def ticking(self, every: float = 1.0) -> Iterator["Live"]:
-        """While other processes work the line moves by itself; whatever happens, it is gone afterwards."""
-        stop = threading.Event()
-
-        def tick() -> None:
-            while not stop.wait(every):
-                self.show()
-
-        thread = threading.Thread(target=tick, daemon=True) if self.workers > 1 and sys.stderr.isatty() else None
-        if thread is not None:
-            thread.start()
-        try:
-            yield self
-        finally:
-            stop.set()
-            if thread is not None:
-                thread.join()
-            self.running.clear()
-            self.show()
+            return Text(self.line(), no_wrap=True, overflow="ellipsis")
 
 
 def owners(cells: list[Cell]) -> dict[str, str]:

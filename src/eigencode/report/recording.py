@@ -2,8 +2,6 @@
 
 import math
 import re
-import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError, InputError
+from eigencode.base.files import replacing
 from eigencode.base.text import printable
 from eigencode.data.recordings import Recording
 from eigencode.report.numbers import measured
@@ -155,23 +154,20 @@ def write(found: RecordedSpectrum, folder: Path) -> None:
     from eigencode.study.provenance import provenance
 
     folder = free(folder)
-    part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
     try:
-        for name, record in (("spectrum", found.spectrum), ("shuffled", found.control)):
-            if record is not None:
-                (part / name).mkdir(parents=True)
-                record.save(part / name)
-        with style():
-            save(recorded(found.spectrum, found.law, found.control, found.name), part / "spectrum")
-        text = strict_json.dumps({**found.summary(), "provenance": provenance()})
-        (part / "result.json").write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
+        with replacing(folder) as part:
+            for name, record in (("spectrum", found.spectrum), ("shuffled", found.control)):
+                if record is not None:
+                    (part / name).mkdir(parents=True)
+                    record.save(part / name)
+            with style():
+                save(recorded(found.spectrum, found.law, found.control, found.name), part / "spectrum")
+            text = strict_json.dumps({**found.summary(), "provenance": provenance()})
+            (part / "result.json").write_text(text + "\n", encoding="utf-8")
+            if folder.exists():
+                folder.rmdir()
     except OSError as error:
         raise EigencodeError(f"cannot write the result: {error}\n  fix:    choose another --out") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _rows(found: RecordedSpectrum) -> list[tuple[str, str]]:

@@ -2,11 +2,10 @@
 
 from eigencode.robustness.adapters import AutoAttack, Foolbox
 from eigencode.robustness.certified import CertifiedSizes, certified_size
-from eigencode.robustness.comparison import Comparison, compare
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.curve import Curve, curve
 from eigencode.robustness.ddn import DDN
-from eigencode.robustness.ensemble import ensemble, worst_case
+from eigencode.robustness.ensemble import worst_case
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.fmn import FMN
 from eigencode.robustness.masking import Masking, masking_checks
@@ -16,7 +15,7 @@ from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation, Perturbed
 from eigencode.robustness.square import Square
 from eigencode.robustness.subject import common_correct
-from eigencode.robustness.survival import quantile, survival, wilson
+from eigencode.robustness.survival import quantile, wilson
 
 __all__ = [
     "AutoAttack",
@@ -25,7 +24,6 @@ __all__ = [
     "FMN",
     "PGD",
     "CertifiedSizes",
-    "Comparison",
     "CriticalSizes",
     "Curve",
     "Foolbox",
@@ -38,13 +36,10 @@ __all__ = [
     "Square",
     "certified_size",
     "common_correct",
-    "compare",
     "critical_size",
     "curve",
-    "ensemble",
     "masking_checks",
     "quantile",
-    "survival",
     "wilson",
     "worst_case",
 ]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from eigencode.base.types import Norm, Space
 from eigencode.representation.at import logits_of
-from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+from eigencode.representation.declared import declared
+from eigencode.representation.layers import OneLayer
 from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import DUAL, length
 
@@ -111,22 +112,15 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
     """
     if not isinstance(net, nn.Module) or x.device.type == "mps":  # no float64 there
         return None
-    if space == "pixel" and unit_norm_power(net) is not None:
-        return None
     logits, _ = logits_of(net, space)
     with borrowed(net), torch.no_grad():
-        layers = layers_of(net, "logits")
-        if layers is None or len(layers) != 2:
+        known = declared(logits, x)
+        if known is None or known.norm_p is not None or len(known.layers) != 2:
             return None
-        hidden, readout = (_double(layer) for layer in layers)
+        hidden, readout = (_double(layer) for layer in known.layers)
         if readout.scale is not None or readout.shift is not None:
             return None
-        if (
-            hidden.power is None
-            or hidden.power < 1
-            or readout.power is not None
-            or hidden.weight.shape[1] != x[0].numel()
-        ):
+        if hidden.power is None or hidden.power < 1 or readout.power is not None:
             return None
         found = logits(x)
         error = (found.double() - readout(hidden(x.double()))).abs().max()

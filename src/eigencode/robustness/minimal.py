@@ -1,49 +1,31 @@
 """Minimum-norm attacks: no eps is given, the nearest adversarial image is looked for."""
 
-from abc import ABC, abstractmethod
-from typing import ClassVar, final
+from abc import abstractmethod
+from typing import final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eigencode.base.types import Bounds, Norm, Space
+from eigencode.base.types import Bounds
 from eigencode.representation.at import Logits
 from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import diameter, length
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
-from eigencode.robustness.protocol import Perturbed, checked
+from eigencode.robustness.protocol import Attack, Perturbed, checked
 from eigencode.robustness.search import draw_back
 
 
-class MinimumNorm(ABC):
+class MinimumNorm(Attack):
     """Base of attacks that look for the nearest adversarial image.  A leaf is a frozen dataclass with settings as
     fields, among them `norm`, and a method `run`; the base checks, clips to the box, judges and draws back.
     """
-
-    norm: Norm
-    blind: ClassVar[bool] = False
-    """Uses no gradient, so masked gradients cannot mislead it."""
 
     @abstractmethod
     def run(
         self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
     ) -> Float[Tensor, "n *image"]:
         """The nearest adversarial images found; `x` itself, or any failure, where there is none."""
-
-    def box(self, space: Space) -> Bounds:
-        """The box this attack respects when it is used in `space`: [0, 1] in both by default."""
-        return Bounds(0.0, 1.0)
-
-    def reach(self, inputs: int) -> float:
-        """The largest distance possible: the diameter of the box [0, 1]."""
-        return diameter(self.norm, inputs)
-
-    @property
-    def name(self) -> str:
-        """Name and settings, for records: what is printed."""
-        return repr(self)
 
     @final
     def __call__(
@@ -81,7 +63,7 @@ class MinimumNorm(ABC):
         self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws, finish: bool = True
     ) -> Perturbed:
         """`__call__` without the checks."""
-        before = (model.evaluations, model.gradients, model.zero_gradients)
+        before = model.counts
         raw = self.run(model, x, goal, bounds, draws).detach()
         clipped = bounds.clip(raw)
         with torch.no_grad():
@@ -90,7 +72,4 @@ class MinimumNorm(ABC):
             if finish and bool(hit.any()):
                 clipped[hit] = draw_back(model, x[hit], clipped[hit], goal.take(hit), rounds=12)
                 found = model(clipped)
-        delta = clipped - x
-        counts = (model.evaluations - before[0], model.gradients - before[1], model.zero_gradients - before[2])
-        size, distance = length(delta, "l2"), length(delta, self.norm)
-        return Perturbed(raw, clipped, goal.reached(found), goal.gap(found), size, distance, *counts)
+        return self._judged(model, before, x, goal, raw, clipped, found)

@@ -14,7 +14,27 @@ from eigencode.robustness.protocol import Perturbation
 
 
 @dataclass(frozen=True)
-class Gaussian(Perturbation):
+class _Noise(Perturbation):
+    """x + eps · d with one random direction d per image."""
+
+    clip: bool | None = None
+    norm: Norm = field(default="l2", init=False, repr=False)
+    path: ClassVar[bool] = True
+    blind: ClassVar[bool] = True
+
+    def run(
+        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
+    ) -> Float[Tensor, "n *image"]:
+        assert prepared is not None
+        return x + per_image(eps, x) * prepared
+
+    def box(self, space: Space) -> Bounds:
+        clip = space == "pixel" if self.clip is None else self.clip
+        return Bounds(0.0, 1.0) if clip else Bounds.none()
+
+
+@dataclass(frozen=True)
+class Gaussian(_Noise):
     """x + eps · d with d ~ N(0, 1), one direction per image that grows with eps.
 
     `eps` is the standard deviation per pixel, not the radius of a ball; the L2 size is about eps·√inputs.
@@ -31,31 +51,17 @@ class Gaussian(Perturbation):
     (tensor([0.1076], dtype=torch.float64), tensor([0.2152], dtype=torch.float64))
     """
 
-    clip: bool | None = None
-    norm: Norm = field(default="l2", init=False, repr=False)
-    path: ClassVar[bool] = True
-    blind: ClassVar[bool] = True
     ball: ClassVar[bool] = False
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
         return draws.normal(x.shape[1:]).to(x)
-
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
-        assert prepared is not None
-        return x + per_image(eps, x) * prepared
-
-    def box(self, space: Space) -> Bounds:
-        clip = space == "pixel" if self.clip is None else self.clip
-        return Bounds(0.0, 1.0) if clip else Bounds.none()
 
     def reach(self, inputs: int) -> float:
         return float(10**0.916)  # the largest standard deviation of arXiv 2405.00679
 
 
 @dataclass(frozen=True)
-class Sphere(Perturbation):
+class Sphere(_Noise):
     """x + eps · d with d uniform on the L2 sphere of radius 1, one direction per image.
 
     Args:
@@ -67,20 +73,5 @@ class Sphere(Perturbation):
     tensor([0.1000], dtype=torch.float64)
     """
 
-    clip: bool | None = None
-    norm: Norm = field(default="l2", init=False, repr=False)
-    path: ClassVar[bool] = True
-    blind: ClassVar[bool] = True
-
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Float[Tensor, "n *image"]:
         return unit(draws.normal(x.shape[1:]).to(x), "l2")
-
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
-        assert prepared is not None
-        return x + per_image(eps, x) * prepared
-
-    def box(self, space: Space) -> Bounds:
-        clip = space == "pixel" if self.clip is None else self.clip
-        return Bounds(0.0, 1.0) if clip else Bounds.none()

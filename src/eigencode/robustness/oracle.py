@@ -10,6 +10,8 @@ from eigencode.base.errors import InputError
 from eigencode.representation.at import Logits
 from eigencode.robustness.losses import LOSSES, margin
 
+Counts = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -67,6 +69,11 @@ class Oracle:
         if not bool(torch.isfinite(logits.detach()).all()):
             raise InputError("the logits hold NaN or Inf", wanted="finite numbers", fix="check the network's weights")
         return logits
+
+    @property
+    def counts(self) -> Counts:
+        """(evaluations, gradients, zero_gradients) so far."""
+        return self.evaluations, self.gradients, self.zero_gradients
 
     @torch.no_grad()
     def reached(self, x: Float[Tensor, "n *image"], goal: Goal) -> Bool[Tensor, " n"]:

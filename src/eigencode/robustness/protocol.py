@@ -14,7 +14,7 @@ from eigencode.representation.at import Logits
 from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import check_norm, diameter, length, project
 from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness.oracle import Counts, Goal, Oracle
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,36 @@ class Perturbed:
     zero_gradients: int
 
 
-class Perturbation(ABC):
+class Attack(ABC):
+    """What perturbations of a given size and minimum-norm attacks share: where they look, and how they are judged."""
+
+    norm: Norm
+    blind: ClassVar[bool] = False
+    """Uses no gradient, so masked gradients cannot mislead it."""
+
+    def box(self, space: Space) -> Bounds:
+        """The box this attack respects when it is used in `space`: [0, 1] in both by default."""
+        return Bounds(0.0, 1.0)
+
+    def reach(self, inputs: int) -> float:
+        """The largest size worth asking for with `inputs` numbers per image: the diameter of the box [0, 1]."""
+        return diameter(self.norm, inputs)
+
+    @property
+    def name(self) -> str:
+        """Name and settings, for records: what is printed."""
+        return repr(self)
+
+    @final
+    def _judged(
+        self, model: Oracle, before: Counts, x: Tensor, goal: Goal, raw: Tensor, clipped: Tensor, logits: Tensor
+    ) -> Perturbed:
+        delta, counts = clipped - x, (now - then for now, then in zip(model.counts, before))
+        size, distance = length(delta, "l2"), length(delta, self.norm)
+        return Perturbed(raw, clipped, goal.reached(logits), goal.gap(logits), size, distance, *counts)
+
+
+class Perturbation(Attack):
     """Base of everything that perturbs images by a given amount eps.  A leaf is a frozen dataclass with settings
     as fields, among them `norm`, and a method `run`; it may also `prepare` whatever does not depend on eps.
 
@@ -50,11 +79,8 @@ class Perturbation(ABC):
     bisection ask again with another eps.  All randomness belongs into `prepare`.
     """
 
-    norm: Norm
     path: ClassVar[bool] = False
     """`run` asks the network nothing: each image follows one path, continuous in eps, fixed by what was prepared."""
-    blind: ClassVar[bool] = False
-    """Uses no gradient, so masked gradients cannot mislead it."""
     ball: ClassVar[bool] = True
     """eps is the radius of a ball in `norm`; False: eps is a scale of another kind (a standard deviation)."""
 
@@ -75,19 +101,6 @@ class Perturbation(ABC):
     ) -> Tensor | None:
         """Everything that does not depend on eps; the first axis is the image."""
         return None
-
-    def box(self, space: Space) -> Bounds:
-        """The box this perturbation respects when it is used in `space`: [0, 1] in both by default."""
-        return Bounds(0.0, 1.0)
-
-    def reach(self, inputs: int) -> float:
-        """The largest eps worth asking for with `inputs` numbers per image: the diameter of the box [0, 1]."""
-        return diameter(self.norm, inputs)
-
-    @property
-    def name(self) -> str:
-        """Name and settings, for records: what is printed."""
-        return repr(self)
 
     @final
     def __call__(
@@ -133,15 +146,12 @@ class Perturbation(ABC):
         prepared: Tensor | None,
     ) -> Perturbed:
         """`__call__` without the checks, for the loops of this package that call it thousands of times."""
-        before = (model.evaluations, model.gradients, model.zero_gradients)
+        before = model.counts
         raw = self.run(model, x, goal, eps, bounds, prepared).detach()
         clipped = project(x, raw, eps, self.norm, bounds) if self.ball else bounds.clip(raw)
         with torch.no_grad():
             found = model(clipped)
-        delta = clipped - x
-        counts = (model.evaluations - before[0], model.gradients - before[1], model.zero_gradients - before[2])
-        size, distance = length(delta, "l2"), length(delta, self.norm)
-        return Perturbed(raw, clipped, goal.reached(found), goal.gap(found), size, distance, *counts)
+        return self._judged(model, before, x, goal, raw, clipped, found)
 
 
 def checked(

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.precision import Precision, product_dtype
+from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.rules.protocol import Rows, Rule
 
 
@@ -30,8 +31,26 @@ def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "
     return weight.abs().pow_(p - 1).mul_(weight.sign())
 
 
+class _TowardsRadius(Rule):
+    """What both rules of Krotov and Hopfield share: normal initial weights, and p-norms that go to the radius."""
+
+    p: float
+    radius: float
+    spread: float
+
+    @property
+    def layer_settings(self) -> dict[str, float]:
+        return {"p": self.p, "radius": self.radius}
+
+    def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
+        return torch.randn(units, inputs, generator=generator, device=generator.device).mul_(self.spread)
+
+    def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
+        return towards_radius(weight, wins, self.p, self.radius)
+
+
 @dataclass(frozen=True)
-class KrotovHopfield(Rule):
+class KrotovHopfield(_TowardsRadius):
     """The mini-batch ("fast") rule of Krotov and Hopfield.
 
     For every sample the units are ranked by h_μ = ⟨W_μ, x⟩_μ with ⟨a, b⟩_μ = Σᵢ |W_μi|^(p−2) aᵢ bᵢ; the first gets
@@ -55,7 +74,7 @@ class KrotovHopfield(Rule):
             other.  Units whose h differ by less than that may swap ranks; everything after h is float32.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eqs. 3, 9, 10; arXiv 2405.00679, appendix.  Differs from the
-    published code by the sum being returned raw (that code divides by max|ΔW| inside the rule; here the loop does).
+    published code by the sum being returned raw (that code divides by max|ΔW| inside the rule; here `step` does).
 
     >>> rule = KrotovHopfield(p=2.0, k=2, delta=0.0)
     >>> rule.update(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.0], [0.0, 0.5]]))
@@ -74,9 +93,6 @@ class KrotovHopfield(Rule):
         _check(self.p, self.k, self.delta, self.radius, self.spread)
         if self.precision not in ("float32", "bfloat16"):
             raise InputError("unknown precision", got=self.precision, wanted="'float32' or 'bfloat16'")
-
-    def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-        return start(units, inputs, self.spread, generator)
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         strength = synapses(weight, self.p)
@@ -99,7 +115,7 @@ class KrotovHopfield(Rule):
 
 
 @dataclass(frozen=True)
-class KrotovHopfieldSequential(Rule):
+class KrotovHopfieldSequential(_TowardsRadius):
     """The original, sequential rule: ranks by h_μ / ⟨W_μ, W_μ⟩^((p−1)/p); train it with `batch_size=1`.
 
     W ← W + ΔW / τ after every sample, so `lr` of the loop is 1/τ and the step is not normalised.
@@ -124,15 +140,10 @@ class KrotovHopfieldSequential(Rule):
     spread: float = 1.0
     losers: Literal["kth", "2..k"] = "kth"
 
-    step_normalisation: ClassVar[Literal["max", "none"]] = "none"
-
     def __post_init__(self) -> None:
         _check(self.p, self.k, self.delta, self.radius, self.spread)
         if self.losers not in ("kth", "2..k"):
             raise InputError("unknown losers", got=self.losers, wanted="'kth' or '2..k'")
-
-    def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-        return start(units, inputs, self.spread, generator)
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         return synapses(weight, self.p)
@@ -150,6 +161,10 @@ class KrotovHopfieldSequential(Rule):
         units = order.T if self.losers == "2..k" else order[:, [0, -1]].T
         gains = (1.0,) + (-self.delta,) * (len(units) - 1)
         return gather(x, weight, units, h.T.gather(0, units), gains, self.radius**self.p)
+
+    def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
+        """W ← W + size · ΔW, as published."""
+        weight.index_add_(0, change.units, change.values, alpha=size)
 
 
 def gather(
@@ -170,11 +185,6 @@ def gather(
         pull.index_add_(0, place[rank], currents[rank], alpha=gain)
     values.addcmul_(weight[index], pull[:, None], value=-1)
     return Rows(index, values, units[0], int((currents[0] < 0).sum()))
-
-
-def start(units: int, inputs: int, spread: float, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-    """Initial weights N(0, spread²), float32."""
-    return torch.randn(units, inputs, generator=generator, device=generator.device).mul_(spread)
 
 
 def check_rank(k: int, units: int) -> None:

@@ -1,13 +1,16 @@
-"""What a local learning rule is: an initial weight matrix and a change of it per batch, nothing else."""
+"""A local learning rule: initial weights, their change per batch, the step it is applied with, and when it is done."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, TrainingError
+from eigencode.rules.convergence import Convergence
+
+TINY = 1e-30
 
 
 class Rows(NamedTuple):
@@ -23,11 +26,15 @@ class Rows(NamedTuple):
 class Rule(ABC):
     """A local rule.  Settings are the fields of a frozen dataclass; randomness comes from the caller's generator.
 
-    The rule returns the raw sum over the batch.  Step size, learning-rate decay and the normalisation of the step
-    belong to the loop (`training.train_local`); `step_normalisation` says which one the rule was published with.
+    A rule sees a weight matrix and the rows it is applied to: flattened images or the patches of a convolution,
+    which is the layer's business.  The order of the samples, the learning rate of each epoch and checkpoints are
+    the loop's (`training.train_local`).
     """
 
-    step_normalisation: ClassVar[Literal["max", "none"]] = "max"
+    @property
+    def layer_settings(self) -> dict[str, float]:
+        """The settings a layer shares with its rule; a layer built for others is refused by `train_local`."""
+        return {}
 
     @abstractmethod
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
@@ -49,6 +56,28 @@ class Rule(ABC):
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         """What multiplies the input, a function of each row of `weight` by itself; the weights unless overridden."""
         return weight
+
+    def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
+        """Apply a change to `weight`, in place: W ← W + size · ΔW / max|ΔW|, one maximum for the whole matrix.
+
+        `size` is the step size of the epoch, here in the units of a weight.  Only the rows that change are touched.
+        A rule with another step overrides this.
+
+        Raises:
+            TrainingError: the change is not finite.
+        """
+        largest = float(change.values.abs().max())
+        if not largest < float("inf"):
+            raise TrainingError(f"the largest change is {largest}")
+        weight.index_add_(0, change.units, change.values, alpha=size / max(largest, TINY))
+
+    @abstractmethod
+    def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
+        """The state of a layer of this rule: which units have converged, which have gone astray.
+
+        `wins` counts the samples each unit won in the last epoch (−1: unknown).  `rules.towards_radius` is the answer
+        for rules that draw the norms of all winners to one value.
+        """
 
     def update(
         self, x: Float[Tensor, "batch inputs"], W: Float[Tensor, "units inputs"]

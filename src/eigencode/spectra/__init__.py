@@ -3,20 +3,17 @@
 from eigencode.spectra.alternatives import Comparison
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.dimension import (
-    alpha_req,
     effective_rank,
     entropy_rank,
     lidar,
     participation_ratio,
     rankme,
-    stringer_bound,
 )
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum
+from eigencode.spectra.places import spectra_at
 from eigencode.spectra.power_law import PowerLaw
-from eigencode.spectra.resampling import bootstrap, delete_d_jackknife
 from eigencode.spectra.spectrum import Spectrum, spectrum
-from eigencode.spectra.two_nn import two_nn
 from eigencode.spectra.widths import spectra_by_width
 from eigencode.spectra.windows import LocalSlope, WindowMap
 
@@ -26,10 +23,7 @@ __all__ = [
     "PowerLaw",
     "Spectrum",
     "WindowMap",
-    "alpha_req",
-    "bootstrap",
     "cvpca",
-    "delete_d_jackknife",
     "effective_rank",
     "entropy_rank",
     "heldout_spectrum",
@@ -39,8 +33,7 @@ __all__ = [
     "participation_ratio",
     "rankme",
     "shuffled_control",
+    "spectra_at",
     "spectra_by_width",
     "spectrum",
-    "stringer_bound",
-    "two_nn",
 ]

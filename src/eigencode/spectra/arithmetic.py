@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,13 +17,22 @@ DOMINATED = 3.0
 
 
 def arithmetic_errors(
-    code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 1000
-) -> Float[Tensor, "points units"] | None:
-    """z − z₆₄ at up to `GROUPS` times `POINTS` of the points, z₆₄ of a copy of the network in float64.
+    code: Callable[[Tensor], Any],
+    x: Tensor,
+    batch_size: int = 1000,
+    start: Callable[[Tensor], Tensor] = lambda images: images,
+) -> Any:
+    """z − z₆₄ at up to `GROUPS` times `POINTS` of the images, z₆₄ of a copy of the network in float64.
+
+    Args:
+        code: from points to responses `points units`, or to a dictionary of such.
+        x: images.
+        batch_size: images at a time.
+        start: from images to the points that `code` takes.
 
     Returns:
-        The errors; None for what is no module, has no weights below float64, gives other numbers when it is asked
-        twice, or cannot be evaluated in float64.
+        The errors `points units`, for a dictionary by name; None for what is no module, has no weights below float64,
+        gives other numbers when it is asked twice, or cannot be evaluated in float64.
     """
     if not isinstance(code, nn.Module) or len(x) < 2 * GROUPS:
         return None
@@ -30,17 +40,27 @@ def arithmetic_errors(
     if not numbers or all(t.dtype == torch.float64 for t in numbers):
         return None
     chosen = torch.linspace(0, len(x) - 1, min(len(x), GROUPS * POINTS)).long().to(x.device)
-    points = torch.split(x[chosen], batch_size)
+    parts: dict[str, list[Tensor]] = {}
     try:
         exact = copy.deepcopy(code).double()
         with torch.no_grad(), torch.random.fork_rng(), borrowed(code), borrowed(exact):
-            if not torch.equal(code(points[0]), code(points[0])):
+            points = [start(images) for images in torch.split(x[chosen], batch_size)]
+            once, again = _named(code(points[0])), _named(code(points[0]))
+            if not all(torch.equal(z, again[name]) for name, z in once.items()):
                 return None
-            parts = [(code(p).double() - exact(_double(p))).flatten(1) for p in points]
+            for p in points:
+                known = _named(exact(_double(p)))
+                for name, z in _named(code(p)).items():
+                    parts.setdefault(name, []).append((z.double() - known[name]).flatten(1))
     except Exception:  # a network that insists on its own type, or cannot be copied: anything may come
         return None
-    errors = torch.cat(parts)
-    return errors if bool(torch.isfinite(errors).all()) else None
+    errors = {name: torch.cat(several) for name, several in parts.items()}
+    errors = {name: e for name, e in errors.items() if bool(torch.isfinite(e).all())}
+    return errors if "" not in parts else errors.get("")
+
+
+def _named(found: Any) -> dict[str, Tensor]:
+    return found if isinstance(found, dict) else {"": found}
 
 
 def arithmetic_floor(

@@ -1,7 +1,7 @@
 """Eigenvalues of the covariance of any stream of responses, by the cheaper of its two sides."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -35,32 +35,49 @@ class Eigen:
         return replace(self, floor=max(self.floor, arithmetic_floor(self.values, self.directions, errors)))
 
 
-def eigen(batches: Iterator[Tensor], directions: bool) -> Eigen:
-    """Eigenvalues from one pass over `batches` in constant memory.
+class Accumulator:
+    """Takes responses batch by batch, in constant memory, and gives the eigenvalues of their covariance.
 
     Rows are kept until there are more of them than units: with fewer samples than units the eigenvalues come from
     the Gram matrix of the samples, otherwise from the streamed covariance.  min(units, samples − 1) values exist.
     """
-    kept: list[Tensor] = []
-    rows = 0
-    eps = 0.0
-    units: int | None = None
-    moments: Moments | None = None
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._kept: list[Tensor] = []
+        self._eps = 0.0
+        self._units = 0
+        self._moments: Moments | None = None
+
+    def add(self, batch: Float[Tensor, "some units"]) -> None:
+        """Some more responses, of any floating type."""
+        self._units = self._units or batch.shape[1]
+        if batch.shape[1] != self._units:
+            raise InputError("batches differ in their number of units", got=batch.shape[1], wanted=self._units)
+        self._eps = max(self._eps, torch.finfo(batch.dtype).eps)
+        self.rows += len(batch)
+        if self._moments is None and self.rows <= self._units:
+            self._kept.append(batch)
+            return
+        part = Moments.of(torch.cat([*self._kept, batch]) if self._kept else batch)
+        self._kept = []
+        self._moments = part if self._moments is None else self._moments.merge(part)
+
+    def eigen(self, directions: bool) -> Eigen:
+        """The eigenvalues of everything so far."""
+        if self.rows < 2:
+            raise InputError("too few samples for a covariance", got=self.rows, wanted="at least 2")
+        if self._moments is not None:
+            return from_moments(self._moments, self._eps, directions)
+        return _from_rows(torch.cat(self._kept), self._eps, directions)
+
+
+def eigen(batches: Iterable[Tensor], directions: bool) -> Eigen:
+    """Eigenvalues from one pass over `batches`."""
+    seen = Accumulator()
     for batch in batches:
-        units = batch.shape[1] if units is None else units
-        if batch.shape[1] != units:
-            raise InputError("batches differ in their number of units", got=batch.shape[1], wanted=units)
-        eps = max(eps, torch.finfo(batch.dtype).eps)
-        rows += len(batch)
-        if moments is None and rows <= batch.shape[1]:
-            kept.append(batch)
-            continue
-        part = Moments.of(torch.cat([*kept, batch]) if kept else batch)
-        kept = []
-        moments = part if moments is None else moments.merge(part)
-    if rows < 2:
-        raise InputError("too few samples for a covariance", got=rows, wanted="at least 2")
-    return from_moments(moments, eps, directions) if moments else _from_rows(torch.cat(kept), eps, directions)
+        seen.add(batch)
+    return seen.eigen(directions)
 
 
 def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:

@@ -5,7 +5,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.spectra.power_law import fit_line
 
 
 def participation_ratio(eigenvalues: Float[Tensor, " rank"]) -> float:
@@ -58,31 +57,6 @@ def effective_rank(eigenvalues: Float[Tensor, " rank"]) -> float:
     3.0
     """
     return entropy_rank(eigenvalues.clamp_min(0))
-
-
-def alpha_req(eigenvalues: Float[Tensor, " rank"], window: tuple[int, int] = (11, 100)) -> float:
-    """α-ReQ: exponent of the spectrum by least squares with weights 1/n on ranks 11..100.
-
-    Source: K. Agrawal et al., α-ReQ (NeurIPS 2022), section 3.  The same as `power_law(window, weights="1/n")` of a
-    `Spectrum`, which also gives its interval.
-
-    >>> round(alpha_req(torch.arange(1, 201).double() ** -1.2), 6)
-    1.2
-    """
-    return fit_line(eigenvalues, window, "1/n").alpha
-
-
-def stringer_bound(dimension: float) -> float:
-    """1 + 2/d: a code of a d-dimensional stimulus whose α is not above this cannot be differentiable.
-
-    Source: C. Stringer et al., Nature 571 (2019), theorem 1 of the supplement.
-
-    >>> stringer_bound(8)
-    1.25
-    """
-    if not dimension > 0:
-        raise InputError("no such dimension", got=dimension, wanted="d > 0")
-    return 1 + 2 / dimension
 
 
 def lidar(embeddings: Float[Tensor, "objects views units"], delta: float = 1e-4, epsilon: float = 1e-7) -> float:

@@ -4,6 +4,7 @@ import math
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
+from scipy.stats import siegelslopes, theilslopes
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -11,7 +12,6 @@ from eigencode.base.seeding import stream
 from eigencode.spectra.alternatives import FEWEST, compare
 from eigencode.spectra.logs import Logs
 from eigencode.spectra.power_law import Line, PowerLaw, Window, fit_line, ranks
-from eigencode.spectra.robust import siegel, theil_sen
 from eigencode.spectra.windows import Z95
 
 Method = Literal["least squares", "theil-sen", "siegel"]
@@ -81,13 +81,20 @@ def _linear(spectrum: Measured, line: Line, window: Window, usable: bool) -> tup
 
 
 def _robust(logs: Logs, window: Window, method: str, seed: int) -> tuple[float, float, float]:
-    """(α, bias, standard error) of the median of slopes."""
-    slope = theil_sen if method == "theil-sen" else siegel
-    x = ranks(window, window[1]).log()
-    alpha, corrected = -float(slope(x, logs.values)), -float(slope(x, logs.corrected))
+    """(α, bias, standard error) of a slope that a few odd eigenvalues cannot move.
+
+    Source: Theil 1950 and Sen 1968, J. Am. Stat. Assoc. 63, eq. 2.1; Siegel 1982, Biometrika 69.
+    """
+    estimate = theilslopes if method == "theil-sen" else siegelslopes
+    x = ranks(window, window[1]).log().numpy()
+
+    def slope(y: Tensor) -> float:
+        return float(estimate(y.numpy(), x).slope)
+
+    alpha, corrected = -slope(logs.values), -slope(logs.corrected)
     if not logs.known or not math.isfinite(corrected):
         return alpha, math.nan, math.nan
-    drawn = slope(x, logs.draws(DRAWS, stream(seed, "robust slope")))
+    drawn = torch.tensor([slope(y) for y in logs.draws(DRAWS, stream(seed, "robust slope"))], dtype=torch.float64)
     return alpha, alpha - corrected, float(drawn.std())
 
 

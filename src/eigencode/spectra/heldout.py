@@ -9,6 +9,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
+from eigencode.representation.at import Reader
 from eigencode.spectra.covariance import eigen
 from eigencode.spectra.cvpca import cvpca, with_influence
 from eigencode.spectra.responses import Source, responses
@@ -26,8 +27,8 @@ def heldout_spectrum(
     there is to generalise to.  Leading values come out smaller and late values larger than those of the population.
 
     Args:
-        code: points -> responses; for arrays of responses pass the identity, `lambda z: z`.
-        train, test: points of the code's space.
+        code: images -> responses; for arrays of responses pass the identity, `lambda z: z`.
+        train, test: images.
 
     Returns:
         A `Spectrum` of kind `"held-out"`, values in the order of the training directions (not sorted).
@@ -74,7 +75,8 @@ def injected_noise_spectrum(
     """cvPCA of a deterministic code on two noisy copies x + σ N(0, 1) of every image.
 
     Args:
-        sigma: standard deviation of the noise in the units of `x` (not clipped to any box).
+        x: images; the noise is added where the code starts.
+        sigma: standard deviation of the noise in the units of that space (not clipped to any box).
 
     Returns:
         A `Spectrum` of kind `"injected noise"`; `source` names σ.
@@ -85,10 +87,11 @@ def injected_noise_spectrum(
     """
     if not sigma >= 0:
         raise InputError("no such noise", got=sigma, wanted="sigma >= 0")
+    x = code.points(x) if isinstance(code, Reader) else x
     repeats = []
     for name in ("one", "two"):
         noise = torch.randn(x.shape, generator=stream(seed, "injected", name), dtype=x.dtype).to(x.device)
-        given = responses(code, x + sigma * noise, batch_size)
+        given = responses(code, x + sigma * noise, batch_size, points=True)
         repeats.append(torch.cat([batch.double() for batch in given.batches()]))
     found = cvpca(repeats[0], repeats[1], swaps, seed)
     return replace(found, kind="injected noise", source=f"{given.label}, sigma {sigma:g}", space=given.space)

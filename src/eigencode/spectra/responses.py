@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
-from eigencode.representation.at import Code
+from eigencode.representation.at import Code, Reader
 from eigencode.representation.modes import borrowed
 from eigencode.spectra.arithmetic import arithmetic_errors
 
@@ -21,8 +21,8 @@ ELEMENTS = 1 << 23
 class Responses:
     """Responses `samples x units`, batch by batch; `rows` reads chosen samples again, None for an iterator.
 
-    `label` says where they come from, e.g. `"Code(place='encoder', space='pixel')"`; `errors` measures what
-    rounding inside a network changes at some of the points (`arithmetic_errors`).
+    `label` says where they come from, e.g. `"encoder of Stack"`; `together` how many rows belong to one image;
+    `errors` measures what rounding inside a network changes at some of the points (`arithmetic_errors`).
     """
 
     batches: Callable[[], Iterator[Tensor]]
@@ -30,19 +30,23 @@ class Responses:
     n: int | None
     label: str
     space: str = ""
+    together: int = 1
     errors: Callable[[], Tensor | None] = lambda: None
 
 
 Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | Iterable[np.ndarray]
 
 
-def responses(source: Source, x: Tensor | None = None, batch_size: int | None = None) -> Responses:
+def responses(
+    source: Source, x: Tensor | None = None, batch_size: int | None = None, points: bool = False
+) -> Responses:
     """Any source of responses in one form.
 
     Args:
         source: a callable (with `x`), an array `samples x units`, or an iterable of such arrays.
-        x: points `N C H W` for a callable; images in pixel space, `code.points(images)` in unit space.
+        x: images for a callable, `N C H W`; a code takes them to the place where it starts.
         batch_size: samples evaluated at once (default 1000 for a callable, 64 MiB of float64 for an array).
+        points: True if `x` holds points of the code's space already, `code.points(images)` or noise.
 
     Raises:
         InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
@@ -50,7 +54,7 @@ def responses(source: Source, x: Tensor | None = None, batch_size: int | None = 
     if x is not None:
         if not callable(source):
             raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
-        return _evaluated(source, x, batch_size or 1000)
+        return _evaluated(source, x, batch_size or 1000, points)
     if isinstance(source, Tensor | np.ndarray):
         return _array(source, batch_size)
     if isinstance(source, nn.Module) or not isinstance(source, Iterable):
@@ -63,15 +67,18 @@ def responses(source: Source, x: Tensor | None = None, batch_size: int | None = 
     return Responses(lambda: (_two_dim(_tensor(b)) for b in source), None, None, "iterator of batches")
 
 
-def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Responses:
-    def run(points: Tensor) -> Tensor:
+def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool) -> Responses:
+    start = code.points if isinstance(code, Reader) and not points else lambda images: images
+    several = isinstance(code, Reader) and code.reduce == "positions"
+
+    def run(part: Tensor) -> Tensor:
         with torch.no_grad(), borrowed(code):
-            out = code(points)
-        if not isinstance(out, Tensor) or len(out) != len(points):
+            out = code(start(part))
+        if not isinstance(out, Tensor) or (len(out) != len(part) and not several):
             raise InputError(
                 "the code does not return one response per point",
                 got=tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__,
-                wanted=f"a tensor with {len(points)} rows",
+                wanted=f"a tensor with {len(part)} rows",
             )
         return _two_dim(out.detach().flatten(1) if out.ndim > 2 else out.detach())
 
@@ -84,7 +91,9 @@ def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Respon
 
     space = code.space if isinstance(code, Code) else ""
     label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
-    return Responses(batches, rows, len(x), label, space, lambda: arithmetic_errors(code, x, size))
+    together = len(run(x[:1])) if several else 1
+    errors = lambda: arithmetic_errors(code, x, size, start)  # noqa: E731
+    return Responses(batches, rows, len(x), label, space, together, errors)
 
 
 def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:

@@ -132,6 +132,7 @@ def spectrum(
     x: Tensor | None = None,
     *,
     interval: bool = True,
+    points: bool = False,
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Spectrum:
@@ -142,9 +143,10 @@ def spectrum(
     Args:
         code: a callable points -> responses (a network, `at(net, place)`, a function), or an array
             `samples x units` (torch or numpy, any real type), or an iterator of such batches.
-        x: points `N C H W` of the code's own space: images for a pixel-space code, `code.points(images)` in unit
-            space.  Only with a callable.
+        x: images `N C H W`, in [0, 1]; a code in unit space takes them through the network's `norm` first.  Only with a
+            callable.
         interval: also measure what intervals need, and how far rounding inside a network reaches.
+        points: True if `x` already holds points of the code's space (noise in unit space, say), used as they are.
         batch_size: samples evaluated at once.
         seed: of the random choice of images behind intervals.
 
@@ -152,14 +154,21 @@ def spectrum(
         A `Spectrum`.
 
     Raises:
-        InputError: fewer than 2 samples, NaN or Inf, wrong shapes.
+        InputError: fewer than 2 samples, NaN or Inf, wrong shapes; an interval for positions of one image.
 
     >>> x = torch.randn(500, 20, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 21) ** -0.5
     >>> spec = spectrum(x)
     >>> round(spec.power_law(window=(1, 20)).alpha, 1)
     1.0
     """
-    given = responses(code, x, batch_size)
+    given = responses(code, x, batch_size, points)
+    if interval and given.together > 1:
+        raise InputError(
+            "the positions of one image are not independent samples",
+            got=f"{given.together} rows per image, interval=True",
+            wanted="one row per image for an interval",
+            fix="interval=False, or reduce='mean'",
+        )
     kept = Reservoir(seed) if interval and given.rows is None else None
     batches = given.batches()
     found = eigen(kept.watching(batches) if kept else batches, directions=interval)

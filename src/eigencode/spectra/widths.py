@@ -22,13 +22,14 @@ def spectra_by_width(
     widths: Sequence[int],
     order: Literal["first", "random"] = "random",
     interval: bool = True,
+    points: bool = False,
     batch_size: int | None = None,
     seed: int = 0,
 ) -> list[Spectrum]:
     """Covariance spectra of the first, or of random, m units for every m of `widths`; smaller sets lie in larger ones.
 
     Args:
-        code, x, interval, batch_size, seed: as in `spectrum`.
+        code, x, interval, points, batch_size, seed: as in `spectrum`.
         widths: numbers of units, each from 2 to all of them.
         order: `"first"` units as they are numbered, or nested `"random"` sets drawn with `seed`.
 
@@ -42,7 +43,7 @@ def spectra_by_width(
     >>> [s.n_units for s in spectra_by_width(x, widths=(10, 30))]
     [10, 30]
     """
-    given = responses(code, x, batch_size)
+    given = responses(code, x, batch_size, points)
     kept = Reservoir(seed, rows_wanted(max(widths, default=0)))
     eps = 0.0
 

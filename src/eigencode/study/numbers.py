@@ -9,11 +9,11 @@ import torch
 
 from eigencode.base.errors import InputError
 from eigencode.geometry.maps import Landscape
-from eigencode.models.convergence import TOLERANCE, Convergence
 from eigencode.robustness.certified import CertifiedSizes
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 from eigencode.robustness.survival import quantile, wilson
+from eigencode.rules.convergence import TOLERANCE, Convergence
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import automatic

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
-
+from eigencode.base.intervals import t_interval
 from eigencode.study.results import Row
 
 Place = tuple[str, str]
@@ -45,10 +44,7 @@ def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: f
     if len(differences) == 1:
         down, up = _over_images(mine[seeds[0]], theirs.get(seeds[0]))
         return Margin(mean, mean - down, mean + up, 1)
-    n = len(differences)
-    spread = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
-    half = float(special.stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
-    return Margin(mean, mean - half, mean + half, n)
+    return Margin(*t_interval(differences), len(differences))
 
 
 def _over_images(one: Row, two: Row | None) -> tuple[float, float]:

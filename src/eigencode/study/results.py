@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.base import strict_json
-from eigencode.models.convergence import Convergence, doubts
+from eigencode.base.files import replacing
+from eigencode.rules.convergence import Convergence
 from eigencode.study.config import Study
 from eigencode.study.numbers import numbers
 from eigencode.study.plan import Cell
@@ -102,9 +103,8 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
-    part = folder / "results.json.part"
-    part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
     return path
 
 
@@ -119,6 +119,6 @@ def _inherited(cell: Cell, store: Store) -> Iterable[str]:
     for step in cell.made_by():
         if store.has(step):
             if isinstance(step, LocallyTrained):
-                yield from doubts(Convergence.load(store.folder(step) / "convergence"))
+                yield from Convergence.load(store.folder(step) / "convergence").doubts
             else:
                 yield from store.meta(step)["warnings"]

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import re
 import shutil
 import uuid
@@ -14,6 +13,7 @@ from typing import Any
 
 from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError
+from eigencode.base.files import flush
 from eigencode.study.step import Step
 
 META = "step.json"
@@ -66,7 +66,7 @@ class Store:
                 yield part
             with _told_plainly(step, OSError):
                 (part / META).write_text(strict_json.dumps(meta) + "\n", encoding="utf-8")
-                _flush(part)
+                flush(part)
                 self._publish(step, part)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -81,13 +81,6 @@ class Store:
         except OSError:
             if not self.has(step):
                 raise
-
-
-def _flush(folder: Path) -> None:
-    """Make sure that the files are on the disk before they get their final name."""
-    for file in (f for f in folder.rglob("*") if f.is_file()):
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
 
 
 @contextmanager

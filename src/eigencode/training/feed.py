@@ -1,6 +1,7 @@
 """The training set as one tensor in memory: batches are slices of a permutation, no per-sample loader."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,25 +9,29 @@ from torch import Tensor, nn
 
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.network import Network
+from eigencode.models.layers import UnitNorm
+from eigencode.models.stack import Stack
 from eigencode.representation.modes import borrowed
 
-Parameters = str
-"""Which parameters learn: "all", or the dotted name of a submodule, usually "readout"."""
+KEPT_BYTES = 8 * 2**30
+"""Activations of the whole training set are computed once and kept up to this size; a constant, so that a training
+does not depend on the memory of the machine."""
+
+CHUNK_NUMBERS = 2**27
+"""Numbers per chunk while they are computed, and at most 5000 images."""
 
 
 @dataclass(frozen=True)
 class Feed:
     """Inputs computed once, their labels, and the rest of the network that turns inputs into logits.
 
-    `stage` says what the inputs are: "pixel" images, "unit" images after a `norm` that has no parameters, or the
-    "latent" representation of a frozen encoder.
+    `after` names the last layer that is computed already; None: the inputs are images.
     """
 
     x: Tensor
     y: Tensor
     forward: Callable[[Tensor], Tensor]
-    stage: str
+    after: str | None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -37,26 +42,62 @@ class Feed:
         for i in range(0, len(self), size):
             index = order[i : i + size]
             if len(index) > 1 or size == 1 or len(self) == 1:
-                yield _floats(self.x[index]), self.y[index]
+                yield floats(self.x[index]), self.y[index]
 
     def logits(self, size: int = 5000) -> Tensor:
         """Logits of all inputs, in order, without gradient."""
-        parts = [self.forward(_floats(self.x[i : i + size])) for i in range(0, len(self), size)]
+        parts = [self.forward(floats(self.x[i : i + size])) for i in range(0, len(self), size)]
         return torch.cat(parts)
 
 
-def feed(net: nn.Module, images: Images, stage: str) -> Feed:
-    """The images prepared up to `stage`, on the device of the network."""
-    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
+    """The images behind the last of the `fixed` layers whose output can be kept, on the device of the network."""
+    device = device_of(net)
     y = images.y.to(device)
-    if stage == "pixel" or not isinstance(net, Network):
-        return Feed(images.pixels.to(device), y, net, "pixel")
-    inputs: Callable[[Tensor], Tensor] = net.to_unit if stage == "unit" else net.representation
+    if not isinstance(net, Stack):
+        return Feed(images.pixels.to(device), y, net, None)
     with borrowed(net), torch.no_grad():
-        chunks = (images[i : i + 5000].x.to(device) for i in range(0, len(images), 5000))
-        rows = torch.cat([inputs(chunk).flatten(1) for chunk in chunks])
-    return Feed(rows, y, net.from_unit if stage == "unit" else net.head, stage)
+        one = images[:1].x.to(device)
+        kept = (n for n in reversed(fixed) if n == "norm" or fits(net.run(one, until=n), len(images)))
+        if (last := next(kept, None)) is None:
+            return Feed(images.pixels.to(device), y, net, None)
+        x = computed(lambda chunk: net.run(chunk, until=last), images, device)
+    return Feed(x, y, lambda rows: net.run(rows, after=last), last)
 
 
-def _floats(x: Tensor) -> Tensor:
+def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter]) -> list[str]:
+    """The first layers of a stack that compute the same in every step: outside of the part that is trained, or a
+    `UnitNorm`, which has nothing to learn."""
+    found: list[str] = []
+    trained, chosen = set(part.modules()), {id(p) for p in learn}
+    for name, layer in net.named_children() if isinstance(net, Stack) else ():
+        inside = not trained.isdisjoint(layer.modules()) or any(id(p) in chosen for p in layer.parameters())
+        if inside and not isinstance(layer, UnitNorm):
+            break
+        found.append(name)
+    return found
+
+
+def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
+    """`run` of all images as one tensor, chunk by chunk."""
+    one = run(images[:1].x.to(device))
+    size = max(1, min(5000, CHUNK_NUMBERS // max(1, one.numel())))
+    found = one.new_empty(len(images), *one.shape[1:])
+    for i in range(0, len(images), size):
+        found[i : i + size] = run(images[i : i + size].x.to(device))
+    return found
+
+
+def fits(one: Tensor, images: int) -> bool:
+    """True if the activations of so many images, each like `one`, may be kept in memory."""
+    return math.prod(one.shape[1:]) * one.element_size() * images <= KEPT_BYTES
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """The device of the parameters of a module."""
+    return next((p.device for p in net.parameters()), torch.device("cpu"))
+
+
+def floats(x: Tensor) -> Tensor:
+    """Pixels in [0, 1]; anything but uint8 as it is."""
     return x.float().div_(255) if x.dtype == torch.uint8 else x

@@ -1,37 +1,38 @@
-"""Local, unsupervised training of an encoder: batches in, changed rows out, no gradient anywhere."""
+"""Local, unsupervised training of one layer or of a whole stack, layer by layer; no gradient anywhere."""
 
-import dataclasses
 import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from eigencode.base.errors import InputError, TrainingError
+from eigencode.base.errors import ConvergenceWarning, InputError, TrainingError
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.convergence import TOLERANCE, warn_unless_converged
-from eigencode.models.layers import KrotovHopfieldEncoder
-from eigencode.models.network import Network
-from eigencode.representation.modes import borrowed
+from eigencode.models.local import LocalLayer, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training.checks import require
-from eigencode.training.state import Checkpoint, fingerprint
-
-TINY = 1e-30
+from eigencode.training.entering import in_order, inputs_of
+from eigencode.training.run import module_digest
+from eigencode.training.saves import Saves
+from eigencode.training.state import fingerprint
 
 
 @dataclass(frozen=True)
 class LocalTraining(Record):
-    """How a local training went, one value per epoch.
+    """How a local training went, one value per epoch.  Layers trained one after the other follow each other.
 
-    `converged`: fraction of units with |‖W_μ‖_p − R| ≤ 0.01.  `repelled`: fraction of samples whose winner has a
-    negative input current.  `active`: fraction of units that won at least one sample.  `norm`: median ‖W_μ‖_p.
+    `converged`: fraction of converged units, as the rule judges them.  `repelled`: fraction of rows (images, or
+    patches of a convolution) whose winner has a negative input current.  `active`: fraction of units that won at
+    least one row.  `norm`: median norm of a unit.  `epochs` and `steps` count all layers together.
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
@@ -49,46 +50,55 @@ class LocalTraining(Record):
     active: Float[Tensor, " epochs"]
     norm: Float[Tensor, " epochs"]
     step_size: Float[Tensor, " epochs"]
+    layers: tuple[str, ...] = ()
 
 
 def train_local(
-    net: Network,
+    net: nn.Module,
     train: Images,
-    rule: Rule,
+    rule: Rule | None = None,
     epochs: int = 100,
     lr: float = 0.02,
     batch_size: int = 1000,
     seed: int = 0,
     *,
+    at: str | None = None,
     decay: Literal["linear", "constant"] = "linear",
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
+    snapshots: Mapping[int, Path | str] | None = None,
+    stop: int | None = None,
 ) -> LocalTraining:
-    """Train `net.encoder` in place with a local rule on the unit-norm images; the read-out is not touched.
+    """Train local layers in place with a local rule, on what enters them in evaluation mode; nothing else changes.
 
         W ← W + ε_e ΔW / max|ΔW|,   ε_e = lr (1 − e / epochs) in epoch e = 0, 1, …
 
-    with one scalar max|ΔW| for the whole matrix (floor 1e-30), or W ← W + ε_e ΔW for rules published without that
-    normalisation (`rule.step_normalisation`).
+    or whatever the rule makes of the step size ε_e (`Rule.step`).  A module with several local layers is trained
+    greedily: each to the end, in order of execution, before the next one sees what it computes.
 
     Args:
-        net: a network of this package; its encoder's p and radius must be those of the rule.
+        net: any module with layers such as `models.LocalDense` and `models.LocalConv2d`.
         train: the images; labels are not used.
-        rule: a `rules.Rule`.
-        epochs: passes over the images, ≥ 1.
+        rule: a `rules.Rule` whose `layer_settings` are those of the layers; None: the one each layer was built with.
+        epochs: passes over the images per layer, ≥ 1.
         lr: ε of the first epoch, > 0; in the units of a weight when the step is normalised.
-        batch_size: samples per step; the rest of an epoch makes a smaller last batch.
-        seed: of the order of the images.
+        batch_size: images per step; the rest of an epoch makes a smaller last batch.
+        seed: of the order of the images, which is another one for each layer.
+        at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, ends with
+            the same weights as one call for all.
         decay: of the step size, per epoch.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at
             any moment and started again ends with bit-identical weights on the same machine and thread count.
+        snapshots: files to which the whole state is written after so many epochs, all layers together (0: before
+            training), in the format of a checkpoint: a copy of one, passed as `checkpoint`, continues to the same bits.
+        stop: end after so many epochs, all layers together; `epochs` still decides the step sizes.
 
     Returns:
-        A `LocalTraining` record.  Warns (`ConvergenceWarning`) if the layer has not converged.
+        A `LocalTraining` record.  Warns (`ConvergenceWarning`) for every finished layer that has not converged.
 
     Raises:
-        InputError: rule and encoder do not match, or a setting is out of range.
-        TrainingError: the weights became NaN or infinite.
+        InputError: no such layer, a rule that does not fit it, or a setting out of range.
+        TrainingError: the weights became NaN or infinite; the weights are as before the call.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), and their published notebook for the normalised step;
     arXiv 2405.00679, appendix.
@@ -99,139 +109,155 @@ def train_local(
         (0 < lr < float("inf"), "lr", lr, "a finite number > 0"),
         (batch_size >= 1, "batch_size", batch_size, ">= 1"),
         (decay in ("linear", "constant"), "decay", decay, "'linear' or 'constant'"),
-        (checkpoint_every >= 1, "checkpoint_every", checkpoint_every, ">= 1"),
     )
-    encoder = _check(net, rule)
+    order = in_order(net, train)
+    names = [at] if at is not None else order
+    layers = {name: local_layer(net, name) for name in names}
+    if not names or names[0] not in order:
+        raise InputError(f"{type(net).__name__}: this local layer is never called", got=f"at={at!r}", wanted=order)
+    rules = {name: layer.rule if rule is None else rule for name, layer in layers.items()}
+    for name, layer in layers.items():
+        _check(name, layer, rules[name])
     identity = fingerprint(
         {
-            "rule": repr(rule),
+            "rules": {name: repr(r) for name, r in rules.items()},
             "epochs": epochs,
             "lr": lr,
             "batch": batch_size,
             "seed": seed,
             "decay": decay,
             "data": train.sha256,
-            "net": [repr(net.norm), repr(net.encoder)],
-            "start": _digest(encoder.weight),
+            "net": repr(net),
+            "start": module_digest(net),
         }
     )
-    weight = encoder.weight.detach().clone()
-    history = torch.zeros(5, epochs, dtype=torch.float64)
-    wins = torch.full((len(weight),), -1, dtype=torch.int64, device=weight.device)
-    first, earlier = 0, 0.0
-    saved = Checkpoint(Path(checkpoint), identity) if checkpoint is not None else None
-    if saved is not None and (state := saved.load()) is not None:
-        tensors, values = state
-        weight.copy_(tensors["weight"])
-        wins.copy_(tensors["wins"])
-        history, first, earlier = tensors["history"], int(values["epoch"]), float(values["seconds"])
+    saves = Saves(
+        "local training",
+        identity,
+        epochs * len(layers),
+        checkpoint=checkpoint,
+        every=checkpoint_every,
+        snapshots=snapshots,
+        stop=stop,
+    )
+    history = torch.zeros(5, epochs * len(layers), dtype=torch.float64)
+    done, earlier = 0, 0.0
+    with _put_back_if_it_fails(list(layers.values())):
+        if (state := saves.load()) is not None:
+            done, earlier = int(state[1]["epoch"]), float(state[1]["seconds"])
+            history = state[0]["history"]
+            for name, layer in layers.items():
+                layer.load_state_dict({k: state[0][f"{name}.{k}"] for k in ("weight", "wins")})
+        began = time.monotonic() - earlier
 
-    began = time.monotonic() - earlier
-    x = unit_rows(net, train).to(weight.device)
-    derived = rule.derive(weight)
-    for epoch in progress(range(first, epochs), f"local, {len(weight)} units"):
-        step_size = lr * (1 - epoch / epochs) if decay == "linear" else lr
-        wins, repelled = _epoch(x, weight, derived, rule, step_size, batch_size, stream(seed, "order", epoch), epoch)
-        told = [*_norms(weight, encoder), repelled / len(x), _active(wins), step_size]
-        history[:, epoch] = torch.tensor(told, dtype=torch.float64)
-        if saved is not None and ((epoch + 1) % checkpoint_every == 0 or epoch + 1 == epochs):
-            state_values = {"epoch": epoch + 1, "seconds": time.monotonic() - began}
-            saved.save({"weight": weight, "wins": wins, "history": history}, state_values)
-    with torch.no_grad():
-        encoder.weight.copy_(weight)
-        encoder.wins.copy_(wins)
-    warn_unless_converged(net)
-    converged, norm, repelled_share, active, steps = history
+        def save(epoch: int) -> None:
+            values = {"epoch": epoch, "seconds": time.monotonic() - began}
+            for file in saves.due(epoch):
+                tensors = {f"{name}.{k}": v for name, layer in layers.items() for k, v in layer.state_dict().items()}
+                file.save(tensors | {"history": history}, values)
+
+        if done == 0:
+            save(0)
+        for place, (name, layer) in enumerate(layers.items()):
+            start, last = place * epochs, min((place + 1) * epochs, saves.last)
+            if done >= last:
+                continue
+            weight = layer.weight.detach()  # the same memory
+            derived = rules[name].derive(weight)
+            # the first layer's order is that of a network that has only one
+            further = (order.index(name),) if order.index(name) else ()
+            starts = range(0, len(train), batch_size)
+            with inputs_of(net, layer, train) as inputs:
+                for total in progress(range(done, last), f"local, {name}, {len(weight)} units"):
+                    epoch = total - start
+                    size = lr * (1 - epoch / epochs) if decay == "linear" else lr
+                    shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
+                    batches = (layer.rows(inputs(shuffled[i : i + batch_size])) for i in starts)
+                    wins, repelled = _epoch(batches, weight, derived, rules[name], size, epoch)
+                    layer.wins.copy_(wins)
+                    health = rules[name].health(weight, wins)
+                    if not bool(torch.isfinite(health.norm).all()):
+                        raise TrainingError("local training produced NaN or infinite weights\n  fix:    a smaller lr")
+                    told = [health.fraction, float(health.norm.median()), repelled, health.active, size]
+                    history[:, total] = torch.tensor(told, dtype=torch.float64)
+                    done = total + 1
+                    save(done)
+    _warn(layers, rules, done // epochs)
+    converged, norm, repelled_share, active, sizes = history[:, :done].clone()
     return LocalTraining(
-        rule=repr(rule),
-        epochs=epochs,
-        steps=epochs * -(-len(x) // batch_size),
+        rule="; ".join(dict.fromkeys(map(repr, rules.values()))),
+        layers=tuple(layers),
+        epochs=done,
+        steps=done * -(-len(train) // batch_size),
         batch_size=batch_size,
         seed=seed,
         seconds=time.monotonic() - began,
-        converged=converged.clone(),
-        norm=norm.clone(),
-        repelled=repelled_share.clone(),
-        active=active.clone(),
-        step_size=steps.clone(),
+        converged=converged,
+        norm=norm,
+        repelled=repelled_share,
+        active=active,
+        step_size=sizes,
     )
-
-
-def unit_rows(net: Network, images: Images, chunk: int = 5000) -> Float[Tensor, "n inputs"]:
-    """`net.to_unit(images)`, flattened, as one float32 matrix in memory."""
-    rows = torch.empty(len(images), images.inputs)
-    with borrowed(net), torch.no_grad():
-        for i in range(0, len(images), chunk):
-            rows[i : i + chunk] = net.to_unit(images[i : i + chunk].x).flatten(1)
-    return rows
 
 
 def _epoch(
-    x: Float[Tensor, "n inputs"],
+    batches: Iterator[Float[Tensor, "rows inputs"]],
     weight: Float[Tensor, "units inputs"],
     derived: Tensor,
     rule: Rule,
-    step_size: float,
-    batch_size: int,
-    generator: torch.Generator,
+    size: float,
     epoch: int,
-) -> tuple[Int[Tensor, " units"], int]:
-    """One pass; changes `weight` and `derived` in place, returns wins per unit and the number of repelled samples."""
-    order = torch.randperm(len(x), generator=generator).to(x.device)
-    wins = torch.zeros(len(weight), dtype=torch.int64, device=x.device)
-    repelled = 0
-    for i in range(0, len(x), batch_size):
-        change = rule.rows(x[order[i : i + batch_size]], weight, derived)
-        alpha = step_size
-        if rule.step_normalisation == "max":
-            largest = float(change.values.abs().max())
-            if not largest < float("inf"):
-                raise TrainingError(
-                    f"local training diverged in epoch {epoch}, step {i // batch_size}: the largest change is {largest}"
-                    "\n  fix:    a smaller lr"
-                )
-            alpha /= max(largest, TINY)
-        weight.index_add_(0, change.units, change.values, alpha=alpha)
+) -> tuple[Int[Tensor, " units"], float]:
+    """One pass; changes `weight` and `derived` in place, returns wins per unit and the fraction of repelled rows."""
+    wins = torch.zeros(len(weight), dtype=torch.int64, device=weight.device)
+    repelled = rows = 0
+    for step, x in enumerate(batches):
+        change = rule.rows(x, weight, derived)
+        try:
+            rule.step(weight, change, size)
+        except TrainingError as error:
+            told = f"local training diverged in epoch {epoch}, step {step}: {error}\n  fix:    a smaller lr"
+            raise TrainingError(told) from None
         derived[change.units] = rule.derive(weight[change.units])
         wins += torch.bincount(change.winners, minlength=len(wins))
-        repelled += change.repelled
-    return wins, repelled
+        repelled, rows = repelled + change.repelled, rows + len(x)
+    return wins, repelled / rows
 
 
-def _norms(weight: Tensor, encoder: KrotovHopfieldEncoder) -> tuple[float, float]:
-    length = torch.linalg.vector_norm(weight, encoder.p, dim=1)
-    if not bool(torch.isfinite(length).all()):
-        raise TrainingError("local training produced NaN or infinite weights\n  fix:    a smaller lr")
-    return float(((length - encoder.radius).abs() <= TOLERANCE).double().mean()), float(length.median())
+@contextmanager
+def _put_back_if_it_fails(layers: Sequence[LocalLayer]) -> Iterator[None]:
+    before = [{k: v.clone() for k, v in layer.state_dict().items()} for layer in layers]
+    try:
+        yield
+    except BaseException:
+        for layer, state in zip(layers, before):
+            layer.load_state_dict(state)
+        raise
 
 
-def _active(wins: Tensor) -> float:
-    return float((wins > 0).double().mean())
+def _warn(layers: dict[str, LocalLayer], rules: dict[str, Rule], finished: int) -> None:
+    for name in list(layers)[:finished]:
+        where = f"{name}: " if len(layers) > 1 else ""
+        for doubt in rules[name].health(layers[name].weight.detach().double(), layers[name].wins).doubts:
+            told = f"{where}{doubt}; numbers measured on it must be read with that in mind"
+            warnings.warn(told, ConvergenceWarning, stacklevel=3)
 
 
-def _digest(weight: Tensor) -> str:
-    import hashlib
-
-    return hashlib.sha256(weight.detach().cpu().contiguous().numpy().data).hexdigest()
-
-
-def _check(net: Network, rule: Rule) -> KrotovHopfieldEncoder:
-    settings: dict[str, object] = (
-        {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)} if dataclasses.is_dataclass(rule) else {}
-    )
-    for name in ("p", "radius"):
-        mine = getattr(net.encoder, name, None)
-        if name in settings and mine is not None and settings[name] != mine:
+def _check(name: str, layer: LocalLayer, rule: Rule) -> None:
+    mine, its = layer.rule.layer_settings, rule.layer_settings
+    for setting in {**mine, **its}:
+        if mine.get(setting) != its.get(setting):
             raise InputError(
-                f"rule and encoder disagree on {name}",
-                got=f"rule {settings[name]}, encoder {mine}",
+                f"rule and layer {name!r} disagree on {setting}",
+                got=f"rule {its.get(setting)}, layer {mine.get(setting)}",
                 wanted="the same value",
-                fix=f"build the network with {name}={settings[name]}",
+                fix=f"build the network with {setting}={its.get(setting)}",
             )
-    if not isinstance(net.encoder, KrotovHopfieldEncoder):
+    expected, found = layer.synapses().detach().float(), rule.derive(layer.weight.detach()).float()
+    if not torch.allclose(found, expected, rtol=2**-7, atol=1e-30, equal_nan=True):
         raise InputError(
-            "this encoder is not trained by a local rule",
-            got=type(net.encoder).__name__,
-            wanted="a network from models.krotov_hopfield",
+            f"the layer {name!r} multiplies its input by another matrix than the rule",
+            got=f"layer of {type(layer.rule).__name__}, rule {type(rule).__name__}",
+            wanted="the same `derive`",
+            fix=f"build the layer with this rule: models.{type(layer).__name__}(weight, rule)",
         )
-    return net.encoder

@@ -1,14 +1,16 @@
 """The state of a supervised run between two epochs: what a checkpoint must hold for an exact continuation."""
 
 import copy
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from eigencode.training.state import Checkpoint
+from eigencode.base.files import sha256
+from eigencode.training.saves import State
 
 
 @dataclass
@@ -33,22 +35,19 @@ class Run:
         elif patience is not None and self.epoch - 1 - self.best_epoch >= patience:
             self.stopped = True
 
-    def save(self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer, *more: nn.Module) -> None:
-        """Write everything the rest of the run depends on; `more` are penalties with a state of their own."""
+    def state(self, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]) -> State:
+        """Everything the rest of the run depends on; `more` are penalties with a state of their own."""
         tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
         tensors |= {f"more{i}.{k}": v for i, module in enumerate(more) for k, v in module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
         tensors |= {f"optimizer.{i}.{k}": v for i, k, v in _optimizer_tensors(optimizer)}
         names = ("epoch", "step", "seconds", "best_epoch", "best_accuracy", "stopped")
-        checkpoint.save(tensors | {"history": self.history}, {k: getattr(self, k) for k in names})
+        return tensors | {"history": self.history}, {k: getattr(self, k) for k in names}
 
     def restore(
-        self, checkpoint: Checkpoint, net: nn.Module, optimizer: torch.optim.Optimizer, *more: nn.Module
+        self, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]
     ) -> None:
-        """Continue from the checkpoint if there is one."""
-        state = checkpoint.load()
-        if state is None:
-            return
+        """Continue from this state."""
         tensors, values = state
         net.load_state_dict(_under("net.", tensors))
         for i, module in enumerate(more):
@@ -66,11 +65,7 @@ class Run:
 
 def module_digest(net: nn.Module) -> str:
     """Hash of all weights and buffers of a module."""
-    digest = hashlib.sha256()
-    for name, value in sorted(net.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return sha256(*chain.from_iterable(sorted(net.state_dict().items())))
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[int, str, Tensor]]:

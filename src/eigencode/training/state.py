@@ -4,17 +4,17 @@ import contextlib
 import glob
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from torch import Tensor
 
+from eigencode.base import strict_json
 from eigencode.base.errors import InputError
+from eigencode.base.files import replacing
 
 ABANDONED_S = 600.0
 """A part file nobody has written to for so long, in seconds, belongs to a process that is gone."""
@@ -47,14 +47,15 @@ class Checkpoint:
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
-        part = self.path.with_name(f"{self.path.name}.{uuid4().hex[:8]}.part")  # two processes may run the same step
         state = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         layout = {k: torch.empty_like(v, device="meta").stride() for k, v in tensors.items() if not v.is_contiguous()}
-        header = {"identity": self.identity, "values": json.dumps(values), "layout": json.dumps(layout)}
-        save_file(state, str(part), metadata=header)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        header = {
+            "identity": self.identity,
+            "values": strict_json.dumps(values, compact=True),
+            "layout": json.dumps(layout),
+        }
+        with replacing(self.path) as part:  # two processes may run the same step
+            save_file(state, str(part), metadata=header)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The saved state, or None if there is none yet.
@@ -86,7 +87,8 @@ class Checkpoint:
         for name, stride in json.loads(header["layout"]).items():
             value = tensors[name]
             tensors[name] = torch.empty_strided(value.shape, stride, dtype=value.dtype).copy_(value)
-        return tensors, json.loads(header["values"])
+        values = json.loads(header["values"])
+        return tensors, {k: strict_json.number(v) if v is None or isinstance(v, str) else v for k, v in values.items()}
 
     def remove(self) -> None:
         """Delete the file, if any: the run is complete and its result is kept elsewhere."""

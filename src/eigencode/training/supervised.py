@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +19,18 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images, Space
-from eigencode.models.network import Network
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
 from eigencode.representation.modes import evaluating
 from eigencode.training.augment import Augmentation
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.checks import require
-from eigencode.training.feed import Feed, feed
+from eigencode.training.feed import Feed, feed, fixed_layers
 from eigencode.training.run import Run, module_digest
+from eigencode.training.saves import Saves
 from eigencode.training.schedule import Schedule
 from eigencode.training.scope import learning
-from eigencode.training.state import Checkpoint, fingerprint
+from eigencode.training.state import fingerprint
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -90,6 +90,8 @@ def train_supervised(
     callbacks: Iterable[Callback] = (),
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
+    snapshots: Mapping[int, Path | str] | None = None,
+    stop: int | None = None,
 ) -> SupervisedTraining:
     """Minimise cross-entropy plus Σ coefficient · penalty over the images, in place.
 
@@ -97,7 +99,7 @@ def train_supervised(
         net: any module that maps `N C H W` pixels to logits.
         train: training images.
         parameters: which parameters learn: "all" that require a gradient, or the dotted name of a submodule.
-            "readout" of a network of this package trains on representations computed once.
+            Layers of a `models.Stack` before it are computed once, if their output can be kept in memory.
         epochs: passes over the images, ≥ 1.
         lr: learning rate of the first epoch; `schedule` multiplies it.
         penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  A coefficient of 0 costs nothing.
@@ -115,6 +117,10 @@ def train_supervised(
         callbacks: see `Callback`.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at any
             moment and started again ends with bit-identical weights on the same machine and thread count.
+        snapshots: files to which the whole state is written after so many epochs (0: before training), in the format
+            of a checkpoint: a copy of one, passed as `checkpoint`, continues to the same bits.  Those after an early
+            stop are not written.
+        stop: end after so many of the epochs; `epochs` still decides the schedule.
 
     Returns:
         A `SupervisedTraining` record.
@@ -135,7 +141,6 @@ def train_supervised(
         (precision in ("float32", "bfloat16"), "precision", precision, "'float32' or 'bfloat16'"),
         (patience is None or patience >= 1, "patience", patience, "None, or a number of epochs >= 1"),
         (keep in ("last", "best"), "keep", keep, "'last' or 'best'"),
-        (checkpoint_every >= 1, "checkpoint_every", checkpoint_every, ">= 1"),
     )
     _check(net, train, validation, needs_validation=patience is not None or keep == "best")
     learn = _select(net, parameters)
@@ -144,9 +149,17 @@ def train_supervised(
     terms_of = active(penalties)
     seen = watch(net, terms_of)
     stateful = [penalty for _, penalty in terms_of]
-    stage = _stage(net, parameters, terms_of, adversarial)
-    data = feed(net, train, stage)
-    held_out = feed(net, validation, stage) if validation is not None else None
+    part = net if parameters == "all" else net.get_submodule(parameters)
+    fixed = _fixed(net, part, learn, terms_of, adversarial)
+    data = feed(net, train, fixed)
+    if adversarial is not None and adversarial.space == "unit" and data.after != "norm":
+        raise InputError(
+            "adversarial training in unit space needs a stack that starts with `norm`, a UnitNorm",
+            got=type(net).__name__,
+            wanted="a models.Stack, e.g. of models.perceptron",
+            fix="space='pixel'",
+        )
+    held_out = feed(net, validation, fixed) if validation is not None else None
     products = product_dtype(precision, data.y.device)
     autocast = _autocast(data.y.device.type, products)
     run = Run(torch.full((4, epochs), float("nan"), dtype=torch.float64))
@@ -168,14 +181,23 @@ def train_supervised(
             "start": module_digest(net),
         }
     )
-    saved = Checkpoint(Path(checkpoint), identity) if checkpoint is not None else None
+    saves = Saves(
+        "supervised training",
+        identity,
+        epochs,
+        checkpoint=checkpoint,
+        every=checkpoint_every,
+        snapshots=snapshots,
+        stop=stop,
+    )
     callbacks = tuple(callbacks)
-    part = net if parameters == "all" else net.get_submodule(parameters)
     with learning(net, part, learn, stateful) as reseed:
-        if saved is not None:
-            run.restore(saved, net, opt, *stateful)
+        if (state := saves.load()) is not None:
+            run.restore(state, net, opt, stateful)
+        for file in saves.due(0) if run.epoch == 0 else ():
+            file.save(*run.state(net, opt, stateful))
         began = time.monotonic() - run.seconds
-        for epoch in progress(range(run.epoch, epochs), f"training {parameters}"):
+        for epoch in progress(range(run.epoch, saves.last), f"training {parameters}"):
             if run.stopped:
                 break
             reseed(stream(seed, "layers", epoch))
@@ -194,13 +216,13 @@ def train_supervised(
                     _fits(logits, train)
                     losses = {"cross-entropy": F.cross_entropy(logits, y)}
                     if terms_of:
-                        space: Space = "pixel" if data.stage == "pixel" else "unit"
+                        space: Space = "pixel" if data.after is None else "unit"
                         batch = seen.batch(x, y, logits, space=space, epoch=epoch, step=run.step, seed=seed)
                         losses |= weighted(terms_of, batch)
                 loss = torch.stack(list(losses.values())).sum()
                 terms = {name: float(value.detach()) for name, value in losses.items()}
                 if not math.isfinite(sum(terms.values())):
-                    raise _diverged("the loss is", epoch, run.step, terms, saved)
+                    raise _diverged("the loss is", epoch, run.step, terms, saves)
                 opt.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if clip_norm is not None:
@@ -212,7 +234,7 @@ def train_supervised(
                 for callback in callbacks:
                     callback.on_step(Progress(net, epoch, run.step, rate, terms))
             if not all(bool(torch.isfinite(p).all()) for p in learn):
-                raise _diverged("a weight is", epoch, run.step - 1, terms, saved)
+                raise _diverged("a weight is", epoch, run.step - 1, terms, saves)
             accuracy = _accuracy(net, held_out)
             means = (totals[:2] / totals[2]).tolist()
             run.history[:, epoch] = torch.tensor([*means, accuracy, rate], dtype=torch.float64)
@@ -220,8 +242,8 @@ def train_supervised(
             run.judge(net, accuracy, patience, keep == "best")
             told = [c.on_epoch(Progress(net, epoch, run.step, rate, terms, accuracy)) for c in callbacks]
             run.stopped = run.stopped or any(told)
-            if saved is not None and (run.epoch % checkpoint_every == 0 or run.epoch == epochs or run.stopped):
-                run.save(saved, net, opt, *stateful)
+            for file in saves.due(run.epoch, run.stopped):
+                file.save(*run.state(net, opt, stateful))
     if keep == "best" and run.best_state:
         net.load_state_dict(run.best_state)
     opt.zero_grad(set_to_none=True)
@@ -243,15 +265,21 @@ def train_supervised(
     )
 
 
-def _stage(net: nn.Module, parameters: str, penalties: Weighted, adversarial: Augmentation | None) -> str:
-    """How far the inputs can be computed once: not beyond what a penalty or an attack differentiates by."""
-    if adversarial is not None and adversarial.space == "unit" and not isinstance(net, Network):
-        raise InputError("adversarial training in unit space needs a network of this package", got=type(net).__name__)
-    if needs_pixels(penalties) or (adversarial is not None and adversarial.space == "pixel"):
-        if adversarial is not None and adversarial.space == "unit":
-            raise InputError("a penalty by pixels and an attack in unit space do not go together", fix="space='unit'")
-        return "pixel"
-    return "latent" if parameters == "readout" and not penalties and adversarial is None else "unit"
+def _fixed(
+    net: nn.Module,
+    part: nn.Module,
+    learn: list[nn.Parameter],
+    penalties: Weighted,
+    adversarial: Augmentation | None,
+) -> list[str]:
+    """The layers whose output can be computed once: none that a penalty or an attack sees or differentiates by."""
+    by_pixels = needs_pixels(penalties)
+    if adversarial is not None and adversarial.space == "unit" and by_pixels:
+        raise InputError("a penalty by pixels and an attack in unit space do not go together", fix="space='unit'")
+    if by_pixels or (adversarial is not None and adversarial.space == "pixel"):
+        return []
+    found = fixed_layers(net, part, learn)
+    return [name for name in found[:1] if name == "norm"] if penalties or adversarial is not None else found
 
 
 def _check(net: nn.Module, train: Images, validation: Images | None, needs_validation: bool) -> None:
@@ -316,8 +344,9 @@ def _accuracy(net: nn.Module, data: Feed | None) -> float:
         return float((data.logits().argmax(1) == data.y).double().mean())
 
 
-def _diverged(what: str, epoch: int, step: int, terms: dict[str, float], saved: Checkpoint | None) -> TrainingError:
-    kept = f"the last good checkpoint is {saved.path}" if saved and saved.path.exists() else "no checkpoint was kept"
+def _diverged(what: str, epoch: int, step: int, terms: dict[str, float], saves: Saves) -> TrainingError:
+    path = saves.checkpoint.path if saves.checkpoint is not None else None
+    kept = f"the last good checkpoint is {path}" if path is not None and path.exists() else "no checkpoint was kept"
     listed = ", ".join(f"{k} = {v:g}" for k, v in terms.items())
     return TrainingError(
         f"{what} not finite in epoch {epoch}, step {step}: {listed}; {kept}"

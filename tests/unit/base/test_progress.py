@@ -2,12 +2,14 @@
 
 import io
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from eigencode.base import progress as module
-from eigencode.base.progress import clock, progress, quiet
+from eigencode.base.progress import clock, progress, quiet, shown
 
 
 class Terminal(io.StringIO):
@@ -18,7 +20,9 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     screen = Terminal()
+    console = Console(file=screen, width=100, _environ={"TERM": "xterm"})
     monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=screen))
+    monkeypatch.setattr(module, "_console", lambda: console)
     return screen
 
 
@@ -26,18 +30,21 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the clock takes a second."""
     seconds = iter(range(10_000))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+
+
+def frames(terminal: Terminal) -> list[tuple[str, str]]:
+    """(fraction, time left) of all that was drawn."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    return re.findall(r"counting sheep.*?(\d+)%\s+(\S+ \S+) left", plain)
 
 
 @pytest.mark.usefixtures("slow_clock")
 def test_it_shows_label_fraction_and_time_left_and_cleans_up(terminal: Terminal) -> None:
     assert list(progress(range(10), "counting sheep")) == list(range(10))
-    frames = terminal.getvalue().split("\r\033[K")
-    assert frames[-1] == ""
-    shown = [re.findall(r"(\d+)%  (.+) left", f) for f in frames[1:-1]]
-    assert shown[0] == [("30", "7.0 s")]  # patience 2 s: first after item 3, 3 s gone, 7 items of 1 s left
-    assert shown[-1] == [("100", "0.0 s")]
-    assert all(f.startswith("counting sheep") for f in frames[1:-1])
+    assert frames(terminal)[0] == ("30", "7.0 s")  # patience 2 s: after item 3, 3 s gone, 7 items of 1 s left
+    assert frames(terminal)[-1] == ("100", "0.0 s")
+    assert terminal.getvalue().endswith("\x1b[1A\x1b[2K")  # the line is gone
 
 
 def test_quick_work_shows_nothing(terminal: Terminal) -> None:
@@ -48,7 +55,9 @@ def test_quick_work_shows_nothing(terminal: Terminal) -> None:
 @pytest.mark.usefixtures("slow_clock")
 def test_quiet_files_and_unknown_lengths_show_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     with quiet():
-        assert list(progress(range(10), "x")) == list(range(10))
+        with shown("a line"):
+            assert list(progress(range(10), "x")) == list(range(10))
+        assert terminal.getvalue() == ""
         with quiet(False):
             list(progress(range(10), "x"))
             assert terminal.getvalue() != ""
@@ -58,26 +67,37 @@ def test_quiet_files_and_unknown_lengths_show_nothing(terminal: Terminal, monkey
     assert terminal.getvalue() == written
     plain = io.StringIO()
     monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=plain))
-    assert list(progress(range(10), "x")) == list(range(10))
+    with shown("a line"):
+        assert list(progress(range(10), "x")) == list(range(10))
     assert plain.getvalue() == ""
 
 
 @pytest.mark.usefixtures("slow_clock")
 def test_an_iterator_with_a_total_is_shown(terminal: Terminal) -> None:
-    assert list(progress(iter(range(10)), "x", total=10)) == list(range(10))
-    assert "100%" in terminal.getvalue()
+    assert list(progress(iter(range(10)), "counting sheep", total=10)) == list(range(10))
+    assert frames(terminal)[-1][0] == "100"
 
 
 @pytest.mark.usefixtures("slow_clock")
 def test_the_line_is_cleared_when_the_work_fails(terminal: Terminal) -> None:
     def work() -> None:
-        for i in progress(range(10), "x"):
+        for i in progress(range(10), "counting sheep"):
             if i == 5:
                 raise KeyError
 
     with pytest.raises(KeyError):
         work()
-    assert terminal.getvalue().endswith("\r\033[K")
+    assert frames(terminal)
+    assert terminal.getvalue().endswith("\x1b[1A\x1b[2K")
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_a_bar_stands_below_the_line_that_is_kept_in_sight(terminal: Terminal) -> None:
+    with shown("the run"):
+        for _ in progress(range(10), "counting sheep"):
+            time.sleep(0.08)  # drawn every quarter of a second
+    assert re.search(r"the run\s+counting sheep", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()))
+    assert terminal.getvalue().endswith("\x1b[1A\x1b[2K")
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,18 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "record.json").read_text())["record"] == "Measured"
 
 
+def test_any_parser_can_read_it_and_bare_nan_and_infinity_of_earlier_stores_are_still_read(tmp_path: Path) -> None:
+    Estimate(math.inf, -math.inf, method="Infinity").save(tmp_path)
+    path = tmp_path / "record.json"
+    strict = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert (strict["value"], strict["low"], strict["high"]) == ("Infinity", "-Infinity", None)
+    for text in (path.read_text(), '{"value": Infinity, "low": -Infinity, "high": NaN, "n": 0, "method": "Infinity"}'):
+        path.write_text(text)
+        found = Estimate.load(tmp_path)
+        assert (found.value, found.low, found.method) == (math.inf, -math.inf, "Infinity")
+        assert math.isnan(found.high)
+
+
 def test_a_missing_nested_record_stays_missing(tmp_path: Path) -> None:
     measured().save(tmp_path)
     assert Measured.load(tmp_path).beta is None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.geometry import jacobian_distribution, jacobian_norm, lipschitz_lower, lipschitz_upper, spectral_norm
+from eigencode.geometry import jacobian_norm, lipschitz_upper, spectral_norm
 from eigencode.models import krotov_hopfield, perceptron
 from eigencode.representation.at import at
 from eigencode.representation.layers import OneLayer
@@ -61,7 +61,6 @@ def test_nothing_of_the_caller_changes(batch_size: int, leaves_no_trace) -> None
     net = perceptron(DATA, units=7, batch_norm=True).train()
     leaves_no_trace(net, DATA.x, lambda: spectral_norm(net, DATA.x, iterations=2, batch_size=batch_size))
     leaves_no_trace(net, DATA.x, lambda: lipschitz_upper(net, "logits"))
-    leaves_no_trace(net, DATA.x, lambda: jacobian_distribution(net, DATA.x, batch_size=batch_size))
 
 
 NETS = {
@@ -87,8 +86,7 @@ def test_the_upper_bound_holds_for_pairs_of_points_in_the_ball(name: str, place:
         stretch = (code(a) - code(b)).norm(dim=1) / (a - b).flatten(1).norm(dim=1)
     assert math.isfinite(bound.value)
     assert float(stretch.max()) <= bound.value
-    local = lipschitz_lower(code, a[:200], points=True)
-    assert local.value <= bound.value
+    assert float(spectral_norm(code, a[:200], points=True).value.max()) <= bound.value
     assert float(stretch.max()) > bound.value / 300  # a bound, not a formality
     assert math.prod(bound.factors.tolist()) == pytest.approx(bound.value)
     assert len(bound.included) == len(bound.factors)
@@ -124,28 +122,16 @@ def test_one_linear_layer_is_exact_and_powers_have_no_global_bound() -> None:
 
 def test_a_single_power_unit_attains_its_bound() -> None:
     class One(nn.Module):
+        layer = OneLayer(torch.tensor([[0.6, 0.8]]).double(), torch.tensor([0.5]).double(), 3.0)
+
         def as_layers(self, place: str) -> tuple[OneLayer, ...]:
-            weight = torch.tensor([[0.6, 0.8]], dtype=torch.float64)
-            return (OneLayer(weight, torch.tensor([0.5], dtype=torch.float64), 3.0),)
+            return (self.layer,)
 
-    bound = lipschitz_upper(One(), "code", "pixel", radius=2.0)
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x)
+
+    bound = lipschitz_upper(One(), "logits", "pixel", radius=2.0, x=torch.rand(3, 2).double())
     assert bound.value == pytest.approx(3 * 2.5**2)
-
-
-def test_stretch_along_the_data_and_along_noise() -> None:
-    code = at(perceptron(DATA, units=300).double(), "latent", "unit")
-    result = jacobian_distribution(code, X)
-    points = code.points(X)
-    torch.testing.assert_close(result.at_images, jacobian_norm(code, X).value)
-    matrices, flat = jacobians(code, points), points.flatten(1)
-    for i in range(len(X)):
-        others = [j for j in range(len(X)) if j != i]
-        nearest = min(others, key=lambda j: float((flat[j] - flat[i]).norm()))
-        step = (flat[nearest] - flat[i]) / (flat[nearest] - flat[i]).norm()
-        torch.testing.assert_close(result.along_data[i], (matrices[i] @ step).norm())
-    ratio = result.along_noise.square().mean() / (result.at_images.square() / 16).mean()
-    assert 0.6 < float(ratio) < 1.6
-    assert set(result.medians) == {"at_images", "at_noise", "along_data", "along_noise"}
 
 
 def test_wrong_input_is_explained(unchecked: None) -> None:
@@ -155,8 +141,6 @@ def test_wrong_input_is_explained(unchecked: None) -> None:
         (lambda: lipschitz_upper(nn.Conv2d(1, 1, 3), "logits", "pixel"), "no product bound"),
         (lambda: lipschitz_upper(nn.Sequential(nn.Linear(2, 2)), "logits", "unit"), "no product bound"),
         (lambda: lipschitz_upper(net, radius=-1.0), "not a region"),
-        (lambda: jacobian_distribution(net, DATA.x[:1]), "no neighbour"),
-        (lambda: jacobian_distribution(net, DATA.x[:1].expand(3, -1, -1, -1)), "all images are the same"),
     ]:
         with pytest.raises(InputError, match=message):
             bad()

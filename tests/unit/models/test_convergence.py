@@ -1,20 +1,18 @@
 """Convergence of a layer whose norms, wins and divergences are planted."""
 
-import warnings
-
 import pytest
 import torch
 from torch import Tensor
 
-from eigencode.base.errors import ConvergenceWarning, InputError
+from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import Network, convergence, krotov_hopfield, perceptron
-from eigencode.models.convergence import doubts, warn_unless_converged
+from eigencode.models import LocalDense, Stack, convergence, krotov_hopfield, perceptron
+from eigencode.rules import KrotovHopfield
 
 TRAIN = Images(torch.full((2, 1, 4, 4), 0.5), torch.tensor([0, 1]))
 
 
-def planted(norms: Tensor, radius: float = 1.0, p: float = 3.0) -> Network:
+def planted(norms: Tensor, radius: float = 1.0, p: float = 3.0) -> Stack:
     net = krotov_hopfield(TRAIN, units=len(norms), p=p, radius=radius)
     w = torch.randn(len(norms), 16, generator=torch.Generator().manual_seed(0))
     w *= (norms / torch.linalg.vector_norm(w, p, dim=1))[:, None]
@@ -63,28 +61,36 @@ def test_collapse(silent: int, collapsed: bool) -> None:
         net.encoder.wins[:silent] = 0
     state = convergence(net)
     assert (state.never_won, state.collapsed) == (silent, collapsed)
-    assert len(doubts(state)) == int(collapsed)
+    assert len(state.doubts) == int(collapsed)
 
 
-def test_warnings_name_every_doubt_and_only_those() -> None:
+def test_doubts_name_every_problem_and_only_those() -> None:
     net = planted(torch.ones(20))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_unless_converged(net)
+    assert convergence(net).doubts == ()
     with torch.no_grad():
         net.encoder.wins.zero_()
-    with pytest.warns(ConvergenceWarning, match="collapsed: 20 of 20 units"):
-        warn_unless_converged(net)
-    with pytest.warns(ConvergenceWarning) as heard:
-        warn_unless_converged(far := planted(torch.full((20,), 3.0)))
-    assert len(heard) == 1
-    assert "has not converged: 0.0% of 20 units" in str(heard[0].message)
-    assert convergence(far).fraction == 0
+    (said,) = convergence(net).doubts
+    assert "collapsed: 20 of 20 units" in said
+    far = convergence(planted(torch.full((20,), 3.0)))
+    (said,) = far.doubts
+    assert "has not converged: 0.0% of 20 units" in said
+    assert far.fraction == 0
 
 
-def test_a_layer_without_a_radius_is_refused() -> None:
-    with pytest.raises(InputError, match=r"no radius(?s:.*)Dense"):
+def test_a_network_without_local_layers_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no local layer(?s:.*)LocalDense"):
         convergence(perceptron(TRAIN))
+
+
+def test_of_several_layers_one_must_be_named() -> None:
+    rule = KrotovHopfield()
+    layers = {name: LocalDense(torch.full((3, 16), value), rule) for name, value in (("first", 1.0), ("second", 0.5))}
+    net = Stack(layers)
+    with pytest.raises(InputError, match=r"which local layer(?s:.*)at='first'"):
+        convergence(net)
+    with pytest.raises(InputError, match=r"did you mean 'second'"):
+        convergence(net, at="secnd")
+    torch.testing.assert_close(2 * convergence(net, at="second").norm, convergence(net, at="first").norm)
 
 
 def test_the_record_is_a_copy(leaves_no_trace) -> None:

@@ -1,19 +1,24 @@
 """Networks survive the disk bit by bit; files that are not ours are named."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import own_network
 import pytest
 import torch
 from safetensors.torch import save_file
+from toy_rules import stack
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, load, perceptron, save
+from eigencode.models import build, krotov_hopfield, load, perceptron, save
 
 TRAIN = Images(torch.full((2, 1, 3, 4), 0.5), torch.tensor([0, 1]), ("a", "b", "c"))
 
 
-def used(net: Network) -> Network:
+def used(net: torch.nn.Module) -> torch.nn.Module:
     """With weights and buffers that no constructor gives."""
     with torch.no_grad():
         for tensor in net.state_dict().values():
@@ -30,7 +35,7 @@ def used(net: Network) -> Network:
     ],
     ids=["krotov_hopfield", "perceptron", "batch_norm"],
 )
-def test_round_trip(net: Network, tmp_path: Path) -> None:
+def test_round_trip(net: torch.nn.Module, tmp_path: Path) -> None:
     used(net)
     save(net, tmp_path / "a.safetensors")
     save(net, str(tmp_path / "b.safetensors"))
@@ -96,3 +101,70 @@ def test_a_header_that_does_not_describe_the_weights(tmp_path: Path, header: str
     save_file(perceptron(TRAIN, 6).state_dict(), str(path), metadata={"eigencode": header})
     with pytest.raises(InputError, match=r"odd\.safetensors"):
         load(path)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    own_network.write(tmp_path)
+    own_network.forget()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    own_network.forget()
+
+
+def test_anybodys_module_with_the_callable_that_builds_it(lab: Path) -> None:
+    net, where = used(build("acme.nets:SmallCNN", {"width": 3})), "acme.nets:SmallCNN"
+    save(net, lab / "cnn.safetensors", where=where, settings={"width": 3})
+    back = load(lab / "cnn.safetensors", where=where)
+    torch.testing.assert_close(back.state_dict(), net.state_dict(), rtol=0, atol=0)
+    assert repr(back) == repr(net)
+
+
+def test_a_file_does_not_choose_the_code_that_is_run(lab: Path) -> None:
+    evil = json.dumps({"where": "os:mkdir", "settings": {"path": str(lab / "made")}})
+    save_file({"weight": torch.ones(1)}, str(lab / "evil.safetensors"), metadata={"eigencode": evil})
+    for where in (None, "acme.nets:SmallCNN"):
+        with pytest.raises(InputError, match=r"(?s)needs other code.*wanted: where='os:mkdir'.*pass it as `where`"):
+            load(lab / "evil.safetensors", where=where)
+    assert not (lab / "made").exists()
+    save(perceptron(TRAIN, 6), lab / "ours.safetensors")
+    with pytest.raises(InputError, match="leave `where` out"):
+        load(lab / "ours.safetensors", where="acme.nets:SmallCNN")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"width": 4}, r"builds another network(?s:.*)bn.bias"),
+        ({}, "builds another network"),
+        ({"width": 3, "classes": torch.tensor(10)}, "settings that JSON cannot hold"),
+        ({"widht": 3}, "did you mean 'width'"),
+    ],
+)
+def test_another_callable_or_other_settings_are_refused_before_anything_is_written(
+    lab: Path, settings: dict[str, Any], says: str
+) -> None:
+    net = build("acme.nets:SmallCNN", {"width": 3})
+    with pytest.raises(InputError, match=says):
+        save(net, lab / "cnn.safetensors", where="acme.nets:SmallCNN", settings=settings)
+    assert not (lab / "cnn.safetensors").exists()
+
+
+def test_settings_that_no_weight_shows_count_too(lab: Path) -> None:
+    source = "from eigencode.models import Stack, UnitNorm\ndef f(p):\n    return Stack({'norm': UnitNorm(p)})\n"
+    (lab / "plain.py").write_text(source)
+    net = build("plain:f", {"p": 2})
+    with pytest.raises(InputError, match=r"UnitNorm\(p=2\) and \(norm\): UnitNorm\(p=3\)"):
+        save(net, lab / "a.safetensors", where="plain:f", settings={"p": 3})
+
+
+def test_a_module_that_nothing_builds_is_explained_and_the_advice_works(lab: Path) -> None:
+    net = stack()
+    with pytest.raises(InputError, match=r"(?s)builds this Stack again.*build\(\) in mynets.py.*where='mynets:build'"):
+        save(net, lab / "stack.safetensors")
+    (lab / "mynets.py").write_text("from toy_rules import stack\ndef build(seed):\n    return stack(seed=seed)\n")
+    save(net, lab / "stack.safetensors", where="mynets:build", settings={"seed": 5})
+    back = load(lab / "stack.safetensors", where="mynets:build")
+    torch.testing.assert_close(back.state_dict(), net.state_dict(), rtol=0, atol=0)
+    with pytest.raises(InputError, match="builds this Linear again"):
+        save(torch.nn.Linear(2, 2), lab / "linear.safetensors")

@@ -7,9 +7,15 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
-from eigencode.models import Dense, KrotovHopfield, KrotovHopfieldEncoder, RePU, UnitNorm
-from eigencode.representation.layers import unit_norm_power
+from eigencode.models import Dense, LocalConv2d, LocalDense, RePU, UnitNorm
+from eigencode.representation.layers import chain, unit_norm_power
 from eigencode.representation.modes import borrowed
+from eigencode.rules import KrotovHopfield
+
+
+def hopfield(weight: torch.Tensor, p: float = 3.0, radius: float = 1.0) -> LocalDense:
+    return LocalDense(weight, KrotovHopfield(p=p, radius=radius))
+
 
 PS = [1.0, 1.5, 2.0, 3.0, 4.5, math.inf]
 
@@ -101,7 +107,7 @@ def test_krotov_hopfield_layer(p: float) -> None:
     w = torch.randn(3, 4)
     w[0, 0] = 0
     x = torch.rand(2, 1, 2, 2)
-    layer = KrotovHopfieldEncoder(w, p=p, radius=2.0)
+    layer = hopfield(w, p=p, radius=2.0)
     for b in range(2):
         for unit in range(3):
             h = sum(
@@ -110,21 +116,22 @@ def test_krotov_hopfield_layer(p: float) -> None:
                 if wi
             )
             torch.testing.assert_close(float(layer(x)[b, unit]), h, rtol=1e-5, atol=1e-6)
-    assert (layer.weight.requires_grad, layer.radius, layer.p) == (False, 2.0, p)
+    assert (layer.weight.requires_grad, layer.rule.layer_settings) == (False, {"p": p, "radius": 2.0})
+    torch.testing.assert_close(layer.rows(x), x.flatten(1), rtol=0, atol=0)
     assert layer.wins.tolist() == [-1] * 3
 
 
 def test_the_layer_keeps_a_copy_of_its_weights() -> None:
     w = torch.randn(3, 4)
     before = w.clone()
-    layer = KrotovHopfield(w)
+    layer = hopfield(w)
     with torch.no_grad():
         layer.weight.zero_()
     torch.testing.assert_close(w, before, rtol=0, atol=0)
 
 
 def test_the_layer_can_learn_by_gradient_when_asked() -> None:
-    layer = KrotovHopfield(torch.randn(3, 4, dtype=torch.float64), p=3.0)
+    layer = hopfield(torch.randn(3, 4, dtype=torch.float64), p=3.0)
     layer.weight.requires_grad_()
     x = torch.rand(5, 1, 2, 2, dtype=torch.float64)
     layer(x).sum().backward()
@@ -134,23 +141,23 @@ def test_the_layer_can_learn_by_gradient_when_asked() -> None:
 
 @pytest.mark.parametrize(("p", "radius"), [(0.5, 1.0), (math.inf, 1.0), (3.0, 0.0), (3.0, -1.0), (math.nan, 1.0)])
 def test_settings_of_the_layer_are_checked(p: float, radius: float) -> None:
-    with pytest.raises(InputError, match="Krotov-Hopfield layer"):
-        KrotovHopfieldEncoder(torch.randn(2, 3), p=p, radius=radius)
+    with pytest.raises(InputError, match="Krotov-Hopfield rule"):
+        hopfield(torch.randn(2, 3), p=p, radius=radius)
 
 
 def test_layers_print_their_settings() -> None:
     assert repr(UnitNorm(3)) == "UnitNorm(p=3)"
     assert repr(RePU(4.5)) == "RePU(n=4.5)"
-    assert repr(KrotovHopfieldEncoder(torch.randn(2, 3))) == ("KrotovHopfieldEncoder(inputs=3, units=2, p=3, radius=1)")
+    assert repr(hopfield(torch.randn(2, 3))) == "LocalDense(inputs=3, units=2, p=3, radius=1)"
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0, 2.5, 3.0])
 def test_a_borrowed_layer_computes_its_matrix_once(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = KrotovHopfieldEncoder(torch.randn(3, 18), p)
+    layer = hopfield(torch.randn(3, 18), p)
     x = images(torch.float32)
     plain, (slope,) = layer(x), torch.autograd.functional.jacobian(layer, (x,))
-    calls, matrix = [], KrotovHopfieldEncoder.matrix
-    monkeypatch.setattr(KrotovHopfieldEncoder, "matrix", lambda self: calls.append(self) or matrix(self))
+    calls, synapses = [], LocalDense.synapses
+    monkeypatch.setattr(LocalDense, "synapses", lambda self: calls.append(self) or synapses(self))
     with borrowed(layer):
         for _ in range(3):
             torch.testing.assert_close(layer(x), plain, rtol=0, atol=0)
@@ -165,3 +172,47 @@ def test_a_borrowed_layer_computes_its_matrix_once(p: float, monkeypatch: pytest
     layer.weight.requires_grad_()
     layer(x).sum().backward()
     assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("kernel", [1, 3, (2, 4)])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 0), (1, 2), (3, 1)])
+@pytest.mark.parametrize("p", [2.0, 3.0, 4.5])
+def test_a_local_convolution_is_its_matrix_times_its_patches(
+    dtype: torch.dtype, rel: float, kernel: int | tuple[int, int], stride: int, padding: int, p: float
+) -> None:
+    x = torch.rand(5, 3, 7, 8, dtype=dtype)
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    weight = torch.randn(6, 3 * height * width, dtype=dtype)
+    layer = LocalConv2d(weight, KrotovHopfield(p=p), kernel, stride=stride, padding=padding)
+    maps, rows = layer(x), layer.rows(x)
+    patches = (rows @ (weight.sign() * weight.abs() ** (p - 1)).T).reshape(5, -1, 6).transpose(1, 2)
+    torch.testing.assert_close(maps, patches.reshape(maps.shape), rtol=rel, atol=rel * float(patches.abs().max()))
+    padded = torch.nn.functional.pad(x, [padding] * 4)
+    by_loop = [
+        padded[n, :, i : i + height, j : j + width].flatten()
+        for n in range(5)
+        for i in range(0, padded.shape[2] - height + 1, stride)
+        for j in range(0, padded.shape[3] - width + 1, stride)
+    ]
+    torch.testing.assert_close(rows, torch.stack(by_loop), rtol=0, atol=0)
+
+
+def test_a_local_convolution_is_no_layer_of_the_closed_forms() -> None:
+    conv = LocalConv2d(torch.randn(2, 9), KrotovHopfield(), 3)
+    assert chain([conv]) is None
+    assert chain([nn.Flatten(), hopfield(torch.randn(2, 9)), RePU(2.0)]) is not None
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_weights_kernels_and_maps_that_do_not_fit_are_refused() -> None:
+    for inputs, settings in ((10, {"kernel": 3}), (9, {"kernel": 0}), (9, {"kernel": 3, "stride": 0})):
+        with pytest.raises(InputError, match="weights and kernel do not fit"):
+            LocalConv2d(torch.randn(2, inputs), KrotovHopfield(), **settings)
+    with pytest.raises(InputError, match="padding -1"):
+        LocalConv2d(torch.randn(2, 9), KrotovHopfield(), 3, padding=-1)
+    layer = LocalConv2d(torch.randn(2, 18), KrotovHopfield(), 3)
+    for x in (torch.rand(4, 1, 8, 8), torch.rand(2, 8, 8), torch.rand(4, 128)):
+        for run in (layer, layer.rows):
+            with pytest.raises(InputError, match=r"does not fit(?s:.*)\(N, 2, height, width\)"):
+                run(x)

@@ -1,6 +1,7 @@
 """The networks: named places, seeds, closed layers, and errors for images of another kind."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, perceptron
+from eigencode.models import Stack, krotov_hopfield, perceptron
 from eigencode.representation.at import at
 
 TRAIN = Images(
@@ -17,14 +18,14 @@ TRAIN = Images(
     torch.arange(12) % 3,
     ("a", "b", "c", "d"),
 )
-MAKE: dict[str, Callable[..., Network]] = {
+MAKE: dict[str, Callable[..., Stack]] = {
     "krotov_hopfield": lambda **k: krotov_hopfield(TRAIN, units=8, p=2.5, n=3.0, norm_p=2.0, **k),
     "perceptron": lambda **k: perceptron(TRAIN, units=8, **k),
     "batch_norm": lambda **k: perceptron(TRAIN, 8, True, n=2.0, **k),
 }
 
 
-def trained(name: str) -> Network:
+def trained(name: str) -> Stack:
     net = MAKE[name]()
     if name == "batch_norm":
         with torch.no_grad():
@@ -35,7 +36,7 @@ def trained(name: str) -> Network:
     return net.eval()
 
 
-def by_hand(net: Network, x: Tensor) -> dict[str, Tensor]:
+def by_hand(net: Stack, x: Tensor) -> dict[str, Tensor]:
     u = (x.flatten(1) / torch.linalg.vector_norm(x.flatten(1), net.norm.p, dim=1, keepdim=True)).reshape(x.shape)
     h = u.flatten(1) @ net.encoder.matrix().T
     z = h.clamp_min(0) ** net.activation.n
@@ -56,10 +57,11 @@ def test_every_place_in_both_spaces(name: str) -> None:
         torch.testing.assert_close(pixel(TRAIN.x), wanted, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(unit(unit.points(TRAIN.x)), wanted, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(net(TRAIN.x), at(net, "logits")(TRAIN.x))
-    torch.testing.assert_close(net.representation(TRAIN.x), by_hand(net, TRAIN.x)["latent"])
-    torch.testing.assert_close(net.from_unit(net.norm(TRAIN.x)), net(TRAIN.x))
-    torch.testing.assert_close(net.head(net.representation(TRAIN.x)), net(TRAIN.x))
-    assert (net.units, net.shape, net(TRAIN.x).shape) == (8, (2, 3, 4), (12, 4))
+    torch.testing.assert_close(net.run(TRAIN.x, until="latent"), by_hand(net, TRAIN.x)["latent"])
+    for name, _ in net.named_children():
+        halves = net.run(net.run(TRAIN.x, until=name), after=name)
+        torch.testing.assert_close(halves, net(TRAIN.x), rtol=0, atol=0)
+    assert (net.shape, net(TRAIN.x).shape) == ((2, 3, 4), (12, 4))
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -112,7 +114,7 @@ def test_only_the_encoder_of_the_local_network_is_frozen() -> None:
 @pytest.mark.parametrize("shape", [(2, 3, 5), (1, 3, 4), (4, 3, 2), (1, 4, 6)])
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     net = MAKE["perceptron"]()
-    for run in (net, net.representation):
+    for run in (net, partial(net.run, until="latent")):
         with pytest.raises(InputError, match=r"do not fit this network(?s:.*)\(N, 2, 3, 4\)"):
             run(torch.rand(5, *shape))
     with pytest.raises(InputError, match="do not fit this network"):
@@ -121,7 +123,7 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("make", [krotov_hopfield, perceptron])
 @pytest.mark.parametrize("units", [1, 0, -3])
-def test_a_layer_needs_two_units(make: Callable[..., Network], units: int) -> None:
+def test_a_layer_needs_two_units(make: Callable[..., Stack], units: int) -> None:
     with pytest.raises(InputError, match="at least two units"):
         make(TRAIN, units=units)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, prune
+from eigencode.models import Stack, krotov_hopfield, prune
 
 
-def network(weight: Tensor) -> Network:
+def network(weight: Tensor) -> Stack:
     shape = {64: (1, 8, 8), 784: (1, 28, 28)}[weight.shape[1]]
     images = Images(torch.ones(2, *shape), torch.tensor([0, 1]))
     net = krotov_hopfield(images, units=len(weight))

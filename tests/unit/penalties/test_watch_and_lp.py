@@ -52,9 +52,9 @@ def test_a_loop_that_skips_the_norm_is_seen_too() -> None:
     net = perceptron(DATA, units=5)
     points = net.norm(DATA.x)
     with watch(net, Energy("latent")) as seen:
-        logits = net.from_unit(points)
+        logits = net.run(points, after="norm")
     batch = seen.batch(points, DATA.y, logits, space="unit", epoch=2, step=7, seed=3)
-    torch.testing.assert_close(batch.at("latent"), net.representation(DATA.x))
+    torch.testing.assert_close(batch.at("latent"), net.run(DATA.x, until="latent"))
     assert (batch.space, batch.epoch, batch.step, batch.seed, len(batch)) == ("unit", 2, 7, 3, 12)
 
 
@@ -67,7 +67,7 @@ def test_the_first_pass_counts_and_no_hook_stays() -> None:
             net(DATA.x[:3])  # something else the loop does inside the block
             assert set(seen.seen) == {"latent", "encoder"}
         batch = seen.batch(DATA.x)
-        torch.testing.assert_close(batch.at("latent"), net.representation(DATA.x))
+        torch.testing.assert_close(batch.at("latent"), net.run(DATA.x, until="latent"))
     net(DATA.x)
     assert not seen.seen
     assert all(not m._forward_hooks for m in net.modules())
@@ -105,7 +105,7 @@ def test_terms_are_named_and_weighted() -> None:
     with watch(net, pairs) as seen:
         net(DATA.x)
     terms = weighted(pairs, seen.batch(DATA.x))
-    energy = net.representation(DATA.x).square().mean()
+    energy = net.run(DATA.x, until="latent").square().mean()
     assert list(terms) == ["Lp", "Lp 2", "Energy(latent)", "Energy(latent) 2"]
     torch.testing.assert_close(terms["Energy(latent)"], 3 * energy)
     torch.testing.assert_close(terms["Lp"], 2 * sum(p.square().sum() for p in net.parameters() if p.ndim == 2))

@@ -134,7 +134,7 @@ def test_nothing_is_proved_about_other_networks() -> None:
     assert certificate(lambda x: x, "pixel", images.x) is None
     for made in (perceptron(images, units=4), krotov_hopfield(images, units=4)):
         assert certificate(made, "pixel", images.x) is None  # the unit norm is not linear
-        assert certificate(made, "unit", made.to_unit(images.x)) is not None
+        assert certificate(made, "unit", made.norm(images.x)) is not None
 
 
 def test_a_network_that_is_not_what_it_says_is_not_believed() -> None:
@@ -151,4 +151,4 @@ def test_a_network_that_is_not_what_it_says_is_not_believed() -> None:
     lying = Other(*honest.children()).eval()
     y, eps = honest(x).argmax(1), torch.full((20,), 1e-6)
     assert bool(proof_of(honest, x).holds(x, y, eps, "linf").any())
-    assert not bool(proof_of(lying, x).holds(x, lying(x).argmax(1), eps, "linf").any())
+    assert certificate(lying, "pixel", x) is None

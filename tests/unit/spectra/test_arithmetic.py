@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 import eigencode as ec
 from eigencode.base.types import Images
-from eigencode.models import Network, perceptron
+from eigencode.models import Stack, perceptron
 from eigencode.spectra import heldout_spectrum, spectra_by_width, spectrum
 from eigencode.spectra.arithmetic import arithmetic_errors
 
 X = torch.rand(900, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 
 
-def network(units: int) -> Network:
+def network(units: int) -> Stack:
     return perceptron(Images(X, torch.arange(900) % 3), units=units)
 
 

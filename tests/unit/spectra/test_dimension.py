@@ -6,17 +6,7 @@ import pytest
 import torch
 
 from eigencode.base.errors import InputError
-from eigencode.spectra import (
-    alpha_req,
-    effective_rank,
-    entropy_rank,
-    lidar,
-    participation_ratio,
-    rankme,
-    spectrum,
-    stringer_bound,
-    two_nn,
-)
+from eigencode.spectra import effective_rank, entropy_rank, lidar, participation_ratio, rankme, spectrum
 
 VALUES = torch.tensor([4.0, 1.0, 1.0, 0.0], dtype=torch.float64)
 
@@ -48,14 +38,6 @@ def test_entropy_rank_refuses_negative_values() -> None:
         entropy_rank(torch.tensor([1.0, -0.1], dtype=torch.float64))
 
 
-def test_alpha_req_is_the_weighted_fit_on_its_window() -> None:
-    """Broken at rank 101: only ranks 11..100 may count."""
-    n = torch.arange(1, 300, dtype=torch.float64)
-    broken = torch.where(n <= 100, n**-1.3, n**-3)
-    broken[:10] = 5.0
-    assert alpha_req(broken) == pytest.approx(1.3, rel=1e-9)
-
-
 def test_lidar_of_white_noise_around_planted_centres() -> None:
     """Centres on ± k orthogonal axes, within-object covariance σ²I: LiDAR = k."""
     k, units, sigma = 3, 5, 0.5
@@ -81,33 +63,3 @@ def test_lidar_against_the_explicit_formula(rng: torch.Generator) -> None:
     assert lidar(e) == pytest.approx(float((-(p * p.log()).sum()).exp()), rel=1e-9)
     with pytest.raises(InputError):
         lidar(e[:, :1])
-
-
-def test_stringer_bound() -> None:
-    assert stringer_bound(4) == 1.5
-    with pytest.raises(InputError):
-        stringer_bound(0)
-
-
-@pytest.mark.parametrize("d", [1, 3, 6])
-def test_two_nn_finds_the_dimension_of_a_flat_manifold(d: int, rng: torch.Generator) -> None:
-    x = torch.randn(2500, d, generator=rng, dtype=torch.float64) @ torch.randn(d, 20, generator=rng).double() + 1e4
-    found = two_nn(x, block=700)
-    assert found.low < d * 1.03
-    assert found.high > d * 0.97
-    assert found.high - found.low < 0.12 * d
-
-
-def test_two_nn_against_a_plain_loop(rng: torch.Generator) -> None:
-    x = torch.randn(60, 3, generator=rng, dtype=torch.float64)
-    mu = []
-    for i in range(60):
-        r = sorted(float((x[i] - x[j]).norm()) for j in range(60) if j != i)
-        mu.append(r[1] / r[0])
-    mu.sort()
-    u = [math.log(m) for m in mu[:54]]
-    v = [-math.log(1 - (i + 1) / 60) for i in range(54)]
-    want = sum(a * b for a, b in zip(u, v)) / sum(a * a for a in u)
-    assert two_nn(torch.cat([x, x[:5]])).value == pytest.approx(want, rel=1e-9)
-    with pytest.raises(InputError):
-        two_nn(x[:4])

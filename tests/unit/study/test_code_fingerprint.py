@@ -115,7 +115,7 @@ def test_modules_of_others_are_left_out() -> None:
 
 def test_the_real_steps_see_what_they_compute_with() -> None:
     trained = module.closure(("eigencode.study.steps.trained",))
-    wanted = {"training.supervised", "models.network", "models.layers", "base.seeding", "study.steps.data"}
+    wanted = {"training.supervised", "models.stack", "models.layers", "base.seeding", "study.steps.data"}
     assert {f"eigencode.{n}" for n in wanted} <= trained
     strangers = (
         "eigencode.report",

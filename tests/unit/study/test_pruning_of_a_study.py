@@ -119,7 +119,7 @@ def test_the_raw_spectrum_is_that_of_the_layer_before_pruning(finished: Run, nam
     before, after = of_kh(finished, f"{name}, raw"), of_kh(finished, name)
     step = next(c for c in cells if c.quantity == f"{name}, raw").step
     code = at(network(store.folder(step.net)), "latent", space="unit")  # type: ignore[attr-defined]
-    again = spectrum(code, step._points(), seed=0)  # type: ignore[attr-defined]
+    again = spectrum(code, step._points(), points=True, seed=0)  # type: ignore[attr-defined]
     torch.testing.assert_close(before.eigenvalues, again.eigenvalues)
     positive = after.eigenvalues > 1e-9 * after.eigenvalues[0]
     assert int(positive.sum()) <= 9

@@ -207,7 +207,7 @@ def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
     before, after = network(store.folder(evaluated.start)), network(store.folder(evaluated))
     test = evaluated.data.pair()[1]
     with torch.no_grad():
-        z = before.representation(test.x)
+        z = before.run(test.x, until="latent")
         mean, variance = z.mean(0), ((z - z.mean(0)) ** 2).mean(0)
         bn = before.batch_norm
         normal = (z - mean) / torch.sqrt(variance + bn.eps) * bn.weight + bn.bias

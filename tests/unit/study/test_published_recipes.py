@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.data import PlantedCode
-from eigencode.models import Network, perceptron
+from eigencode.models import Stack, perceptron
 from eigencode.penalties import Batch, Jacobian, Spectral, watch
 from eigencode.spectra import spectrum
 from eigencode.study.recipes.published import (
@@ -26,7 +26,7 @@ X = torch.rand(90, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().man
 DATA = Images(X.float(), torch.arange(90) % 3)
 
 
-def network(batch_norm: bool = False) -> Network:
+def network(batch_norm: bool = False) -> Stack:
     return perceptron(DATA, units=6, batch_norm=batch_norm).double()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from eigencode.models.convergence import Convergence
 from eigencode.robustness import CriticalSizes
+from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
 from eigencode.study import Cell, Row, Store, Study, plan, read_study, rows, summarise
 from eigencode.study.results import headline, write

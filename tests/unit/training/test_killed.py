@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "support" / "killed_training.py"
-KINDS = ("local", "best", "spectral")
+KINDS = ("local", "best", "spectral", "greedy")
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 

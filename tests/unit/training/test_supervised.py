@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models import Network, krotov_hopfield, perceptron
+from eigencode.models import Stack, krotov_hopfield, perceptron
 from eigencode.penalties import Lp, Spectral
 from eigencode.training import Schedule, SupervisedTraining, train_supervised
 
@@ -317,4 +317,4 @@ def test_a_last_batch_of_one_image_is_left_out() -> None:
 def test_learning_works() -> None:
     net, record = trained(MAKE["perceptron"], epochs=60, validation=VALIDATION)
     assert float(record.validation_accuracy[-1]) > 0.95
-    assert isinstance(net, Network)
+    assert isinstance(net, Stack)

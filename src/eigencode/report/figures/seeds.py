@@ -1,13 +1,12 @@
 """Every quantity of the table, one dot per seed: how much of a difference is the seed?"""
 
 import math
-import statistics
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import special
 
+from eigencode.base.intervals import t_interval
 from eigencode.report.figures.style import DATA, around, colours, grid, label
 from eigencode.report.run import StudyRun
 
@@ -36,7 +35,7 @@ def seeds(run: StudyRun, data: str) -> Figure | None:
 
 def _row(axes: Axes, place: int, found: list[dict[str, Any]], colour: str) -> None:
     values = [r["value"] for r in found]
-    mean, low, high = interval(values)
+    mean, low, high = t_interval(values)
     if len(found) == 1:
         low, high = found[0]["low"], found[0]["high"]
     if math.isfinite(low) and math.isfinite(high):
@@ -44,16 +43,3 @@ def _row(axes: Axes, place: int, found: list[dict[str, Any]], colour: str) -> No
     axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, lw=1.6)
     spread = [place + 0.22 * ((i % 3) - 1) * (len(values) > 1) for i in range(len(values))]
     axes.plot(values, spread, "o", color=colour, ms=3, mew=0)
-
-
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """(mean, low, high): the 95 % t interval over seeds; NaN bounds for one seed.
-
-    >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
-    [2.0, -0.484, 4.484]
-    """
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return mean, math.nan, math.nan
-    half = float(special.stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - half, mean + half

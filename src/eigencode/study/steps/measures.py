@@ -81,7 +81,7 @@ class SpectrumOf(Step):
             found = spectrum(points.flatten(1), seed=self.seed)
         else:
             code = at(network(inputs.folder(self.net)), self.place, space="unit")
-            found = spectrum(code, points, seed=self.seed)
+            found = spectrum(code, points, points=True, seed=self.seed)
         found.save(folder)
 
     def _points(self) -> torch.Tensor:
@@ -106,7 +106,7 @@ class SpectraByWidth(SpectrumOf):
         points = self._points()
         units = code(points[:1]).flatten(1).shape[1]
         widths = tuple(dict.fromkeys(min(m, units) for m in self.widths))
-        for found in spectra_by_width(code, points, widths=widths, seed=self.seed):
+        for found in spectra_by_width(code, points, widths=widths, points=True, seed=self.seed):
             part = folder / f"width-{found.n_units}"
             part.mkdir()
             found.save(part)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import nn
+
 from eigencode.base.record import Record
 from eigencode.base.types import Images
-from eigencode.models.convergence import convergence
+from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.models.files import load, save
-from eigencode.models.network import Network, krotov_hopfield, perceptron
+from eigencode.models.local import convergence, local_layer
 from eigencode.models.pruning import Pruning, prune
 from eigencode.study.catalogue import make, module_of
 from eigencode.study.choice import Choice
@@ -72,7 +74,7 @@ class LocallyTrained(NetworkStep):
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
-        rule = make("rules", self.rule, p=net.encoder.p, radius=net.encoder.radius)
+        rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)
         train, _ = self.training_images()
         checkpoint = inputs.scratch / "local.safetensors"
         record = train_local(
@@ -98,7 +100,7 @@ class Pruned(NetworkStep):
         keep(found, folder / "pruning")
 
 
-def network(folder: Path) -> Network:
+def network(folder: Path) -> nn.Module:
     """The network in the folder of a finished step."""
     return load(folder / WEIGHTS)
 

@@ -1,6 +1,5 @@
 """What pruning saw: every unit with its log variance, the Gaussian it belongs to, and whether it was kept."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.record import Record
-from eigencode.models.convergence import Convergence
-from eigencode.models.pruning import Pruning
+from eigencode.models.pruning import Pruning, mixture
+from eigencode.rules.convergence import Convergence
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.networks import LocallyTrained, NetworkStep
 
@@ -74,24 +73,19 @@ class UnitsOf(Step):
 
 def units(found: Pruning, state: Convergence) -> Units:
     """Fit the mixture that `found` chose once more, for what `Pruning` does not keep: whose each unit is."""
-    from sklearn.exceptions import ConvergenceWarning as Unsettled
-    from sklearn.mixture import GaussianMixture
-
     values = found.log_variance[:, None].numpy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)  # it had not settled when it was chosen either
-        mixture = GaussianMixture(found.components, n_init=5, random_state=found.seed).fit(values)
-    order = torch.tensor(mixture.means_.ravel()).argsort()
+    fitted = mixture(found.log_variance, found.components, found.seed)
+    order = torch.tensor(fitted.means_.ravel()).argsort()
     place = order.argsort()
     kept = torch.ones(len(values), dtype=torch.bool)
     kept[found.indices] = False
     return Units(
         log_variance=found.log_variance,
-        component=place[torch.as_tensor(mixture.predict(values)).long()],
+        component=place[torch.as_tensor(fitted.predict(values)).long()],
         kept=kept,
         converged=state.converged,
-        weight=torch.tensor(mixture.weights_, dtype=torch.float64)[order],
-        mean=torch.tensor(mixture.means_.ravel(), dtype=torch.float64)[order],
-        deviation=torch.tensor(mixture.covariances_.ravel(), dtype=torch.float64)[order].sqrt(),
+        weight=torch.tensor(fitted.weights_, dtype=torch.float64)[order],
+        mean=torch.tensor(fitted.means_.ravel(), dtype=torch.float64)[order],
+        deviation=torch.tensor(fitted.covariances_.ravel(), dtype=torch.float64)[order].sqrt(),
         threshold=found.threshold,
     )

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eigencode.models.convergence import Convergence
 from eigencode.report.html.shown import Shown
 from eigencode.report.html.thinned import digits, packed, room
 from eigencode.report.run import arrays
+from eigencode.rules.convergence import Convergence
 
 CHARACTERS = 600_000
 

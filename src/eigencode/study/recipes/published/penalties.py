@@ -66,7 +66,7 @@ class PublishedJacobian(Penalty):
         x = batch.points("unit")
         generator = stream(batch.seed, "published jacobian", self.seed, step, device=x.device)
         many = len(x) >= MANY or "D3" in self.fix or self.projections == 1
-        form = closed_form(code, x[0].numel()) if self.method == "auto" and many else None
+        form = closed_form(code, x) if self.method == "auto" and many else None
         if form is not None and form.layer.power is None:
             return self._linear(form.layer.weight, len(x), generator)
         return self._drawn(code, x, generator)

@@ -1,14 +1,13 @@
 """D6: pruning that always finds something to prune."""
 
-import warnings
-
 import torch
+from torch import nn
 
-from eigencode.models.network import Network
-from eigencode.models.pruning import Pruning
+from eigencode.models.local import local_layer
+from eigencode.models.pruning import Pruning, mixtures_of
 
 
-def prune_always(net: Network, max_components: int = 4, seed: int = 0) -> Pruning:
+def prune_always(net: nn.Module, max_components: int = 4, seed: int = 0) -> Pruning:
     """The units above half-way between the two widest Gaussians of log Var(W_μ), of which there are always two or more.
 
     The published test of the number of components cannot conclude "one".  Here BIC chooses among 2 .. `max_components`,
@@ -16,17 +15,7 @@ def prune_always(net: Network, max_components: int = 4, seed: int = 0) -> Prunin
     asked of the valley between the two, and units that have converged are pruned as well; `models.prune` repairs D6.
     A layer whose units all have one variance cannot be divided, and is left as it is.
     """
-    from sklearn.exceptions import ConvergenceWarning as Unsettled
-    from sklearn.mixture import GaussianMixture
-
-    variance = net.encoder.weight.detach().double().var(1, correction=0).cpu()
-    log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
-    values = log_variance[:, None].numpy()
-    largest = min(max_components, len(torch.unique(log_variance)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)
-        fits = [GaussianMixture(c, n_init=5, random_state=seed).fit(values) for c in range(1, largest + 1)]
-    bic = torch.tensor([float(f.bic(values)) for f in fits], dtype=torch.float64)
+    log_variance, fits, bic = mixtures_of(local_layer(net).weight, max_components, seed)
     chosen = 1 + int(bic[1:].argmin()) if len(fits) > 1 else 0
     means = torch.tensor(fits[chosen].means_.ravel(), dtype=torch.float64).sort().values
     threshold = float(means[-1] - (means[-1] - means[-2]).abs() / 2) if len(means) > 1 else float("inf")

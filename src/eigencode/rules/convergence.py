@@ -1,6 +1,5 @@
 """Has a local layer converged?  Only then do its spectrum and its robustness describe what it learned."""
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,10 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eigencode.base.errors import ConvergenceWarning, InputError
 from eigencode.base.record import Record, host
-from eigencode.models.layers import KrotovHopfieldEncoder
-from eigencode.models.network import Network
 
 TOLERANCE = 1e-2
 """A unit is converged when its p-norm is this near to the radius."""
@@ -22,10 +18,10 @@ UNCONVERGED_ALLOWED = 0.10
 
 @dataclass(frozen=True)
 class Convergence(Record):
-    """State of every unit of a local layer.
+    """State of every unit of a local layer, as its rule judges it (`Rule.health`).
 
-    `norm` is ‖W_μ‖_p; `converged` |norm − R| ≤ 0.01; `diverged` mean(W_μ) < −R/2, a unit caught by the wrong
-    attractor; `wins` the samples it won in the last epoch of training (−1: unknown).
+    `norm` is ‖W_μ‖_p, which should reach `radius`; `converged` and `diverged` are the rule's verdict on each unit;
+    `wins` the samples it won in the last epoch of training (−1: unknown).
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("norm", "converged", "diverged", "wins"), ("unit",))
@@ -41,6 +37,11 @@ class Convergence(Record):
     def fraction(self) -> float:
         """Fraction of converged units."""
         return float(self.converged.double().mean())
+
+    @property
+    def active(self) -> float:
+        """Fraction of units that won at least one sample in the last epoch of training (0 if unknown)."""
+        return float((self.wins > 0).double().mean())
 
     @property
     def never_won(self) -> int:
@@ -61,6 +62,18 @@ class Convergence(Record):
         """
         return 2 * self.never_won > len(self.norm)
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons, in words, not to trust measurements of this layer; empty if there are none."""
+        said: tuple[str, ...] = ()
+        if not self.accepted:
+            said += (f"the local layer has not converged: {self}",)
+        if self.collapsed:
+            said += (
+                f"the local layer has collapsed: {self.never_won} of {len(self.norm)} units win no image any more",
+            )
+        return said
+
     def __str__(self) -> str:
         return (
             f"{self.fraction:.1%} of {len(self.norm)} units converged, {int(self.diverged.sum())} diverged, "
@@ -68,39 +81,25 @@ class Convergence(Record):
         )
 
 
-def convergence(net: Network) -> Convergence:
-    """Convergence of the encoder of a Krotov–Hopfield network.
+def towards_radius(
+    weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"], p: float, radius: float
+) -> Convergence:
+    """The state of a layer whose rule draws the p-norm of every unit that wins to `radius`.
+
+    A unit is converged if |‖W_μ‖_p − R| ≤ 0.01, and diverged if mean(W_μ) < −R/2: caught by the wrong attractor.
 
     Source: arXiv 2405.00679, appendix (tolerance 0.01, at most 10 % unconverged, mean weight above −R/2).
+
+    >>> state = towards_radius(torch.eye(2) * torch.tensor([1.0, 3.0]), torch.tensor([5, 0]), p=3.0, radius=1.0)
+    >>> print(state)
+    50.0% of 2 units converged, 0 diverged, 1 won nothing
     """
-    encoder = net.encoder
-    if not isinstance(encoder, KrotovHopfieldEncoder):
-        raise InputError("this encoder has no radius to converge to", got=type(encoder).__name__)
-    weight = encoder.weight.detach()
-    norm = torch.linalg.vector_norm(weight.double(), encoder.p, dim=1)
+    norm = torch.linalg.vector_norm(weight, p, dim=1)
     return Convergence(
-        radius=encoder.radius,
-        p=encoder.p,
+        radius=radius,
+        p=p,
         norm=host(norm),
-        converged=((norm - encoder.radius).abs() <= TOLERANCE).cpu(),
-        diverged=(weight.mean(1) < -encoder.radius / 2).cpu(),
-        wins=host(encoder.wins, None),
+        converged=((norm - radius).abs() <= TOLERANCE).cpu(),
+        diverged=(weight.mean(1) < -radius / 2).cpu(),
+        wins=host(wins, None),
     )
-
-
-def doubts(state: Convergence) -> tuple[str, ...]:
-    """What is wrong with a layer, in words; empty if it may be measured."""
-    said: tuple[str, ...] = ()
-    if not state.accepted:
-        said += (f"the local layer has not converged: {state}",)
-    if state.collapsed:
-        said += (f"the local layer has collapsed: {state.never_won} of {len(state.norm)} units win no image any more",)
-    return said
-
-
-def warn_unless_converged(net: Network) -> None:
-    """Warn if measurements of this layer would describe its start, or a few units, rather than its learning."""
-    for doubt in doubts(convergence(net)):
-        warnings.warn(
-            f"{doubt}; numbers measured on it must be read with that in mind", ConvergenceWarning, stacklevel=3
-        )

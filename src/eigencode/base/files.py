@@ -1,0 +1,49 @@
+"""Write files that are complete or absent, and hash what is in them."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` for a file or folder; on the disk and in its place once the block has ended.
+
+    After an error, or a kill, `path` is what it was.  Several processes may write it at once: the last one wins.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> with replacing(path) as part:
+    ...     _ = part.write_text("all of it")
+    >>> path.read_text(), len(list(path.parent.iterdir()))
+    ('all of it', 1)
+    """
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        yield part
+        flush(part)
+        part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Make sure that a file, or every file of a folder, is on the disk."""
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def sha256(*parts: str | Tensor) -> str:
+    """Hash of texts and of the numbers of tensors, one after the other, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()

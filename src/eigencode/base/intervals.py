@@ -1,0 +1,20 @@
+"""Student's t interval of a mean."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from scipy import special
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """(mean, low, high) of independent values: the 95 % t interval; NaN bounds for a single value.
+
+    >>> [round(v, 3) for v in t_interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484]
+    """
+    n, mean = len(values), math.fsum(values) / len(values)
+    if n < 2:
+        return mean, math.nan, math.nan
+    half = float(special.stdtrit(n - 1, 0.975)) * statistics.stdev(values, mean) / math.sqrt(n)
+    return mean, mean - half, mean + half

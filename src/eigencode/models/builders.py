@@ -1,0 +1,100 @@
+"""The networks of the paper: norm → encoder → activation → read-out."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.seeding import stream
+from eigencode.base.types import Images
+from eigencode.models.layers import Dense, RePU, UnitNorm
+from eigencode.models.local import LocalDense
+from eigencode.models.stack import Stack
+from eigencode.rules.krotov_hopfield import KrotovHopfield
+
+
+def krotov_hopfield(
+    train: Images,
+    units: int = 400,
+    p: float = 3.0,
+    n: float = 4.5,
+    *,
+    radius: float = 1.0,
+    spread: float = 1.0,
+    norm_p: float = 3.0,
+    seed: int = 0,
+) -> Stack:
+    """An untrained Krotov–Hopfield network for these images: train it with `train_local`, then its read-out.
+
+    Children, in order: `norm` (UnitNorm), `encoder`, `activation` (RePU), `readout` (linear with bias).  Places for
+    `ec.at`: `input` (after `norm`), `encoder` (pre-activation h), `latent` (after ReLU^n), `logits`.
+
+    Args:
+        train: images that fix the number of inputs and classes; nothing else of them is used.
+        units: width of the hidden layer, ≥ 2.
+        p: exponent of the rule (also of the synapses, sign(W)|W|^(p−1)).
+        n: power of the rectifier.
+        radius: R of the rule.
+        spread: standard deviation of the initial weights, 1 in the paper; see `rules.KrotovHopfield`.
+        norm_p: images are scaled to unit L`norm_p` norm.
+        seed: of the initial weights.
+
+    >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
+    >>> net = krotov_hopfield(images, units=10)
+    >>> net.encoder.weight.shape, net(images.x).shape
+    (torch.Size([10, 64]), torch.Size([5, 3]))
+    """
+    spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
+    _check_units(units)
+    rule = KrotovHopfield(p=p, radius=radius, spread=spread)
+    encoder = LocalDense(rule.init(units, train.inputs, stream(seed, "encoder")), rule)
+    return _one_hidden_layer(encoder, train, units, {**spec, "norm_p": norm_p, "batch_norm": False, "seed": seed})
+
+
+def perceptron(
+    train: Images,
+    units: int = 400,
+    batch_norm: bool = False,
+    *,
+    n: float = 1.0,
+    norm_p: float = 3.0,
+    seed: int = 0,
+) -> Stack:
+    """An untrained perceptron with one hidden layer: the same children and places, trained end to end.
+
+    The encoder has no bias and He initialisation; `batch_norm` puts a BatchNorm after the ReLU (the paper's
+    SpecReg networks), a child and place `batch_norm`.  Other arguments as in `krotov_hopfield`.
+
+    >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
+    >>> [name for name, _ in perceptron(images, units=10).named_children()]
+    ['norm', 'encoder', 'activation', 'readout']
+    """
+    spec = {"kind": "perceptron", "units": units, "batch_norm": batch_norm, "n": n, "norm_p": norm_p}
+    _check_units(units)
+    encoder = Dense(train.inputs, units, stream(seed, "encoder"))
+    return _one_hidden_layer(encoder, train, units, {**spec, "seed": seed})
+
+
+def _one_hidden_layer(encoder: nn.Module, train: Images, units: int, spec: dict[str, Any]) -> Stack:
+    layers: dict[str, nn.Module] = {
+        "norm": UnitNorm(spec["norm_p"]),
+        "encoder": encoder,
+        "activation": RePU(spec["n"]),
+        **({"batch_norm": nn.BatchNorm1d(units)} if spec["batch_norm"] else {}),
+        "readout": nn.Linear(units, len(train.class_names), device="meta"),
+    }
+    bound = 1 / math.sqrt(units)  # the default of nn.Linear, drawn from a stream of its own
+    generator = stream(spec["seed"], "readout")
+    for name in ("weight", "bias"):
+        empty = getattr(layers["readout"], name)
+        values = torch.empty(empty.shape).uniform_(-bound, bound, generator=generator)
+        setattr(layers["readout"], name, nn.Parameter(values))
+    spec = {**spec, "shape": list(train.shape), "classes": len(train.class_names)}
+    return Stack(layers, shape=train.shape, places={"latent": "activation"}, spec=spec)
+
+
+def _check_units(units: int) -> None:
+    if units < 2:
+        raise InputError("a hidden layer needs at least two units", got=units, wanted=">= 2")

@@ -1,0 +1,184 @@
+"""Layers that a local rule trains: a weight matrix, and the rows it is applied to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError, nearest
+from eigencode.rules.convergence import Convergence
+from eigencode.rules.protocol import Rule
+
+
+class LocalLayer(nn.Module, ABC):
+    """A weight matrix that a local rule trains, and the rows of numbers it is applied to.
+
+    `weight` (units, inputs) does not learn by gradient (`requires_grad` is False) unless you switch it on.
+    `wins` counts, per unit, the rows it won in the last epoch of local training; −1 before any.
+
+    Args:
+        weight: the initial weights, e.g. `rule.init(units, inputs, generator)`; copied.
+        rule: the rule the layer is for.  It decides what multiplies the input (`Rule.derive`) and what convergence
+            means (`Rule.health`); another rule may train the layer if its `layer_settings` are the same.
+    """
+
+    wins: Tensor
+
+    def __init__(self, weight: Float[Tensor, "units inputs"], rule: Rule) -> None:
+        super().__init__()
+        self.rule = rule
+        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        self.register_buffer("wins", torch.full((len(weight),), -1, dtype=torch.int64))
+        self._held: Tensor | None = None
+
+    @abstractmethod
+    def rows(self, x: Tensor) -> Float[Tensor, "rows inputs"]:
+        """The rows of numbers the weights are applied to, from what enters the layer."""
+
+    def synapses(self) -> Float[Tensor, "units inputs"]:
+        """The matrix that multiplies each row: `rule.derive(weight)`."""
+        return self.rule.derive(self.weight)
+
+    def current_synapses(self) -> Float[Tensor, "units inputs"]:
+        """`synapses()`, or the matrix kept inside `holding`."""
+        return self.synapses() if self._held is None else self._held
+
+    def health(self) -> Convergence:
+        """The state of every unit, as the rule judges it, in double precision."""
+        return self.rule.health(self.weight.detach().double(), self.wins)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Inside, `synapses()` is computed once and not for every batch."""
+        before = self._held
+        try:
+            with torch.no_grad():
+                self._held = self.synapses()
+            yield
+        finally:
+            self._held = before
+
+    def extra_repr(self) -> str:
+        units, inputs = self.weight.shape
+        shared = [f"{name}={value:g}" for name, value in self.rule.layer_settings.items()]
+        return ", ".join([f"inputs={inputs}", f"units={units}", *shared])
+
+
+class LocalDense(LocalLayer):
+    """h = A x on flattened input, A = `rule.derive(weight)`: for Krotov–Hopfield h_μ = Σᵢ sign(W_μi)|W_μi|^(p−1) xᵢ.
+
+    Source: Krotov and Hopfield, PNAS 116 (2019), eq. 3; arXiv 2405.00679.
+
+    >>> from eigencode.rules import KrotovHopfield
+    >>> layer = LocalDense(torch.tensor([[-2.0, 3.0]]), KrotovHopfield(p=3.0))
+    >>> layer(torch.tensor([[1.0, 1.0]]))
+    tensor([[5.]])
+    """
+
+    def rows(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n inputs"]:
+        return x.flatten(1)
+
+    def matrix(self) -> Float[Tensor, "units inputs"]:
+        """The matrix A of h = A x, which the closed forms of `geometry` and `penalties` ask for."""
+        return self.synapses()
+
+    def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
+        return F.linear(self.rows(x), self.current_synapses())
+
+
+class LocalConv2d(LocalLayer):
+    """A two-dimensional convolution without bias; its rows are the patches under the kernel, one per position.
+
+    Args:
+        weight: (units, channels · height · width of the kernel), as `torch.nn.Conv2d` flattens its kernels; copied.
+        rule: as in `LocalLayer`.
+        kernel: height and width of the kernel, or one number for both.
+        stride, padding: as in `torch.nn.Conv2d`; the padding is zero.
+
+    Raises:
+        InputError: the weights do not fit the kernel, or the maps that enter have another number of channels.
+
+    >>> from eigencode.rules import KrotovHopfield
+    >>> layer = LocalConv2d(torch.ones(2, 9), KrotovHopfield(), kernel=3)
+    >>> layer(torch.ones(5, 1, 8, 8)).shape, layer.rows(torch.ones(5, 1, 8, 8)).shape
+    (torch.Size([5, 2, 6, 6]), torch.Size([180, 9]))
+    """
+
+    def __init__(
+        self,
+        weight: Float[Tensor, "units inputs"],
+        rule: Rule,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        padding: int = 0,
+    ) -> None:
+        super().__init__(weight, rule)
+        self.kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+        self.stride, self.padding = stride, padding
+        area = self.kernel[0] * self.kernel[1]
+        if min(*self.kernel, stride, padding + 1) < 1 or weight.shape[1] % area or not weight.shape[1]:
+            raise InputError(
+                "LocalConv2d: weights and kernel do not fit",
+                got=f"{weight.shape[1]} inputs, kernel {self.kernel}, stride {stride}, padding {padding}",
+                wanted="inputs = channels * height * width of the kernel, kernel and stride >= 1, padding >= 0",
+            )
+        self.channels = weight.shape[1] // area
+
+    def rows(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "rows inputs"]:
+        patches = F.unfold(self._maps(x), self.kernel, padding=self.padding, stride=self.stride)
+        return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units ho wo"]:
+        kernels = self.current_synapses().reshape(-1, self.channels, *self.kernel)
+        return F.conv2d(self._maps(x), kernels, stride=self.stride, padding=self.padding)
+
+    def _maps(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise InputError(
+                "what enters this convolution does not fit it",
+                got=tuple(x.shape),
+                wanted=f"(N, {self.channels}, height, width)",
+            )
+        return x
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}"
+
+
+def local_layers(net: nn.Module) -> dict[str, LocalLayer]:
+    """All layers of a module that a local rule trains, by dotted name, in the order they were registered."""
+    return {name: layer for name, layer in net.named_modules() if isinstance(layer, LocalLayer)}
+
+
+def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
+    """The local layer called `at`, or the only one there is.
+
+    Raises:
+        InputError: there is none of this name, none at all, or more than one and no name.
+    """
+    found = local_layers(net)
+    if at is None and len(found) == 1:
+        return next(iter(found.values()))
+    if at not in found:
+        raise InputError(
+            f"{type(net).__name__}: " + ("this network has no local layer" if not found else "which local layer?"),
+            got=f"at={at!r}",
+            wanted=", ".join(found) or "a LocalDense or LocalConv2d, as in models.krotov_hopfield",
+            fix=nearest(at, list(found)) if at is not None else (f"at={next(iter(found))!r}" if found else None),
+        )
+    return found[at]
+
+
+def convergence(net: nn.Module, at: str | None = None) -> Convergence:
+    """Convergence of a local layer, as its rule judges it (`Rule.health`).
+
+    Args:
+        net: any module with a local layer.
+        at: dotted name of the layer; None for the only one.
+    """
+    return local_layer(net, at).health()

@@ -1,0 +1,92 @@
+"""A network as an ordered sequence of named layers, any stretch of which can be run by itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError, nearest
+from eigencode.representation.at import in_order
+from eigencode.representation.layers import OneLayer, chain_to
+
+
+class Stack(nn.Module):
+    """Named layers, applied one after the other.  Takes pixels in [0, 1], returns the output of the last layer.
+
+    Every name is a child of the module and a place for `ec.at`; `run` computes any stretch between two of them.
+    A first layer called `norm` makes its output the unit space of the network (`space="unit"`).
+
+    Args:
+        layers: the layers by name, in order; at least one.
+        shape: shape C H W of the images; others are refused.  None: whatever the layers take.
+        places: further names of layers, e.g. `{"latent": "activation"}`.
+        spec: the arguments that built it, for `models.save`; None if nothing can build it again.
+
+    >>> import torch
+    >>> net = Stack({"flat": nn.Flatten(), "hidden": nn.Linear(4, 3), "relu": nn.ReLU()}, places={"latent": "relu"})
+    >>> x = torch.rand(5, 1, 2, 2)
+    >>> net.run(x, until="hidden").shape
+    torch.Size([5, 3])
+    >>> bool((net.run(net.run(x, until="hidden"), after="hidden") == net(x)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, nn.Module],
+        *,
+        shape: tuple[int, int, int] | None = None,
+        places: Mapping[str, str] | None = None,
+        spec: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        self.places = dict(places or {})
+        self.spec = spec
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        unknown = [place for place in self.places.values() if place not in layers]
+        if not layers or unknown:
+            raise InputError(
+                "Stack: no layers" if not layers else "Stack: a place that is no layer",
+                got=unknown or layers,
+                wanted="at least one layer, and places that name layers",
+            )
+
+    @in_order
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(x)
+
+    def run(self, x: Tensor, *, after: str | None = None, until: str | None = None) -> Tensor:
+        """The layers behind `after`, up to and including `until`, applied to `x`; both ends by default.
+
+        Raises:
+            InputError: no such layer, `until` before `after`, or images of another shape than the network is for.
+        """
+        names = list(self._modules)
+        first = 0 if after is None else self._position(after) + 1
+        last = len(names) if until is None else self._position(until) + 1
+        if last < first:
+            raise InputError("Stack.run goes forward only", got=f"after {after!r} until {until!r}")
+        if first == 0 and self.shape is not None and (x.ndim != 4 or tuple(x.shape[1:]) != self.shape):
+            raise InputError(
+                "the images do not fit this network",
+                got=tuple(x.shape),
+                wanted=f"(N, {', '.join(map(str, self.shape))})",
+                fix="build the network on the data set it is used with",
+            )
+        for name in names[first:last]:
+            x = self.get_submodule(name)(x)
+        return x
+
+    def as_layers(self, place: str) -> tuple[OneLayer, ...] | None:
+        """The layers from `norm` (or the images) to `place`, for the closed forms of `geometry` and `penalties`."""
+        return chain_to(self, place)
+
+    def _position(self, name: str) -> int:
+        names = list(self._modules)
+        found = self.places.get(name, name)
+        if found not in names:
+            known = [*names, *self.places]
+            raise InputError("no such layer", got=name, wanted=", ".join(known), fix=nearest(name, known))
+        return names.index(found)

@@ -1,0 +1,86 @@
+"""Declared layers, believed only where they are what the network computes."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.seeding import stream
+from eigencode.representation.at import Code
+from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
+
+POINTS = 2
+"""Points at which the two are compared, and around each of them one neighbour per distance."""
+
+DISTANCES = (0.01, 0.1, 1.0)
+"""Of the neighbours, relative to the length of the point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """The layers between the start of a code and its place; `norm_p` is the p of a unit norm before them, or None."""
+
+    layers: tuple[OneLayer, ...]
+    norm_p: float | None
+
+    def __call__(self, x: Float[Tensor, "points *image"]) -> Float[Tensor, "points units"]:
+        z = x.flatten(1)
+        if self.norm_p is not None:
+            z = z / torch.linalg.vector_norm(z, self.norm_p, dim=1, keepdim=True)
+        for layer in self.layers:
+            z = layer(z)
+        return z
+
+
+def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None:
+    """The layers that a network says it is made of (`as_layers`, or an `nn.Sequential`), if it computes the same.
+
+    A forward hook, a weight that is computed anew in every pass, or a `matrix()` that is not the map make the network
+    something else; a closed form of its layers would then be a wrong number.  So both are compared at some of the
+    points `x` and at random neighbours of them, near and far.
+
+    Args:
+        code: what `at` or `between` returned; anything else has no layers.
+        x: points of the space in which the code starts.
+
+    Returns:
+        The layers; None if there are none, if they do not start where the code starts, or if they differ from the
+        network by more than rounding.
+
+    >>> from torch import nn
+    >>> from eigencode.representation import at
+    >>> net, x = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(2, 1, 2, 2)
+    >>> len(declared(at(net, "1"), x).layers)
+    1
+    >>> _ = net[1].register_forward_hook(lambda module, args, out: 3 * out)
+    >>> declared(at(net, "1"), x) is None
+    True
+    """
+    if not isinstance(code, Code) or code.start not in ("pixel", "norm") or code.reduce != "flatten":
+        return None
+    with torch.no_grad():  # the network first: what it computes anew in every pass is then up to date
+        points = _around(x.detach()[:POINTS])
+        found = code(points)
+        layers = layers_of(code.module, code.place)
+        norm_p = unit_norm_power(code.module) if code.start == "pixel" else None
+        if layers is None or layers[0].weight.shape[1] != x[0].numel() or (norm_p is not None and math.isnan(norm_p)):
+            return None
+        claimed = Declared(layers, norm_p)(points.to(layers[0].weight.dtype))
+    if claimed.shape != found.shape:
+        return None
+    allowed = min(1e4 * torch.finfo(found.dtype).eps, 0.05) * claimed.abs().amax(1, keepdim=True)
+    if bool(((found - claimed).abs() > allowed).any()) or not bool(torch.isfinite(found).all()):
+        return None
+    return Declared(layers_of(code.module, code.place) or layers, norm_p)  # once more: with their graph
+
+
+def _around(x: Float[Tensor, "points *image"]) -> Float[Tensor, "more *image"]:
+    """The points and, at each distance, a random neighbour of each."""
+    flat = x.flatten(1)
+    length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
+    source = stream(0, "declared layers")
+    steps = torch.randn(len(DISTANCES), *flat.shape, generator=source).to(flat)
+    steps = steps * (length / torch.linalg.vector_norm(steps, dim=2, keepdim=True))
+    return torch.cat([flat, *(flat + d * step for d, step in zip(DISTANCES, steps))]).reshape(-1, *x.shape[1:])

@@ -1,0 +1,143 @@
+"""Many places in one pass: `trace(net, x, places)`, and the list of all there are, `places(net, x)`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.representation.at import PIXEL, Reader
+from eigencode.representation.modes import evaluating
+from eigencode.representation.reduce import Reduce
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def trace(
+    module: nn.Module, x: Tensor, places: Sequence[str], *, start: str = PIXEL, reduce: Reduce = "flatten"
+) -> dict[str, Tensor]:
+    """The representations of a batch of images at several places, from one pass through the network.
+
+    Args:
+        module: any `nn.Module`; it runs in evaluation mode and is left as it was.
+        x: images `N C H W`.
+        places: as in `at`.
+        start, reduce: as in `between`; the images are taken to `start` first.
+
+    Returns:
+        `N units` for each place, by name: the same tensors as `between(module, start, place, reduce)` gives one by one,
+        with their graph if gradients are on.
+
+    Raises:
+        InputError: no places, one that does not exist or is not reached, or that gives no row per image.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> {name: tuple(z.shape) for name, z in trace(net, torch.rand(5, 1, 2, 2), ["2", "logits"]).items()}
+    {'2': (5, 3), 'logits': (5, 2)}
+    """
+    if isinstance(places, str) or not places:
+        raise InputError("no places to read", got=repr(places), wanted="a list of places, such as ['1', 'logits']")
+    reader = Reader(module, start, places, reduce)
+    found: dict[str, Tensor] = reader(reader.points(x))
+    return found
+
+
+@dataclass(frozen=True)
+class PlaceInfo:
+    """One place of a network: its name for `at`, the class of the submodule, the shape for one image, its call."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    call: int = 1
+
+    @property
+    def units(self) -> int:
+        """Numbers per image."""
+        return int(torch.tensor(self.shape).prod())
+
+
+class Places(tuple[PlaceInfo, ...]):
+    """The places of a network, in order of execution; prints as a table."""
+
+    @property
+    def names(self) -> list[str]:
+        """What `at`, `between` and `trace` call them."""
+        return [place.name for place in self]
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A `pandas.DataFrame`, one row per place."""
+        import pandas
+
+        return pandas.DataFrame([{**asdict(place), "units": place.units} for place in self])
+
+    def __str__(self) -> str:
+        rows = [("place", "type", "shape", "units")]
+        rows += [(p.name, p.type, " × ".join(map(str, p.shape)), str(p.units)) for p in self]
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_frame().to_html(index=False)
+        return html
+
+
+def places(module: nn.Module, x: Tensor) -> Places:
+    """Every place of a network that can be read, in the order in which it is computed.
+
+    Args:
+        module: any `nn.Module`; it runs once, in evaluation mode without gradients, and is left as it was.
+        x: a few images `N C H W`; two or more tell numbers per image from numbers per batch.
+
+    Returns:
+        One row per call of a submodule that gives a tensor with a row per image, and per such element of a tuple or
+        mapping; a module comes after the modules inside it.  The last is `"logits"`.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+    >>> print(places(net, torch.rand(2, 1, 4, 4)))
+    place   type        shape      units
+    0       Conv2d      2 × 2 × 2  8
+    1       ReLU        2 × 2 × 2  8
+    2       Flatten     8          8
+    3       Linear      3          3
+    logits  Sequential  3          3
+    """
+    names: dict[nn.Module, str] = {}
+    aliases = {name: alias for alias, name in getattr(module, "places", {}).items()}
+    for name, inner in module.named_modules():
+        names.setdefault(inner, aliases.get(name, name) or "logits")
+    calls: dict[nn.Module, int] = {}
+    found: list[PlaceInfo] = []
+
+    def hear(inner: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        calls[inner] = calls.get(inner, 0) + 1
+        name = names[inner] + (f":{calls[inner]}" if calls[inner] > 1 else "")
+        kind = type(inner).__name__
+        for key, z in _tensors(output).items():
+            if z.ndim >= 2 and len(z) == len(x):
+                found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
+
+    handles = [inner.register_forward_hook(hear) for inner in names]
+    try:
+        with evaluating(module), torch.no_grad():
+            module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Places(found)
+
+
+def _tensors(output: Any) -> dict[str, Tensor]:
+    """The tensors of an output, by the suffix that names them; one level deep."""
+    if isinstance(output, Tensor):
+        return {"": output}
+    if isinstance(output, Mapping):
+        return {f"[{key}]": z for key, z in output.items() if isinstance(z, Tensor)}
+    if isinstance(output, tuple | list):
+        return {f"[{i}]": z for i, z in enumerate(output) if isinstance(z, Tensor)}
+    return {}

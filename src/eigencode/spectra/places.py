@@ -1,0 +1,81 @@
+"""`spectra_at(net, x, places)`: covariance spectra of many places of a network from one pass over the images."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.progress import progress
+from eigencode.base.seeding import stream
+from eigencode.representation.at import PIXEL, Reader
+from eigencode.representation.modes import borrowed
+from eigencode.representation.reduce import Reduce
+from eigencode.spectra.arithmetic import arithmetic_errors
+from eigencode.spectra.covariance import Accumulator
+from eigencode.spectra.influence import rows_wanted
+from eigencode.spectra.spectrum import Spectrum, assembled
+
+
+def spectra_at(
+    net: nn.Module,
+    x: Tensor,
+    places: Sequence[str],
+    *,
+    start: str = PIXEL,
+    reduce: Reduce = "flatten",
+    interval: bool = True,
+    batch_size: int = 1000,
+    seed: int = 0,
+) -> dict[str, Spectrum]:
+    """The covariance spectrum of each of several places, the network run once per batch and not once per place.
+
+    Args:
+        net: any `nn.Module`; left as it was.
+        x: images `N C H W` in [0, 1].
+        places, start, reduce: as in `between`; not `reduce="positions"` with an interval.
+        interval, batch_size, seed: as in `spectrum`.
+
+    Returns:
+        A `Spectrum` by place: what `spectrum(between(net, start, place, reduce), x)` gives.
+
+    Raises:
+        InputError: as `trace` and `spectrum`.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(9, 6), nn.ReLU(), nn.Linear(6, 3))
+    >>> {name: s.n_units for name, s in spectra_at(net, torch.rand(50, 1, 3, 3), ["1", "2", "logits"]).items()}
+    {'1': 6, '2': 6, 'logits': 3}
+    """
+    if interval and reduce == "positions":
+        raise InputError("the positions of one image are not independent samples", fix="interval=False")
+    reader = Reader(net, start, places, reduce)
+    seen = {place.name: Accumulator() for place in reader.targets}
+
+    def run(images: Tensor) -> dict[str, Tensor]:
+        with borrowed(reader), torch.no_grad():
+            found: dict[str, Tensor] = reader(reader.points(images))
+        return found
+
+    for part in progress(torch.split(x, batch_size), f"responses at {len(seen)} places"):
+        for name, z in run(part).items():
+            seen[name].add(z)
+    errors = (arithmetic_errors(reader, x, batch_size, reader.points) or {}) if interval else {}
+    found = {name: s.eigen(directions=interval).with_errors(errors.get(name)) for name, s in seen.items()}
+    rows: dict[str, list[Tensor]] = {name: [] for name in found}
+    if interval:
+        order = torch.randperm(len(x), generator=stream(seed, "rows"))
+        rank = order.argsort()
+        wanted = {name: rows_wanted(len(e.mean)) for name, e in found.items()}
+        for index in torch.split(order[: max(wanted.values())].sort().values, batch_size):
+            for name, z in run(x[index.to(x.device)]).items():
+                rows[name].append(z[(rank[index] < wanted[name]).to(z.device)])
+    return {
+        name: assembled(
+            found[name],
+            torch.cat(rows[name]) if interval else None,
+            f"{name} of {type(net).__name__}",
+            reader.space,
+            seed,
+        )
+        for name in found
+    }

@@ -1,0 +1,71 @@
+"""Spectra of many places from one pass are the spectra of each."""
+
+import dataclasses
+
+import pytest
+import torch
+from resnet import TEN, ResNet
+from torch import nn
+
+import eigencode as ec
+from eigencode.base.errors import InputError
+from eigencode.spectra import spectra_at
+
+X = torch.rand(120, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("reduce", ["flatten", "mean"])
+def test_ten_places_at_once_are_ten_spectra(reduce: str, leaves_no_trace) -> None:
+    net = ResNet(width=4).train()
+    leaves_no_trace(net, X, lambda: spectra_at(net, X, TEN[:2], reduce=reduce))
+    found = spectra_at(net, X, TEN, reduce=reduce, batch_size=50, seed=3)
+    assert tuple(found) == TEN
+    for place in TEN:
+        one = ec.spectrum(ec.at(net, place, reduce=reduce), X, batch_size=50, seed=3)
+        torch.testing.assert_close(found[place].tensors(), one.tensors(), equal_nan=True)
+        assert found[place].scalars() == one.scalars()
+
+
+def test_one_pass_per_batch() -> None:
+    net, passes = ResNet(width=4), []
+    net.stem.register_forward_hook(lambda module, args, out: passes.append(len(out)))
+    spectra_at(net, X, TEN, interval=False, batch_size=50)
+    assert passes == [50, 50, 20]
+
+
+def test_from_a_start_and_unit_space() -> None:
+    train, test = ec.load("digits")
+    net = ec.models.krotov_hopfield(train[:100], units=20)
+    for start, code in (("unit", ec.at(net, "latent", "unit")), ("norm", ec.between(net, "norm", "latent"))):
+        found = spectra_at(net, test.x, ["encoder", "latent"], start=start)["latent"]
+        one = ec.spectrum(code, test.x)
+        torch.testing.assert_close(found.eigenvalues, one.eigenvalues)
+        assert dataclasses.asdict(found)["space"] == one.space
+
+
+def test_images_are_treated_alike_by_spectrum_and_jacobian() -> None:
+    """Both take images, and both take points where they are told so."""
+    train, test = ec.load("digits")
+    net = ec.models.krotov_hopfield(train[:100], units=20)
+    code, pixel = ec.at(net, "latent", space="unit"), ec.at(net, "latent")
+    a, b = ec.spectrum(code, test.x), ec.spectrum(pixel, test.x)
+    torch.testing.assert_close(a.eigenvalues, b.eigenvalues)
+    c = ec.spectrum(code, code.points(test.x), points=True)
+    torch.testing.assert_close(a.eigenvalues, c.eigenvalues, rtol=0, atol=0)
+    torch.testing.assert_close(
+        ec.jacobian_norm(code, test.x[:9]).value, ec.jacobian_norm(code, code.points(test.x[:9]), points=True).value
+    )
+
+
+def test_positions_need_no_interval() -> None:
+    with pytest.raises(InputError, match="not independent"):
+        spectra_at(ResNet(width=4), X, ["layer1"], reduce="positions")
+    found = spectra_at(ResNet(width=4), X, ["layer1"], reduce="positions", interval=False)
+    assert found["layer1"].n_samples == 120 * 64
+
+
+def test_a_code_wider_than_a_covariance() -> None:
+    wide = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU())
+    found = spectra_at(wide, X, ["1"], reduce="random:1000")["1"]
+    exact = spectra_at(wide, X, ["1"])["1"]
+    torch.testing.assert_close(found.eigenvalues[:3], exact.eigenvalues[:3], rtol=0.25, atol=0)
