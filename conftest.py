@@ -50,12 +50,22 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def one_figure(coarse: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with the first of their figures alone: drawing all of them takes longer than anything a test looks at."""
+def only_figure(coarse: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`only_figure(NAME)`: reports have this figure alone; drawing all takes longer than anything such a test does."""
     from eigencode.report.figures import FIGURES
 
-    for name in list(FIGURES)[1:]:
-        monkeypatch.delitem(FIGURES, name)
+    def only(name: str) -> None:
+        assert name in FIGURES
+        for other in set(FIGURES) - {name}:
+            monkeypatch.delitem(FIGURES, other)
+
+    return only
+
+
+@pytest.fixture
+def one_figure(only_figure: Callable[[str], None]) -> None:
+    """The same for tests that look at no figure."""
+    only_figure("spectra")
 
 
 @pytest.fixture
