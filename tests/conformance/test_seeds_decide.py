@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import textbook_intervals
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -26,17 +27,13 @@ from eigencode.data.crops import photograph_crops
 from eigencode.data.folder import read_folder
 from eigencode.data.noise import gaussian_noise
 from eigencode.data.split import stratified_split
-from eigencode.data.synthetic import planted_codes, random_basis
+from eigencode.data.synthetic import random_basis
 from eigencode.geometry.plane import random_plane
 from eigencode.models.factory import build
 from eigencode.report.recording import measure
-from eigencode.robustness.comparison import compare
-from eigencode.robustness.critical import CriticalSizes
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum
-from eigencode.spectra.power_law import fit_line
-from eigencode.spectra.resampling import bootstrap, delete_d_jackknife
 from eigencode.spectra.widths import spectra_by_width
 from eigencode.study.recipes.published.grid import first_on_grid
 from eigencode.study.recipes.published.penalties import PublishedJacobian
@@ -76,19 +73,6 @@ def net() -> nn.Module:
 def classified() -> Images:
     with torch.no_grad():
         return Images(images().x, net()(images().x).argmax(1))
-
-
-def alpha(values: Tensor) -> float:
-    return fit_line(values, (3, 20), "uniform").alpha
-
-
-def sizes(shift: float) -> CriticalSizes:
-    value = draw(40) + shift
-    return CriticalSizes(
-        *(torch.arange(40), value, value, value, torch.zeros(40, dtype=torch.bool)),
-        **{"n": 40, "n_correct": 40, "attack": "a", "norm": "l2", "space": "pixel", "seed": 0, "tolerance": 0.01},
-        **{"eps_max": 9.0, "evaluations": 0, "gradients": 0, "zero_gradients": 0.0},
-    )
 
 
 def perturbed(attack: Any) -> Seeded:
@@ -146,7 +130,6 @@ TABLE: dict[str, Seeded] = {
     "read_folder": lambda s: [part.sha256 for part in read_folder(Path("photographs"), s)],
     "photograph_crops": lambda s: photograph_crops(2, 2, 8, s)[0].x,
     "gaussian_noise": lambda s: gaussian_noise(2, (1, 2, 2), s),
-    "planted_codes": lambda s: planted_codes(5, 4, 1.0, s)[0],
     "random_basis": lambda s: random_basis(4, s),
     "of": lambda s: PlantedCode.of(4, 1.0, seed=s).sample(3),
     "sample": lambda s: PlantedCode.of(4, 1.0).sample(3, s),
@@ -164,6 +147,7 @@ TABLE: dict[str, Seeded] = {
     "spectrum": lambda s: ec.spectrum(responses(), seed=s),
     "spectrum, interval": lambda s: ec.spectrum(responses(), seed=s).power_law((3, 20)).standard_error,
     "robust slope": lambda s: replace(ec.spectrum(responses()), seed=s).power_law((3, 20), method="siegel"),
+    "spectra_at": lambda s: list(ec.spectra.spectra_at(net(), images().x, ["1", "3"], seed=s).values()),
     "spectra_by_width": lambda s: spectra_by_width(responses(), widths=[5], seed=s)[0].eigenvalues,
     "spectra_by_width, interval": lambda s: spectra_by_width(responses(), widths=[24], order="first", seed=s)[0],
     "leading_spectrum": lambda s: leading_spectrum(responses(), top=3, passes=2, oversampling=2, seed=s),
@@ -174,20 +158,16 @@ TABLE: dict[str, Seeded] = {
     "cvpca": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), seed=s).eigenvalues,
     "cvpca, interval": lambda s: cvpca(responses(), responses(), swaps=0, seed=s).influence,
     "shuffled_control": lambda s: shuffled_control(responses(), responses(), seed=s).eigenvalues,
-    "bootstrap": lambda s: bootstrap(responses(), alpha, 20, s),
-    "delete_d_jackknife": lambda s: delete_d_jackknife(responses(), alpha, 10, s),
+    "textbook bootstrap": lambda s: textbook_intervals.bootstrap(responses(), lambda v: float(v[3]), 20, s),
+    "textbook jackknife": lambda s: textbook_intervals.delete_d_jackknife(responses(), lambda v: float(v[3]), 10, s),
     "jacobian_norm": lambda s: ec.jacobian_norm(net(), images().x[:4], "hutchinson", projections=3, seed=s),
-    "jacobian_distribution": lambda s: ec.geometry.jacobian_distribution(net(), images().x[:6], seed=s),
     "spectral_norm": lambda s: ec.geometry.spectral_norm(net(), images().x[:4], iterations=2, seed=s),
-    "lipschitz_lower": lambda s: ec.geometry.lipschitz_lower(net(), images().x[:4], iterations=2, seed=s),
     "random_plane": lambda s: random_plane(images().x[0], s),
     "landscape": lambda s: ec.landscape(net(), images().x[0], "2", "pixel", 1.0, 3, s, rays=4),
     "critical_size": perturbed(ec.robustness.Gaussian()),
     "curve": lambda s: ec.robustness.curve(
         net(), classified(), ec.robustness.Gaussian(), eps=[0.5, 1.0, 2.0], seed=s, check=False
     ),
-    "ensemble": lambda s: ec.robustness.ensemble(net(), classified()[:6], [ec.robustness.Gaussian()], seed=s),
-    "compare": lambda s: compare(sizes(0.0), sizes(0.1), resamples=50, seed=s),
     "first_on_grid": lambda s: first_on_grid(
         net(),
         classified()[:6],
