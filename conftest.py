@@ -1,6 +1,7 @@
 """Strict test run: shapes and types checked at run time, one thread, the global random generator fixed."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -50,16 +51,18 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def only_figure(coarse: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def only_figure(coarse: None) -> Iterator[Callable[[str], None]]:
     """`only_figure(NAME)`: reports have this figure alone; drawing all takes longer than anything such a test does."""
     from eigencode.report.figures import FIGURES
 
-    def only(name: str) -> None:
-        assert name in FIGURES
-        for other in set(FIGURES) - {name}:
-            monkeypatch.delitem(FIGURES, other)
+    everything = dict(FIGURES)
 
-    return only
+    def put(figures: dict[str, Any]) -> None:
+        FIGURES.clear()  # and filled again: their order is that of the page
+        FIGURES.update(figures)
+
+    yield lambda name: put({name: everything[name]})
+    put(everything)
 
 
 @pytest.fixture

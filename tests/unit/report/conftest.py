@@ -13,8 +13,10 @@ from eigencode.study import results as study_results
 
 @pytest.fixture(scope="session")
 def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    study, store = read_study(home / "tiny.toml"), Store(home / "store")
-    cells, target = plan(study), tmp_path_factory.mktemp("report") / "tiny"
+    study, store = read_study(home / "tiny.toml"), Store(tmp_path_factory.mktemp("report") / "store")
+    store.root.mkdir()
+    (store.root / "steps").symlink_to(home / "store" / "steps")
+    cells, target = plan(study), store.root / "reports" / "tiny"
     study_results.write(target, study, cells, rows(study, cells, store), {"provenance": {"torch": "2"}, "seconds": 1.0})
     return StudyRun(target, store.root)
 

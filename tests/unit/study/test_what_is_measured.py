@@ -17,6 +17,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data.noise import gaussian_noise
 from eigencode.models import Convergence, Pruning, convergence, krotov_hopfield, perceptron, prune
+from eigencode.models.local import local_layer
 from eigencode.robustness import FGSM, critical_size, curve
 from eigencode.robustness.certified import certified_size
 from eigencode.spectra.power_law import fit_line
@@ -268,7 +269,7 @@ def test_only_the_training_part_trains_and_only_the_validation_part_validates(
     made = (krotov_hopfield if local else perceptron)(train[:150], units=20, seed=1)
     asked = study.models[model]
     if local:
-        rule = ec.rules.KrotovHopfield(p=made.encoder.p, radius=made.encoder.radius)
+        rule = ec.rules.KrotovHopfield(**local_layer(made).rule.layer_settings)
         ec.train_local(made, part, rule, epochs=2, lr=asked.local.lr, batch_size=40, seed=1)
         same(made, net_of(run, model, LocallyTrained))
         made = prune(made, seed=1).apply(made)
