@@ -12,8 +12,8 @@ from benchmarks.timing import Result, best
 from eigencode.base.precision import multiplies_bfloat16
 from eigencode.base.types import Images
 from eigencode.models import perceptron
+from eigencode.paper.published import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
 from eigencode.penalties import Batch, spectral_loss, watch
-from eigencode.study.recipes.published import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
 
 IMAGES, UNITS = 1000, 2000
 

@@ -21,9 +21,9 @@ import torch
 import eigencode as ec
 from eigencode.models.files import load
 from eigencode.models.stack import Stack
+from eigencode.paper.published import eigenvalues
 from eigencode.spectra.power_law import fit_line
 from eigencode.study.provenance import provenance
-from eigencode.study.recipes.published import eigenvalues
 
 
 def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:
@@ -69,7 +69,8 @@ def main() -> None:
     code = ec.at(net, chosen.place, space="unit")
     noise = torch.randn(len(test), *test.shape, generator=torch.Generator().manual_seed(chosen.seed))
     images = ec.at(net, "input")(test.x).reshape(len(test), *test.shape)
-    kept = torch.ones(net.units, dtype=torch.bool)
+    units = len(net.encoder.weight)
+    kept = torch.ones(units, dtype=torch.bool)
     kept[ec.models.prune(net, seed=chosen.seed).indices] = False
     measured = {}
     for name, points, windows in (
@@ -83,7 +84,7 @@ def main() -> None:
         measured[f"{name}, pruned"] = fits(z[:, kept], shift, windows)
     found = {
         "data": chosen.data,
-        "units": net.units,
+        "units": units,
         "kept": int(kept.sum()),
         "place": chosen.place,
         "network": "from a study" if chosen.network else f"{chosen.epochs} epochs, seed {chosen.seed}",
@@ -91,7 +92,7 @@ def main() -> None:
         "measured": measured,
         "provenance": provenance(),
     }
-    print(f"{net.units} units, {found['kept']} after pruning, {len(test)} test images of {chosen.data}")
+    print(f"{units} units, {found['kept']} after pruning, {len(test)} test images of {chosen.data}")
     for name, said in measured.items():
         print(f"{name}: negative eigenvalues {said['negative eigenvalues']}")
         for row in said["fits"]:

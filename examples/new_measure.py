@@ -1,7 +1,7 @@
 """A measure in one file: how selective are the units?    python examples/new_measure.py --epochs 30"""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 import eigencode as ec
 from eigencode.base.record import host
+from eigencode.measures import Measure, Reading, Subject
 from eigencode.representation.modes import borrowed
 
 
@@ -21,6 +22,7 @@ class Sparseness(ec.Record):
 
     value: Tensor
     n_images: int
+    silent: float
     convention: str = "(1 − ⟨z⟩² / ⟨z²⟩) / (1 − 1/N)"
 
     @property
@@ -44,7 +46,27 @@ def sparseness(code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 50
     n, on = len(x), second > 0
     if not bool(on.any()) or bool((first < 0).any()):
         raise ec.InputError("sparseness is for responses that are not negative", fix="a place behind the ReLU")
-    return Sparseness((1 - (first[on] / n).square() / (second[on] / n)) / (1 - 1 / n), n)
+    return Sparseness((1 - (first[on] / n).square() / (second[on] / n)) / (1 - 1 / n), n, float((~on).double().mean()))
+
+
+@dataclass(frozen=True)
+class SparsenessMeasure(Measure):
+    """The same for studies: lifetime sparseness of a place over the first `images` test images, by default all."""
+
+    images: int | None = None
+    kind: ClassVar[str] = "sparseness"
+    record: ClassVar[type[ec.Record]] = Sparseness
+    default_place: ClassVar[str] = "latent"
+
+    def names(self) -> tuple[str, ...]:
+        return "", "silent units"
+
+    def measure(self, subject: Subject) -> Sparseness:
+        return sparseness(subject.code(), subject.some(self.images).x)
+
+    def readings(self, record: Sparseness) -> Iterator[Reading]:
+        yield Reading("", record.median, convention=f"median over units, {record.convention}")
+        yield Reading("silent units", record.silent, convention="share of units that answer no image")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from eigencode.base.strict_json import dumps, number
 from eigencode.study.claims import verdicts
 from eigencode.study.config import Study
 from eigencode.study.deviations import effects
-from eigencode.study.quantities import DATA_ITSELF
+from eigencode.study.measurements import DATA_ITSELF
 from eigencode.study.results import Row, summarise
 
 OWN = {"name", "title", "models", "claims", "deviations"}

@@ -9,7 +9,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("data", "geometry", "models", "penalties", "robustness", "rules", "spectra", "study", "training")
+_MODULES = (
+    "data",
+    "geometry",
+    "measures",
+    "models",
+    "penalties",
+    "robustness",
+    "rules",
+    "spectra",
+    "study",
+    "training",
+)
 
 _NAMES = {
     "eigencode.base.errors": (

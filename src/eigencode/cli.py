@@ -275,6 +275,8 @@ def main() -> None:
 def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: list[str] | None) -> "Study":
     from eigencode.study import part, read_study
 
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # for what a study names by package.module:Name
     words = list(overrides or [])
     if seeds is not None:
         words.append(f"seeds={list(range(seeds))}")
@@ -341,6 +343,6 @@ def _told(outcome: "Outcome") -> str:
 
 def _seconds(store: "Store", cells: "list[Cell]") -> float:
     """Computing time of all finished steps, whenever they ran."""
-    from eigencode.study.step import ordered
+    from eigencode.study.order import ordered
 
     return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eigencode.paper.published import PublishedJacobian, PublishedSpectral
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, active, spectral_loss, watch, weighted
 from eigencode.representation.modes import evaluating
-from eigencode.study.recipes.published import PublishedJacobian, PublishedSpectral
 
 
 class Row(NamedTuple):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from eigencode.base.types import Bounds, Norm
+from eigencode.paper.published import PublishedGaussian, PublishedPGD
 from eigencode.robustness import DDN, FGSM, FMN, PGD, Gaussian, MinimumNorm, Perturbation, Sphere, Square
 from eigencode.robustness.balls import length
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
-from eigencode.study.recipes.published import PublishedGaussian, PublishedPGD
 
 PERTURBATIONS: list[Perturbation] = [
     Gaussian(),

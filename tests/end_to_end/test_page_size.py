@@ -10,15 +10,15 @@ import pytest
 import torch
 from browser import opened
 
-from eigencode.base.record import Record
+from eigencode.base.record import Estimate, Record
 from eigencode.report import StudyRun, compare
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import SERIES, Curve
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study import Cell, Store, plan, read_study, rows
 from eigencode.study import results as study_results
-from eigencode.study.step import Step, ordered
-from eigencode.study.steps.measures import Accuracy
+from eigencode.study.order import ordered
+from eigencode.study.step import Step
 from eigencode.study.steps.trained import Trained
 from eigencode.training.supervised import SupervisedTraining
 
@@ -33,7 +33,7 @@ STUDY = f'name = "many"\ndata = "digits"\n{MODELS}{ATTACKS}[[spectra]]\n[[spectr
 def record(cell: Cell, rng: torch.Generator) -> Record:
     """A made-up result of the kind of this cell, as large as that of a published study."""
     if cell.kind == "accuracy":
-        return Accuracy(0.9, 0.88, 0.92, 1000)
+        return Estimate(0.9, 0.88, 0.92, 1000)
     common: dict[str, Any] = {"n": 1000, "n_correct": 900, "norm": "linf", "space": "unit", "seed": cell.seed}
     if cell.kind == "spectrum":
         n = torch.arange(1, 2001, dtype=torch.float64)

@@ -15,7 +15,8 @@ from command import inside
 from tiny import tree, write
 
 from eigencode.base.errors import TrainingError
-from eigencode.study.steps import measures, trained
+from eigencode.measures import CurveMeasure
+from eigencode.study.steps import trained
 
 FIGURES = ("pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
 COMMAND = [sys.executable, "-m", "eigencode"]
@@ -167,7 +168,7 @@ def test_a_missing_study_and_a_control_character_in_its_name(tmp_path: Path) -> 
 def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in one measurement, and a network that diverges: what does not need them is measured and shown."""
 
-    def fail(self: measures.CurveOf, folder: Path, inputs: object) -> None:
+    def fail(self: CurveMeasure, subject: object) -> None:
         raise ZeroDivisionError("a defect")
 
     def diverge(*words: object, **more: object) -> None:
@@ -175,7 +176,7 @@ def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkey
 
     for path in (here / "store" / "steps").glob("curve-*"):
         shutil.rmtree(path)
-    monkeypatch.setattr(measures.CurveOf, "run", fail)
+    monkeypatch.setattr(CurveMeasure, "measure", fail)
     monkeypatch.setattr(trained, "train_supervised", diverge)
     words = ["--store", here / "store", "--set", "models.BP.supervised.lr=1e9"]
     result = inside("run", here / "tiny.toml", *words)
@@ -191,10 +192,10 @@ def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkey
 
 
 def test_an_interrupt_ends_with_130_and_keeps_what_is_finished(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(self: measures.CurveOf, folder: Path, inputs: object) -> None:
+    def interrupt(self: CurveMeasure, subject: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measures.CurveOf, "run", interrupt)
+    monkeypatch.setattr(CurveMeasure, "measure", interrupt)
     shutil.rmtree(next((here / "store" / "steps").glob("curve-*")))
     before = steps_of(here)
     result = inside("run", here / "tiny.toml", "--store", here / "store")

@@ -12,7 +12,6 @@ from eigencode.base.types import Images
 from eigencode.models.layers import Dense, RePU, UnitNorm
 from eigencode.models.local import LocalDense
 from eigencode.models.stack import Stack
-from eigencode.rules.krotov_hopfield import KrotovHopfield
 
 
 def krotov_hopfield(
@@ -46,6 +45,8 @@ def krotov_hopfield(
     >>> net.encoder.weight.shape, net(images.x).shape
     (torch.Size([10, 64]), torch.Size([5, 3]))
     """
+    from eigencode.rules.krotov_hopfield import KrotovHopfield  # here: no other network depends on this rule
+
     spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
     _check_units(units)
     rule = KrotovHopfield(p=p, radius=radius, spread=spread)

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from eigencode.base.text import printable
+from eigencode.study.order import ordered
 from eigencode.study.plan import Cell
-from eigencode.study.step import ordered
 from eigencode.study.store import Store
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from eigencode.base.progress import clock
 from eigencode.base.text import printable
+from eigencode.study.order import ordered
 from eigencode.study.plan import Cell
-from eigencode.study.step import Step, ordered
+from eigencode.study.step import Step
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -40,9 +40,9 @@ class Probed(Measured):
         return [part for part in named if isinstance(part, record)]
 
     @property
-    def fits(self) -> list[dict[str, Any]]:
+    def fits(self) -> dict[str, dict[str, Any]]:
         """The one fit."""
-        return [{"window": list(self.probe.window), "weights": self.probe.weights}]
+        return {self.probe.place: {"window": list(self.probe.window), "weights": self.probe.weights}}
 
 
 def draw_probe(probe: Probe, folder: Path | str) -> list[Path]:

@@ -40,8 +40,8 @@ class Measured(ABC):
 
     @property
     @abstractmethod
-    def fits(self) -> list[dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, in the order of their names."""
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, by name."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class StudyRun(Measured):
             )
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            for cell in found["cells"]:
+                cell["read"], cell["part"]
             for row in found["rows"]:
                 row |= {k: number(row[k]) for k in ("value", "low", "high")}
             for entry in found["summary"]:
@@ -114,7 +116,7 @@ class StudyRun(Measured):
         Raises:
             InputError: a record of another version.
         """
-        return [self.read(record, self.step(c["key"])) for c in self.cells(**wanted)]
+        return [self.read(record, self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
 
     @staticmethod
     def read(record: type[R], folder: Path) -> R:
@@ -131,9 +133,9 @@ class StudyRun(Measured):
             ) from error
 
     @property
-    def fits(self) -> list[dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, in the order of the study."""
-        return list(self.results["study"]["spectra"])
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """Window and weights of the power law of each spectrum, and of the spectra by width, by name."""
+        return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] in ("spectrum", "widths")}
 
     def times(self) -> list[tuple[str, int, float]]:
         """Name, number and computing time of the finished steps behind this study, longest first."""

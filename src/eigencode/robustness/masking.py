@@ -18,7 +18,7 @@ from eigencode.robustness.oracle import Oracle
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.search import Ladder, smallest
-from eigencode.robustness.square import Square
+from eigencode.robustness.squares import RandomSquares
 from eigencode.robustness.subject import Batch, Subject, Subset
 
 CROSS_ENTROPY = "cross_entropy"
@@ -152,7 +152,7 @@ def _measure(model: Oracle, batch: Batch, box: Bounds) -> Masking:
         pgd=broken(PGD(steps=20)),
         pgd_more_steps=broken(PGD(steps=50)),
         pgd_cross_entropy=broken(PGD(steps=20, loss=CROSS_ENTROPY)),
-        black_box=broken(Square(steps=150)),
+        black_box=broken(RandomSquares("linf", steps=150, share=0.8)),
         unbounded=broken(PGD(steps=20), 1.0),
     )
 

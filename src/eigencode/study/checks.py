@@ -4,62 +4,40 @@ from collections.abc import Sequence
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.data.catalogue import TABLE
+from eigencode.measures.certified import CertifiedMeasure
+from eigencode.measures.critical import CriticalMeasure
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study.catalogue import make
-from eigencode.study.choice import Choice
-from eigencode.study.config import Claim, Deviation, Model, Study, Supervised
-from eigencode.study.departures import departures, differences
-from eigencode.study.quantities import DATA_ITSELF, certified_name, critical_name, details, measured, names
-from eigencode.study.steps.published import attack
+from eigencode.study.config import Claim, Model, Study, Supervised
+from eigencode.study.extensions import extensions, variants
+from eigencode.study.measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.training.schedule import Schedule
 
 OF_OTHER_KIND = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
 """Settings of a model that the networks of a kind do not have."""
 
-PLACES = ("input", "encoder", "latent", "logits", "batch_norm")
+OF_KINDS = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
+"""Settings of a model that one's own network does not have: it has `settings`."""
 
 
 def check(study: Study) -> None:
     """Names and settings that only the plugin folders know, places that no network has, names used twice, claims that
-    cannot be judged, deviations that are more than one.
+    cannot be judged, and the checks of extensions.
 
     Raises:
         StudyError: the first mistake.
     """
     for label, model in study.models.items():
-        if label == DATA_ITSELF:
-            raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
-        if model.local is not None and model.kind != "krotov_hopfield":
-            raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=model.kind)
-        for name in OF_OTHER_KIND[model.kind]:
-            if (value := getattr(model, name)) != Model.model_fields[name].default:
-                raise StudyError(f"models.{label}: a {model.kind} network has no such setting", got=f"{name} = {value}")
-        if model.prune and model.local is None:
-            raise StudyError(f"models.{label}: nothing to prune without local training")
-        if "D6" in model.published and not model.prune:
-            raise StudyError(f"models.{label}: D6 is about pruning", wanted="prune = true")
-        if "D17" in model.published and not model.batch_norm:
-            raise StudyError(f"models.{label}: D17 is about BatchNorm", wanted="batch_norm = true")
-        if model.local is not None:
-            make("rules", model.local.rule, p=model.p, radius=model.radius)
-        if model.supervised is not None:
-            _check_supervised(label, model.supervised)
-    for c in study.critical:
-        _check_attack(c.attack, c.published, on_grid=c.grid is not None)
-        if c.published and c.grid is None:
-            got, wanted = ", ".join(c.published), "grid = { eps = [1e-6, 8.25], points = 400 }, say"
-            raise StudyError("a published critical size without the grid it is defined on", got=got, wanted=wanted)
-    for v in study.curves:
-        _check_attack(v.attack, v.published, on_grid=bool(v.published))
-    for kind, place in [("spectra", s.place) for s in study.spectra] + [
-        ("landscapes", m.place) for m in study.landscapes
-    ]:
-        if place not in PLACES:
-            raise StudyError(f"{kind}.place is unknown", got=place, fix=nearest(place, PLACES))
+        _check_model(label, model)
+    measurements(study)
     for claim in study.claims:
         _check_claim(study, claim)
-    for deviation in study.deviations:
-        _check_deviation(study, deviation)
+    known = list(variants())
+    for name in (d.id for d in study.deviations if d.id not in known):
+        raise StudyError("a deviation of an unknown id", got=name, wanted=", ".join(known), fix=nearest(name, known))
+    for extension in extensions():
+        if extension.check is not None:
+            extension.check(study)
     several: dict[str, Sequence[object]] = {
         "seeds": study.seeds,
         "data": study.datasets,
@@ -74,11 +52,31 @@ def check(study: Study) -> None:
             raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
 
 
-def _check_attack(chosen: Choice, published: tuple[str, ...], on_grid: bool) -> None:
-    if on_grid:
-        attack(chosen.model_dump(), published)
-    else:
-        make("robustness", chosen)
+def _check_model(label: str, model: Model) -> None:
+    if label == DATA_ITSELF:
+        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
+    if model.local is not None and (model.network or model.kind != "krotov_hopfield"):
+        got = model.network or model.kind
+        raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=got)
+    for name in OF_KINDS if model.network else OF_OTHER_KIND[model.kind]:
+        if (value := getattr(model, name)) != Model.model_fields[name].default:
+            kind = model.network or f"a {model.kind} network"
+            raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
+    if model.settings and not model.network:
+        raise StudyError(f"models.{label}: `settings` are those of a `network` of your own", got=model.settings)
+    if model.prune and model.local is None:
+        raise StudyError(f"models.{label}: nothing to prune without local training")
+    for name in model.published:
+        variant = variants().get(name)
+        if variant is None or variant.network is None:
+            known = [n for n, v in variants().items() if v.network is not None]
+            raise StudyError(f"models.{label}.published: no variant of a model", got=name, wanted=", ".join(known))
+        if variant.needs and not getattr(model, variant.needs):
+            raise StudyError(f"models.{label}: {name} is about {variant.needs}", wanted=f"{variant.needs} = true")
+    if model.local is not None:
+        make("rules", model.local.rule, p=model.p, radius=model.radius)
+    if model.supervised is not None:
+        _check_supervised(label, model.supervised)
 
 
 def _check_supervised(label: str, plan: Supervised) -> None:
@@ -93,7 +91,7 @@ def _check_supervised(label: str, plan: Supervised) -> None:
 def _check_claim(study: Study, claim: Claim) -> None:
     """A claim names what is measured, and says one thing."""
     models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
-    _known(study, "claim", models, [q for q in (claim.quantity, claim.other_quantity) if q])
+    check_known(study, "claim", models, [q for q in (claim.quantity, claim.other_quantity) if q])
     against = [claim.other is not None, claim.value is not None].count(True)
     wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
     wrong = wrong or bool(claim.other_quantity and claim.other is None)
@@ -119,32 +117,23 @@ def _check_claim(study: Study, claim: Claim) -> None:
 
 def _check_bounds(study: Study, claim: Claim) -> None:
     """A certified and a found size bound each other only if both are L2 sizes of the same points."""
-    pair = {claim.quantity, claim.other_quantity}
-    for b in (b for b in study.certified if certified_name(b) in pair):
-        for other in pair - {certified_name(b), ""}:
-            found = next((c for c in study.critical if other == critical_name(c)), None)
-            if found is None or (b.norm, found.space, found.images) != ("l2", "unit", b.images):
-                got = f"{certified_name(b)} ({b.norm}, unit space, images = {b.images}) against {other}"
+    pair = {claim.quantity, claim.other_quantity} - {""}
+    found = {p.name: p.measure for p in measurements(study) if p.name in pair}
+    for name, bound in found.items():
+        for other in pair - {name}:
+            size = found.get(other)
+            if not isinstance(bound, CertifiedMeasure):
+                continue
+            of_size = (getattr(size, "space", ""), getattr(size, "images", ""))
+            same = isinstance(size, CriticalMeasure) and (bound.norm, *of_size) == ("l2", "unit", bound.images)
+            if not same:
+                got = f"{name} ({bound.norm}, unit space, images = {bound.images}) against {other}"
                 wanted = 'a certified size with norm = "l2" and a critical size in unit space, of the same `images`'
                 raise StudyError(f"these two sizes do not bound each other: {claim.statement}", got=got, wanted=wanted)
 
 
-def _check_deviation(study: Study, deviation: Deviation) -> None:
-    """It names what is measured, and its two numbers differ in this departure and in nothing else."""
-    both = deviation.corrected, deviation.as_published
-    _known(study, "deviation", [m for m, _ in both], [q for _, q in both])
-    off, on = (departures(study, *place) for place in both)
-    others = [text for text in (*on.ids ^ off.ids, *differences(on.rest, off.rest)) if text != deviation.id]
-    if others or deviation.id not in on.ids - off.ids:
-        raise StudyError(
-            f"these two numbers do not show what {deviation.id} alone does",
-            got=", ".join(sorted(others))
-            or f"{deviation.id} is on in {'both' if deviation.id in on.ids else 'neither'}",
-            wanted=f"the same model and measurement with and without {deviation.id}",
-        )
-
-
-def _known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:
+def check_known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:
+    """Refuse models and quantities that the study does not have."""
     known = [*measured(study), *details(study)]
     for name in quantities:
         if name not in known:

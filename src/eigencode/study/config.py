@@ -1,23 +1,10 @@
 """What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from eigencode.study.choice import Choice, Strict
-
-
-def _rising(pair: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < pair[0] < pair[1]:
-        raise ValueError("wanted 0 < eps[0] < eps[1]")
-    return pair
-
-
-def _wide(window: tuple[int, int]) -> tuple[int, int]:
-    if not 1 <= window[0] <= window[1] - 2:
-        raise ValueError("wanted 1 <= n_min and n_min + 2 <= n_max")
-    return window
 
 
 def _several(names: Any) -> Any:
@@ -25,9 +12,6 @@ def _several(names: Any) -> Any:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-DepartureId = Literal["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D13", "D17"]
-"""What the published code does otherwise than its paper, see docs/conventions.md; those that change a number."""
 
 
 class WeightedPenalty(Choice):
@@ -89,11 +73,13 @@ class Supervised(Strict):
 class Model(Strict):
     """One network: architecture, then local training, pruning, training by gradient, each if asked for.
 
-    `published`: "D5" evaluates it in training mode before anything is measured, "D6" prunes it as published, "D17"
-    builds it without the BatchNorm that it asks for.
+    `network`, with its `settings`, names a network of one's own, `package.module:callable`, instead of a `kind`.
+    `published`: variants of how it is made, see `study.extensions`.
     """
 
     kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
+    network: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
     units: int = Field(2000, ge=2)
     p: float = Field(3.0, ge=1)
     n: float | None = Field(None, gt=0)
@@ -104,97 +90,55 @@ class Model(Strict):
     local: Local | None = None
     prune: bool = False
     supervised: Supervised | None = None
-    published: tuple[Literal["D5", "D6", "D17"], ...] = ()
+    published: tuple[str, ...] = ()
 
 
-class SpectrumMeasure(Strict):
-    """A covariance spectrum and the power law fitted to it; with `widths` also spectra of nested sets of units.
+class Measurement(BaseModel):
+    """One measure, with a name for its numbers and the places it looks at; everything else is a setting of the measure.
 
-    `published`: "D13" computes the eigenvalues as published.
+    `kind`: a measure of `eigencode.measures`, or `package.module:Name`.  `at`: places of the networks, or patterns such
+    as "layer*"; each place that a network has is measured.  `published`: variants of the measure, see
+    `study.extensions`.
     """
 
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
     name: str = ""
-    place: str = "latent"
-    source: Literal["images", "noise"] = "images"
-    samples: int | None = Field(None, ge=2)
-    window: Annotated[tuple[int, int], AfterValidator(_wide)] = (11, 500)
-    weights: Literal["uniform", "1/n"] = "uniform"
-    widths: tuple[Annotated[int, Field(ge=2)], ...] = ()
-    published: tuple[Literal["D13"], ...] = ()
+    at: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    published: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of the measure."""
+        return dict(self.model_extra or {})
 
 
-class Grid(Strict):
-    """`points` logarithmic steps from `eps[0]` to `eps[1]`."""
-
-    eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
-    points: int = Field(400, ge=2)
-
-
-class CriticalMeasure(Strict):
-    """Critical perturbation sizes of correctly classified test images.
-
-    With `grid` the first of its values that breaks an image, as published; `eps_max` and `tolerance` are then not used.
-    `published`, with a grid: "D7" draws the noise of Gaussian anew for every eps, "D10" takes the published PGD.
-    """
-
-    attack: Choice
-    name: str = ""
-    space: Literal["pixel", "unit"] = "unit"
-    images: int | None = Field(None, ge=1)
-    eps_max: float | None = Field(None, gt=0)
-    tolerance: float = Field(1e-2, gt=0)
-    grid: Grid | None = None
-    published: tuple[Literal["D7", "D10"], ...] = ()
+SHORTHAND = {
+    "spectra": ("spectrum", {"place": "at"}),
+    "critical": ("critical", {}),
+    "certified": ("certified", {}),
+    "curves": ("curve", {"at": "read"}),
+    "landscapes": ("landscape", {"place": "at"}),
+}
+"""Tables that are short for `[[measure]]`: the kind of measure, and the keys that are called otherwise there."""
 
 
-class CertifiedMeasure(Strict):
-    """Sizes below which no perturbation of unit space changes the answer, proved; see `robustness.certified_size`."""
-
-    name: str = ""
-    norm: Literal["l2", "linf", "l1"] = "l2"
-    images: int | None = Field(None, ge=1)
-
-
-class CurveMeasure(Strict):
-    """Accuracy against eps, on `points` logarithmic steps from `eps[0]` to `eps[1]`.
-
-    `published`: as for critical sizes; every eps is then tried on every image.  `at`: those eps of the grid at which
-    the accuracy is a number of the table as well, "NAME, at EPS".
-    """
-
-    attack: Choice
-    name: str = ""
-    space: Literal["pixel", "unit"] = "unit"
-    images: int | None = Field(None, ge=1)
-    eps: Annotated[tuple[float, float], AfterValidator(_rising)] = (1e-6, 10**-1.5)
-    points: int = Field(100, ge=2)
-    at: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    published: tuple[Literal["D7", "D10"], ...] = ()
-
-    @model_validator(mode="after")
-    def _on_the_grid(self) -> "CurveMeasure":
-        low, high = self.eps
-        for value in self.at:
-            step = (self.points - 1) * math.log(value / low) / math.log(high / low)
-            if not (-0.5 < step < self.points - 0.5 and abs(step - round(step)) < 1e-3):
-                steps = f"the {self.points} logarithmic steps from {low:g} to {high:g}"
-                raise ValueError(f"at: {value:g} is not one of {steps}")
-        return self
+def _longhand(raw: Any) -> Any:
+    """A study with every entry of a shorthand table as it would stand in `[[measure]]`."""
+    for table, (kind, words) in SHORTHAND.items():
+        if isinstance(raw, dict) and isinstance(raw.get(table), list | tuple):
+            raw = {**raw, table: [_entry(entry, kind, words) for entry in raw[table]]}
+    return raw
 
 
-class LandscapeMeasure(Strict):
-    """Jacobian norm, prediction and confidence on a plane through test image `image`, or through three of them.
-
-    The plane depends on the image alone, so all models and seeds are seen on the same one.
-    """
-
-    name: str = ""
-    image: Annotated[int, Field(ge=0)] | tuple[int, int, int] = 0
-    place: str = "latent"
-    space: Literal["pixel", "unit"] = "unit"
-    radius: float = Field(20.0, gt=0)
-    relative: bool = False
-    points: int = Field(100, ge=2)
+def _entry(entry: Any, kind: str, words: dict[str, str]) -> Any:
+    if not isinstance(entry, dict) or "kind" in entry:
+        return entry
+    entry = {"kind": kind, **{words.get(key, key): value for key, value in entry.items()}}
+    if isinstance(grid := entry.get("grid"), dict):  # it decides, so these must not
+        left = ("grid", "eps_max", "tolerance")
+        entry = {**{k: v for k, v in entry.items() if k not in left}, **grid, "kind": f"{kind}_on_grid"}
+    return entry
 
 
 class Planted(Strict):
@@ -234,7 +178,7 @@ class Claim(Strict):
     order: tuple[str, ...] = ()
     published: str = ""
     data: str = ""
-    explained_by: tuple[DepartureId, ...] = ()
+    explained_by: tuple[str, ...] = ()
 
 
 class Deviation(Strict):
@@ -244,7 +188,7 @@ class Deviation(Strict):
     the number with the departure.
     """
 
-    id: DepartureId
+    id: str
     model: str
     quantity: str
     published_model: str = ""
@@ -272,16 +216,22 @@ class Study(Strict):
     validation: float = Field(0.1, ge=0, lt=1)
     seeds: tuple[Seed, ...] = (0,)
     models: dict[str, Model] = Field(default_factory=dict)
-    spectra: tuple[SpectrumMeasure, ...] = ()
-    critical: tuple[CriticalMeasure, ...] = ()
-    certified: tuple[CertifiedMeasure, ...] = ()
-    curves: tuple[CurveMeasure, ...] = ()
-    landscapes: tuple[LandscapeMeasure, ...] = ()
+    spectra: tuple[Measurement, ...] = ()
+    critical: tuple[Measurement, ...] = ()
+    certified: tuple[Measurement, ...] = ()
+    curves: tuple[Measurement, ...] = ()
+    landscapes: tuple[Measurement, ...] = ()
+    measure: tuple[Measurement, ...] = ()
     calibration: Planted | None = None
     receptive_fields: int = Field(0, ge=0)
     data_spectrum: bool = True
     claims: tuple[Claim, ...] = ()
     deviations: tuple[Deviation, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _translated(cls, raw: Any) -> Any:
+        return _longhand(raw)
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -6,21 +6,27 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
+from typing import Any
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.flush import flushing
 from eigencode.base.progress import quiet
+from eigencode.study.order import Queue, ordered
 from eigencode.study.provenance import provenance
-from eigencode.study.step import Inputs, Step, ordered
+from eigencode.study.step import Inputs, Step
 from eigencode.study.store import Store
 
 Watch = Callable[[str, Step, float, int, int], None]
 """Called as watch(event, step, seconds, done, total) with event "start", "cached", "done", "failed" or "skipped"."""
+
+Ended = tuple[str | None, float]
+"""What went wrong with a step, or None; and how many seconds it took."""
 
 
 @dataclass
@@ -46,81 +52,72 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
         goals: the steps whose results are wanted.
         store: where results are looked up and kept.
         workers: 1 runs in this process with all of its threads; more runs that many processes, which share the
-            machine's cores evenly.
+            machine's cores evenly.  One pool per process, so that one that dies takes no other step with it.
         watch: told about every event.
     """
     began = time.monotonic()
     outcome = Outcome()
-    waiting = ordered(goals)
-    total = len(waiting)
+    steps = ordered(goals)
+    lost: set[str] = set()
+    free: list[Executor] = []
+    running: dict[Future[Ended], tuple[Step, Executor]] = {}
+    run, worker = (_attempt, _Here) if workers <= 1 else (_quietly, _process)
 
     def tell(event: str, step: Step, seconds: float = 0.0) -> None:
         finished = len(outcome.done) + len(outcome.cached) + len(outcome.failed) + len(outcome.skipped)
         if watch is not None:
-            watch(event, step, seconds, finished, total)
+            watch(event, step, seconds, finished, len(steps))
 
     def settle(step: Step, error: str | None, seconds: float) -> None:
         if error is None:
             outcome.done.append(step)
-            tell("done", step, seconds)
         else:
             outcome.failed[step.key] = f"{step.describe()}: {error}"
-            tell("failed", step, seconds)
+            lost.add(step.key)
+        tell("done" if error is None else "failed", step, seconds)
 
-    for step in [s for s in waiting if store.has(s)]:
-        outcome.cached.append(step)
-        waiting.remove(step)
-        tell("cached", step)
-    if workers <= 1:
-        for step in waiting:
-            if not _blocked(step, outcome):
-                tell("start", step)
-                settle(step, *_attempt(step, store))
-            else:
-                outcome.skipped.append(step)
-                tell("skipped", step)
-    elif waiting:
-        _pool(waiting, store, workers, outcome, tell, settle)
+    queue = Queue([s for s in steps if not store.has(s)])
+    for known in (s for s in steps if s not in queue):
+        outcome.cached.append(known)
+        tell("cached", known)
+    try:
+        with _environment_of_workers(workers):
+            while queue:
+                while len(running) < max(1, workers) and (step := queue.next()) is not None:
+                    if any(s.key in lost for s in step.inputs()):
+                        lost.add(step.key)
+                        outcome.skipped.append(step)
+                        tell("skipped", step)
+                        queue.done(step)
+                    else:
+                        tell("start", step)
+                        chosen = free.pop() if free else worker()
+                        running[chosen.submit(run, step, store)] = (step, chosen)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    ended, chosen = running.pop(future)
+                    broken = future.exception()
+                    free += [] if isinstance(broken, BrokenProcessPool) else [chosen]
+                    settle(ended, *((_died(broken), 0.0) if broken else future.result()))
+                    queue.done(ended)
+    finally:
+        for left in (*free, *(w for _, w in running.values())):
+            left.shutdown(cancel_futures=True)
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
-def _pool(
-    waiting: list[Step],
-    store: Store,
-    workers: int,
-    outcome: Outcome,
-    tell: Callable[[str, Step], None],
-    settle: Callable[[Step, str | None, float], None],
-) -> None:
-    """One pool per worker, so that a process that dies takes no other step with it."""
-    import torch
+class _Here(Executor):
+    """Runs everything in this process, at once."""
 
-    threads = max(1, torch.get_num_threads() // workers)
-    free: list[ProcessPoolExecutor] = []
-    running: dict[Future[tuple[str | None, float]], tuple[Step, ProcessPoolExecutor]] = {}
-    try:
-        with _environment_of_workers(threads):
-            while waiting or running:
-                for step in list(waiting):
-                    unfinished = {s.key for s in waiting} | {s.key for s, _ in running.values()}
-                    if _blocked(step, outcome):
-                        waiting.remove(step)
-                        outcome.skipped.append(step)
-                        tell("skipped", step)
-                    elif len(running) < workers and not any(s.key in unfinished for s in step.inputs()):
-                        waiting.remove(step)
-                        worker = free.pop() if free else ProcessPoolExecutor(1, get_context("spawn"), _as_worker)
-                        running[worker.submit(_quietly, step, store, threads)] = (step, worker)
-                        tell("start", step)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step, worker = running.pop(future)
-                    broken = future.exception()
-                    free += [] if isinstance(broken, BrokenProcessPool) else [worker]
-                    settle(step, *((_died(broken), 0.0) if broken else future.result()))
-    finally:
-        for worker in (*free, *(w for _, w in running.values())):
-            worker.shutdown(cancel_futures=True)
+    def submit(self, run: Callable[..., Any], /, *given: Any, **more: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(run(*given, **more))
+        return future
+
+
+def _process() -> ProcessPoolExecutor:
+    """One process of its own."""
+    return ProcessPoolExecutor(1, get_context("spawn"), _as_worker)
 
 
 def _as_worker() -> None:
@@ -143,42 +140,36 @@ def _died(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class _environment_of_workers:
+@contextmanager
+def _environment_of_workers(workers: int) -> Iterator[None]:
     """What workers read before they import anything: their number of threads; and that large tensors may lie on huge
     pages (torch's own setting, off unless asked for), which a training step touches several of anew."""
-
-    def __init__(self, threads: int) -> None:
-        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        huge_pages = {"THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1")}
-        self.wanted = {**dict.fromkeys(names, str(threads)), **huge_pages}
-        self.before = {n: os.environ.get(n) for n in self.wanted}
-
-    def __enter__(self) -> None:
-        os.environ.update(self.wanted)
-
-    def __exit__(self, *error: object) -> None:
-        for name, value in self.before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _blocked(step: Step, outcome: Outcome) -> bool:
-    lost = {s.key for s in outcome.skipped} | set(outcome.failed)
-    return any(s.key in lost for s in step.inputs())
-
-
-def _quietly(step: Step, store: Store, threads: int) -> tuple[str | None, float]:
     import torch
 
-    torch.set_num_threads(threads)
+    threads = str(max(1, torch.get_num_threads() // workers)) if workers > 1 else ""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    huge_pages = {"THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1")}
+    wanted = {**dict.fromkeys(names, threads), **huge_pages} if threads else {}
+    before = {n: os.environ.get(n) for n in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name in wanted:
+            del os.environ[name]
+        os.environ.update({n: v for n, v in before.items() if v is not None})
+
+
+def _quietly(step: Step, store: Store) -> Ended:
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with quiet():
         return _attempt(step, store)
 
 
-def _attempt(step: Step, store: Store) -> tuple[str | None, float]:
-    """Run one step; (None, seconds) if it is finished, (what went wrong, seconds) if not."""
+def _attempt(step: Step, store: Store) -> Ended:
+    """Run one step, unless it is finished already."""
     began = time.monotonic()
     if store.has(step):
         return None, 0.0

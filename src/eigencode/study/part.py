@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study.config import Claim, Study
-from eigencode.study.quantities import DATA_ITSELF
+from eigencode.study.measurements import DATA_ITSELF
 
 
 def part(study: Study, models: Sequence[str]) -> Study:

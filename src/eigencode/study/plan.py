@@ -5,44 +5,23 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from eigencode.measures.protocol import Readable
+from eigencode.study.architecture import architecture, places
+from eigencode.study.catalogue import decisive
 from eigencode.study.checks import check
-from eigencode.study.config import (
-    CriticalMeasure,
-    Model,
-    Planted,
-    Study,
-)
-from eigencode.study.quantities import (
-    ACCURACY,
-    CODES,
-    CONVERGED,
-    COVERAGE,
-    DATA_ITSELF,
-    KEPT,
-    RAW,
-    certified_name,
-    critical_name,
-    curve_name,
-    landscape_name,
-    reading,
-    spectrum_name,
-)
+from eigencode.study.config import Model, Planted, Study
+from eigencode.study.extensions import variants
+from eigencode.study.measurements import COVERAGE, DATA_ITSELF, RAW, Planned, measurements
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
-from eigencode.study.steps.certified import Certified
 from eigencode.study.steps.data import Data, data
-from eigencode.study.steps.landscapes import LandscapeOf
-from eigencode.study.steps.measures import Critical, CurveOf, SpectraByWidth, SpectrumOf, TestAccuracy
-from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned
-from eigencode.study.steps.pruning import UnitsOf
-from eigencode.study.steps.published import (
-    CriticalOnGrid,
-    CurveAsPublished,
-    EvaluatedInTraining,
-    PrunedAlways,
-    SpectrumInSingle,
-)
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.measured import Measured
+from eigencode.study.steps.network import NetworkStep
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
+from eigencode.study.steps.units import UnitsOf
 
 PLANTED = "planted codes"
 """What stands in place of a data set where populations are known."""
@@ -53,7 +32,16 @@ BLOCK = 20
 
 @dataclass(frozen=True)
 class Cell:
-    """One measurement of a study: what it is called, and the step that makes it."""
+    """One measurement of a study: the step that makes its record, and how numbers are read from it.
+
+    Attributes:
+        quantity: title of the record.
+        name: of the measurement, with which the names of its numbers begin.
+        measure: reads the record.
+        network: the step that made the network; None for the images themselves.
+        part: folder of the record within that of the step.
+        note: end of every convention.
+    """
 
     data: str
     model: str
@@ -61,7 +49,11 @@ class Cell:
     kind: str
     quantity: str
     step: Step
+    name: str
+    measure: Readable
     network: NetworkStep | None = None
+    part: str = ""
+    note: str = ""
 
     def made_by(self) -> list[Step]:
         """The steps that made its network, last first."""
@@ -77,12 +69,14 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     """
     check(study)
     cells: list[Cell] = []
+    found = measurements(study)
     for name in study.datasets:
         images = data(name, data_dir, study.train_images, study.test_images)
         for seed in study.seeds:
-            cells += _data_cells(study, images, seed)
+            if study.data_spectrum:
+                cells += _data_cells(study, images, found, seed)
             for label, model in study.models.items():
-                cells += _model_cells(study, images, label, model, seed)
+                cells += _model_cells(study, images, found, label, model, seed)
     if study.calibration is not None:
         cells += _calibration_cells(study.calibration)
     return cells
@@ -91,17 +85,22 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:
     """The last of the steps that make this network."""
     common = {"data": images, "seed": seed, "validation": study.validation}
-    step: NetworkStep = Initial(**common, architecture=_architecture(model))  # type: ignore[arg-type]
+    step = _variant(model, Initial(**common, architecture=architecture(model)))  # type: ignore[arg-type]
     if model.local is not None:
-        assert isinstance(step, Initial)
-        step = LocallyTrained(**common, start=step, local=model.local.model_dump())  # type: ignore[arg-type]
+        step = _variant(model, LocallyTrained(**common, start=step, local=model.local.model_dump()))  # type: ignore[arg-type]
         if model.prune:
-            how = PrunedAlways if "D6" in model.published else Pruned
-            step = how(**common, start=step)  # type: ignore[arg-type]
+            step = _variant(model, Pruned(**common, start=step))  # type: ignore[arg-type]
     if model.supervised is not None:
-        step = Trained(**common, start=step, supervised=model.supervised.model_dump())  # type: ignore[arg-type]
-    if "D5" in model.published:
-        step = EvaluatedInTraining(**common, start=step)  # type: ignore[arg-type]
+        plan = model.supervised.model_dump()
+        step = _variant(model, Trained(**common, start=step, supervised=plan))  # type: ignore[arg-type]
+    return _variant(model, step, last=True)
+
+
+def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep:
+    """The step as the variants of the model make it."""
+    for name in model.published:
+        change = variants()[name].network
+        step = step if change is None else change(step, last)
     return step
 
 
@@ -110,77 +109,40 @@ def _chain(step: Step | None) -> list[Step]:
     return [] if step is None else [step, *_chain(getattr(step, "start", None))]
 
 
-def _architecture(model: Model) -> dict[str, object]:
-    common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
-    if model.kind == "perceptron":
-        batch_norm = model.batch_norm and "D17" not in model.published
-        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": batch_norm}
-    n = 4.5 if model.n is None else model.n
-    return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
+def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> Iterator[Cell]:
+    for p in found:
+        if p.measure.of_data:
+            drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]  # the same for every seed
+            step = Measured(images, None, "input", drawn, decisive(p.used, p.measure))
+            yield Cell(images.name, DATA_ITSELF, seed, p.measure.kind, p.measure.title(p.name), step, p.name, p.measure)
 
 
-def _data_cells(study: Study, images: Data, seed: int) -> Iterator[Cell]:
-    if not study.data_spectrum:
-        return
-    for measure in study.spectra:
-        kind = SpectrumInSingle if measure.published else SpectrumOf
-        drawn = seed if measure.source == "noise" else study.seeds[0]  # the images are the same for every seed
-        step = kind(images, None, drawn, "input", measure.source, measure.samples)
-        yield Cell(images.name, DATA_ITSELF, seed, "spectrum", spectrum_name(measure), step)
+def _model_cells(
+    study: Study, images: Data, found: list[Planned], label: str, model: Model, seed: int
+) -> Iterator[Cell]:
+    """Every measurement of one network, then those of its local layer before pruning."""
+    chain = _chain(networks(study, images, model, seed))
+    stages: dict[str, NetworkStep] = {"last": chain[0]}  # type: ignore[dict-item]
+    for made in chain:
+        stages |= {"local": made} if isinstance(made, LocallyTrained) else {}
+        stages |= {"pruned": made} if isinstance(made, Pruned) else {}
+    known = places(model)
 
+    def cell(p: Planned, stage: str, kind: str, name: str, note: str = "") -> Cell:
+        measure, net = p.measure, stages[stage]
+        held = net.held.get(measure.kind)
+        step: Step = net if held is not None else Measured(images, net, p.place, seed, decisive(p.used, measure))
+        if measure.kind == "pruning":
+            step = UnitsOf(net, stages["local"])  # type: ignore[arg-type]
+        where = (images.name, label, seed, kind, measure.title(name))
+        return Cell(*where, step, name, measure, net, held or "", note)
 
-def _model_cells(study: Study, images: Data, label: str, model: Model, seed: int) -> Iterator[Cell]:
-    net = networks(study, images, model, seed)
-
-    def cell(kind: str, quantity: str, step: Step) -> Cell:
-        return Cell(images.name, label, seed, kind, quantity, step, net)
-
-    yield cell("accuracy", ACCURACY, net if isinstance(net, EvaluatedInTraining) else TestAccuracy(images, net))
-    for s in study.spectra:
-        kind = SpectrumInSingle if s.published else SpectrumOf
-        step = kind(images, net, seed, s.place, s.source, s.samples, model.norm_p)
-        yield cell("spectrum", spectrum_name(s), step)
-        if s.widths:
-            nested = SpectraByWidth(images, net, seed, s.place, s.source, s.samples, model.norm_p, s.widths)
-            yield cell("widths", f"{spectrum_name(s)}, by width", nested)
-    for c in study.critical:
-        yield cell("critical", critical_name(c), _critical(images, net, seed, c))
-    for b in study.certified:
-        yield cell("certified", certified_name(b), Certified(images, net, b.norm, b.images))
-    for v in study.curves:
-        settings = (images, net, seed, v.attack.model_dump(), v.space, v.images, v.eps, v.points)
-        yield cell(
-            "curve", curve_name(v), CurveAsPublished(*settings, v.published) if v.published else CurveOf(*settings)
-        )
-    for m in study.landscapes:
-        view = LandscapeOf(images, net, m.image, m.place, m.space, m.radius, m.relative, m.points)
-        yield cell("landscape", landscape_name(m), view)
-    yield from _unit_cells(study, images, label, model, net)
-
-
-def _critical(images: Data, net: NetworkStep, seed: int, c: CriticalMeasure) -> Step:
-    settings = (images, net, seed, c.attack.model_dump(), c.space, c.images, c.eps_max, c.tolerance)
-    if c.grid is None:
-        return Critical(*settings)
-    unused = (None, 0.0)  # the grid decides, so these must not
-    return CriticalOnGrid(*settings[:6], *unused, c.grid.eps, c.grid.points, c.published)
-
-
-def _unit_cells(study: Study, images: Data, label: str, model: Model, net: NetworkStep) -> Iterator[Cell]:
-    """What became of the units of a local layer, and its spectra before pruning."""
-    chain = _chain(net)
-    local = next((s for s in chain if isinstance(s, LocallyTrained)), None)
-    pruned = next((s for s in chain if isinstance(s, Pruned)), None)
-    if local is None:
-        return
-    yield Cell(images.name, label, net.seed, "convergence", CONVERGED, local, local)
-    if pruned is not None:
-        yield Cell(images.name, label, net.seed, "pruning", KEPT, UnitsOf(pruned, local), pruned)
-        for s in study.spectra:
-            if s.place in CODES:
-                kind = SpectrumInSingle if s.published else SpectrumOf
-                step = kind(images, local, net.seed, s.place, s.source, s.samples, model.norm_p)
-                yield Cell(images.name, label, net.seed, RAW, reading(spectrum_name(s), RAW), step, local)
+    here = [p for p in found if p.measure.stage in stages and (not p.place or p.place in known)]
+    for p in here:
+        yield cell(p, p.measure.stage, p.measure.kind, p.name)
+    for p in here if "pruned" in stages else []:
+        if p.raw:
+            yield cell(p, "local", RAW, f"{p.name}, {RAW}", ", before pruning")
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
@@ -193,4 +155,5 @@ def _calibration_cells(planted: Planted) -> Iterator[Cell]:
         starts = range(0, planted.replicates, BLOCK)
         blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i)) for i in starts]
         label = f"{kind}, α = {alpha:g}, {units} units, {samples} samples"
-        yield Cell(PLANTED, label, 0, "calibration", COVERAGE, CalibrationCell(tuple(blocks)))
+        step = CalibrationCell(tuple(blocks))
+        yield Cell(PLANTED, label, 0, COVERAGE.kind, COVERAGE.title(""), step, "", COVERAGE)

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study.config import Study
-from eigencode.study.recipes.networks import RECIPES
+from eigencode.study.extensions import recipes
+from eigencode.study.measurements import measurements
 
 
 def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
@@ -23,12 +24,24 @@ def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     path = Path(path)
     if not path.is_file():
         raise StudyError("no such study file", got=path, wanted="a .toml file", fix="see the studies folder")
+    return study({"name": path.stem, **_loaded(path)}, overrides)
+
+
+def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The content of a study file on top of the file it extends."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path.name} is not a TOML file", got=error) from None
-    raw.setdefault("name", path.stem)
-    return study(raw, overrides)
+    if (base := raw.pop("extends", None)) is None:
+        return raw
+    other = path.parent / str(base)
+    if not other.is_file() or other.resolve() in above:
+        wanted = f"another study file, relative to {path.parent}"
+        raise StudyError(f"{path.name} cannot extend this", got=base, wanted=wanted)
+    below = _loaded(other, (*above, path.resolve()))
+    below.pop("name", None)
+    return _merged(below, raw, arrays=True)
 
 
 def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
@@ -40,9 +53,11 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
         raise StudyError("the study names no models", wanted="at least one [models.NAME] table")
     raw = {**raw, "models": {name: _expand(name, entry) for name, entry in models.items()}}
     try:
-        return Study.model_validate(raw)
+        found = Study.model_validate(raw)
     except ValidationError as error:
         raise _explain(error) from None
+    measurements(found)
+    return found
 
 
 def _expand(name: str, entry: Any) -> Any:
@@ -53,22 +68,38 @@ def _expand(name: str, entry: Any) -> Any:
     recipe = entry.pop("recipe", None)
     if recipe is None:
         return entry
-    if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise StudyError(
-            f"models.{name}.recipe is unknown",
-            got=recipe,
-            wanted=", ".join(RECIPES),
-            fix=nearest(str(recipe), list(RECIPES)),
-        )
-    return _merged(RECIPES[recipe], entry)
+    known = recipes()
+    if not isinstance(recipe, str) or recipe not in known:
+        fix = nearest(str(recipe), list(known))
+        raise StudyError(f"models.{name}.recipe is unknown", got=recipe, wanted=", ".join(known), fix=fix)
+    return _merged(known[recipe], entry)
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: dict[str, Any], over: dict[str, Any], arrays: bool = False) -> dict[str, Any]:
+    """Tables merge key by key, everything else replaces; with `arrays`, arrays of tables merge as well."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
-        result[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        if isinstance(below, dict) and isinstance(value, dict):
+            value = _merged(below, value, arrays)
+        elif arrays and isinstance(below, list) and isinstance(value, list) and all(map(_named, [*below, *value])):
+            value = _together(below, value)
+        result[key] = value
     return result
+
+
+def _together(base: list[Any], over: list[Any]) -> list[Any]:
+    """Entries of `over` merge with those of `base` of the same name or statement; the others follow."""
+    found = {_named(entry, i): entry for i, entry in enumerate(base)}
+    for i, entry in enumerate(over, len(base)):
+        name = _named(entry, i)
+        found[name] = _merged(found.get(name, {}), entry, arrays=True)
+    return list(found.values())
+
+
+def _named(entry: Any, place: int = 0) -> Any:
+    """What an entry of an array of tables is known by; its place, if it has no name.  False if it is no table."""
+    return isinstance(entry, dict) and (entry.get("name") or entry.get("statement") or f"entry {place}")
 
 
 def _override(raw: dict[str, Any], text: str) -> None:

@@ -3,18 +3,18 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eigencode.base import strict_json
 from eigencode.base.files import replacing
+from eigencode.measures.protocol import Reading
 from eigencode.rules.convergence import Convergence
 from eigencode.study.config import Study
-from eigencode.study.numbers import numbers
+from eigencode.study.measurements import headline
 from eigencode.study.plan import Cell
-from eigencode.study.quantities import headline
-from eigencode.study.steps.networks import LocallyTrained
+from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.store import Store
 
 
@@ -50,17 +50,24 @@ class Summary:
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all finished cells, in the order of the study."""
-    finished = (cell for cell in cells if store.has(cell.step))
-    return [row for cell in finished for row in _rows(study, cell, store)]
+    return [row for cell in cells if store.has(cell.step) for row in _rows(cell, store)]
 
 
-def _rows(study: Study, cell: Cell, store: Store) -> Iterable[Row]:
+def _rows(cell: Cell, store: Store) -> Iterable[Row]:
     own = [] if cell.step is cell.network else store.meta(cell.step)["warnings"]
     beside = [*own, *_inherited(cell, store)]
-    for n in numbers(study, cell, store.folder(cell.step)):
+    for n in readings(cell, store.folder(cell.step) / cell.part):
+        where = (cell.data, cell.model, cell.seed, n.what)
         warnings = tuple(dict.fromkeys([*n.warnings, *beside]))
-        where = (cell.data, cell.model, cell.seed, n.quantity)
         yield Row(*where, n.value, n.low, n.high, n.convention, cell.step.key, warnings)
+
+
+def readings(cell: Cell, folder: Path) -> Iterable[Reading]:
+    """The numbers of the record in a folder, under their full names."""
+    for n in cell.measure.readings(cell.measure.record.load(folder)):
+        name = cell.measure.quantity(cell.name, n.what)
+        said = tuple(w.replace("{name}", name) for w in n.warnings)
+        yield replace(n, what=name, convention=n.convention + cell.note, warnings=said)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
@@ -109,9 +116,11 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
 
 
 def _where(cell: Cell) -> dict[str, Any]:
-    """Where the results behind a cell lie: its own key, and those of the steps that made its network, last first."""
-    names = ("data", "model", "seed", "kind", "quantity")
-    return {**{n: getattr(cell, n) for n in names}, "key": cell.step.key, "network": [s.key for s in cell.made_by()]}
+    """Where the record behind a cell lies, how numbers are read from it, and the steps that made its network."""
+    names = ("data", "model", "seed", "kind", "quantity", "part")
+    read = {name: getattr(cell.measure, name) for name in getattr(cell.measure, "reading_only", ())}
+    found = {n: getattr(cell, n) for n in names}
+    return {**found, "read": read, "key": cell.step.key, "network": [s.key for s in cell.made_by()]}
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.study.fingerprint import fingerprint
-
 
 @dataclass(frozen=True)
 class Source:
@@ -31,9 +29,10 @@ class Step(ABC):
     """One piece of work.  A subclass is a frozen dataclass whose fields are its settings (numbers, strings, tuples,
     dictionaries of these) and its inputs (other steps, sources, or tuples of steps).
 
-    The key hashes name, version, settings, the keys of all inputs, and the code: the module of the step with
-    everything of this package it imports, plus the modules in `uses()`.  Comments, docstrings and formatting are
-    not part of the code.  Same key, same result; so a stored result is never overwritten.
+    The key hashes name, version, settings, the keys of all inputs, and the code: the module of the step and those in
+    `uses()`, with everything they import.  Comments, docstrings, formatting and the texts of errors and warnings are
+    not part of the code, and the version of Python is not either.  Same key, same result; so a stored result is never
+    overwritten.
     """
 
     name: ClassVar[str]
@@ -70,6 +69,8 @@ class Step(ABC):
     @cached_property
     def code(self) -> str:
         """Hash of the code this step depends on."""
+        from eigencode.study.fingerprint import fingerprint  # here: how keys are made changes no result
+
         return fingerprint((type(self).__module__, *self.uses()))
 
     @cached_property
@@ -90,21 +91,6 @@ class Inputs:
     def folder(self, step: Step) -> Path:
         """The finished result of an input step."""
         return self.folders[step.key]
-
-
-def ordered(goals: list[Step]) -> list[Step]:
-    """All steps the goals need, inputs before the steps that need them, each once."""
-    seen: dict[str, Step] = {}
-
-    def visit(step: Step) -> None:
-        if step.key not in seen:
-            for needed in step.inputs():
-                visit(needed)
-            seen[step.key] = step
-
-    for goal in goals:
-        visit(goal)
-    return list(seen.values())
 
 
 def _canonical(value: Any) -> Any:

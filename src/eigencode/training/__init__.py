@@ -3,12 +3,10 @@
 from eigencode.training.adversarial import Adversarial
 from eigencode.training.callbacks import Callback, Progress, TensorBoard
 from eigencode.training.local import LocalTraining, train_local
-from eigencode.training.schedule import PAPER_BP, PAPER_SPECREG, Schedule
+from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import SupervisedTraining, train_supervised
 
 __all__ = [
-    "PAPER_BP",
-    "PAPER_SPECREG",
     "Adversarial",
     "Callback",
     "LocalTraining",

@@ -15,8 +15,8 @@ class Schedule:
         `constant`     1
         `linear`       1 − e/E
         `cosine`       (1 + cos πe/E) / 2
-        `exponential`  1 until `start`, then exp(−(e − start)/scale): the paper's SpecReg networks, start 90, scale 30
-        `piecewise`    `factors[i]` from `boundaries[i − 1]` on: the paper's BP networks
+        `exponential`  1 until `start`, then exp(−(e − start)/scale)
+        `piecewise`    `factors[i]` from `boundaries[i − 1]` on
 
     >>> [round(Schedule("linear")(e, 4), 2) for e in range(4)]
     [1.0, 0.75, 0.5, 0.25]
@@ -59,10 +59,3 @@ class Schedule:
             case "piecewise":
                 return self.factors[sum(epoch >= b for b in self.boundaries)]
         return 1.0
-
-
-PAPER_BP = Schedule("piecewise", boundaries=(30, 90, 120, 160), factors=(1, 0.5, 0.2, 0.1, 0.01))
-"""lr 1e-3 to epoch 30, 5e-4 to 90, 2e-4 to 120, 1e-4 to 160, then 1e-5 (arXiv 2405.00679, with lr = 1e-3)."""
-
-PAPER_SPECREG = Schedule("exponential", start=90, scale=30.0)
-"""lr 1e-3 to epoch 90, then · exp(−(e − 90)/30)."""

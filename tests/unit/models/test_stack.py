@@ -10,6 +10,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.models import Stack
 from eigencode.penalties import Jacobian, Spectral
+from eigencode.spectra import spectra_at
 
 TRAIN = Images(torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3)
 
@@ -79,3 +80,15 @@ def test_attacks_find_the_boundary_of_a_stack() -> None:
     sizes = ec.robustness.critical_size(net, images, ec.robustness.PGD(norm="l2", steps=10))
     assert (sizes.n, sizes.n_correct, int(sizes.censored.sum())) == (30, 30, 0)
     assert bool((sizes.distance > 0).all())
+
+
+def test_spectra_of_all_places_come_from_one_pass() -> None:
+    net, passes = stack(), [0]
+    net.norm.register_forward_hook(lambda *_: passes.__setitem__(0, passes[0] + 1))
+    names = ["conv1", "relu1", "pool", "conv2", "relu2", "dense", "latent", "logits"]
+    found, together = spectra_at(net, TRAIN.x, names), passes[0]
+    for name in names:
+        passes[0] = 0
+        alone = ec.spectrum(ec.at(net, name), TRAIN.x)
+        torch.testing.assert_close(found[name].eigenvalues, alone.eigenvalues, rtol=1e-9, atol=1e-15)
+        assert together <= passes[0] + 2  # eight places cost about as much as one

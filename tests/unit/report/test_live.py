@@ -10,6 +10,7 @@ from fake_steps import Write
 from rich.console import Console
 
 from eigencode.base import progress as bars
+from eigencode.measures import SpectrumMeasure
 from eigencode.report import live as module
 from eigencode.report.live import Live
 from eigencode.study.plan import Cell
@@ -36,7 +37,10 @@ STEPS = [Write(text=str(i)) for i in range(4)]
 
 
 def live(workers: int = 1) -> Live:
-    return Live([Cell("digits", "KH", i, "spectrum", "α", step) for i, step in enumerate(STEPS)], workers)
+    return Live(
+        [Cell("digits", "KH", i, "spectrum", "α", step, "α", SpectrumMeasure()) for i, step in enumerate(STEPS)],
+        workers,
+    )
 
 
 def test_time_left_is_that_of_the_steps_to_come(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:

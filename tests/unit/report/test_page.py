@@ -173,9 +173,8 @@ def test_a_study_of_which_nothing_was_finished_still_has_a_page(run: StudyRun, t
 
 @pytest.mark.usefixtures("coarse")
 def test_a_spectrum_without_a_fit_is_drawn_without_a_line(run: StudyRun) -> None:
-    study = run.results["study"]
-    spectra = [{**s, "window": [11, 500]} for s in study["spectra"]]
-    edit(run, study={**study, "spectra": spectra})
+    cells = [{**c, "read": {**c["read"], "window": [11, 500]}} for c in run.results["cells"]]
+    edit(run, cells=cells)
     build(run)
     assert "α =" not in svg_of(run, "spectra")
     assert "KH" in svg_of(run, "spectra")

@@ -10,7 +10,7 @@ from eigencode.robustness import PGD
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
 from eigencode.rules import KrotovHopfield, Rule
-from eigencode.study.catalogue import find, make, module_of, plugins
+from eigencode.study.catalogue import find, make, modules, plugins
 from eigencode.study.choice import Choice
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -36,8 +36,8 @@ def test_plugins_are_what_can_be_used_and_nothing_else(package: str) -> None:
 
 @pytest.mark.parametrize("name", ["KrotovHopfield", "krotov_hopfield", "krotov-hopfield", "KROTOVHOPFIELD"])
 def test_spelling_of_names_is_forgiven(name: str) -> None:
-    assert find("rules", Choice(name=name)) is KrotovHopfield
-    assert module_of("rules", Choice(name=name)) == "eigencode.rules.krotov_hopfield"
+    assert find("rules", name) is KrotovHopfield
+    assert list(modules("rules", Choice(name=name))) == ["eigencode.rules.krotov_hopfield"]
 
 
 def test_settings_reach_the_plugin() -> None:

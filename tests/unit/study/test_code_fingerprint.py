@@ -1,9 +1,13 @@
-"""The hash of the code: reached through imports, blind to comments and docstrings."""
+"""The hash of the code: reached through imports, blind to words and to the version of Python."""
 
+import ast
+import hashlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from code_cache import forget
 
 from eigencode.study import fingerprint as module
 
@@ -17,11 +21,6 @@ SOURCES = {
     "other.py": "Y = 1\n",
 }
 START = ("eigencode.steps",)
-
-
-def forget() -> None:
-    for cached in (module.imports, module._digest, module._path):
-        cached.cache_clear()
 
 
 @pytest.fixture
@@ -86,6 +85,103 @@ def test_words_and_unused_code_do_not(package: Path, file: str, old: str, new: s
     assert module.fingerprint(START) == before
 
 
+def same(one: str, other: str) -> bool:
+    return module.canonical(ast.parse(one)) == module.canonical(ast.parse(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("raise InputError('a', got=x)", "raise InputError(f'b {y}', got=str(x), fix='c')"),
+        ("raise errors.InputError('a') from error", "raise errors.InputError('b') from error"),
+        ("def f():\n return DataError('a', wanted=1)", "def f():\n return DataError(f'{b}')"),
+        ("raise found('a', n, f'{x}')", "raise found('b', n, f'{x} {y}')"),
+        ("warnings.warn('a', OurWarning, stacklevel=2)", "warnings.warn(f'{b}', OurWarning, stacklevel=3)"),
+        (
+            "class OurError(E):\n def __init__(s, x):\n  s.t = f'got {x}'",
+            "class OurError(E):\n def __init__(s, x):\n  s.t = ''",
+        ),
+    ],
+)
+def test_what_an_error_says_does_not_count(one: str, other: str) -> None:
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("if x > 1:\n raise InputError('a')", "if x > 2:\n raise InputError('a')"),
+        ("raise InputError('a')", "raise DataError('a')"),
+        ("raise found('a', n)", "raise found('a', m)"),
+        ("f('a')", "f('b')"),
+        ("x = 'raise'", "x = 'rise'"),
+        ("f(1)", "f(True)"),
+        ("f(1)", "f(1.0)"),
+        ("f(None)", "f()"),
+        ("x = 0.1", "x = 0.2"),
+        ("f'{x}'", "f'{x!r}'"),
+        ("f'{x:.2f}'", "f'{x:.3f}'"),
+        ("f'a{x}'", "f'{x}a'"),
+        ("f'a{x}b'", "f'a{x}' 'c'"),
+        ("{**a, 'b': 1}", "{a: 1}"),
+        ("def f(*, a, b=1): pass", "def f(*, a=1, b): pass"),
+        ("async def f(): pass", "def f(): pass"),
+    ],
+)
+def test_everything_else_does(one: str, other: str) -> None:
+    assert not same(one, other)
+
+
+EVERYTHING = """
+'''A module.'''
+import numpy as np
+from a.b import c as d
+X: int = 3
+class A(B, metaclass=M):
+    '''Words.'''
+    y: "list[int]" = f"a{{b}} {x!r:>{width}.{digits}f} {y:%H{{}}}" "c" f"{z=}" 'é\\u0378'
+    def f(self, a, /, b=None, *c, d=1, e, **g) -> None:
+        global h
+        raise InputError(f"{a}", got=b)
+@dataclass(frozen=True)
+class C: ...
+async def k(x):
+    async with a as b, c: await x
+    return [i for i in x if i], {**a, 1: 2j}, lambda: (yield), x[1:2, ...], not -x
+match x:
+    case {"a": [1, *_], **rest} | None if rest: pass
+try: pass
+except* E as e: del e
+while (n := f()) <= 1 < 2: continue
+"""
+
+
+def test_the_digest_of_a_text_is_the_same_in_every_version_of_python() -> None:
+    """Seen in 3.11.7, 3.12.1 and 3.13.0; should another version read trees differently, it shows here."""
+    digest = hashlib.sha256(module.canonical(ast.parse(EVERYTHING)).encode()).hexdigest()
+    assert digest == "d42ac11714744441ca997bc86b005c7c87d919b54bf91dfa750801e754d52005", f"Python {sys.version}"
+
+
+def test_fields_that_only_some_versions_have_do_not_count() -> None:
+    old, new = (ast.parse("def f(): pass\nx = 'a'") for _ in range(2))
+    for tree, empty in ((old, None), (new, [])):
+        tree.body[0].type_params = empty  # type: ignore[attr-defined]
+        tree.body[0].later = empty  # type: ignore[attr-defined]
+        tree.body[0]._fields = (*ast.FunctionDef._fields, "type_params", "later")  # type: ignore[misc]
+    del old.body[0].later  # type: ignore[attr-defined]
+    new.body[1].value.kind = "u"  # type: ignore[attr-defined]
+    assert module.canonical(old) == module.canonical(new)
+
+
+def test_pieces_of_text_in_an_f_string_are_one() -> None:
+    """`f"{x:a{{b}"` has two in 3.12 and one in 3.11."""
+    value = ast.FormattedValue(ast.Name("x"), -1)
+    one, other = (["ab", value], ["a", "b", value, ""])
+    trees = [ast.JoinedStr([v if isinstance(v, ast.expr) else ast.Constant(v) for v in vs]) for vs in (one, other)]
+    assert module.canonical(trees[0]) == module.canonical(trees[1])
+    assert module.canonical(trees[0]) != module.canonical(ast.JoinedStr([value, ast.Constant("ab")]))
+
+
 BLOCKS = {
     "try": ("try:\n    from eigencode import late\nfinally:\n    pass\n", True),
     "if": ("if True:\n    import eigencode.late\n", True),
@@ -109,8 +205,23 @@ def test_names_are_part_of_it(package: Path) -> None:
     assert module.fingerprint(("eigencode.twin",)) != module.fingerprint(("eigencode.late",))
 
 
-def test_modules_of_others_are_left_out() -> None:
-    assert module.closure(("torch", "fake_steps", "eigencode.nonsense")) == frozenset()
+def test_what_somebody_writes_outside_counts_and_what_is_installed_does_not(
+    package: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path_factory.mktemp("mine")
+    (here / "mine").mkdir()
+    (here / "mine" / "rule.py").write_text("import torch, eigencode.late\nfrom . import help\nfrom .deep import x\n")
+    (here / "mine" / "help.py").write_text("H = 1\n")
+    (here / "mine" / "deep.py").write_text("import beside\nx = 1\n")
+    (here / "beside.py").write_text("B = 1\n")
+    monkeypatch.syspath_prepend(here)
+    forget()
+    wanted = {"mine.rule", "mine.help", "mine.deep", "beside", "eigencode.late"}
+    assert module.closure(("mine.rule", "json", "no_such_module", "eigencode.nonsense")) == wanted
+    before = module.fingerprint(("mine.rule",))
+    change(here / "beside.py", "B = 1", "B = 2")
+    assert module.fingerprint(("mine.rule",)) != before
+    assert "mine" not in sys.modules, "nothing was imported"
 
 
 def test_the_real_steps_see_what_they_compute_with() -> None:
@@ -122,18 +233,22 @@ def test_the_real_steps_see_what_they_compute_with() -> None:
         "eigencode.cli",
         "eigencode.robustness",
         "eigencode.spectra",
+        "eigencode.rules.krotov_hopfield",
+        "eigencode.training.local",
         "eigencode.study.config",
+        "eigencode.study.fingerprint",
+        "eigencode.study.order",
     )
     assert not {n for n in trained if n.startswith(strangers)}
-    assert "eigencode.training.local" in module.closure(("eigencode.study.steps.networks",))
-    assert {"eigencode.robustness.critical", "eigencode.spectra.covariance"} <= module.closure(
-        ("eigencode.study.steps.measures",)
-    )
+    assert "eigencode.training.local" in module.closure(("eigencode.study.steps.local",))
+    assert "eigencode.robustness.critical" in module.closure(("eigencode.measures.critical",))
+    assert "eigencode.spectra.covariance" in module.closure(("eigencode.measures.spectrum",))
 
 
 def test_what_only_shows_something_is_no_part_of_the_code(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = module.fingerprint(START)
     monkeypatch.setattr(module, "SHOWN_ONLY", frozenset({"eigencode.lower"}))
+    forget()
     assert "eigencode.lower" not in module.closure(START)
     assert module.fingerprint(START) != before
     shown = module.fingerprint(START)

@@ -1,16 +1,16 @@
 """A deviation is one departure and nothing else; its effect is the difference it makes, paired over seeds."""
 
 import math
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from eigencode.base.errors import StudyError
+from eigencode.paper.departures import departures, differences
 from eigencode.study import Row, plan
 from eigencode.study.claims import verdicts
-from eigencode.study.config import DepartureId
-from eigencode.study.departures import departures, differences
 from eigencode.study.deviations import effects
+from eigencode.study.extensions import variants
 from eigencode.study.read import study
 
 SPECTRAL = {"name": "PublishedSpectral", "coefficient": 1.0, "alpha": 1.0, "tau": 0}
@@ -90,7 +90,7 @@ BAD = [
     ("D1", ("D1D2", "α"), ("D2", "α"), "D1 is on in neither|D1 alone"),
     ("D7", ("A", "grid"), ("A", "grid"), "D7 is on in neither"),
     ("D7", ("A", "grid, anew"), ("A", "grid, anew"), "D7 is on in both"),
-    ("D7", ("A", "noise"), ("A", "grid, anew"), "measurement.grid"),
+    ("D7", ("A", "noise"), ("A", "grid, anew"), "measurement.points"),
     ("D7", ("A", "grid"), ("B", "grid, anew"), "model.units"),
     ("D7", ("A", "curve, at 1"), ("A", "curve, anew, at 0.1"), "measurement.reading"),
     ("D7", ("A", "curve"), ("A", "curve, anew"), "about what is not measured"),
@@ -124,16 +124,16 @@ def test_what_shows_something_else_is_refused(name: str, off: tuple[str, str], o
 
 
 def test_every_number_of_the_list_has_a_switch() -> None:
-    assert {name for name, *_ in GOOD} == {*get_args(DepartureId)}
+    assert {name for name, *_ in GOOD} == {*variants()}
 
 
 REFUSED = [
     ({"critical": [{"attack": {"name": "Gaussian"}, "published": ["D7"]}]}, "without the grid"),
     ({"critical": [{"attack": {"name": "FGSM"}, "grid": GRID, "published": ["D7"]}]}, "no departure of this attack"),
     ({"curves": [{"attack": {"name": "DDN"}, "published": ["D7"]}]}, "no departure of this attack"),
-    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 is about pruning"),
+    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 is about prune"),
     ({"models": {"A": {"units": 5, "published": ["D7"]}}}, "models.A.published"),
-    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 is about BatchNorm"),
+    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 is about batch_norm"),
 ]
 
 
@@ -195,7 +195,7 @@ def test_a_claim_compares_two_quantities_of_one_model() -> None:
     ("changes", "says"),
     [
         ({"explained_by": ["D8"]}, "explained by what is not shown"),
-        ({"explained_by": ["D12"]}, "explained_by"),
+        ({"explained_by": ["D12"]}, "explained by what is not shown"),
         ({"other_quantity": "grid, anewe"}, "did you mean 'grid, anew'"),
         ({"other": None, "value": 1.0, "other_quantity": "noise"}, "cannot be judged"),
     ],

@@ -63,5 +63,5 @@ def test_a_plane_that_cannot_be(tmp_path: Path) -> None:
     view = next(c for c in plan(study) if c.kind == "landscape")  # type: ignore[arg-type]
     outcome = execute([view.step], Store(tmp_path / "store"))
     assert "no such test image" in next(iter(outcome.failed.values()))
-    with pytest.raises(StudyError, match=r"landscapes.place is unknown"):
+    with pytest.raises(StudyError, match=r"landscapes.0.place: no network has it"):
         plan(read(tmp_path, "\n[[landscapes]]\nplace = 'hidden'\n"))  # type: ignore[arg-type]

@@ -8,10 +8,12 @@ from tiny import write
 
 from eigencode.base.errors import DataError, InputError, StudyError
 from eigencode.study import Step, Study, plan, read_study
+from eigencode.study.order import ordered
 from eigencode.study.read import study as from_dict
-from eigencode.study.step import ordered
-from eigencode.study.steps.measures import SpectrumOf
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.measured import Measured
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
 
@@ -69,7 +71,7 @@ def test_seeds_reach_every_step(tiny: Study) -> None:
 
 def test_a_new_measurement_changes_no_other_step(tiny: Study) -> None:
     before = {s.key for s in ordered([c.step for c in plan(tiny)])}
-    spectra = (*tiny.spectra, tiny.spectra[0].model_copy(update={"name": "more", "place": "encoder"}))
+    spectra = (*tiny.spectra, tiny.spectra[0].model_copy(update={"name": "more", "at": ("encoder",)}))
     after = {s.key for s in ordered([c.step for c in plan(tiny.model_copy(update={"spectra": spectra}))])}
     assert before < after
     assert {k.partition("-")[0] for k in after - before} == {"spectrum"}
@@ -109,7 +111,7 @@ def test_where_a_folder_of_images_lies_is_no_step(tmp_path: Path) -> None:
 def test_the_seed_counts_only_where_something_is_random() -> None:
     cells = plan(small(spectra=[{"window": [1, 5]}], seeds=[3]))
     steps: list[Step] = [c.step for c in cells]
-    assert [s.seed for s in steps if isinstance(s, SpectrumOf)] == [3, 3]
+    assert [s.seed for s in steps if isinstance(s, Measured) and s.name == "spectrum"] == [3, 3]
 
 
 FGSM = {"attack": {"name": "FGSM"}}

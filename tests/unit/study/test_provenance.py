@@ -1,6 +1,7 @@
 """Where a result comes from: versions, machine, and the commit of this code, not of somebody else's."""
 
 import json
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def _fresh() -> Iterator[None]:
 def test_it_says_what_one_needs_to_repeat_a_result() -> None:
     found = module.provenance()
     assert found["versions"]["torch"] == version("torch")
+    assert found["python"] == platform.python_version(), "said, and no part of any key"
     assert found["threads"] == 1
     assert found["time"].endswith("+00:00")
     assert json.loads(json.dumps(found)) == found

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from tiny import write
 
+from eigencode.measures import Subject
+from eigencode.measures.pruning import units
 from eigencode.models import Convergence, Pruning
 from eigencode.report import StudyRun
 from eigencode.report.figures.pruning import pruning
@@ -18,9 +20,9 @@ from eigencode.report.figures.style import save
 from eigencode.representation.at import at
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
+from eigencode.study.measurements import measurements
 from eigencode.study.results import write as write_results
-from eigencode.study.steps.networks import network
-from eigencode.study.steps.pruning import units
+from eigencode.study.steps.network import network
 
 G = torch.Generator().manual_seed(0)
 
@@ -105,7 +107,7 @@ def test_whether_the_raw_spectrum_is_a_power_law(finished: Run) -> None:
     study, cells, store = finished
     found = {r.quantity: r for r in rows(study, cells, store)}
     for name in ("α images", "α noise"):
-        window, weights = next((s.window, s.weights) for s in study.spectra if s.name == name)
+        window, weights = next((p.measure.window, p.measure.weights) for p in measurements(study) if p.name == name)
         compared = of_kh(finished, f"{name}, raw").compare(window, weights)
         assert found[f"{name}, raw, power law"].value == float(compared.is_power_law)
         assert found[f"{name}, raw, bend"].value == compared.bend != found[f"{name}, bend"].value
@@ -119,7 +121,8 @@ def test_the_raw_spectrum_is_that_of_the_layer_before_pruning(finished: Run, nam
     before, after = of_kh(finished, f"{name}, raw"), of_kh(finished, name)
     step = next(c for c in cells if c.quantity == f"{name}, raw").step
     code = at(network(store.folder(step.net)), "latent", space="unit")  # type: ignore[attr-defined]
-    again = spectrum(code, step._points(), points=True, seed=0)  # type: ignore[attr-defined]
+    subject = Subject(network(store.folder(step.net)), step.data.pair()[1], "latent", 0)  # type: ignore[attr-defined]
+    again = spectrum(code, step.made.source_of(subject)[1], points=True, seed=0)  # type: ignore[attr-defined]
     torch.testing.assert_close(before.eigenvalues, again.eigenvalues)
     positive = after.eigenvalues > 1e-9 * after.eigenvalues[0]
     assert int(positive.sum()) <= 9

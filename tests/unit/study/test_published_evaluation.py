@@ -12,15 +12,20 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, StudyError
 from eigencode.base.types import Bounds, Images
+from eigencode.measures import CurveMeasure, Subject
 from eigencode.models import krotov_hopfield, perceptron, prune
+from eigencode.paper.measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
+from eigencode.paper.published import PublishedGaussian, PublishedPGD, first_on_grid, prune_always
+from eigencode.paper.steps import EvaluatedInTraining
 from eigencode.robustness import DDN, FGSM, PGD, CriticalSizes, Gaussian, Perturbation
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.spectra import Spectrum
 from eigencode.study import Store, execute, plan, read_study, rows
-from eigencode.study.recipes.published import PublishedGaussian, PublishedPGD, first_on_grid, prune_always
-from eigencode.study.steps.networks import network
-from eigencode.study.steps.published import EvaluatedInTraining, SpectrumInSingle, attack
+from eigencode.study.measurements import measurements
+from eigencode.study.read import study as from_dict
+from eigencode.study.steps.measured import Measured
+from eigencode.study.steps.network import network
 
 G = torch.Generator().manual_seed(0)
 X = 0.05 + 0.9 * torch.rand(30, 1, 3, 3, generator=G)
@@ -142,7 +147,7 @@ def test_what_is_proved_harmless_is_not_tried(images: Images, n: float, monkeypa
         return first_on_grid(net, images, PublishedPGD(), grid, "unit", check=False)
 
     quick = sizes()
-    monkeypatch.setattr("eigencode.study.recipes.published.grid.certificate", lambda *given: None)
+    monkeypatch.setattr("eigencode.paper.published.grid.certificate", lambda *given: None)
     every = sizes()
     for name in quick.dims:
         assert torch.equal(getattr(quick, name), getattr(every, name)), name
@@ -156,16 +161,31 @@ def test_what_is_no_grid_is_refused(net: nn.Module, images: Images, grid: list[f
         first_on_grid(net, images, FGSM(), torch.tensor(grid, dtype=torch.float64), "pixel")
 
 
-def test_departures_belong_to_attacks() -> None:
-    assert attack({"name": "Gaussian"}, ("D7",)) == PublishedGaussian()
-    assert attack({"name": "PGD", "steps": 7, "loss": "cross_entropy"}, ("D10",)) == PublishedPGD(7)
-    assert attack({"name": "FGSM"}, ()) == FGSM()
-    wrong = [("FGSM", "D7"), ("Gaussian", "D10"), ("PGD", "D10"), ("DDN", "D7")]  # D10 has the cross-entropy
+def attack(chosen: dict[str, object], *published: str, grid: bool = True) -> object:
+    """The attack that a critical size on a grid, or a curve, then uses."""
+    asked = {"attack": chosen, "published": list(published)}
+    tables = {"critical": [{**asked, "grid": {"points": 5}}]} if grid else {"curves": [asked]}
+    study = from_dict({"name": "s", "models": {"A": {"units": 5}}, **tables})
+    measure = measurements(study)[1].measure
+    assert isinstance(measure, CriticalOnGridMeasure if grid else CurveMeasure)
+    assert grid or measure.exhaustive == bool(published)
+    return measure.attack
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_departures_belong_to_attacks(grid: bool) -> None:
+    assert attack({"name": "Gaussian"}, "D7", grid=grid) == PublishedGaussian()
+    assert attack({"name": "PGD", "steps": 7, "loss": "cross_entropy"}, "D10", grid=grid) == PublishedPGD(7)
+    assert attack({"name": "FGSM"}, grid=grid) == FGSM()
+    wrong = [("FGSM", "D7"), ("Gaussian", "D10"), ("PGD", "D10")]  # D10 has the cross-entropy
     for name, departure in wrong:
         with pytest.raises(StudyError, match=f"{departure} is no departure of this attack"):
-            attack({"name": name}, (departure,))
-    with pytest.raises(StudyError, match="knows no grid"):
-        attack({"name": DDN.__name__}, ())
+            attack({"name": name}, departure, grid=grid)
+
+
+def test_a_grid_is_for_attacks_of_a_given_size() -> None:
+    with pytest.raises(StudyError, match=r"critical.0.attack: not this one\n.*DDN\n.*Perturbation"):
+        attack({"name": DDN.__name__})
 
 
 def test_d6_prunes_a_healthy_layer() -> None:
@@ -198,7 +218,8 @@ BN = """{BN={recipe="BP-BN", units=12, supervised={epochs=2, batch_size=50}},
 
 def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
     study = read_study(write(tmp_path), ["seeds=[0]", f"models={BN}", "critical=[]", "curves=[]"])
-    noise_only = study.spectra[1].model_copy(update={"published": ("D13",), "source": "images", "samples": None})
+    single = {"published": ("D13",), "source": "images", "samples": None}
+    noise_only = study.spectra[1].model_copy(update=single)
     study = study.model_copy(update={"spectra": (study.spectra[0], noise_only)})
     cells, store = plan(study), Store(tmp_path / "store")
     assert execute([c.step for c in cells], store).ok
@@ -218,8 +239,9 @@ def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
     torch.testing.assert_close((after.batch_norm.running_mean, after.batch_norm.running_var), wanted)
     torch.testing.assert_close(after.encoder.weight, before.encoder.weight, rtol=0, atol=0)
 
-    step = next(c.step for c in cells if isinstance(c.step, SpectrumInSingle) and c.model == "BN")
-    points = step._points()
+    step = next(c.step for c in cells if isinstance(c.measure, SpectrumInSingleMeasure) and c.model == "BN")
+    assert isinstance(step, Measured)
+    points = step.made.source_of(Subject(before, test, "latent", 0))[1]  # type: ignore[attr-defined]
     shift = float(points.mean())
     with torch.no_grad():
         z = before.activation(before.encoder(points)).double() - shift

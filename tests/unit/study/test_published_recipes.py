@@ -11,9 +11,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.data import PlantedCode
 from eigencode.models import Stack, perceptron
-from eigencode.penalties import Batch, Jacobian, Spectral, watch
-from eigencode.spectra import spectrum
-from eigencode.study.recipes.published import (
+from eigencode.paper.published import (
     SHIFT,
     PublishedJacobian,
     PublishedSpectral,
@@ -21,6 +19,8 @@ from eigencode.study.recipes.published import (
     eigenvalues,
     uncentred,
 )
+from eigencode.penalties import Batch, Jacobian, Spectral, watch
+from eigencode.spectra import spectrum
 
 X = torch.rand(90, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 DATA = Images(X.float(), torch.arange(90) % 3)

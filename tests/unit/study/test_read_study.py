@@ -7,10 +7,10 @@ import pytest
 from tiny import STUDY, write
 
 from eigencode.base.errors import StudyError
+from eigencode.paper.recipes import RECIPES
 from eigencode.study import read_study
 from eigencode.study.plan import plan
 from eigencode.study.read import study
-from eigencode.study.recipes.networks import RECIPES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,8 +44,8 @@ def test_the_tiny_study_is_read_as_written(tmp_path: Path) -> None:
     )
     assert (kh.supervised.parameters, kh.supervised.epochs) == ("readout", 2)
     assert found.models["Init"].supervised is None
-    assert found.spectra[0].window == (2, 8)
-    assert found.critical[1].attack.name == "FGSM"
+    assert found.spectra[0].settings()["window"] == [2, 8]
+    assert found.critical[1].settings()["attack"]["name"] == "FGSM"
 
 
 def test_the_name_is_that_of_the_file_unless_given(tmp_path: Path) -> None:

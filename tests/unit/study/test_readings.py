@@ -13,13 +13,15 @@ from eigencode.base.types import Images
 from eigencode.data import PlantedCode
 from eigencode.geometry import landscape
 from eigencode.geometry.maps import Landscape
+from eigencode.measures import Reading
+from eigencode.measures.landscape import roughness
 from eigencode.robustness import FGSM, curve
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.masking import Masking
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Study, plan, read_study
-from eigencode.study.numbers import Number, median_norm, numbers, roughness
-from eigencode.study.quantities import details, headline, names
+from eigencode.study.measurements import details, headline, measurements, names
+from eigencode.study.results import readings
 
 G = torch.Generator().manual_seed(0)
 PLANE = '\n[[landscapes]]\nname = "plane"\npoints = 5\n'
@@ -32,9 +34,9 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return read_study(path)
 
 
-def read(chosen: Study, kind: str, folder: Path) -> dict[str, Number]:
+def read(chosen: Study, kind: str, folder: Path) -> dict[str, Reading]:
     cell = next(c for c in plan(chosen) if c.kind == kind)
-    return {n.quantity: n for n in numbers(chosen, cell, folder)}
+    return {n.what: n for n in readings(cell, folder)}
 
 
 @pytest.mark.parametrize(("law", "wanted"), [("power", 1.0), ("exponential", 0.0)])
@@ -148,7 +150,6 @@ def test_roughness_is_the_spread_of_the_logarithm() -> None:
 
     assert roughness(of([1.0, math.e**2, 1.0, math.e**2])) == pytest.approx(1.0)
     assert roughness(of([10.0, 10 * math.e**2, 10.0, 10 * math.e**2])) == pytest.approx(1.0)
-    assert median_norm(of([1.0, 2.0, 4.0, 9.0])) == pytest.approx(3.0)
     assert roughness(of([0.0] * 4)) == 0.0
     assert roughness(of([0.0, 1.0, 1.0, 1.0])) == math.inf
 
@@ -173,8 +174,8 @@ def test_the_accuracy_of_a_curve_at_one_eps(chosen: Study, tmp_path: Path) -> No
 @pytest.mark.parametrize("wrong", [0.05, 0.001, 10.0])
 def test_an_eps_beside_the_grid_is_refused(chosen: Study, wrong: float) -> None:
     settings = {"attack": {"name": "FGSM"}, "eps": [0.01, 1.0], "points": 5, "at": [0.1, wrong]}
-    with pytest.raises(ValueError, match=f"at: {wrong:g} is not one of the 5"):
-        Study.model_validate({**chosen.model_dump(), "curves": [settings]})
+    with pytest.raises(ValueError, match=f"{wrong:g} is not one of the 5"):
+        measurements(Study.model_validate({**chosen.model_dump(), "curves": [settings]}))
 
 
 def test_every_number_has_the_name_the_study_knows(chosen: Study) -> None:

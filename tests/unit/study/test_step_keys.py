@@ -7,12 +7,17 @@ from typing import Any, ClassVar
 import pytest
 from fake_steps import Write
 
-from eigencode.study import step as step_module
+from eigencode.study import fingerprint as code_module
+from eigencode.study.catalogue import decisive, make
+from eigencode.study.choice import Choice
 from eigencode.study.config import Local, Supervised
-from eigencode.study.step import Source, Step, ordered
-from eigencode.study.steps import measures
+from eigencode.study.order import ordered
+from eigencode.study.step import Source, Step
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.networks import Initial, LocallyTrained, Pruned
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.measured import Measured
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
 DATA = Data("digits", "aa:bb", "digits", None, None, None)
@@ -22,10 +27,16 @@ INITIAL = Initial(**COMMON, architecture={"kind": "krotov_hopfield", "units": 10
 LOCAL = LocallyTrained(**COMMON, start=INITIAL, local=Local().model_dump())
 PRUNED = Pruned(**COMMON, start=LOCAL)
 TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().model_dump())
-SPECTRUM = measures.SpectrumOf(DATA, TRAINED, 0, "latent", "images", None)
-CRITICAL = measures.Critical(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, None, 0.01)
-CURVE = measures.CurveOf(DATA, TRAINED, 0, {"name": "FGSM"}, "unit", None, (1e-3, 0.1), 5)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, measures.TestAccuracy(DATA, TRAINED), SPECTRUM, CRITICAL, CURVE]
+
+
+def measured(kind: str, **settings: Any) -> Measured:
+    choice = Choice(name=kind, **settings)
+    return Measured(DATA, TRAINED, "latent", 0, decisive(choice, make("measures", choice)))
+
+
+FGSM = {"attack": {"name": "FGSM"}}
+SPECTRUM, CRITICAL, CURVE = measured("spectrum"), measured("critical", **FGSM), measured("curve", **FGSM)
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
@@ -37,17 +48,21 @@ CHANGES: dict[str, list[Any]] = {
     "start": [lambda step: dataclasses.replace(step.start, seed=5)],
     "net": [lambda step: dataclasses.replace(step.net, seed=5)],
     "place": ["encoder"],
-    "source": ["noise"],
-    "samples": [7],
-    "norm_p": [2.0],
-    "attack": [{"name": "FGSM", "norm": "l2"}, {"name": "PGD"}],
-    "space": ["pixel"],
-    "images": [9],
-    "eps_max": [1.0],
-    "tolerance": [0.02],
-    "eps": [(1e-3, 0.2)],
-    "points": [6],
+    "measure": [{"name": "certified"}],
 }
+SETTINGS: dict[str, Any] = {
+    "source": "noise",
+    "samples": 7,
+    "attack": {"name": "FGSM", "norm": "l2"},
+    "space": "pixel",
+    "images": 9,
+    "eps_max": 1.0,
+    "tolerance": 0.02,
+    "eps": (1e-3, 0.2),
+    "points": 6,
+    "exhaustive": True,
+}
+READ: dict[str, Any] = {"window": (1, 9), "weights": "1/n", "rounding": True, "read": (1e-6,)}
 ONE_BY_ONE = [(s, f.name, v) for s in STEPS for f in dataclasses.fields(s) for v in CHANGES[f.name]]
 
 
@@ -55,7 +70,18 @@ ONE_BY_ONE = [(s, f.name, v) for s in STEPS for f in dataclasses.fields(s) for v
 def test_every_field_changes_the_key(step: Step, field: str, value: Any) -> None:
     changed = dataclasses.replace(step, **{field: value(step) if callable(value) else value})
     assert changed.key != step.key
-    assert changed.key.partition("-")[0] == step.name
+    assert changed.key.partition("-")[0] == (step.name if field != "measure" else "certified")
+
+
+@pytest.mark.parametrize("step", [SPECTRUM, CRITICAL, CURVE], ids=lambda s: s.name)
+def test_settings_of_a_measure_change_the_key_unless_they_only_read_its_record(step: Measured) -> None:
+    before = step.measure
+    assert {*before} - {"name"} <= {*SETTINGS}
+    given = {} if step is SPECTRUM else FGSM
+    for name in before.keys() - {"name"}:
+        assert measured(step.name, **{**given, name: SETTINGS[name]}).key != step.key
+    for name in type(step.made).reading_only:
+        assert measured(step.name, **given, **{name: READ[name]}).key == step.key
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
@@ -85,13 +111,13 @@ def test_code_and_version_are_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -
     assert Write("a").key != before
     monkeypatch.setattr(Write, "version", 1)
     assert Write("a").key == before
-    monkeypatch.setattr(step_module, "fingerprint", lambda modules: "other code")
+    monkeypatch.setattr(code_module, "fingerprint", lambda modules: "other code")
     assert Write("a").key != before
 
 
 def test_the_code_of_what_a_step_names_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(step_module, "fingerprint", lambda modules: asked.extend(modules) or "code")
+    monkeypatch.setattr(code_module, "fingerprint", lambda modules: asked.extend(modules) or "code")
     penalties = ({"name": "Lp", "coefficient": 1.0},)
     plan = Supervised(penalties=penalties, adversarial={"eps": 0.1}).model_dump()  # type: ignore[arg-type]
     keys = [s.key for s in (LocallyTrained(**COMMON, start=INITIAL, local=Local().model_dump()),)]

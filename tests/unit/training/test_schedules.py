@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from eigencode.base.errors import InputError
-from eigencode.training import PAPER_BP, PAPER_SPECREG, Schedule
+from eigencode.paper.recipes import RECIPES
+from eigencode.training import Schedule
+
+PAPER = [Schedule(**RECIPES[name]["supervised"]["schedule"]) for name in ("BP", "SpecReg")]
 
 
 @pytest.mark.parametrize("epochs", [1, 7, 1000])
@@ -22,12 +25,12 @@ def test_formulae(epochs: int) -> None:
 def test_the_rates_of_the_paper() -> None:
     for e in range(1000):
         rate = 1e-3 if e < 30 else 5e-4 if e < 90 else 2e-4 if e < 120 else 1e-4 if e < 160 else 1e-5
-        assert 1e-3 * PAPER_BP(e, 1000) == pytest.approx(rate)
-        assert PAPER_SPECREG(e, 1000) == pytest.approx(1.0 if e < 90 else math.exp(-(e - 90) / 30))
+        assert 1e-3 * PAPER[0](e, 1000) == pytest.approx(rate)
+        assert PAPER[1](e, 1000) == pytest.approx(1.0 if e < 90 else math.exp(-(e - 90) / 30))
 
 
 def test_rates_start_at_one_and_never_grow() -> None:
-    for schedule in (Schedule("linear"), Schedule("cosine"), Schedule("exponential"), PAPER_BP, PAPER_SPECREG):
+    for schedule in (Schedule("linear"), Schedule("cosine"), Schedule("exponential"), PAPER[0], PAPER[1]):
         rates = [schedule(e, 200) for e in range(200)]
         assert rates[0] == 1
         assert min(rates) > 0

@@ -173,6 +173,9 @@ def test_dropout_and_batch_norm_are_not_computed_once() -> None:
     assert feeding.fixed_layers(net, net, list(net.parameters())) == ["norm"]
     assert feeding.fixed_layers(net, net.readout, list(net.readout.parameters())) == ["norm", "drop", "flat"]
     assert feeding.fixed_layers(net.readout, net.readout, []) == []
+    deep = stack().requires_grad_()
+    before = feeding.fixed_layers(deep, deep.conv2, list(deep.conv2.parameters()))
+    assert before == ["norm", "conv1", "relu1", "pool"]  # not what follows it
 
 
 def test_failures_leave_the_whole_stack_as_it_was() -> None:

@@ -6,13 +6,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
+from eigencode.measures.pruning import Units
 from eigencode.report.figures.receptive_fields import draw_weight, image_shape
 from eigencode.report.figures.spectra import LOWEST
 from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun, arrays
 from eigencode.spectra.spectrum import Spectrum
-from eigencode.study.quantities import KEPT, RAW, reading
-from eigencode.study.steps.pruning import Units
 
 BARS = 40
 EXAMPLES = 4
@@ -26,10 +25,11 @@ COMPONENTS = (PALETTE[1], PALETTE[3], PALETTE[6], PALETTE[4])
 def pruning(run: StudyRun, data: str) -> Figure | None:
     """Per pruned model, first seed: log variances by Gaussian, weights of units, spectra before and after; up to
     `BESIDE` spectra stand in the same line, more below it."""
-    found = {m: several[0] for m in run.models if (several := run.load(Units, data=data, model=m, quantity=KEPT))}
+    kept = {m: run.load(Units, data=data, model=m, kind="pruning") for m in run.models}
+    found = {m: several[0] for m, several in kept.items() if several}
     if not found:
         return None
-    spectra = [n for n in run.quantities("spectrum") if reading(n, RAW) in run.quantities(RAW)]
+    spectra = [n for n in run.quantities("spectrum") if f"{n}, raw" in run.quantities("raw")]
     below = lines_of(spectra, COLUMNS) if len(spectra) > BESIDE else []
     beside = [] if below else spectra
     figure = Figure(figsize=(DOUBLE, HEIGHT * len(found) * (1 + len(below))))
@@ -91,7 +91,7 @@ def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> Non
 
 def _spectra(axes: Axes, run: StudyRun, where: dict[str, str], name: str) -> None:
     """The eigenvalues themselves: pruning changes λ₁, so relative to it the two could not be compared."""
-    before = ("before pruning", reading(name, RAW), PALETTE[2], 2.6)
+    before = ("before pruning", f"{name}, raw", PALETTE[2], 2.6)
     for title, quantity, colour, width in (before, ("pruned", name, PALETTE[1], 1.0)):
         for spectrum in run.load(Spectrum, quantity=quantity, **where)[:1]:
             values: Tensor = spectrum.eigenvalues

@@ -25,11 +25,10 @@ def spectra(run: Measured, data: str) -> Figure | None:
     beside = 2 if len(names) < COLUMNS else 1
     figure, panels = grid(len(names), 2.4 + 0.13 * -(-(1 + len(run.models)) // beside), COLUMNS, sharey=True)
     colour = {"data": DATA, **colours(run.models)}
-    settings = dict(zip(names, run.fits, strict=True))
     for axes, name in zip(panels.ravel(), names, strict=False):
         for model in ("data", *run.models):
             found = run.load(Spectrum, data=data, model=model, quantity=name)
-            fits = [fit for spectrum in found if (fit := _draw(axes, spectrum, settings[name], colour[model]))]
+            fits = [fit for spectrum in found if (fit := _draw(axes, spectrum, run.fits[name], colour[model]))]
             if found:
                 mean = f"  α = {sum(f.alpha for f in fits) / len(fits):.2f}" if fits else ""
                 axes.plot([], [], color=colour[model], label=label(model) + mean)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from eigencode.base.errors import InputError
+from eigencode.measures.widths import Widths
 from eigencode.report.figures.spectra import HIGHEST, LOWEST
 from eigencode.report.figures.style import grid, label, legend_below, lowest
 from eigencode.report.run import StudyRun
@@ -21,18 +22,16 @@ def widths(run: StudyRun, data: str) -> Figure | None:
 
     The fit ends at the study's n_max or at half of the units, whichever comes first.
     """
-    cells = run.cells(data=data, kind="widths")
-    first = {(c["quantity"], c["model"]): c for c in reversed(cells)}
+    first = {(c["quantity"], c["model"]) for c in run.cells(data=data, kind="widths")}
     if not first:
         return None
     names = [n for n in run.quantities("widths") if any(n == q for q, _ in first)]
     models = [m for m in run.models if any(m == k for _, k in first)]
     shown = [(n, m) for n in names for m in models if (n, m) in first]
     figure, panels = grid(len(shown), 2.2, columns=min(COLUMNS, len(models)), sharex=True, sharey=True)
-    settings = [s for s in run.results["study"]["spectra"] if s["widths"]]
-    windows = {q: s["window"] for q, s in zip(run.quantities("widths"), settings, strict=True)}
     for axes, (name, model) in zip(panels.ravel(), shown, strict=False):
-        _panel(axes, run.step(first[name, model]["key"]), windows[name])
+        found = run.load(Widths, data=data, model=model, quantity=name)[0]
+        _panel(axes, found.spectra, run.fits[name]["window"])
         axes.set_title(f"{label(model)}\n{label(name)}")
     for row in panels:
         row[0].set_ylabel("eigenvalue λₙ / λ₁")
@@ -42,12 +41,10 @@ def widths(run: StudyRun, data: str) -> Figure | None:
     return figure
 
 
-def _panel(axes, folder, window: list[int]) -> None:  # type: ignore[no-untyped-def]
-    parts = sorted(folder.glob("width-*"), key=lambda p: int(p.name.partition("-")[2]))
+def _panel(axes, parts: tuple[Spectrum, ...], window: list[int]) -> None:  # type: ignore[no-untyped-def]
     colours = [to_hex(c) for c in matplotlib.colormaps["viridis"](torch.linspace(0, 0.85, len(parts)).numpy())]
     fitted: dict[Line2D, str] = {}
-    for part, colour in zip(parts, colours, strict=True):
-        spectrum = Spectrum.load(part)
+    for spectrum, colour in zip(parts, colours, strict=True):
         values = spectrum.eigenvalues / spectrum.eigenvalues[0]
         ranks = torch.arange(1, len(values) + 1)
         shown = values > 0

@@ -21,9 +21,8 @@ def slopes(run: Measured, data: str) -> Figure | None:
         return None
     figure, panels = grid(len(names), 2.4, sharey=True)
     colour = {"data": DATA, **colours(run.models)}
-    chosen = {name: fit["window"] for name, fit in zip(names, run.fits, strict=True)}
     for axes, name in zip(panels.ravel(), names, strict=False):
-        axes.axvspan(*chosen[name], color="0.93", lw=0)
+        axes.axvspan(*run.fits[name]["window"], color="0.93", lw=0)
         for model in ("data", *run.models):
             for seed, spectrum in enumerate(drawn[name, model]):
                 _slope(axes, spectrum, colour[model], label(model), first=seed == 0)
@@ -58,7 +57,7 @@ def windows(run: Measured, data: str) -> Figure | None:
     figure, panels = grid(len(found), 2.0, columns=4, sharex=True, sharey=True)
     values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for m in found.values()])
     low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
-    chosen = run.fits[0]["window"]
+    chosen = run.fits[names[0]]["window"]
     for axes, (model, shown) in zip(panels.ravel(), found.items(), strict=False):
         edges = (_edges(shown.n_min), _edges(shown.n_max))
         axes.pcolormesh(*edges, shown.alpha.T.numpy(), vmin=low, vmax=high, cmap="viridis")

@@ -1,6 +1,6 @@
 """Does the interval of α mean what it says?  Fits to samples of planted codes, beside the truth."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eigencode.base.record import Estimate, Record
 from eigencode.data.synthetic import Kind, PlantedCode
+from eigencode.measures.protocol import Readable, Reading
 from eigencode.robustness.survival import wilson
 from eigencode.spectra.power_law import PowerLaw, fit_line
 from eigencode.spectra.spectrum import spectrum
@@ -60,6 +61,30 @@ class Calibration(Record):
         error = getattr(self, name) - self.truth
         mean, half = float(error.mean()), 1.96 * float(error.std()) / len(error) ** 0.5
         return Estimate(mean, mean - half, mean + half, n=len(error), method="95 %, normal")
+
+
+class Coverage(Readable):
+    """The numbers of a calibration, in the order of the table."""
+
+    kind: ClassVar[str] = "calibration"
+    record: ClassVar[type[Record]] = Calibration
+
+    def title(self, name: str) -> str:
+        return "coverage"
+
+    def names(self) -> tuple[str, ...]:
+        return "true α", "bias", "bias corrected", "standard deviation", "half width", "coverage", "warned"
+
+    def readings(self, record: Calibration) -> Iterator[Reading]:
+        n, window = len(record.alpha), f"ranks {record.window[0]}..{record.window[1]}"
+        half = float(((record.high - record.low) / 2).median())
+        yield Reading("true α", record.truth, convention=f"{window} of the population's eigenvalues")
+        yield Reading.of("bias", record.bias("alpha"), f"mean error of α over {n} samples")
+        yield Reading.of("bias corrected", record.bias("corrected"), "the same of alpha_corrected")
+        yield Reading("standard deviation", float(record.corrected.std()), convention="of alpha_corrected")
+        yield Reading("half width", half, convention="median over samples, 95 % interval")
+        yield Reading.of("coverage", record.coverage, f"share of {n} intervals that hold the true α")
+        yield Reading("warned", float(record.warned.double().mean()), convention="share of the fits with a warning")
 
 
 @dataclass(frozen=True)

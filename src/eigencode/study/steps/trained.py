@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.files import save
-from eigencode.study.catalogue import make, module_of
+from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
-from eigencode.study.steps.networks import WEIGHTS, NetworkStep, keep, network
+from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.training.augment import Augmentation
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
@@ -27,9 +26,9 @@ class Trained(NetworkStep):
     name: ClassVar[str] = "trained"
 
     def uses(self) -> tuple[str, ...]:
-        chosen = [module_of("penalties", p) for _, p in self.penalties]
+        chosen = [name for _, p in self.penalties for name in modules("penalties", p)]
         if self.supervised["adversarial"] is not None:
-            chosen += [ADVERSARIAL, module_of("robustness", Choice(**self.supervised["adversarial"]["attack"]))]
+            chosen += [ADVERSARIAL, *modules("robustness", Choice(**self.supervised["adversarial"]["attack"]))]
         return tuple(chosen)
 
     @property
@@ -39,7 +38,7 @@ class Trained(NetworkStep):
         return [(p.pop("coefficient"), Choice(**p)) for p in listed]
 
     def run(self, folder: Path, inputs: Inputs) -> None:
-        net = network(inputs.folder(self.start))
+        net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.supervised.items() if k not in ("penalties", "schedule", "adversarial")}
         train, validation = self.training_images()
         record = train_supervised(
@@ -53,7 +52,7 @@ class Trained(NetworkStep):
             checkpoint=inputs.scratch / "trained.safetensors",
             **settings,
         )
-        save(net, folder / WEIGHTS)
+        self.write(net, folder)
         keep(record, folder / "training")
 
 

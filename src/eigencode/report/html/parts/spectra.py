@@ -33,7 +33,7 @@ def spectra(shown: Shown) -> dict[str, Any]:
         kept = [records[i] for i in picked(len(records), max(2, at_most))]
         entry = {
             **place.entry(shown.quantities.index(quantity)),
-            **_settings(place.run.quantities("spectrum"), place.run.fits, quantity),
+            **{name: place.run.fits[quantity][name] for name in ("window", "weights")},
             "seeds": len(records),
             "spectra": [one(s, ranks) for s in kept],
         }
@@ -44,7 +44,7 @@ def spectra(shown: Shown) -> dict[str, Any]:
 def common_grid(found: list[Any], shown: Shown, points: int) -> list[int]:
     """Ranks evenly spaced in the logarithm, the last ranks of the spectra, and the ends of the studies' windows."""
     lengths = {len(s.eigenvalues) for *_, records in found for s in records}
-    ends = {int(n) for run in shown.runs for fit in run.fits for n in fit["window"]}
+    ends = {int(n) for run in shown.runs for fit in run.fits.values() for n in fit["window"]}
     return sorted({*grid(max(lengths, default=1), points), *lengths, *ends})
 
 
@@ -57,8 +57,3 @@ def one(spectrum: Spectrum, ranks: list[int]) -> dict[str, Any]:
     y, x = np.log(values[:positive] / values[0]) if positive else n, np.log(n)
     rows = np.stack([y, *(np.cumsum(row) for row in (y, x * y, y / n, x * y / n))])[:, kept]
     return {"seed": spectrum.seed, "ranks": len(values), "floor": spectrum.n_above_floor, "packed": packed(rows)}
-
-
-def _settings(names: list[str], fits: list[dict[str, Any]], quantity: str) -> dict[str, Any]:
-    fit = dict(zip(names, fits, strict=True))[quantity]
-    return {"window": list(fit["window"]), "weights": fit["weights"]}

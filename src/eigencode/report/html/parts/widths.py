@@ -3,7 +3,8 @@
 from typing import Any
 
 from eigencode.base.errors import InputError
-from eigencode.report.html.shown import Place, Shown
+from eigencode.measures.widths import Widths
+from eigencode.report.html.shown import Shown
 from eigencode.report.html.thinned import digits, room
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import grid
@@ -15,24 +16,11 @@ def widths(shown: Shown) -> list[dict[str, Any]]:
     """One entry per run, data set, model and spectrum; the fit ends at the study's n_max or half of the units."""
     points = room(CHARACTERS, 5 * shown.cells("widths"), EACH, 12, 60)
     entries = []
-    for place in shown.places():
-        for quantity in place.run.quantities("widths"):
-            cells = place.run.cells(data=place.data_name, model=place.model_name, quantity=quantity)
-            if cells:
-                parts = _parts(place, cells[0]["key"], _fit(place, quantity), points)
-                entries.append({**place.entry(shown.quantities.index(quantity)), "widths": parts})
+    for place, quantity, records in shown.found("widths", Widths):
+        fit = place.run.fits[quantity]
+        parts = [_one(spectrum, fit, points) for spectrum in records[0].spectra]
+        entries.append({**place.entry(shown.quantities.index(quantity)), "widths": parts})
     return entries
-
-
-def _fit(place: Place, quantity: str) -> dict[str, Any]:
-    nested = [s for s in place.run.results["study"]["spectra"] if s["widths"]]
-    fits: dict[str, dict[str, Any]] = dict(zip(place.run.quantities("widths"), nested, strict=True))
-    return fits[quantity]
-
-
-def _parts(place: Place, key: str, fit: dict[str, Any], points: int) -> list[dict[str, Any]]:
-    folders = sorted(place.run.step(key).glob("width-*"), key=lambda p: int(p.name.partition("-")[2]))
-    return [_one(place.run.read(Spectrum, folder), fit, points) for folder in folders]
 
 
 def _one(spectrum: Spectrum, fit: dict[str, Any], points: int) -> dict[str, Any]:

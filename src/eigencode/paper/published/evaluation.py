@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.paper.published.fixes import fixes
 from eigencode.representation.modes import evaluating
-from eigencode.study.recipes.published.fixes import fixes
 
 
 def accuracy(

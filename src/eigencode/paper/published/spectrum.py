@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eigencode.study.recipes.published.fixes import fixes
+from eigencode.paper.published.fixes import fixes
 
 
 def eigenvalues(

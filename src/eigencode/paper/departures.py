@@ -4,20 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from eigencode.study.config import Model, Study
-from eigencode.study.quantities import (
-    ALL_IMAGES,
-    BROKEN_ONLY,
-    RAW_READINGS,
-    READINGS,
-    at_eps,
-    critical_name,
-    curve_name,
-    landscape_name,
-    of_width,
-    reading,
-    spectrum_name,
-)
+from eigencode.base.errors import StudyError
+from eigencode.study.catalogue import make, settings_of
+from eigencode.study.checks import check_known
+from eigencode.study.config import Deviation, Model, Study
+from eigencode.study.measurements import Planned, measurements
 
 PENALTIES = {"publishedspectral": ("D1", "D2"), "publishedjacobian": ("D3", "D4")}
 """What a published penalty departs in, unless it is told to fix it."""
@@ -69,31 +60,41 @@ def _model(model: Model) -> tuple[dict[str, Any], frozenset[str]]:
 
 def _measure(study: Study, quantity: str) -> tuple[dict[str, Any], frozenset[str]]:
     """Settings of the measurement behind a quantity, without its name, and its departures."""
-    for s in study.spectra:
-        what = _read(spectrum_name(s), quantity, (*READINGS["spectrum"], *RAW_READINGS, *map(of_width, s.widths)))
-        if what is not None:
-            return _settings(s.model_dump(), what), frozenset(s.published)
-    for c in study.critical:
-        what = _read(critical_name(c), quantity, READINGS["critical"])
-        if what is not None:
-            ids = {*c.published, *({} if what == ALL_IMAGES else {"D9"}), *({"D8"} if what == BROKEN_ONLY else {})}
-            return _settings(c.model_dump(), "" if what in (ALL_IMAGES, BROKEN_ONLY) else what), frozenset(ids)
-    for v in study.curves:
-        what = _read(curve_name(v), quantity, tuple(map(at_eps, v.at)))
-        if what is not None:
-            return _settings(v.model_dump(), what), frozenset(v.published)
-    for m in study.landscapes:
-        what = _read(landscape_name(m), quantity, READINGS["landscape"])
-        if what is not None:
-            return _settings(m.model_dump(), what), frozenset()
-    return {"quantity": quantity}, frozenset()
+    planned = next((p for p in measurements(study) if quantity in (*p.names, *p.raw)), None)
+    if planned is None:
+        return {"quantity": quantity}, frozenset()
+    what, ids = quantity.removeprefix(planned.name).removeprefix(planned.measure.joint), set(planned.published)
+    if planned.measure.kind == "critical":
+        medians = {"": {"D9"}, "all images": set(), "broken only": {"D8", "D9"}}
+        ids |= medians.get(what, {"D9"})
+        what = "" if what in medians else what
+    return _settings(planned, what), frozenset(ids)
 
 
-def _read(name: str, quantity: str, readings: tuple[str, ...]) -> str | None:
-    """What is read off the measurement `name` to get `quantity`: "" for its headline, None if it is another's."""
-    found = {name: "", **{reading(name, what): what for what in readings}}
-    return found.get(quantity)
+def _settings(planned: Planned, what: str) -> dict[str, Any]:
+    found = settings_of(planned.chosen, make("measures", planned.chosen))
+    return {**{k: v for k, v in found.items() if k not in ("widths", "read")}, "at": planned.place, "reading": what}
 
 
-def _settings(measure: dict[str, Any], what: str) -> dict[str, Any]:
-    return {**{k: v for k, v in measure.items() if k not in ("name", "published", "widths", "at")}, "reading": what}
+def check(study: Study) -> None:
+    """Every deviation of a study names two numbers that are measured and differ in this departure and in nothing else.
+
+    Raises:
+        StudyError: the first that does not.
+    """
+    for deviation in study.deviations:
+        _check(study, deviation)
+
+
+def _check(study: Study, deviation: Deviation) -> None:
+    both = deviation.corrected, deviation.as_published
+    check_known(study, "deviation", [m for m, _ in both], [q for _, q in both])
+    off, on = (departures(study, *place) for place in both)
+    others = [text for text in (*on.ids ^ off.ids, *differences(on.rest, off.rest)) if text != deviation.id]
+    if others or deviation.id not in on.ids - off.ids:
+        told = f"{deviation.id} is on in {'both' if deviation.id in on.ids else 'neither'}"
+        raise StudyError(
+            f"these two numbers do not show what {deviation.id} alone does",
+            got=", ".join(sorted(others)) or told,
+            wanted=f"the same model and measurement with and without {deviation.id}",
+        )

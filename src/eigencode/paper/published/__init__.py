@@ -1,6 +1,6 @@
-"""Quarantine: penalties, pruning and evaluation as the code published with arXiv 2405.00679 computes them.
+"""Penalties, pruning and evaluation as the code published with arXiv 2405.00679 computes them.
 
-For the `published` protocol of a study only, so that the effect of each departure from the paper's own mathematics
+Only studies can name them, so that the effect of each departure from the paper's own mathematics
 can be measured.  Everything else uses `eigencode.penalties`, `eigencode.robustness`, `eigencode.spectra`.  Each
 departure has an id and a switch.  Words and lines here are our own.
 
@@ -25,12 +25,12 @@ D8 (images that never break are dropped) and D9 (each model on its own correct i
 the quantities "…, broken only" and "…, all images" of a study.
 """
 
-from eigencode.study.recipes.published.attacks import PublishedGaussian, PublishedPGD
-from eigencode.study.recipes.published.evaluation import accuracy
-from eigencode.study.recipes.published.grid import first_on_grid
-from eigencode.study.recipes.published.penalties import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
-from eigencode.study.recipes.published.pruning import prune_always
-from eigencode.study.recipes.published.spectrum import eigenvalues
+from eigencode.paper.published.attacks import PublishedGaussian, PublishedPGD
+from eigencode.paper.published.evaluation import accuracy
+from eigencode.paper.published.grid import first_on_grid
+from eigencode.paper.published.penalties import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
+from eigencode.paper.published.pruning import prune_always
+from eigencode.paper.published.spectrum import eigenvalues
 
 __all__ = [
     "PublishedGaussian",

@@ -1,7 +1,7 @@
-"""What pruning saw: every unit with its log variance, the Gaussian it belongs to, and whether it was kept."""
+"""The units of a locally trained layer that pruning keeps and takes away."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.record import Record
-from eigencode.models.pruning import Pruning, mixture
+from eigencode.measures.protocol import Measure, Reading, Subject
+from eigencode.models.local import convergence
+from eigencode.models.pruning import Pruning, mixture, prune
 from eigencode.rules.convergence import Convergence
-from eigencode.study.step import Inputs, Step
-from eigencode.study.steps.networks import LocallyTrained, NetworkStep
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,30 @@ class Units(Record):
 
 
 @dataclass(frozen=True)
-class UnitsOf(Step):
-    """The `Units` behind a pruned network."""
+class PruningMeasure(Measure):
+    """Share of the units of a locally trained layer that `models.prune` keeps."""
 
-    pruned: NetworkStep
-    local: LocallyTrained
-    name: ClassVar[str] = "units"
+    kind: ClassVar[str] = "pruning"
+    record: ClassVar[type[Record]] = Units
+    stage: ClassVar[str] = "pruned"
+    joint: ClassVar[str] = " "
 
-    def run(self, folder: Path, inputs: Inputs) -> None:
-        found = Pruning.load(inputs.folder(self.pruned) / "pruning")
-        units(found, Convergence.load(inputs.folder(self.local) / "convergence")).save(folder)
+    def label(self) -> str:
+        return "units"
+
+    def title(self, name: str) -> str:
+        return self.quantity(name, "kept")
+
+    def names(self) -> tuple[str, ...]:
+        return ("kept",)
+
+    def measure(self, subject: Subject) -> Units:
+        net = subject.network
+        return units(prune(net, seed=subject.seed), convergence(net))
+
+    def readings(self, record: Units) -> Iterator[Reading]:
+        share = record.n_kept / len(record.kept)
+        yield Reading("kept", share, convention=f"share of {len(record.kept)} units that pruning left")
 
 
 def units(found: Pruning, state: Convergence) -> Units:

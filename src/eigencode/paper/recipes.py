@@ -5,7 +5,7 @@ Values: arXiv 2405.00679, appendix, as tabulated in docs/conventions.md; every o
 
 from typing import Any
 
-_BP_SCHEDULE = {"kind": "piecewise", "boundaries": [30, 90, 120, 160], "factors": [1.0, 0.5, 0.2, 0.1, 0.01]}
+_BP_SCHEDULE = {"kind": "piecewise", "boundaries": (30, 90, 120, 160), "factors": (1.0, 0.5, 0.2, 0.1, 0.01)}
 _BP = {"epochs": 1000, "lr": 1e-3, "batch_size": 1000, "schedule": _BP_SCHEDULE}
 
 _SPECREG_SCHEDULE = {"kind": "exponential", "start": 90, "scale": 30.0}

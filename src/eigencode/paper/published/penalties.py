@@ -12,10 +12,11 @@ from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import directions, flattened
-from eigencode.penalties import Batch, Penalty, Spectral, spectral_loss
+from eigencode.paper.published.fixes import fixes
 from eigencode.penalties.lp import sum_of_squares
+from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.penalties.spectral import Spectral, spectral_loss
 from eigencode.representation.at import Code, at
-from eigencode.study.recipes.published.fixes import fixes
 
 MANY = 100
 """Images from which on the directions of a whole batch are replaced by their expectation."""

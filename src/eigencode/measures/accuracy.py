@@ -1,0 +1,43 @@
+"""Accuracy on the test images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from eigencode.base.record import Estimate, Record
+from eigencode.measures.protocol import Measure, Reading, Subject
+from eigencode.representation.at import at
+from eigencode.robustness.survival import wilson
+
+BATCH = 2000
+
+
+@dataclass(frozen=True)
+class AccuracyMeasure(Measure):
+    """Accuracy on all test images, evaluation mode."""
+
+    kind: ClassVar[str] = "accuracy"
+    record: ClassVar[type[Record]] = Estimate
+
+    def label(self) -> str:
+        return "test accuracy"
+
+    def names(self) -> tuple[str, ...]:
+        return ("",)
+
+    def measure(self, subject: Subject) -> Estimate:
+        code, test = at(subject.network, "logits"), subject.test
+        with torch.no_grad():
+            parts = zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True)
+            return accuracy(sum(int((code(x).argmax(1) == y).sum()) for x, y in parts), len(test))
+
+    def readings(self, record: Estimate) -> Iterator[Reading]:
+        yield Reading.of("", record, f"share of {record.n} test images")
+
+
+def accuracy(hits: float, n: int) -> Estimate:
+    """The share hits / n with its 95 % Wilson interval."""
+    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n)
+    return Estimate(hits / n, float(low), float(high), n, "95 % Wilson")

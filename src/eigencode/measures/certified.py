@@ -1,0 +1,35 @@
+"""Sizes below which no perturbation changes the answer, proved."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eigencode.base.record import Record
+from eigencode.base.types import Norm
+from eigencode.measures.protocol import Measure, Reading, Some, Subject
+from eigencode.robustness.certified import CertifiedSizes, certified_size
+
+
+@dataclass(frozen=True)
+class CertifiedMeasure(Measure):
+    """Certified sizes in unit space of the images that are classified correctly, see `robustness.certified_size`."""
+
+    norm: Norm = "l2"
+    images: Some = None
+    kind: ClassVar[str] = "certified"
+    record: ClassVar[type[Record]] = CertifiedSizes
+
+    def label(self) -> str:
+        return f"certified size, {self.norm}"
+
+    def names(self) -> tuple[str, ...]:
+        return "", "all images"
+
+    def measure(self, subject: Subject) -> CertifiedSizes:
+        return certified_size(subject.network, subject.some(self.images), self.norm, "unit")
+
+    def readings(self, record: CertifiedSizes) -> Iterator[Reading]:
+        where = f"median certified size, {record.norm}, {record.space} space: no attack has a smaller median"
+        yield Reading.of("", record.median, where)
+        told = f"{where}, of all {record.n} images; those wrong without perturbation count as 0"
+        yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told)

@@ -1,0 +1,40 @@
+"""Has the locally trained layer converged, and do its units win images?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eigencode.base.record import Record
+from eigencode.measures.protocol import Measure, Reading, Subject
+from eigencode.models.local import convergence
+from eigencode.rules.convergence import TOLERANCE, Convergence
+
+
+@dataclass(frozen=True)
+class ConvergenceMeasure(Measure):
+    """Shares of the units of a locally trained layer: at the radius, and winning an image in the last epoch."""
+
+    kind: ClassVar[str] = "convergence"
+    record: ClassVar[type[Record]] = Convergence
+    stage: ClassVar[str] = "local"
+    joint: ClassVar[str] = " "
+
+    def label(self) -> str:
+        return "units"
+
+    def title(self, name: str) -> str:
+        return self.quantity(name, "converged")
+
+    def names(self) -> tuple[str, ...]:
+        return "converged", "winning"
+
+    def measure(self, subject: Subject) -> Convergence:
+        return convergence(subject.network)
+
+    def readings(self, record: Convergence) -> Iterator[Reading]:
+        count = len(record.norm)
+        told = f"share of {count} units with |‖W‖_p − R| ≤ {TOLERANCE:g}, before pruning"
+        yield Reading("converged", record.fraction, convention=told)
+        if bool((record.wins >= 0).all()):
+            told = f"share of {count} units that win an image in the last epoch"
+            yield Reading("winning", 1 - record.never_won / count, convention=told)

@@ -1,0 +1,67 @@
+"""Critical perturbation sizes of correctly classified test images."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+
+from eigencode.base.record import Record
+from eigencode.base.types import Space
+from eigencode.measures.protocol import Measure, Reading, Some, Subject
+from eigencode.robustness.critical import CriticalSizes, critical_size
+from eigencode.robustness.minimal import MinimumNorm
+from eigencode.robustness.protocol import Perturbation
+from eigencode.robustness.survival import quantile, wilson
+
+
+@dataclass(frozen=True)
+class CriticalMeasure(Measure):
+    """The smallest perturbation of an attack that changes the answer, per image: see `robustness.critical_size`."""
+
+    attack: Perturbation | MinimumNorm
+    space: Space = "unit"
+    images: Some = None
+    eps_max: Annotated[float, Field(gt=0)] | None = None
+    tolerance: Annotated[float, Field(gt=0)] = 1e-2
+    kind: ClassVar[str] = "critical"
+    record: ClassVar[type[Record]] = CriticalSizes
+
+    def label(self) -> str:
+        return f"critical size, {type(self.attack).__name__}"
+
+    def names(self) -> tuple[str, ...]:
+        return "", "all images", "broken only", "broken", "zero gradients", "masking"
+
+    def measure(self, subject: Subject) -> CriticalSizes:
+        return critical_size(
+            subject.network,
+            subject.some(self.images),
+            self.attack,
+            space=self.space,
+            eps_max=self.eps_max,
+            tolerance=self.tolerance,
+            seed=subject.seed,
+        )
+
+    def readings(self, record: CriticalSizes) -> Iterator[Reading]:
+        censored, where = int(record.censored.sum()), f"median L2, {record.space} space"
+        said = (f"{censored} of {record.n_correct} images were never broken",) if censored else ()
+        yield Reading.of("", record.median, where, said)
+        told = f"{where}, of all {record.n} images; those wrong without perturbation count as 0"
+        yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told, said)
+        broken = quantile(record.size[~record.censored], record.censored[~record.censored])
+        yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
+        told = "share of the images classified correctly"
+        hits, n = torch.tensor([float(record.n_correct - censored)], dtype=torch.float64), record.n_correct
+        low, high = wilson(hits, n)
+        yield Reading("broken", float(hits) / n if n else math.nan, float(low), float(high), told)
+        if not math.isnan(record.zero_gradients):
+            told = "share of the gradients the attack asked for"
+            yield Reading("zero gradients", record.zero_gradients, convention=told)
+        if record.masking.n:
+            flagged = float(bool(record.masking.flags))
+            told = f"1: a sign of masked gradients on {record.masking.n} images, 0: none"
+            yield Reading("masking", flagged, flagged, flagged, told, record.masking.flags)

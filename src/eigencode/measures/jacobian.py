@@ -1,0 +1,47 @@
+"""How fast a representation changes with the image: ‖∂z/∂x‖_F over test images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eigencode.base.record import Record
+from eigencode.base.types import Space
+from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
+from eigencode.geometry.plan import Method
+from eigencode.measures.protocol import Count, Measure, Reading, Some, Subject
+
+
+@dataclass(frozen=True)
+class JacobianMeasure(Measure):
+    """Frobenius norm of the derivative of a place by the image, see `ec.jacobian_norm`.
+
+    Args:
+        space: the space of the images, "unit" (after the network's `norm`) or "pixel".
+        images: how many test images; by default all.
+        method, projections: as in `ec.jacobian_norm`.
+    """
+
+    space: Space = "unit"
+    images: Some = None
+    method: Method = "auto"
+    projections: Count = 100
+    kind: ClassVar[str] = "jacobian"
+    record: ClassVar[type[Record]] = JacobianNorm
+    default_place: ClassVar[str] = "latent"
+
+    def label(self) -> str:
+        return "Jacobian norm"
+
+    def names(self) -> tuple[str, ...]:
+        return "", "mean", "sampling error"
+
+    def measure(self, subject: Subject) -> JacobianNorm:
+        x = subject.some(self.images).x
+        return jacobian_norm(subject.code(self.space), x, self.method, projections=self.projections, seed=subject.seed)
+
+    def readings(self, record: JacobianNorm) -> Iterator[Reading]:
+        where = f"‖∂z/∂x‖_F of {record.place} over {len(record)} test images, {record.space} space"
+        yield Reading.of("", record.median, f"median of {where}")
+        yield Reading.of("mean", record.mean, f"mean of {where}")
+        share = float((record.standard_error / record.value).nanmedian())
+        yield Reading("sampling error", share, convention=f"median relative error from projections, {record.method}")

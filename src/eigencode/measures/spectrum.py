@@ -1,0 +1,107 @@
+"""Covariance spectrum of a place over test images or noise, and the power law fitted to it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from eigencode.base.errors import InputError
+from eigencode.base.record import Record
+from eigencode.data.noise import gaussian_noise
+from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
+from eigencode.models.layers import UnitNorm
+from eigencode.representation.at import Code
+from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.spectrum import Spectrum, spectrum
+from eigencode.spectra.windows import automatic
+
+
+@dataclass(frozen=True)
+class SpectrumMeasure(Measure):
+    """Covariance spectrum of a place, and the exponent α of a power law over a window of ranks.
+
+    Args:
+        source: "images": test images as pixels; without a network, scaled to unit L3 norm.  "noise": N(0, 1) images
+            that enter after the network's `norm`, if it has one, as in arXiv 2405.00679.
+        samples: how many images; by default all test images, or 10 000 noise images.
+        window, weights: of the fit.
+        rounding: fit also through ranks that are rounding; by default such a window has no exponent.
+    """
+
+    source: Literal["images", "noise"] = "images"
+    samples: Count | None = None
+    window: Window = (11, 500)
+    weights: Literal["uniform", "1/n"] = "uniform"
+    rounding: bool = False
+    kind: ClassVar[str] = "spectrum"
+    record: ClassVar[type[Record]] = Spectrum
+    reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
+    default_place: ClassVar[str] = "latent"
+    of_data: ClassVar[bool] = True
+    before_pruning: ClassVar[bool] = True
+
+    def label(self) -> str:
+        return f"α {self.source}"
+
+    def names(self) -> tuple[str, ...]:
+        return "", "power law", "bend", "decades"
+
+    def measure(self, subject: Subject) -> Record:
+        code, points = self.source_of(subject)
+        if code is None:
+            return spectrum(points.flatten(1), seed=subject.seed)
+        return spectrum(code, points, points=True, seed=subject.seed)
+
+    def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
+        """(representation or None, the points it is read at)."""
+        if self.source == "noise":
+            points = gaussian_noise(self.samples or 10_000, subject.test.shape, seed=subject.seed)
+        else:
+            points = subject.some(self.samples).x
+        if subject.net is None:
+            return None, points if self.source == "noise" else UnitNorm()(points)
+        code = subject.code("unit" if subject.normed else "pixel")
+        return code, points if self.source == "noise" else code.points(points)
+
+    def readings(self, record: Spectrum) -> Iterator[Reading]:
+        yield self.alpha("", record, self.window)
+        try:
+            found = record.compare(self.window, self.weights)
+            yes, bend = float(found.is_power_law), found.bend
+        except InputError:  # a window in which laws cannot be told apart
+            yes, bend = math.nan, math.nan
+        fit = self._fit(self.window)
+        said = f"1: a power law over {fit}, 0: not; the test allows for the sampling error over images"
+        yield Reading("power law", yes, yes, yes, said)
+        yield Reading("bend", bend, convention=f"|difference of the slopes of the halves| / |α|, {fit}")
+        said = "log₁₀ n_max / n_min of the widest window whose halves have equal slopes; 0: there is none"
+        yield Reading("decades", self._decades(record), convention=said)
+
+    def alpha(self, what: str, record: Spectrum, window: tuple[int, int]) -> Reading:
+        """The exponent over a window; NaN with the reason where this spectrum has no such fit."""
+        law = self._law(record, window)
+        if isinstance(law, str):
+            return Reading(what, math.nan, convention=self._fit(window), warnings=(f"{{name}}: {law}",))
+        return Reading(what, law.alpha, *law.interval, self._fit(window), law.warnings)
+
+    def _law(self, record: Spectrum, window: tuple[int, int]) -> PowerLaw | str:
+        """The fit, or why there is none: a slope through rounding errors is no property of the code."""
+        usable = len(record.logs.values)
+        if not self.rounding and usable < window[1] <= len(record.eigenvalues):
+            return f"the eigenvalues beyond rank {usable} are rounding, and the window ends at {window[1]}"
+        try:
+            return record.power_law(window=window, weights=self.weights)
+        except InputError as error:
+            return "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+
+    def _fit(self, window: tuple[int, int]) -> str:
+        return f"ranks {window[0]}..{window[1]}, weights {self.weights}"
+
+    def _decades(self, record: Spectrum) -> float:
+        try:
+            low, high = automatic(record.logs, self.weights)
+        except InputError:
+            return 0.0
+        return math.log10(high / low)

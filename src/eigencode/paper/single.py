@@ -1,0 +1,30 @@
+"""Spectra in single precision, as published (D13)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from eigencode.base.record import Record
+from eigencode.measures.protocol import Subject
+from eigencode.measures.spectrum import SpectrumMeasure
+from eigencode.paper.published.spectrum import eigenvalues
+from eigencode.spectra.spectrum import Spectrum
+
+BATCH = 1000
+"""Images at a time, on which the published result depends."""
+
+
+@dataclass(frozen=True)
+class SpectrumInSingleMeasure(SpectrumMeasure):
+    """A spectrum as published (D13): float32, shifted by the mean of the pixels, by the routine for any matrix."""
+
+    rounding: bool = True
+
+    def measure(self, subject: Subject) -> Record:
+        code, points = self.source_of(subject)
+        with torch.no_grad():
+            parts = [(part if code is None else code(part)).flatten(1) for part in torch.split(points, BATCH)]
+        z = torch.cat(parts)
+        values = eigenvalues(z.float(), float(points.mean()), BATCH)[: min(z.shape[1], len(z) - 1)]
+        settings = {"kind": "published", "source": subject.place, "seed": subject.seed}
+        return Spectrum(values.double(), len(z), z.shape[1], **settings)  # type: ignore[arg-type]

@@ -1,0 +1,36 @@
+"""The network a model of a study starts from, and its places, which are known before any data is read."""
+
+import json
+from functools import cache
+from typing import Any
+
+import torch
+
+from eigencode.base.types import Images
+from eigencode.study.config import Model
+from eigencode.study.steps.initial import untrained
+
+
+def architecture(model: Model) -> dict[str, Any]:
+    """The settings of the untrained network."""
+    if model.network:
+        return {"network": model.network, "settings": model.settings}
+    common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
+    if model.kind == "perceptron":
+        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm}
+    n = 4.5 if model.n is None else model.n
+    return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
+
+
+def places(model: Model) -> tuple[str, ...]:
+    """All places of the network, in order: the input, its modules by dotted name or alias, the logits."""
+    settings = architecture(model)
+    return _places(json.dumps({**settings, **({"units": 2} if "units" in settings else {})}))
+
+
+@cache
+def _places(settings: str) -> tuple[str, ...]:
+    pixel = Images(torch.ones(1, 1, 1, 1), torch.zeros(1, dtype=torch.int64), ["0"])
+    net = untrained(json.loads(settings), pixel, seed=0)
+    called = {module: place for place, module in getattr(net, "places", {}).items()}
+    return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")

@@ -1,1 +1,0 @@
-"""Recipes: named combinations of networks, penalties and settings."""

@@ -1,0 +1,45 @@
+"""The step that draws an untrained network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import nn
+
+from eigencode.base.types import Images
+from eigencode.models.builders import krotov_hopfield, perceptron
+from eigencode.study.step import Inputs
+from eigencode.study.steps.network import NetworkStep
+
+
+@dataclass(frozen=True)
+class Initial(NetworkStep):
+    """An untrained network."""
+
+    architecture: dict[str, Any]
+    name: ClassVar[str] = "initial"
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        where = self.architecture.get("network")
+        return {"where": where, "settings": self.architecture["settings"]} if where else {}
+
+    def uses(self) -> tuple[str, ...]:
+        if self.origin:
+            return (self.origin["where"].partition(":")[0],)
+        return ("eigencode.rules.krotov_hopfield",) if self.architecture["kind"] == "krotov_hopfield" else ()
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        self.write(untrained(self.architecture, self.data.pair()[0], self.seed), folder)
+
+
+def untrained(settings: dict[str, Any], train: Images, seed: int) -> nn.Module:
+    """The untrained network for these images."""
+    settings = dict(settings)
+    if "network" in settings:
+        from eigencode.models.factory import build  # here: only for networks from outside this package
+
+        return build(settings["network"], settings["settings"], seed)
+    if settings.pop("kind") == "krotov_hopfield":
+        return krotov_hopfield(train, seed=seed, **settings)
+    return perceptron(train, seed=seed, **settings)

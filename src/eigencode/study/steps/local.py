@@ -1,0 +1,44 @@
+"""The step that trains the encoder of a network by a local rule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from eigencode.models.local import convergence, local_layer
+from eigencode.study.catalogue import make, modules
+from eigencode.study.choice import Choice
+from eigencode.study.step import Inputs
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.network import NetworkStep, keep, network
+from eigencode.training.local import train_local
+
+
+@dataclass(frozen=True)
+class LocallyTrained(NetworkStep):
+    """A network whose encoder has been trained by a local rule."""
+
+    start: Initial
+    local: dict[str, Any]
+    name: ClassVar[str] = "local"
+    held: ClassVar[dict[str, str]] = {"convergence": "convergence"}
+
+    @property
+    def rule(self) -> Choice:
+        """The rule the study names."""
+        return Choice(**self.local["rule"])
+
+    def uses(self) -> tuple[str, ...]:
+        return tuple(modules("rules", self.rule))
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        net = network(inputs.folder(self.start), self.origin.get("where"))
+        settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
+        rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)  # type: ignore[arg-type]
+        train, _ = self.training_images()
+        checkpoint = inputs.scratch / "local.safetensors"
+        record = train_local(
+            net, train[: self.local["images"] or len(train)], rule, seed=self.seed, checkpoint=checkpoint, **settings
+        )
+        self.write(net, folder)
+        keep(record, folder / "training")
+        keep(convergence(net), folder / "convergence")

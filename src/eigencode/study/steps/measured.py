@@ -1,0 +1,46 @@
+"""The step of every measurement: a measure, named with its settings, applied to a finished network."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eigencode.measures.protocol import Measure, Subject
+from eigencode.study.catalogue import make, modules
+from eigencode.study.choice import Choice
+from eigencode.study.step import Inputs, Step
+from eigencode.study.steps.data import Data
+from eigencode.study.steps.network import NetworkStep, network
+
+
+@dataclass(frozen=True)
+class Measured(Step):
+    """The record of one measure, for a network or for the images themselves (`net` None).
+
+    `measure` holds the name of the measure and every setting that decides its record.
+    """
+
+    data: Data
+    net: NetworkStep | None
+    place: str
+    seed: int
+    measure: dict[str, Any]
+
+    @cached_property
+    def made(self) -> Measure:
+        """The measure itself."""
+        found: Measure = make("measures", Choice(**self.measure))
+        return found
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The kind of the measure."""
+        return self.made.kind
+
+    def uses(self) -> tuple[str, ...]:
+        return tuple(modules("measures", Choice(**self.measure)))
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        _, test = self.data.pair()
+        net = None if self.net is None else network(inputs.folder(self.net), self.net.origin.get("where"))
+        self.made.measure(Subject(net, test, self.place, self.seed)).save(folder)

@@ -1,0 +1,162 @@
+"""Somebody's own network, rule, penalty, attack and measure in a study have the rights of those inside the package."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from eigencode.base.errors import InputError, StudyError
+from eigencode.study import Store, execute, plan, rows
+from eigencode.study import fingerprint as code
+from eigencode.study.read import study
+
+OWN = '''
+"""Plugins of somebody."""
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from eigencode.measures import AccuracyMeasure
+from eigencode.penalties import Penalty
+from eigencode.robustness import FGSM
+from eigencode.rules import KrotovHopfield
+
+import helpers_of_mine
+
+
+def small(width=6, depth=2):
+    sizes = [64, *(depth * [width])]
+    layers = [m for a, b in zip(sizes, sizes[1:]) for m in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(width, 10))
+
+
+class Rule(KrotovHopfield):
+    pass
+
+
+class Large(Penalty):
+    def __init__(self):
+        super().__init__(None)
+
+    def value(self, batch):
+        return sum(p.square().sum() for p in batch.net.parameters())
+
+
+@dataclass(frozen=True)
+class Attack(FGSM):
+    pass
+
+
+@dataclass(frozen=True)
+class Errors(AccuracyMeasure):
+    kind = "errors"
+
+    def label(self):
+        return "errors"
+
+    def readings(self, record):
+        (found,) = super().readings(record)
+        yield type(found)("", helpers_of_mine.ONE - found.value, convention="share of wrong answers")
+
+
+NUMBER = 3
+'''
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own_plugins.py").write_text(OWN, "utf-8")
+    (tmp_path / "helpers_of_mine.py").write_text("ONE = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path / "own_plugins.py"
+    for name in ("own_plugins", "helpers_of_mine"):
+        sys.modules.pop(name, None)
+
+
+def asked() -> dict[str, object]:
+    taught = {"epochs": 1, "batch_size": 100, "penalties": [{"name": "own_plugins:Large", "coefficient": 0.1}]}
+    local = {"rule": {"name": "own_plugins:Rule", "delta": 0.3}, "epochs": 1, "batch_size": 100}
+    mine = {"network": "own_plugins:small", "settings": {"width": 7}, "supervised": taught}
+    return {
+        "name": "mine",
+        "data": "digits",
+        "train_images": 200,
+        "test_images": 60,
+        "models": {
+            "MINE": mine,
+            "KH": {"recipe": "KH", "units": 8, "local": local, "prune": False, "supervised": None},
+        },
+        "measure": [
+            {"kind": "own_plugins:Errors"},
+            {"kind": "jacobian", "space": "pixel", "at": ["2", "latent", "logits"], "images": 20},
+            {"kind": "spectrum", "name": "α", "at": "[1-4]", "window": [1, 4]},
+        ],
+        "critical": [{"attack": {"name": "own_plugins:Attack"}, "space": "pixel", "images": 10}],
+    }
+
+
+@pytest.mark.usefixtures("unchecked", "own")
+@pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning")
+def test_everything_may_come_from_outside(tmp_path: Path) -> None:
+    chosen = study(asked())
+    cells, store = plan(chosen), Store(tmp_path / "store")
+    outcome = execute([c.step for c in cells], store)
+    assert outcome.ok, outcome.failed
+    found = {(r.model, r.quantity): r for r in rows(chosen, cells, store)}
+    for model in ("MINE", "KH"):
+        assert found[model, "errors"].value == pytest.approx(1 - found[model, "test accuracy"].value)
+        assert (model, "critical size, Attack") in found
+    assert {q for m, q in found if q.startswith("Jacobian") and m == "MINE" and "," not in q[15:]} == {
+        "Jacobian norm, 2",
+        "Jacobian norm, logits",
+    }, "each network is measured at the places it has"
+    assert ("KH", "Jacobian norm, latent") in found
+    assert {q for m, q in found if m == "MINE" and q.startswith("α") and q.count(",") == 1} == {
+        "α, 1",
+        "α, 2",
+        "α, 3",
+        "α, 4",
+    }
+
+
+def keys() -> dict[tuple[str, str], str]:
+    for cached in (code.fingerprint, code._read, code._path, code._home):
+        cached.cache_clear()
+    return {(c.model, c.quantity): c.step.key for c in plan(study(asked()))}
+
+
+def test_its_source_is_part_of_the_key(own: Path) -> None:
+    before = keys()
+    own.write_text(OWN.replace('"""Plugins of somebody."""', '"""Reworded."""  # and a comment'), "utf-8")
+    assert keys() == before
+    own.write_text(OWN.replace("NUMBER = 3", "NUMBER = 4"), "utf-8")
+    after = keys()
+    assert {name for name in before if before[name] == after[name]} == {("data", f"α, {i}") for i in range(1, 5)}
+    (own.parent / "helpers_of_mine.py").write_text("ONE = 1.5\n", "utf-8")
+    assert {name for name, key in keys().items() if after[name] == key} == {("data", f"α, {i}") for i in range(1, 5)}
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"measure": [{"kind": "own_plugins:Rule"}]}, r"own_plugins:Rule cannot be used here[\s\S]*Measure"),
+        ({"measure": [{"kind": "own_plugins:Erors"}]}, "did you mean 'Errors'"),
+        ({"measure": [{"kind": "own_plugin:Errors"}]}, "there is no module own_plugin"),
+        ({"measure": [{"kind": "own_plugins:Errors", "at": ["2"]}]}, r"measure.0.at: no place here"),
+        ({"measure": [{"kind": "jacobian", "at": ["layer*"]}]}, r"measure.0.at: no network has it"),
+        ({"measure": [{"kind": "jacobian", "image": 3}]}, r"unknown key measure.0.image[\s\S]*'images'"),
+        ({"measure": [{"kind": "jacobain"}]}, "did you mean 'Jacobian'"),
+        ({"models": {"MINE": {"network": "own_plugins:small", "units": 7}}}, "own_plugins:small has no such setting"),
+        (
+            {"models": {"MINE": {"network": "own_plugins:small", "settings": {"wide": 7}}}},
+            "does not take these settings",
+        ),
+        ({"models": {"MINE": {"network": "own_plugins:small", "local": {}}}}, "local training needs kind"),
+        ({"models": {"MINE": {"settings": {"width": 7}}}}, "`settings` are those of a `network`"),
+    ],
+)
+def test_mistakes_are_named(changes: dict[str, object], says: str) -> None:
+    with pytest.raises((StudyError, InputError), match=says):
+        plan(study({**asked(), "critical": [], "measure": [], **changes}))
