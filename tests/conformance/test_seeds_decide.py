@@ -30,14 +30,14 @@ from eigencode.data.split import stratified_split
 from eigencode.data.synthetic import random_basis
 from eigencode.geometry.plane import random_plane
 from eigencode.models.factory import build
+from eigencode.paper.published.grid import first_on_grid
+from eigencode.paper.published.penalties import PublishedJacobian
+from eigencode.paper.published.pruning import prune_always
 from eigencode.report.recording import measure
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum
 from eigencode.spectra.widths import spectra_by_width
-from eigencode.study.recipes.published.grid import first_on_grid
-from eigencode.study.recipes.published.penalties import PublishedJacobian
-from eigencode.study.recipes.published.pruning import prune_always
 
 Seeded = Callable[[int], Any]
 """A computation of everything that a seed decides."""

@@ -15,7 +15,6 @@ from torch import Tensor
 import eigencode as ec
 from eigencode.spectra import Spectrum
 from eigencode.spectra.alternatives import compare
-from eigencode.spectra.dimension import alpha_req
 from eigencode.spectra.power_law import fit_line
 from eigencode.spectra.windows import bend_row, halves, placed
 
@@ -67,10 +66,6 @@ def test_intercept_and_r2_have_the_weights_of_the_slope() -> None:
         law = exact().power_law(WINDOW, weights)
         _, intercept, r2 = line(BENT, WINDOW, power)
         assert (law.intercept, law.r2) == pytest.approx((intercept, r2), rel=1e-9), weights
-
-
-def test_the_exponent_of_alpha_req_has_weights_1_over_n() -> None:
-    assert alpha_req(BENT, WINDOW) == pytest.approx(line(BENT, WINDOW, 1)[0], rel=1e-9)
 
 
 def test_the_map_of_windows_and_its_bends_have_their_weights() -> None:

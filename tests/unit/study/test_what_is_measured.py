@@ -18,14 +18,18 @@ from eigencode.base.types import Images
 from eigencode.data.noise import gaussian_noise
 from eigencode.models import Convergence, Pruning, convergence, krotov_hopfield, perceptron, prune
 from eigencode.models.local import local_layer
+from eigencode.paper.published import first_on_grid
 from eigencode.robustness import FGSM, critical_size, curve
 from eigencode.robustness.certified import certified_size
 from eigencode.spectra.power_law import fit_line
 from eigencode.study import Cell, Step, Store, Study, execute, plan, read_study, rows
-from eigencode.study.recipes.published import first_on_grid
-from eigencode.study.step import Inputs, ordered
+from eigencode.study.order import ordered
+from eigencode.study.step import Inputs
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.networks import Initial, LocallyTrained, NetworkStep, Pruned, network
+from eigencode.study.steps.initial import Initial
+from eigencode.study.steps.local import LocallyTrained
+from eigencode.study.steps.network import NetworkStep, network
+from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
 STUDY = """
