@@ -1,7 +1,7 @@
 """The base of the steps that make a network; reading and writing of their folders."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -58,8 +58,8 @@ class Training(NetworkStep):
     """
 
     label_only: ClassVar[tuple[str, ...]] = ("earlier",)
-    stop: int | None
-    earlier: "Training | None"
+    stop: int | None = field(default=None, kw_only=True)
+    earlier: "Training | None" = field(default=None, kw_only=True)
 
     def describe(self) -> str:
         return self.name if self.stop is None else f"{self.name}, epoch {self.stop}"
