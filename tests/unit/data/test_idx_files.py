@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from fake_data import IDX_FILES, idx, idx_contents, write_idx
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import load

@@ -8,8 +8,7 @@ import pytest
 from tiny import write
 
 from eigencode.report import StudyRun, build
-from eigencode.study import Store, execute, plan, read_study, rows
-from eigencode.study import results as study_results
+from eigencode.study import Store, execute, plan, read_study, results as study_results, rows
 
 
 @pytest.fixture(scope="session")
