@@ -28,18 +28,13 @@ class Units(Record):
         threshold: units above it were candidates for pruning; Inf if none was.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        **dict.fromkeys(("log_variance", "component", "kept", "converged"), ("unit",)),
-        **dict.fromkeys(("weight", "mean", "deviation"), ("gaussian",)),
-    }
-
-    log_variance: Float[Tensor, " units"]
-    component: Int[Tensor, " units"]
-    kept: Bool[Tensor, " units"]
-    converged: Bool[Tensor, " units"]
-    weight: Float[Tensor, " gaussians"]
-    mean: Float[Tensor, " gaussians"]
-    deviation: Float[Tensor, " gaussians"]
+    log_variance: Float[Tensor, " unit"]
+    component: Int[Tensor, " unit"]
+    kept: Bool[Tensor, " unit"]
+    converged: Bool[Tensor, " unit"]
+    weight: Float[Tensor, " gaussian"]
+    mean: Float[Tensor, " gaussian"]
+    deviation: Float[Tensor, " gaussian"]
     threshold: float
 
     @property

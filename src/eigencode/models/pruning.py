@@ -4,7 +4,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -30,22 +30,15 @@ class Pruning(Record):
     `spared` how many of those are kept because they have converged.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "indices": ("pruned",),
-        "log_variance": ("unit",),
-        "bic": ("count",),
-        "means": ("component",),
-    }
-
     components: int
     threshold: float
     candidates: int
     spared: int
     seed: int
     indices: Int[Tensor, " pruned"]
-    log_variance: Float[Tensor, " units"]
-    bic: Float[Tensor, " counts"]
-    means: Float[Tensor, " components"]
+    log_variance: Float[Tensor, " unit"]
+    bic: Float[Tensor, " count"]
+    means: Float[Tensor, " component"]
 
     def apply(self, net: M, at: str | None = None) -> M:
         """A copy of the network with the weights of the pruned units of the local layer `at` (None: the only one) set

@@ -1,7 +1,6 @@
 """Certified sizes: no perturbation up to this size changes the prediction, whatever the attack."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -30,8 +29,6 @@ class CertifiedSizes(Record):
         norm, space: of the sizes.
         tolerance: relative accuracy of eps, which is rounded down.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("index", "eps"), ("image",))
 
     index: Int[Tensor, " image"]
     eps: Float[Tensor, " image"]

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,7 +24,6 @@ from eigencode.robustness.survival import quantile
 
 LOWEST = 1e-6
 PATH_POINTS = 2000
-PER_IMAGE = ("index", "eps", "size", "distance", "censored")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,6 @@ class CriticalSizes(Record):
         masking: result of `masking_checks`; `masking.n == 0` without checks.
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(PER_IMAGE, ("image",))
 
     index: Int[Tensor, " image"]
     eps: Float[Tensor, " image"]
@@ -90,7 +87,7 @@ class CriticalSizes(Record):
     def on(self, index: Int[Tensor, " m"]) -> "CriticalSizes":
         """Restrict the record to the images with these numbers in the data set."""
         rows = torch.isin(self.index, index.to(self.index)).nonzero()[:, 0]
-        picked = {name: getattr(self, name)[rows] for name in self.dims}
+        picked: dict[str, Any] = {name: values[rows] for name, values in self.tensors().items()}
         return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,18 +18,6 @@ from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.search import Ladder, smallest
 from eigencode.robustness.subject import Batch, Subject, Subset
 from eigencode.robustness.survival import wilson
-
-SERIES = (
-    "eps",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "relative_accuracy",
-    "relative_low",
-    "relative_high",
-    "worst_case_accuracy",
-    "relative_worst_case_accuracy",
-)
 
 
 @dataclass(frozen=True)
@@ -50,8 +37,6 @@ class Curve(Record):
         masking: result of `masking_checks`; `masking.n == 0` without checks.
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(SERIES, ("eps",))
 
     eps: Float[Tensor, " eps"]
     accuracy: Float[Tensor, " eps"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -35,21 +35,17 @@ class LocalTraining(Record):
     least one row.  `norm`: median norm of a unit.  `epochs` and `steps` count all layers together.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("converged", "repelled", "active", "norm", "step_size"), ("epoch",)
-    )
-
     rule: str
     epochs: int
     steps: int
     batch_size: int
     seed: int
     seconds: float
-    converged: Float[Tensor, " epochs"]
-    repelled: Float[Tensor, " epochs"]
-    active: Float[Tensor, " epochs"]
-    norm: Float[Tensor, " epochs"]
-    step_size: Float[Tensor, " epochs"]
+    converged: Float[Tensor, " epoch"]
+    repelled: Float[Tensor, " epoch"]
+    active: Float[Tensor, " epoch"]
+    norm: Float[Tensor, " epoch"]
+    step_size: Float[Tensor, " epoch"]
     layers: tuple[str, ...] = ()
 
 

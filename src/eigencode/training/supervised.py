@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,10 +48,6 @@ class SupervisedTraining(Record):
     `best_epoch` is the one kept if `keep` was "best".
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("loss", "train_accuracy", "validation_accuracy", "lr"), ("epoch",)
-    )
-
     parameters: str
     optimizer: str
     precision: str
@@ -61,10 +57,10 @@ class SupervisedTraining(Record):
     seed: int
     seconds: float
     best_epoch: int
-    loss: Float[Tensor, " epochs"]
-    train_accuracy: Float[Tensor, " epochs"]
-    validation_accuracy: Float[Tensor, " epochs"]
-    lr: Float[Tensor, " epochs"]
+    loss: Float[Tensor, " epoch"]
+    train_accuracy: Float[Tensor, " epoch"]
+    validation_accuracy: Float[Tensor, " epoch"]
+    lr: Float[Tensor, " epoch"]
 
 
 def train_supervised(

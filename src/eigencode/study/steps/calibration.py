@@ -22,19 +22,15 @@ from eigencode.study.step import Inputs, Step
 class Calibration(Record):
     """Fits to independent samples of one population, and the fit to the population's own eigenvalues, `truth`."""
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("alpha", "corrected", "low", "high", "standard_error", "warned"), ("replicate",)
-    )
-
     truth: float
     window: tuple[int, int]
     n_samples: int
-    alpha: Float[Tensor, " replicates"]
-    corrected: Float[Tensor, " replicates"]
-    low: Float[Tensor, " replicates"]
-    high: Float[Tensor, " replicates"]
-    standard_error: Float[Tensor, " replicates"]
-    warned: Bool[Tensor, " replicates"]
+    alpha: Float[Tensor, " replicate"]
+    corrected: Float[Tensor, " replicate"]
+    low: Float[Tensor, " replicate"]
+    high: Float[Tensor, " replicate"]
+    standard_error: Float[Tensor, " replicate"]
+    warned: Bool[Tensor, " replicate"]
 
     @property
     def covered(self) -> Bool[Tensor, " replicates"]:
