@@ -20,9 +20,7 @@ class Units(Record):
     """The units of a local layer, and the mixture of Gaussians of log Var(W_μ) by which it was pruned.
 
     Attributes:
-        log_variance: log Var(W_μ) of each unit.
         component: number of the Gaussian that makes it most probable, in ascending order of their means.
-        kept: not set to zero.
         converged: ‖W_μ‖_p within 0.01 of the radius.
         weight, mean, deviation: of each Gaussian: its share of the units, centre and standard deviation.
         threshold: units above it were candidates for pruning; Inf if none was.

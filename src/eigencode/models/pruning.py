@@ -61,7 +61,6 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
     make two components, and they are not noise.
 
     Args:
-        net: a network after local training.
         max_components: largest mixture tried, ≥ 1.
         seed: of the mixture's starts.
         at: dotted name of the local layer; None for the only one.

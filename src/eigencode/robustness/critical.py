@@ -118,20 +118,12 @@ def critical_size(
     of its adversarial image, after `finish` has moved that towards the original image.
 
     Args:
-        net: an `nn.Module` (logits) or a function from images to logits.
-        test: images with labels.
-        attack: any perturbation, or a minimum-norm attack.
-        space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
+        net, test, attack, space, subset, target, check, seed, batch_size: as in `curve`.
         eps_max: largest eps; images unbroken there are censored.  Default: the diameter of [0, 1]^inputs in the norm
             of the attack, and 10^0.916 for Gaussian noise.
         eps_min: smallest eps.
         tolerance: relative accuracy of eps.
         finish: bisect between each image and its adversarial image (iterated and minimum-norm attacks).
-        subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
-        target: target class per image; by default any wrong class is a success.
-        check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
-        seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
-        batch_size: images per call of the network.
 
     Raises:
         InputError: limits or tolerance out of range, images outside the box, outputs that are not logits.

@@ -57,6 +57,12 @@ class Curve(Record):
     zero_gradients: float
     masking: Masking = field(default_factory=Masking)
 
+    @property
+    def axis(self) -> str:
+        """Label of eps: its norm (or standard deviation) and space."""
+        size = "standard deviation" if "Gaussian(" in self.attack else f"ε, {self.norm}"
+        return f"{size}, {self.space} space"
+
 
 def curve(
     net: object,
@@ -88,7 +94,6 @@ def curve(
         space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
         target: target class per image; by default any wrong class is a success.
-        exhaustive: attack every image at every eps.
         check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
         seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
         batch_size: images per call of the network.

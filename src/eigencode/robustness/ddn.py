@@ -23,7 +23,6 @@ class DDN(MinimumNorm):
     by the factor 1 − γ after a success and grows by 1 + γ after a failure.
 
     Args:
-        steps: gradient steps.
         gamma: relative change of the radius per step.
         radius: first radius, in units of the space; None: distance to the boundary of the linearised network.
         step: first step length / first radius; falls to a hundredth of itself by a cosine.

@@ -25,8 +25,6 @@ class FMN(MinimumNorm):
     min((1 − γ)·radius, smallest success) after a success.  Both γ and the step fall by a cosine.
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
-        steps: gradient steps.
         gamma: first relative change of the radius; the last is 1e-4.
         step: first step length / L2 distance to the boundary of the linearised network; the last is a hundredth.
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.

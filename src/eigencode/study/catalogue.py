@@ -51,7 +51,6 @@ def make(package: str, choice: Choice, *, where: str = "", **more: Any) -> Any:
 
     Args:
         package: rules, penalties, robustness or measures.
-        choice: name and settings.
         where: key of the study, for errors; by default errors name the class.
 
     Raises:

@@ -82,7 +82,6 @@ def train_local(
         seed: of the order of the images, which is another one for each layer.
         at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, ends with
             the same weights as one call for all.
-        decay: of the step size, per epoch.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at
             any moment and started again ends with bit-identical weights on the same machine and thread count.
         snapshots: files to which the whole state is written after so many epochs, all layers together (0: before

@@ -93,7 +93,6 @@ def train_supervised(
 
     Args:
         net: any module that maps `N C H W` pixels to logits.
-        train: training images.
         parameters: which parameters learn: "all" that require a gradient, or the dotted name of a submodule.
             Layers of a `models.Stack` before it are computed once, if their output can be kept in memory.
         epochs: passes over the images, ≥ 1.
@@ -110,13 +109,7 @@ def train_supervised(
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
         keep: weights of the last epoch, or of the best validation accuracy.
-        callbacks: see `Callback`.
-        checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at any
-            moment and started again ends with bit-identical weights on the same machine and thread count.
-        snapshots: files to which the whole state is written after so many epochs (0: before training), in the format
-            of a checkpoint: a copy of one, passed as `checkpoint`, continues to the same bits.  Those after an early
-            stop are not written.
-        stop: end after so many of the epochs; `epochs` still decides the schedule.
+        checkpoint, checkpoint_every, snapshots, stop: as in `train_local`; none is written after an early stop.
 
     Returns:
         A `SupervisedTraining` record.

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm, Space
@@ -24,9 +23,6 @@ class PublishedGaussian(Perturbation):
 
     Deterministic all the same: the direction is drawn from the image's number, the seed and the bits of eps.  The first
     eps of a grid that breaks an image is then a minimum over as many draws as the grid has points up to there.
-
-    Args:
-        clip: as in `robustness.Gaussian`, which repairs D7.
     """
 
     clip: bool | None = None
@@ -37,9 +33,7 @@ class PublishedGaussian(Perturbation):
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         return draws.seeds().to(x.device)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         bits = eps.double().contiguous().view(torch.int64)
         seeds = (hashed(prepared ^ bits, 0, count=1)[:, 0].double() * 2**24).long()
@@ -67,9 +61,7 @@ class PublishedPGD(Perturbation):
     steps: int = 20
     norm: Norm = field(default="linf", init=False, repr=False)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         alpha = torch.where(eps < JUMP, 0.1 * eps, JUMP)
         point = x
         for _ in range(self.steps):

@@ -40,7 +40,6 @@ class Foolbox(MinimumNorm):
 
     Args:
         attack: a key of `ATTACKS`.
-        norm: the norm to minimise.
         settings: arguments of the foolbox class, e.g. `{"steps": 50}`.
 
     Source: Rauber et al. 2020, “Foolbox Native”, JOSS 5(53), 2607.
