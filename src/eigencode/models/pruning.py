@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
@@ -72,11 +72,21 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
     layer = local_layer(net, at)
     log_variance, fits, bic = mixtures_of(layer.weight, max_components, seed)
-    best = fits[int(bic.argmin())]
+    return cut(log_variance, fits[int(bic.argmin())], bic, seed, _threshold, layer.health().converged)
+
+
+def cut(
+    log_variance: Float[Tensor, " units"],
+    best: Any,
+    bic: Float[Tensor, " counts"],
+    seed: int,
+    threshold_of: Callable[[Tensor, Callable[[Any], Any]], float],
+    converged: Bool[Tensor, " units"],
+) -> Pruning:
+    """Prune the units above a threshold, a function of the means and log density of a mixture; converged ones stay."""
     means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
-    threshold = _threshold(means, best.score_samples)
+    threshold = threshold_of(means, best.score_samples)
     above = log_variance > threshold
-    converged = layer.health().converged
     return Pruning(
         components=len(means),
         threshold=threshold,

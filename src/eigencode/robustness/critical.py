@@ -1,9 +1,7 @@
 """Critical sizes: the smallest perturbation found that changes the prediction of each image."""
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -83,12 +81,6 @@ class CriticalSizes(Record):
             values = torch.cat([values.new_zeros(wrong), values])
             censored = torch.cat([censored.new_zeros(wrong), censored])
         return quantile(values, censored, q, confidence)
-
-    def on(self, index: Int[Tensor, " m"]) -> "CriticalSizes":
-        """Restrict the record to the images with these numbers in the data set."""
-        rows = torch.isin(self.index, index.to(self.index)).nonzero()[:, 0]
-        picked: dict[str, Any] = {name: values[rows] for name, values in self.tensors().items()}
-        return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
 
 
 Part = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -112,12 +112,7 @@ class KrotovHopfield(_TowardsRadius):
         low = product_dtype(self.precision, weight.device) == torch.bfloat16
         return strength.bfloat16() if low else strength
 
-    def rows(
-        self,
-        x: Float[Tensor, "batch inputs"],
-        weight: Float[Tensor, "units inputs"],
-        derived: Shaped[Tensor, "units inputs"] | None = None,
-    ) -> Rows:
+    def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
         strength = self.derive(weight) if derived is None else derived
         h = (x.to(strength.dtype) @ strength.T).to(weight.dtype)
@@ -153,12 +148,7 @@ class KrotovHopfieldSequential(_TowardsRadius):
         if self.losers not in ("kth", "2..k"):
             raise InputError("unknown losers", got=self.losers, wanted="'kth' or '2..k'")
 
-    def rows(
-        self,
-        x: Float[Tensor, "batch inputs"],
-        weight: Float[Tensor, "units inputs"],
-        derived: Shaped[Tensor, "units inputs"] | None = None,
-    ) -> Rows:
+    def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
         h = x.to(weight.dtype) @ (self.derive(weight) if derived is None else derived).T
         length = weight.abs().pow(self.p).sum(1).pow((self.p - 1) / self.p).clamp_min(1e-30)  # ⟨W,W⟩^((p−1)/p)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from eigencode.base.types import Bounds, Norm, Space
+from eigencode.base.types import Bounds, Norm
 from eigencode.robustness.balls import per_image, project
 from eigencode.robustness.draws import Draws, hashed
 from eigencode.robustness.noise import Gaussian
@@ -18,17 +18,14 @@ JUMP = 0.01
 
 
 @dataclass(frozen=True)
-class PublishedGaussian(Perturbation):
+class PublishedGaussian(Gaussian):
     """x + eps · d with a d ~ N(0, 1) of its own for every image and every eps (D7).
 
     Deterministic all the same: the direction is drawn from the image's number, the seed and the bits of eps.  The first
     eps of a grid that breaks an image is then a minimum over as many draws as the grid has points up to there.
     """
 
-    clip: bool | None = None
-    norm: Norm = field(default="l2", init=False, repr=False)
-    blind: ClassVar[bool] = True
-    ball: ClassVar[bool] = False
+    path: ClassVar[bool] = False
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         return draws.seeds().to(x.device)
@@ -42,12 +39,6 @@ class PublishedGaussian(Perturbation):
         for row, seed in zip(noise, seeds.tolist(), strict=True):
             row.normal_(generator=generator.manual_seed(seed))
         return x + per_image(eps, x) * noise.to(x)
-
-    def box(self, space: Space) -> Bounds:
-        return Gaussian(self.clip).box(space)
-
-    def reach(self, inputs: int) -> float:
-        return Gaussian(self.clip).reach(inputs)
 
 
 @dataclass(frozen=True)
