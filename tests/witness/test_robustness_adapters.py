@@ -96,7 +96,7 @@ def test_the_ensemble_is_the_worst_case_per_image(case: tuple[nn.Module, Images]
     with pytest.raises(InputError, match="same norm"):
         worst_case([each[0], critical_size(net, test, PGD("linf", steps=4), check=False)])
     with pytest.raises(InputError, match="same images"):
-        worst_case([each[0], replace(each[1], index=each[1].index[:2])])
+        worst_case([each[0], replace(each[1], index=each[1].index + 1)])
 
 
 def test_errors(case: tuple[nn.Module, Images], monkeypatch: pytest.MonkeyPatch) -> None:
