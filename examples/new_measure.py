@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 import eigencode as ec
@@ -18,9 +19,7 @@ from eigencode.representation.modes import borrowed
 class Sparseness(ec.Record):
     """Lifetime sparseness of every unit, 0 (answers all images alike) to 1 (answers one image only)."""
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"value": ("unit",)}
-
-    value: Tensor
+    value: Float[Tensor, " unit"]
     n_images: int
     silent: float
     convention: str = "(1 − ⟨z⟩² / ⟨z²⟩) / (1 − 1/N)"

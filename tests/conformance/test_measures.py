@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 import eigencode as ec
@@ -143,7 +144,7 @@ def travels(measure: Function) -> None:
         loaded = type(found).load(Path(folder))
     torch.testing.assert_close(loaded.tensors(), found.tensors(), rtol=0, atol=0, equal_nan=True)
     assert repr(loaded.scalars()) == repr(found.scalars())
-    assert set(found.tensors()) <= set(type(found).dims), "name the axes of every array in `dims`"
+    assert set(found.tensors()) <= set(found.dims()), "name the axes of every array in its annotation"
     assert set(found.to_dataset().variables) >= set(found.tensors())
     assert "<table>" in found._repr_html_()
 
@@ -174,9 +175,7 @@ def test_conforms(name: str, assert_it: Callable[[Function], None]) -> None:
 
 @dataclass(frozen=True)
 class Found(Record):
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"value": ("unit",)}
-
-    value: Tensor
+    value: Float[Tensor, " unit"]
 
 
 @dataclass(frozen=True)

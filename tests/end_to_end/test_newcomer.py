@@ -104,7 +104,7 @@ def test_an_example_becomes_part_of_the_package(example: str, tmp_path: Path) ->
     package = home / "src" / "eigencode" / folder
     shutil.copy2(home / "examples" / example, package / f"{name.lower()}.py")
     with (package / "__init__.py").open("a", encoding="utf-8") as contents:
-        contents.write(f'\nfrom eigencode.{folder}.{name.lower()} import {name}\n\n__all__ += ["{name}"]\n')
+        contents.write(f"from eigencode.{folder}.{name.lower()} import {name} as {name}\n")
     path = home / "tests" / "conformance" / TABLES[folder]
     rows = path.read_text("utf-8")
     assert rows.count(f"{table}\n") == 1

@@ -15,8 +15,7 @@ from eigencode.report import StudyRun, compare
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import SERIES, Curve
 from eigencode.spectra.spectrum import Spectrum
-from eigencode.study import Cell, Store, plan, read_study, rows
-from eigencode.study import results as study_results
+from eigencode.study import Cell, Store, plan, read_study, results as study_results, rows
 from eigencode.study.order import ordered
 from eigencode.study.step import Step
 from eigencode.study.steps.trained import Trained

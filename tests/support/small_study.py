@@ -6,8 +6,7 @@ from pathlib import Path
 from tiny import write
 
 from eigencode.report import StudyRun
-from eigencode.study import Store, execute, plan, read_study, rows
-from eigencode.study import results as study_results
+from eigencode.study import Store, execute, plan, read_study, results as study_results, rows
 from eigencode.study.claims import verdicts
 
 MORE = """

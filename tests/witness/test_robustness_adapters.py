@@ -2,6 +2,7 @@
 
 import random
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_the_ensemble_is_the_worst_case_per_image(case: tuple[nn.Module, Images]
     with pytest.raises(InputError, match="same norm"):
         worst_case([each[0], critical_size(net, test, PGD("linf", steps=4), check=False)])
     with pytest.raises(InputError, match="same images"):
-        worst_case([each[0], each[1].on(torch.tensor([3, 4]))])
+        worst_case([each[0], replace(each[1], index=each[1].index + 1)])
 
 
 def test_errors(case: tuple[nn.Module, Images], monkeypatch: pytest.MonkeyPatch) -> None:

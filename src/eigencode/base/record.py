@@ -4,7 +4,7 @@ import dataclasses
 import json
 import typing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,13 +23,17 @@ class Record:
     """Base class of every result.
 
     A subclass is a frozen dataclass whose fields are numbers, strings, tuples, dicts of these, other records without
-    tensors, or CPU tensors; `dims` names the axes of its tensors.
+    tensors, or CPU tensors annotated with the names of their axes, e.g. `Float[Tensor, "image unit"]`.
 
     `np.asarray` works on every tensor of a record.  A tensor field whose name is also the name of an axis becomes
     the coordinate of that axis in `to_dataset()`.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {}
+    @classmethod
+    def dims(cls) -> dict[str, tuple[str, ...]]:
+        """The axes of the tensor fields that are annotated with names, by name."""
+        axes = {k: getattr(hint, "dim_str", "") for k, hint in typing.get_type_hints(cls).items()}
+        return {k: tuple(name.partition("=")[0] for name in text.split()) for k, text in axes.items() if text}
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensor fields, by name."""
@@ -66,8 +70,8 @@ class Record:
         """
         import xarray
 
-        tensors = self.tensors()
-        axes = {k: self.dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
+        tensors, dims = self.tensors(), self.dims()
+        axes = {k: dims.get(k, tuple(f"{k}_{i}" for i in range(v.ndim))) for k, v in tensors.items()}
         coords = {k: (axes[k], v.numpy()) for k, v in tensors.items() if axes[k] == (k,)}
         data = {k: (axes[k], v.numpy()) for k, v in tensors.items() if k not in coords}
         attrs = {

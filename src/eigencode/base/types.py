@@ -127,7 +127,7 @@ class Images:
     @property
     def x(self) -> Float[Tensor, "n c h w"]:
         """The images as float32 in [0, 1]; converted from uint8 on every access, so keep the result."""
-        return self.pixels.float().div_(255) if self.pixels.dtype == torch.uint8 else self.pixels
+        return floats(self.pixels)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -168,6 +168,11 @@ class Images:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         part = round(fraction * len(self))
         return self[order[part:]], self[order[:part]]
+
+
+def floats(pixels: Tensor) -> Tensor:
+    """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
 
 
 def _check_floats(x: Tensor, name: str) -> None:

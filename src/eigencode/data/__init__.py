@@ -3,26 +3,19 @@
 A new data set is one file with a `DataSet` and one entry in the table of `catalogue.py`.
 """
 
-from eigencode.data.catalogue import Available, available, fetch, load
-from eigencode.data.crops import photograph_crops
-from eigencode.data.folder import read_folder
-from eigencode.data.noise import gaussian_noise
-from eigencode.data.preprocess import prepared
-from eigencode.data.recordings import Recording, read_recording
-from eigencode.data.synthetic import PlantedCode, random_basis, relu_covariance
-
-__all__ = [
-    "load",
-    "fetch",
-    "available",
-    "Available",
-    "read_folder",
-    "photograph_crops",
-    "gaussian_noise",
-    "read_recording",
-    "Recording",
-    "prepared",
-    "PlantedCode",
-    "random_basis",
-    "relu_covariance",
-]
+from eigencode.data.catalogue import (
+    Available as Available,
+    available as available,
+    fetch as fetch,
+    load as load,
+)
+from eigencode.data.crops import photograph_crops as photograph_crops
+from eigencode.data.folder import read_folder as read_folder
+from eigencode.data.noise import gaussian_noise as gaussian_noise
+from eigencode.data.preprocess import prepared as prepared
+from eigencode.data.recordings import Recording as Recording, read_recording as read_recording
+from eigencode.data.synthetic import (
+    PlantedCode as PlantedCode,
+    random_basis as random_basis,
+    relu_covariance as relu_covariance,
+)

@@ -23,9 +23,7 @@ def photograph_crops(n_train: int = 4000, n_test: int = 1000, size: int = 32, se
 
     Args:
         n_train: number of training crops, half of them from each photograph.
-        n_test: number of test crops.
         size: height and width of a crop in pixels, 1..128.
-        seed: of the positions.
 
     Returns:
         (train, test), uint8, `3 x size x size`, classes `china` and `flower`.

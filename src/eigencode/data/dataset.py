@@ -32,10 +32,8 @@ class Remote:
     """One file to download.
 
     Args:
-        file: its name on disk.
         urls: addresses, in the order they are tried.
         sha256: checksum of the downloaded file, 64 hexadecimal digits.
-        size: its length in bytes, for the progress bar.
         members: if the file is a tar archive, the paths inside it that are unpacked (without their folders).
     """
 
@@ -51,15 +49,9 @@ class DataSet:
     """A data set that can be loaded by name.
 
     Args:
-        name: argument of `load`.
         shape: (channels, height, width).
-        n_train: images of the original training set.
-        n_test: images of the original test set.
-        classes: class names in label order.
-        source: citation.
         read: function from the paths of `layout.files`, in that order (none for a bundled set), to (train, test).
         layout: files on disk; none for a set that is bundled with a dependency.
-        remotes: files to download if there is no local copy.
     """
 
     name: str

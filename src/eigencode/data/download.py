@@ -24,7 +24,6 @@ def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
     terminal and prints nothing.
 
     Args:
-        data: a data set with `remotes`.
         root: the data folder; made if it does not exist.
         timeout: seconds to wait for an answer before the next address is tried.
 

@@ -4,10 +4,7 @@ H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchma
 arXiv 1708.07747 (2017).
 """
 
-from pathlib import Path
-
-from eigencode.data.dataset import DataSet, Pair
-from eigencode.data.idx import idx_layout, idx_remotes, read_idx_pair
+from eigencode.data.idx import idx_data_set
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -21,25 +18,11 @@ FILES = {
 the MD5 of the same files."""
 
 
-def read_fashion_mnist(paths: tuple[Path, ...]) -> Pair:
-    """Read Fashion-MNIST from its four IDX files; see `read_idx_pair`."""
-    return read_idx_pair(paths, "fashion_mnist", CLASSES, (28, 28))
+MIRRORS = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+)
 
-
-FASHION_MNIST = DataSet(
-    name="fashion_mnist",
-    shape=(1, 28, 28),
-    n_train=60_000,
-    n_test=10_000,
-    classes=CLASSES,
-    source="Xiao et al. 2017, arXiv 1708.07747, IDX files",
-    read=read_fashion_mnist,
-    layout=idx_layout("fashion_mnist", "FashionMNIST"),
-    remotes=idx_remotes(
-        (
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-        ),
-        FILES,
-    ),
+FASHION_MNIST = idx_data_set(
+    "fashion_mnist", "FashionMNIST", CLASSES, "Xiao et al. 2017, arXiv 1708.07747, IDX files", MIRRORS, FILES
 )

@@ -34,7 +34,6 @@ def read_folder(path: Path, seed: int = 0) -> Pair:
     and files are sorted by name; a rotation noted in the metadata is not applied.
 
     Args:
-        path: the folder.
         seed: another seed chooses another test set.
 
     Returns:

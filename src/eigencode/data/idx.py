@@ -17,7 +17,7 @@ import torch
 from eigencode.base.errors import DataError
 from eigencode.base.types import Images
 from eigencode.data.checks import Bytes, refuse_blank_images, refuse_wrong_labels
-from eigencode.data.dataset import Layout, Pair, Remote
+from eigencode.data.dataset import DataSet, Layout, Pair, Remote
 
 FIRST_LABELS = {
     "mnist": ((5, 0, 4, 1, 9, 2, 1, 3, 1, 4), (7, 2, 1, 0, 4, 1, 4, 9, 5, 9)),
@@ -84,25 +84,39 @@ def read_idx_pair(paths: tuple[Path, ...], name: str, classes: Sequence[str], si
     return train, test
 
 
-def idx_layout(name: str, folder: str) -> Layout:
-    """Layout of the four files: plain or gzipped, with a dash or a dot; `folder` is their name in other libraries."""
-    stems = [(s, kind) for s in ("train", "t10k") for kind in ("images", "labels")]
-    files = [
-        tuple(
-            f"{s}-{kind}{dash}{'idx3' if kind == 'images' else 'idx1'}-ubyte{end}"
-            for dash in "-."
-            for end in ("", ".gz")
-        )
-        for s, kind in stems
+def idx_data_set(
+    name: str,
+    folder: str,
+    classes: tuple[str, ...],
+    source: str,
+    mirrors: Sequence[str],
+    files: dict[str, tuple[int, str]],
+) -> DataSet:
+    """A data set of 60 000 training and 10 000 test images of 28 x 28 grey pixels, like MNIST.
+
+    Args:
+        folder: its name in other libraries; files may be plain or gzipped, with a dash or a dot in their names.
+        files: size and SHA-256 of each file, by name, to be downloaded from any of the `mirrors`.
+    """
+    kinds = ("images", "idx3"), ("labels", "idx1")
+    names = [
+        tuple(f"{part}-{kind}{dash}{idx}-ubyte{end}" for dash in "-." for end in ("", ".gz"))
+        for part in ("train", "t10k")
+        for kind, idx in kinds
     ]
-    return Layout((name, f"{name}/{folder}/raw", f"{folder}/raw", folder, ""), tuple(files))
-
-
-def idx_remotes(mirrors: Sequence[str], files: dict[str, tuple[int, str]]) -> tuple[Remote, ...]:
-    """Downloads of `{file: (size, sha256)}` from any of these mirrors."""
-    return tuple(
-        Remote(file, tuple(f"{mirror}/{file}" for mirror in mirrors), sha256, size)
-        for file, (size, sha256) in files.items()
+    return DataSet(
+        name=name,
+        shape=(1, 28, 28),
+        n_train=60_000,
+        n_test=10_000,
+        classes=classes,
+        source=source,
+        read=lambda paths: read_idx_pair(paths, name, classes, (28, 28)),
+        layout=Layout((name, f"{name}/{folder}/raw", f"{folder}/raw", folder, ""), tuple(names)),
+        remotes=tuple(
+            Remote(file, tuple(f"{mirror}/{file}" for mirror in mirrors), sha256, size)
+            for file, (size, sha256) in files.items()
+        ),
     )
 
 

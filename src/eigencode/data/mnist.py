@@ -3,10 +3,7 @@
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition (1998).
 """
 
-from pathlib import Path
-
-from eigencode.data.dataset import DataSet, Pair
-from eigencode.data.idx import idx_layout, idx_remotes, read_idx_pair
+from eigencode.data.idx import idx_data_set
 
 CLASSES = tuple("0123456789")
 
@@ -20,19 +17,4 @@ FILES = {
 """Size and SHA-256, from TensorFlow Datasets (url_checksums/mnist.txt)."""
 
 
-def read_mnist(paths: tuple[Path, ...]) -> Pair:
-    """Read MNIST from its four IDX files; see `read_idx_pair`."""
-    return read_idx_pair(paths, "mnist", CLASSES, (28, 28))
-
-
-MNIST = DataSet(
-    name="mnist",
-    shape=(1, 28, 28),
-    n_train=60_000,
-    n_test=10_000,
-    classes=CLASSES,
-    source="LeCun et al. 1998, IDX files",
-    read=read_mnist,
-    layout=idx_layout("mnist", "MNIST"),
-    remotes=idx_remotes(MIRRORS, FILES),
-)
+MNIST = idx_data_set("mnist", "MNIST", CLASSES, "LeCun et al. 1998, IDX files", MIRRORS, FILES)

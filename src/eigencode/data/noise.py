@@ -15,9 +15,7 @@ def gaussian_noise(n: int, shape: tuple[int, int, int], seed: int = 0) -> Float[
     spectrum of the code is due to the network alone.  Not confined to [0, 1], hence a tensor and not `Images`.
 
     Args:
-        n: number of images.
         shape: (channels, height, width).
-        seed: of the stream of random numbers.
 
     Returns:
         float32, `n x channels x height x width`.

@@ -34,7 +34,6 @@ class Recording:
         spontaneous: activity without stimuli, `frames x units`, or None.
         stimuli: one name or number per stimulus; by default 0, 1, 2 ...
         name, array: the file and the array in it, for messages.
-        sha256: of the file.
         notes: what was left out or done to the numbers, in order.
 
     Raises:
@@ -112,7 +111,6 @@ def read_recording(path: str | Path, key: str | None = None, *, axes: str | None
     """Read recorded responses from a `.npy`, `.npz`, `.mat` (any version) or `.nc` file; see docs/recordings.md.
 
     Args:
-        path: the file.
         key: name of the array (`struct.field` in a struct); by default `resp` with its `istim` (the layout of
             Stringer et al. 2019), else the only matrix, else the one called `responses` or `resp`.  Arrays
             `spontaneous` or `spont`, and `stimuli`, beside it are read as well.

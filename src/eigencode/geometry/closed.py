@@ -56,7 +56,6 @@ def closed_form(code: object, x: Float[Tensor, "points *image"]) -> ClosedForm |
     """Closed form of a code, or None if it has more than one layer or its network does not match its declared layers.
 
     Args:
-        code: result of `at`.
         x: some points of its space, at which the declared layer is compared with the network.
     """
     found = declared(code, x)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +42,6 @@ class JacobianNorm(Record):
     inputs: int
     seed: int
     norm: str = "frobenius"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"value": ("image",), "standard_error": ("image",)}
 
     @property
     def mean(self) -> Estimate:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,7 +37,6 @@ class LipschitzUpper(Record):
     place: str
     space: str
     norm: str = "L2 to L2"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {"factors": ("layer",)}
 
 
 def lipschitz_upper(

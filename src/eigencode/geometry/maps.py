@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -48,7 +47,7 @@ class Landscape(Record):
     x0: Float[Tensor, " input"]
     u: Float[Tensor, " input"]
     v: Float[Tensor, " input"]
-    anchors: Float[Tensor, "anchor 2"]
+    anchors: Float[Tensor, "anchor axis=2"]
     angle: Float[Tensor, " angle"]
     boundary: Float[Tensor, " angle"]
     shape: tuple[int, ...]
@@ -62,15 +61,6 @@ class Landscape(Record):
     projections: int
     seed: int
     norm: str = "l2"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "eps": ("eps",),
-        "xi": ("xi",),
-        **dict.fromkeys(("jacobian", "jacobian_error", "predicted", "confidence"), ("eps", "xi")),
-        **dict.fromkeys(("x0", "u", "v"), ("input",)),
-        "anchors": ("anchor", "axis"),
-        "angle": ("angle",),
-        "boundary": ("angle",),
-    }
 
 
 def measure(

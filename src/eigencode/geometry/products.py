@@ -98,8 +98,6 @@ def projected_squares(
     E vvᵀ = I/C, so the mean over v is exactly ‖J‖²_F; every point and every projection has a v of its own.
 
     Args:
-        function: see `Function`.
-        x: points.
         projections: number of v per point, one derivative of the batch each.
         generator: source of v, on the device of the output.
         create_graph: keep the graph, to differentiate the estimates by the function's parameters.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -40,10 +39,6 @@ class SpectralNorm(Record):
     space: str
     seed: int
     norm: str = "spectral, L2 to L2"
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        **dict.fromkeys(("value", "residual", "converged"), ("image",)),
-        "direction": ("image", "input"),
-    }
 
     @property
     def median(self) -> Estimate:

@@ -1,31 +1,13 @@
-"""Measures: what a study can ask of a network.  One file each; add one to `__all__` and every study can name it."""
+"""Measures: what a study can ask of a network.  One file each, one import here, and every study can name it."""
 
-from eigencode.measures.accuracy import AccuracyMeasure
-from eigencode.measures.certified import CertifiedMeasure
-from eigencode.measures.convergence import ConvergenceMeasure
-from eigencode.measures.critical import CriticalMeasure
-from eigencode.measures.curve import CurveMeasure
-from eigencode.measures.jacobian import JacobianMeasure
-from eigencode.measures.landscape import LandscapeMeasure
-from eigencode.measures.protocol import Measure, Reading, Subject
-from eigencode.measures.pruning import PruningMeasure, Units
-from eigencode.measures.spectrum import SpectrumMeasure
-from eigencode.measures.widths import Widths, WidthsMeasure
-
-__all__ = [
-    "AccuracyMeasure",
-    "CertifiedMeasure",
-    "ConvergenceMeasure",
-    "CriticalMeasure",
-    "CurveMeasure",
-    "JacobianMeasure",
-    "LandscapeMeasure",
-    "Measure",
-    "PruningMeasure",
-    "Reading",
-    "SpectrumMeasure",
-    "Subject",
-    "Units",
-    "Widths",
-    "WidthsMeasure",
-]
+from eigencode.measures.accuracy import AccuracyMeasure as AccuracyMeasure
+from eigencode.measures.certified import CertifiedMeasure as CertifiedMeasure
+from eigencode.measures.convergence import ConvergenceMeasure as ConvergenceMeasure
+from eigencode.measures.critical import CriticalMeasure as CriticalMeasure
+from eigencode.measures.curve import CurveMeasure as CurveMeasure
+from eigencode.measures.jacobian import JacobianMeasure as JacobianMeasure
+from eigencode.measures.landscape import LandscapeMeasure as LandscapeMeasure
+from eigencode.measures.protocol import Measure as Measure, Reading as Reading, Subject as Subject
+from eigencode.measures.pruning import PruningMeasure as PruningMeasure, Units as Units
+from eigencode.measures.spectrum import SpectrumMeasure as SpectrumMeasure
+from eigencode.measures.widths import Widths as Widths, WidthsMeasure as WidthsMeasure

@@ -9,7 +9,7 @@ import torch
 from eigencode.base.record import Estimate, Record
 from eigencode.measures.protocol import Measure, Reading, Subject
 from eigencode.representation.at import at
-from eigencode.robustness.survival import wilson
+from eigencode.robustness.survival import share
 
 BATCH = 2000
 
@@ -31,13 +31,7 @@ class AccuracyMeasure(Measure):
         code, test = at(subject.network, "logits"), subject.test
         with torch.no_grad():
             parts = zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True)
-            return accuracy(sum(int((code(x).argmax(1) == y).sum()) for x, y in parts), len(test))
+            return share(sum(int((code(x).argmax(1) == y).sum()) for x, y in parts), len(test))
 
     def readings(self, record: Estimate) -> Iterator[Reading]:
         yield Reading.of("", record, f"share of {record.n} test images")
-
-
-def accuracy(hits: float, n: int) -> Estimate:
-    """The share hits / n with its 95 % Wilson interval."""
-    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n)
-    return Estimate(hits / n, float(low), float(high), n, "95 % Wilson")

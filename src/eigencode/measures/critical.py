@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 
 from eigencode.base.record import Record
@@ -14,7 +13,7 @@ from eigencode.measures.protocol import Measure, Reading, Some, Subject
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.survival import quantile, wilson
+from eigencode.robustness.survival import quantile, share
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,7 @@ class CriticalMeasure(Measure):
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
         yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
         told = "share of the images classified correctly"
-        hits, n = torch.tensor([float(record.n_correct - censored)], dtype=torch.float64), record.n_correct
-        low, high = wilson(hits, n)
-        yield Reading("broken", float(hits) / n if n else math.nan, float(low), float(high), told)
+        yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
         if not math.isnan(record.zero_gradients):
             told = "share of the gradients the attack asked for"
             yield Reading("zero gradients", record.zero_gradients, convention=told)

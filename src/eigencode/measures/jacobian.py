@@ -17,8 +17,6 @@ class JacobianMeasure(Measure):
 
     Args:
         space: the space of the images, "unit" (after the network's `norm`) or "pixel".
-        images: how many test images; by default all.
-        method, projections: as in `ec.jacobian_norm`.
     """
 
     space: Space = "unit"

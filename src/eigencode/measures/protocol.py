@@ -44,9 +44,7 @@ class Subject:
 
     Attributes:
         net: a module whose output is logits; None: the images themselves.
-        test: test images with labels.
         place: where a representation is read, as in `ec.at`.
-        seed: of everything random.
     """
 
     net: nn.Module | None

@@ -20,26 +20,19 @@ class Units(Record):
     """The units of a local layer, and the mixture of Gaussians of log Var(W_μ) by which it was pruned.
 
     Attributes:
-        log_variance: log Var(W_μ) of each unit.
         component: number of the Gaussian that makes it most probable, in ascending order of their means.
-        kept: not set to zero.
         converged: ‖W_μ‖_p within 0.01 of the radius.
         weight, mean, deviation: of each Gaussian: its share of the units, centre and standard deviation.
         threshold: units above it were candidates for pruning; Inf if none was.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        **dict.fromkeys(("log_variance", "component", "kept", "converged"), ("unit",)),
-        **dict.fromkeys(("weight", "mean", "deviation"), ("gaussian",)),
-    }
-
-    log_variance: Float[Tensor, " units"]
-    component: Int[Tensor, " units"]
-    kept: Bool[Tensor, " units"]
-    converged: Bool[Tensor, " units"]
-    weight: Float[Tensor, " gaussians"]
-    mean: Float[Tensor, " gaussians"]
-    deviation: Float[Tensor, " gaussians"]
+    log_variance: Float[Tensor, " unit"]
+    component: Int[Tensor, " unit"]
+    kept: Bool[Tensor, " unit"]
+    converged: Bool[Tensor, " unit"]
+    weight: Float[Tensor, " gaussian"]
+    mean: Float[Tensor, " gaussian"]
+    deviation: Float[Tensor, " gaussian"]
     threshold: float
 
     @property

@@ -23,7 +23,6 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
 
     Args:
         where: `package.module:callable`, importable (the command line adds the working directory to the path).
-        settings: keyword arguments of the callable.
         seed: of the global random generators while it runs, so that an untrained network is the same every time;
             they are as they were afterwards.
 

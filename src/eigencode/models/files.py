@@ -57,7 +57,6 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
     """Read back what `save` wrote.
 
     Args:
-        path: the file.
         where: for a network of code outside this package, the `package.module:callable` it was saved with.  A file
             may not choose by itself which code is run.
 

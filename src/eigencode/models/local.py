@@ -175,10 +175,5 @@ def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
 
 
 def convergence(net: nn.Module, at: str | None = None) -> Convergence:
-    """Convergence of a local layer, as its rule judges it (`Rule.health`).
-
-    Args:
-        net: any module with a local layer.
-        at: dotted name of the layer; None for the only one.
-    """
+    """Convergence of the local layer called `at`, or of the only one, as its rule judges it (`Rule.health`)."""
     return local_layer(net, at).health()

@@ -4,10 +4,10 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
@@ -30,22 +30,15 @@ class Pruning(Record):
     `spared` how many of those are kept because they have converged.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "indices": ("pruned",),
-        "log_variance": ("unit",),
-        "bic": ("count",),
-        "means": ("component",),
-    }
-
     components: int
     threshold: float
     candidates: int
     spared: int
     seed: int
     indices: Int[Tensor, " pruned"]
-    log_variance: Float[Tensor, " units"]
-    bic: Float[Tensor, " counts"]
-    means: Float[Tensor, " components"]
+    log_variance: Float[Tensor, " unit"]
+    bic: Float[Tensor, " count"]
+    means: Float[Tensor, " component"]
 
     def apply(self, net: M, at: str | None = None) -> M:
         """A copy of the network with the weights of the pruned units of the local layer `at` (None: the only one) set
@@ -68,7 +61,6 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
     make two components, and they are not noise.
 
     Args:
-        net: a network after local training.
         max_components: largest mixture tried, ≥ 1.
         seed: of the mixture's starts.
         at: dotted name of the local layer; None for the only one.
@@ -80,11 +72,21 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
     layer = local_layer(net, at)
     log_variance, fits, bic = mixtures_of(layer.weight, max_components, seed)
-    best = fits[int(bic.argmin())]
+    return cut(log_variance, fits[int(bic.argmin())], bic, seed, _threshold, layer.health().converged)
+
+
+def cut(
+    log_variance: Float[Tensor, " units"],
+    best: Any,
+    bic: Float[Tensor, " counts"],
+    seed: int,
+    threshold_of: Callable[[Tensor, Callable[[Any], Any]], float],
+    converged: Bool[Tensor, " units"],
+) -> Pruning:
+    """Prune the units above a threshold, a function of the means and log density of a mixture; converged ones stay."""
     means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
-    threshold = _threshold(means, best.score_samples)
+    threshold = threshold_of(means, best.score_samples)
     above = log_variance > threshold
-    converged = layer.health().converged
     return Pruning(
         components=len(means),
         threshold=threshold,

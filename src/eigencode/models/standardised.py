@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, nearest
+from eigencode.base.moments import Moments
 from eigencode.base.types import Images
 
 Channels = float | Sequence[float] | Tensor
@@ -119,18 +120,10 @@ def channel_moments(images: Images) -> tuple[Tensor, Tensor]:
     >>> channel_moments(Images(torch.tensor([0.2, 0.4]).reshape(2, 1, 1, 1), torch.tensor([0, 1])))[0]
     tensor([0.3000], dtype=torch.float64)
     """
-    channels = images.shape[0]
-    total, n = torch.zeros(channels, dtype=torch.float64), 0
-    for first in range(0, len(images), 1000):
-        x = images.pixels[first : first + 1000].cpu().double()
-        total, n = total + x.sum((0, 2, 3)), n + x.numel() // channels
-    mean = total / n
-    squares = torch.zeros(channels, dtype=torch.float64)
-    for first in range(0, len(images), 1000):
-        x = images.pixels[first : first + 1000].cpu().double()
-        squares += (x - mean[:, None, None]).square().sum((0, 2, 3))
+    parts = (images.pixels[i : i + 1000].cpu().double() for i in range(0, len(images), 1000))
+    found = Moments.over(part.movedim(1, -1).flatten(0, -2) for part in parts)
     scale = 255.0 if images.pixels.dtype == torch.uint8 else 1.0
-    return mean / scale, (squares / n).sqrt() / scale
+    return found.mean / scale, (found.scatter.diagonal() / found.n).sqrt() / scale
 
 
 def _short(x: Tensor) -> str:

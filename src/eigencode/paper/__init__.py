@@ -3,6 +3,4 @@
 Everything in here plugs into `study` from above, see `study.extensions`; nothing outside this folder knows of it.
 """
 
-from eigencode.paper.extension import EXTENSION
-
-__all__ = ["EXTENSION"]
+from eigencode.paper.extension import EXTENSION as EXTENSION

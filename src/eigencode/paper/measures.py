@@ -1,6 +1,4 @@
 """Measures as published, for studies to find by name."""
 
-from eigencode.paper.grid import CriticalOnGridMeasure
-from eigencode.paper.single import SpectrumInSingleMeasure
-
-__all__ = ["CriticalOnGridMeasure", "SpectrumInSingleMeasure"]
+from eigencode.paper.grid import CriticalOnGridMeasure as CriticalOnGridMeasure
+from eigencode.paper.single import SpectrumInSingleMeasure as SpectrumInSingleMeasure

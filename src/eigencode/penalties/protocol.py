@@ -21,10 +21,8 @@ class Batch:
     """A training batch after its forward pass, made by `watch(...).batch(x, y, logits)`.
 
     Attributes:
-        net: the network being trained.
         x: its images `N C H W`, or, for a loop that scales them once, points of unit space (`space="unit"`),
             flattened or not.
-        y: labels.
         logits: output of the forward pass, if the loop has it.
         places: representation at each watched place, `N units`, in the network's current mode, with its graph,
             as computed by the forward pass.
@@ -103,7 +101,6 @@ class Penalty(nn.Module, ABC):
         """Update everything that depends on the whole training set; called before every training step.
 
         Args:
-            net: the network; it is left unchanged.
             x: all training images in pixels, `N C H W`, float in [0, 1] or uint8.
             epoch, step: of the loop; without them every call updates, so a loop of your own can call
                 `prepare(net, x)` once per epoch.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.moments import Moments
 from eigencode.base.symmetric import eigenvectors
+from eigencode.base.types import floats
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.representation.at import at
 
@@ -115,21 +116,27 @@ class Spectral(Penalty):
 
     def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
         """Compute V from all training images `x` when a refresh is due; see `Penalty.prepare`."""
-        if not self._due(epoch, step):
-            return
+        if self._due(epoch, step):
+            with torch.no_grad():
+                self.basis = self.eigenbasis(net, x)
+            self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
+
+    def eigenbasis(self, net: nn.Module, x: Tensor) -> Float[Tensor, "units units"]:
+        """V for all training images, as columns."""
         code = at(net, str(self.place))
         device = next((p.device for p in net.parameters()), x.device)
-        with torch.no_grad():
-            chunks = (x[i : i + CHUNK].to(device) for i in range(0, len(x), CHUNK))
-            scatter = Moments.over(code(c.float() / 255 if c.dtype == torch.uint8 else c) for c in chunks).scatter
-            self.basis = eigenvectors(scatter)[1]
-        self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
+        parts = (code(floats(x[i : i + CHUNK].to(device))) for i in range(0, len(x), CHUNK))
+        return eigenvectors(Moments.over(parts).scatter)[1]
 
     def variances(self, batch: Batch) -> Float[Tensor, " units"]:
         """Variances λ_n of the batch along the eigenvectors, n = 1..units."""
         z = batch.at(str(self.place))
         z = z if z.dtype in (torch.float32, torch.float64) else z.float()
         self._check(z)
+        return self.along(z)
+
+    def along(self, z: Float[Tensor, "n units"]) -> Float[Tensor, " units"]:
+        """Variances of responses along the eigenvectors."""
         centred = z - z.mean(0)
         return (centred @ self.basis.to(z)).to(z.dtype).square().sum(0) / (len(z) - 1)
 

@@ -65,7 +65,6 @@ def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, P
     """Record the representations that penalties need during the forward passes of a `with` block.
 
     Args:
-        net: the network that is trained.
         penalties: a penalty, a list of them, or a list of pairs (coefficient, penalty); those with coefficient 0 are
             not watched.
 

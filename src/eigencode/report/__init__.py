@@ -1,7 +1,5 @@
 """Tables, figures and web pages of studies and probes, from stored results only."""
 
-from eigencode.report.build import build, compare
-from eigencode.report.probed import draw_probe
-from eigencode.report.run import StudyRun
-
-__all__ = ["StudyRun", "build", "compare", "draw_probe"]
+from eigencode.report.build import build as build, compare as compare
+from eigencode.report.probed import draw_probe as draw_probe
+from eigencode.report.run import StudyRun as StudyRun

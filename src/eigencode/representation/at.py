@@ -29,10 +29,8 @@ class Reader(nn.Module):
     `start`, see `points`.
 
     Attributes:
-        module: the network.
         start: the place of the argument, or `"pixel"`.
         space: `start` as given by the caller; `"unit"` stands for a `norm` that is the first module.
-        targets: the places to read.
         reduce: conversion of maps and tokens to rows, see `reducer`.
     """
 
@@ -130,7 +128,6 @@ def at(module: nn.Module, place: str, space: Space = "pixel", reduce: Reduce = "
     """Representation at a place of a network as a function of images.
 
     Args:
-        module: any `nn.Module`.
         place: `"logits"` (the output), `"input"` (the input of the first trained layer: the images after the
             module's own `norm` child, if that is the first module), a name in the module's `places` dictionary (the
             networks of this package have `"encoder"` and `"latent"`), or any dotted submodule name such as
@@ -164,7 +161,6 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
     Everything before `start` is skipped: the argument is the output of `start`, `code.points(images)`.
 
     Args:
-        module: any `nn.Module`.
         start: `"pixel"`, or a place as in `at`; `"unit"` is `"norm"`, which must then be the first module.
         end: a place as in `at`, reached after `start`.
         reduce: as in `at`.
@@ -240,9 +236,7 @@ def run(
     """Run a network up to the last of `places` and return the tensors there, by name.
 
     Args:
-        net: the network; it runs in its current mode.
         start: the place whose output is `x`; None if `x` are the images.
-        places: the places to read.
         x: images, or the output of `start`.
         placeholder: input of the network while the output of `start` is replaced by `x`; by default `x`, which is
             right if `start` is the first module.

@@ -1,8 +1,8 @@
 """Use a module for a measurement and restore its modes and gradient flags afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -68,3 +68,14 @@ def borrowed(*modules: object) -> Iterator[None]:
         finally:
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
+
+
+@contextmanager
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any], before: bool = False) -> Iterator[None]:
+    """Call `hook` after (or before) every forward pass of these modules inside the block, as torch calls hooks."""
+    handles = [m.register_forward_pre_hook(hook) if before else m.register_forward_hook(hook) for m in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

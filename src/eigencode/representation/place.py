@@ -99,7 +99,6 @@ class Listener:
     """Records the tensors at some places during a forward pass inside a `with` block.
 
     Args:
-        places: the places to record.
         entered: input of the network; `"input"` is then recorded only at a `norm` applied to it, not at a later one.
         stop: raise `StopForward` when all places have been recorded.
 

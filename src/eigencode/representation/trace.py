@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.representation.at import PIXEL, Reader
-from eigencode.representation.modes import evaluating
+from eigencode.representation.modes import evaluating, hooked
 from eigencode.representation.reduce import Reduce
 
 if TYPE_CHECKING:
@@ -122,13 +122,8 @@ def places(module: nn.Module, x: Tensor) -> Places:
             if z.ndim >= 2 and len(z) == len(x):
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
-    handles = [inner.register_forward_hook(record) for inner in names]
-    try:
-        with evaluating(module), torch.no_grad():
-            module(x)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with evaluating(module), torch.no_grad(), hooked(names, record):
+        module(x)
     return Places(found)
 
 

@@ -103,13 +103,6 @@ def project(
     L∞ and L1: the nearest point (in L2).  L2: onto the ball, then onto the box; x lies in the box, so the second
     step only shortens the perturbation; the result is in the ball but may not be the nearest point.  Coordinates are
     rounded towards `x`, so that rounding to float32 never moves a point out of the ball.
-
-    Args:
-        x: `n ...` centres, inside the box.
-        point: `n ...` points to project.
-        eps: `n` radii, >= 0, in units of the space of `x`.
-        norm: norm of the ball.
-        bounds: the box; `Bounds.none()` for none.
     """
     delta = point - x
     if norm == "linf":

@@ -1,7 +1,6 @@
 """Certified sizes: no perturbation up to this size changes the prediction, whatever the attack."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -30,8 +29,6 @@ class CertifiedSizes(Record):
         norm, space: of the sizes.
         tolerance: relative accuracy of eps, which is rounded down.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("index", "eps"), ("image",))
 
     index: Int[Tensor, " image"]
     eps: Float[Tensor, " image"]
@@ -74,13 +71,10 @@ def certified_size(
     Args:
         net: a module that declares its layers: one hidden layer relu^n, n >= 1, perhaps a BatchNorm, and a linear
             read-out.
-        test: images with labels.
-        norm: "l2", "linf" or "l1".
+        test, subset, batch_size: as in `curve`.
         space: "pixel", for a network without a unit norm; "unit": points `net.norm(image)`.
         eps_min, eps_max: smallest and largest size; by default up to the diameter of [0, 1]^inputs.
         tolerance: relative accuracy.
-        subset: boolean mask or indices of the images to consider.
-        batch_size: images per call of the network.
 
     Raises:
         InputError: a network without a certificate, settings out of range.

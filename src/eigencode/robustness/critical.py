@@ -1,9 +1,7 @@
 """Critical sizes: the smallest perturbation found that changes the prediction of each image."""
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,7 +22,6 @@ from eigencode.robustness.survival import quantile
 
 LOWEST = 1e-6
 PATH_POINTS = 2000
-PER_IMAGE = ("index", "eps", "size", "distance", "censored")
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,6 @@ class CriticalSizes(Record):
         masking: result of `masking_checks`; `masking.n == 0` without checks.
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(PER_IMAGE, ("image",))
 
     index: Int[Tensor, " image"]
     eps: Float[Tensor, " image"]
@@ -87,12 +82,6 @@ class CriticalSizes(Record):
             censored = torch.cat([censored.new_zeros(wrong), censored])
         return quantile(values, censored, q, confidence)
 
-    def on(self, index: Int[Tensor, " m"]) -> "CriticalSizes":
-        """Restrict the record to the images with these numbers in the data set."""
-        rows = torch.isin(self.index, index.to(self.index)).nonzero()[:, 0]
-        picked = {name: getattr(self, name)[rows] for name in self.dims}
-        return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
-
 
 Part = tuple[Tensor, Tensor, Tensor, Tensor]
 """eps, size, distance, censored of a batch."""
@@ -121,20 +110,12 @@ def critical_size(
     of its adversarial image, after `finish` has moved that towards the original image.
 
     Args:
-        net: an `nn.Module` (logits) or a function from images to logits.
-        test: images with labels.
-        attack: any perturbation, or a minimum-norm attack.
-        space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
+        net, test, attack, space, subset, target, check, seed, batch_size: as in `curve`.
         eps_max: largest eps; images unbroken there are censored.  Default: the diameter of [0, 1]^inputs in the norm
             of the attack, and 10^0.916 for Gaussian noise.
         eps_min: smallest eps.
         tolerance: relative accuracy of eps.
         finish: bisect between each image and its adversarial image (iterated and minimum-norm attacks).
-        subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
-        target: target class per image; by default any wrong class is a success.
-        check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
-        seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
-        batch_size: images per call of the network.
 
     Raises:
         InputError: limits or tolerance out of range, images outside the box, outputs that are not logits.

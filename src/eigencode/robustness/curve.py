@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,18 +18,6 @@ from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.search import Ladder, smallest
 from eigencode.robustness.subject import Batch, Subject, Subset
 from eigencode.robustness.survival import wilson
-
-SERIES = (
-    "eps",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "relative_accuracy",
-    "relative_low",
-    "relative_high",
-    "worst_case_accuracy",
-    "relative_worst_case_accuracy",
-)
 
 
 @dataclass(frozen=True)
@@ -51,8 +38,6 @@ class Curve(Record):
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(SERIES, ("eps",))
-
     eps: Float[Tensor, " eps"]
     accuracy: Float[Tensor, " eps"]
     accuracy_low: Float[Tensor, " eps"]
@@ -71,6 +56,12 @@ class Curve(Record):
     exhaustive: bool
     zero_gradients: float
     masking: Masking = field(default_factory=Masking)
+
+    @property
+    def axis(self) -> str:
+        """Label of eps: its norm (or standard deviation) and space."""
+        size = "standard deviation" if "Gaussian(" in self.attack else f"ε, {self.norm}"
+        return f"{size}, {self.space} space"
 
 
 def curve(
@@ -103,7 +94,6 @@ def curve(
         space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
         target: target class per image; by default any wrong class is a success.
-        exhaustive: attack every image at every eps.
         check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
         seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
         batch_size: images per call of the network.

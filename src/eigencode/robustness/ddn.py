@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -23,7 +22,6 @@ class DDN(MinimumNorm):
     by the factor 1 − γ after a success and grows by 1 + γ after a failure.
 
     Args:
-        steps: gradient steps.
         gamma: relative change of the radius per step.
         radius: first radius, in units of the space; None: distance to the boundary of the linearised network.
         step: first step length / first radius; falls to a hundredth of itself by a cosine.
@@ -50,9 +48,7 @@ class DDN(MinimumNorm):
         if not good:
             raise InputError("settings of DDN make no sense", got=repr(self), wanted="steps >= 1, 0 < gamma < 1, > 0")
 
-    def run(
-        self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         if self.radius is None:
             radius = guess(self.norm, model, x, goal).clamp_min(1e-6)
         else:

@@ -22,7 +22,6 @@ class FGSM(Perturbation):
     up.  The gradient at x is computed once for all eps.
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
         loss: a name of `losses.LOSSES`; `"log_odds"` by default, with the steps of the cross-entropy but no underflow.
 
     Source: Goodfellow, Shlens and Szegedy 2015, arXiv 1412.6572, section 4.
@@ -46,8 +45,6 @@ class FGSM(Perturbation):
         slope = model.gradient(x, goal, self.loss)[0]
         return slope.sign() if self.norm == "linf" else unit(slope, "l2")
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         return fill(x, prepared, eps, bounds) if self.norm == "l1" else x + per_image(eps, x) * prepared

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -25,8 +24,6 @@ class FMN(MinimumNorm):
     min((1 − γ)·radius, smallest success) after a success.  Both γ and the step fall by a cosine.
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
-        steps: gradient steps.
         gamma: first relative change of the radius; the last is 1e-4.
         step: first step length / L2 distance to the boundary of the linearised network; the last is a hundredth.
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
@@ -53,9 +50,7 @@ class FMN(MinimumNorm):
         if not (self.steps >= 1 and 0 < self.gamma < 1 and self.step > 0):
             raise InputError("settings of FMN make no sense", got=repr(self), wanted="steps >= 1, 0 < gamma < 1, > 0")
 
-    def run(
-        self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         first = guess("l2", model, x, goal).clamp_min(1e-6) * self.step
         point, best = x.clone(), x.clone()
         nearest = torch.full_like(first, torch.inf)

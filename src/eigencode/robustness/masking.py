@@ -81,14 +81,10 @@ def masking_checks(
     An attack counts as stronger if it breaks at least 5 % (and at least 3) more of the images.
 
     Args:
-        net: an `nn.Module` (logits) or a function from images to logits.
-        test: images with labels.
-        space: `"pixel"` or `"unit"`.
+        net, test, space, subset: as in `curve`.
         images: number of images to check.
-        subset: boolean mask or indices of the images to choose from.
         seed: seed of random starts and of the random search.
         warn: emit an `EigencodeWarning` if a check fails.
-        stacklevel: as in `warnings.warn`.
 
     Source: Athalye, Carlini and Wagner 2018, arXiv 1802.00420, section 3.1; Carlini et al. 2019, arXiv 1902.06705.
 

@@ -43,12 +43,7 @@ class MinimumNorm(Attack):
         """Search for the closest adversarial image of each image, and evaluate the result.
 
         Args:
-            logits: network or function from points to logits `n classes`; used in evaluation mode.
-            x: `n ...` points inside the box.
-            y: `n` labels.
-            bounds: the box; [0, 1] by default.
-            generator: source of the one random number that seeds all others.
-            target: `n` target classes; by default any class but `y` is a success.
+            logits, x, y, bounds, generator, target: as in `Perturbation`.
             finish: bisect between each image and its adversarial image.
 
         Raises:

@@ -22,9 +22,7 @@ class _Noise(Perturbation):
     path: ClassVar[bool] = True
     blind: ClassVar[bool] = True
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         return x + per_image(eps, x) * prepared
 

@@ -1,5 +1,7 @@
 """Success of path perturbations on a grid of eps, from few forward passes per image."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -12,6 +14,7 @@ COARSE = 33
 SAFETY = 3.0
 
 
+@dataclass(frozen=True, eq=False)
 class Path:
     """Evaluates a perturbation along one path per image of a batch.
 
@@ -21,18 +24,13 @@ class Path:
     Lipschitz constant).  `exhaustive=True` evaluates every point instead; the tests compare both.
     """
 
-    def __init__(
-        self,
-        attack: Perturbation,
-        model: Oracle,
-        x: Float[Tensor, "n *image"],
-        goal: Goal,
-        bounds: Bounds,
-        prepared: Tensor | None,
-        batch_size: int,
-    ) -> None:
-        self.attack, self.model, self.x, self.goal, self.bounds = attack, model, x, goal, bounds
-        self.prepared, self.batch_size = prepared, batch_size
+    attack: Perturbation
+    model: Oracle
+    x: Float[Tensor, "n *image"]
+    goal: Goal
+    bounds: Bounds
+    prepared: Tensor | None
+    batch_size: int
 
     def broken(
         self, grid: Float[Tensor, " eps"], exhaustive: bool = False, first: bool = False

@@ -23,7 +23,6 @@ class PGD(Perturbation):
     x ← Π(x + α d), d = sign(∇L) for linf, ∇L/‖∇L‖₂ for l2 and l1 (there the projection keeps the steps sparse).
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
         steps: gradient steps per start.
         rel_step: α / eps; 5 / steps by default.
         step: α itself, in units of the space, instead of `rel_step`.
@@ -79,9 +78,7 @@ class PGD(Perturbation):
             starts[:, 0] = 0
         return starts
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         if prepared is None:
             return self._ascend(model, x, x, goal, eps, bounds)[0]
         found, broken, gap = x.clone(), torch.zeros_like(goal.y, dtype=torch.bool), torch.full_like(eps, torch.inf)

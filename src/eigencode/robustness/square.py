@@ -14,7 +14,6 @@ class Square(RandomSquares):
     at 0.1 %, 0.5 %, 2 %, 5 %, 10 %, 20 %, 40 %, 60 % and 80 % of the steps.
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
         steps: squares tried, one forward pass each.
         share: first share of the image covered by a square.
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -35,9 +34,7 @@ class RandomSquares(Perturbation):
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         return draws.seeds().to(x.device)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         shape, found = x.shape, x.clone()
         x = x if x.ndim == 4 else x.reshape(len(x), 1, 1, -1)

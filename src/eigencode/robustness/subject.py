@@ -33,14 +33,7 @@ class Batch:
 class Subject:
     """A network on test images: the images considered (`index`), those classified correctly (`correct`), batches.
 
-    Args:
-        net: an `nn.Module` or a function from images to logits.
-        test: images with labels.
-        space: `"pixel"` or `"unit"`.
-        subset: boolean mask or indices of the images to consider; all by default.
-        target: target class per image of `test`; by default any wrong class is a success.
-        seed: seed of the random numbers per image.
-        batch_size: images per call of the network.
+    Arguments as in `curve`.
     """
 
     def __init__(
@@ -56,14 +49,8 @@ class Subject:
         if batch_size < 1:
             raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
         logits, self.points = logits_of(net, space)
-        self.net, self.test, self.space, self.target, self.seed, self.batch_size = (
-            net,
-            test,
-            space,
-            target,
-            seed,
-            batch_size,
-        )
+        self.net, self.test, self.space, self.target = net, test, space, target
+        self.seed, self.batch_size = seed, batch_size
         self.model = Oracle(logits)
         self.index = chosen(subset, len(test))
         if target is not None and (target.shape != test.y.shape or bool((target == test.y).any())):
@@ -105,7 +92,8 @@ class Subject:
             yield Batch(index, x, goal, Draws(self.seed, index.tolist()))
 
     def _points(self, index: Tensor) -> Tensor:
-        device = getattr(next(iter(_parameters(self.net)), None), "device", self.test.pixels.device)
+        parameters = self.net.parameters() if isinstance(self.net, torch.nn.Module) else iter(())
+        device = next((p.device for p in parameters), self.test.pixels.device)
         x: Tensor = self.points(self.test[index].x.to(device))
         return x
 
@@ -155,7 +143,3 @@ def chosen(subset: Subset, n: int) -> Int[Tensor, " m"]:
             wanted=f"a mask of {n}, or different indices in 0..{n - 1}, at least one",
         )
     return picked.long().sort().values
-
-
-def _parameters(net: object) -> Iterator[Tensor]:
-    return iter(net.parameters()) if isinstance(net, torch.nn.Module) else iter(())

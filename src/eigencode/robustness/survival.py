@@ -51,6 +51,16 @@ def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
     return (float(equal[0]) + first) / 2 if len(equal) else first
 
 
+def share(hits: float, n: int) -> Estimate:
+    """The share hits / n with its 95 % Wilson interval; NaN for n = 0.
+
+    >>> print(share(9, 10))
+    0.9 [0.5958, 0.9821]
+    """
+    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n)
+    return Estimate(hits / n if n else math.nan, float(low), float(high), n, "95 % Wilson")
+
+
 def wilson(
     successes: Float[Tensor, " k"], n: int, confidence: float = 0.95
 ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:

@@ -1,7 +1,6 @@
 """Has a local layer converged?  Only then do its spectrum and its robustness describe what it learned."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,14 +23,12 @@ class Convergence(Record):
     `wins` the samples it won in the last epoch of training (−1: unknown).
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("norm", "converged", "diverged", "wins"), ("unit",))
-
     radius: float
     p: float
-    norm: Float[Tensor, " units"]
-    converged: Bool[Tensor, " units"]
-    diverged: Bool[Tensor, " units"]
-    wins: Int[Tensor, " units"]
+    norm: Float[Tensor, " unit"]
+    converged: Bool[Tensor, " unit"]
+    diverged: Bool[Tensor, " unit"]
+    wins: Int[Tensor, " unit"]
 
     @property
     def fraction(self) -> float:

@@ -31,12 +31,27 @@ def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "
     return weight.abs().pow_(p - 1).mul_(weight.sign())
 
 
+@dataclass(frozen=True)
 class _TowardsRadius(Rule):
-    """What both rules of Krotov and Hopfield share: normal initial weights, and p-norms that go to the radius."""
+    """Base of both rules of Krotov and Hopfield: normal initial weights, and p-norms that go to the radius."""
 
-    p: float
-    radius: float
-    spread: float
+    p: float = 3.0
+    k: int = 2
+    delta: float = 0.4
+    radius: float = 1.0
+    spread: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, right, wanted in (
+            ("p", self.p >= 1, "a finite number >= 1"),
+            ("k", self.k >= 2, "an integer >= 2"),
+            ("delta", self.delta >= 0, "a finite number >= 0"),
+            ("radius", self.radius > 0, "a finite number > 0"),
+            ("spread", self.spread > 0, "a finite number > 0"),
+        ):
+            value = getattr(self, name)
+            if not right or not math.isfinite(value):
+                raise InputError(f"Krotov-Hopfield rule: {name} is out of range", got=value, wanted=wanted)
 
     @property
     def layer_settings(self) -> dict[str, float]:
@@ -44,6 +59,9 @@ class _TowardsRadius(Rule):
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
         return torch.randn(units, inputs, generator=generator, device=generator.device).mul_(self.spread)
+
+    def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
+        return synapses(weight, self.p)
 
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
         return towards_radius(weight, wins, self.p, self.radius)
@@ -82,15 +100,10 @@ class KrotovHopfield(_TowardsRadius):
             [0.0000, 0.0000]])
     """
 
-    p: float = 3.0
-    k: int = 2
-    delta: float = 0.4
-    radius: float = 1.0
-    spread: float = 1.0
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        _check(self.p, self.k, self.delta, self.radius, self.spread)
+        super().__post_init__()
         if self.precision not in ("float32", "bfloat16"):
             raise InputError("unknown precision", got=self.precision, wanted="'float32' or 'bfloat16'")
 
@@ -99,12 +112,7 @@ class KrotovHopfield(_TowardsRadius):
         low = product_dtype(self.precision, weight.device) == torch.bfloat16
         return strength.bfloat16() if low else strength
 
-    def rows(
-        self,
-        x: Float[Tensor, "batch inputs"],
-        weight: Float[Tensor, "units inputs"],
-        derived: Shaped[Tensor, "units inputs"] | None = None,
-    ) -> Rows:
+    def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
         strength = self.derive(weight) if derived is None else derived
         h = (x.to(strength.dtype) @ strength.T).to(weight.dtype)
@@ -133,27 +141,14 @@ class KrotovHopfieldSequential(_TowardsRadius):
             [1.0000, 0.8250]])
     """
 
-    p: float = 3.0
-    k: int = 2
-    delta: float = 0.4
-    radius: float = 1.0
-    spread: float = 1.0
     losers: Literal["kth", "2..k"] = "kth"
 
     def __post_init__(self) -> None:
-        _check(self.p, self.k, self.delta, self.radius, self.spread)
+        super().__post_init__()
         if self.losers not in ("kth", "2..k"):
             raise InputError("unknown losers", got=self.losers, wanted="'kth' or '2..k'")
 
-    def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
-        return synapses(weight, self.p)
-
-    def rows(
-        self,
-        x: Float[Tensor, "batch inputs"],
-        weight: Float[Tensor, "units inputs"],
-        derived: Shaped[Tensor, "units inputs"] | None = None,
-    ) -> Rows:
+    def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
         h = x.to(weight.dtype) @ (self.derive(weight) if derived is None else derived).T
         length = weight.abs().pow(self.p).sum(1).pow((self.p - 1) / self.p).clamp_min(1e-30)  # ⟨W,W⟩^((p−1)/p)
@@ -190,15 +185,3 @@ def gather(
 def check_rank(k: int, units: int) -> None:
     if k > units:
         raise InputError("k is larger than the layer", got=f"k = {k}, {units} units", wanted="2 <= k <= units")
-
-
-def _check(p: float, k: int, delta: float, radius: float, spread: float) -> None:
-    for ok, name, got, wanted in (
-        (p >= 1 and math.isfinite(p), "p", p, "a finite number >= 1"),
-        (k >= 2, "k", k, "an integer >= 2"),
-        (delta >= 0 and math.isfinite(delta), "delta", delta, "a finite number >= 0"),
-        (radius > 0 and math.isfinite(radius), "radius", radius, "a finite number > 0"),
-        (spread > 0 and math.isfinite(spread), "spread", spread, "a finite number > 0"),
-    ):
-        if not ok:
-            raise InputError(f"Krotov-Hopfield rule: {name} is out of range", got=got, wanted=wanted)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -39,8 +38,6 @@ class Comparison(Record):
     interval (see `spectrum`).  `residual`: root mean square of log₁₀ λ around the law, least squares.
     `slopes`: of the first and the second half of the window, halves of equal length in log rank.
     """
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("chi2", "p", "aic", "residual"), ("law",))
 
     laws: tuple[str, ...]
     chi2: Float[Tensor, " law"]

@@ -26,8 +26,6 @@ def arithmetic_errors(
 
     Args:
         code: from points to responses `points units`, or to a dictionary of such.
-        x: images.
-        batch_size: images per batch.
         start: from images to the input of `code`.
 
     Returns:

@@ -62,9 +62,7 @@ def sampling(
     Args:
         z: some or all centred responses.
         directions, eigenvalues: eigenvectors and eigenvalues of the covariance of all `n` samples.
-        n: number of samples.
         usable: number of leading eigenvalues above the rounding floor.
-        seed: of the grouping and of the resampling.
 
     The bias is exact for Gaussian responses, up to resampling noise.  The non-Gaussian part is only an estimate, from
     fourth moments, so all of it counts as standard error.

@@ -59,8 +59,6 @@ def population(
     Args:
         eigenvalues: measured on `n` samples, positive, descending.
         white: whitened responses of some or all samples, orthonormal columns, in the eigenbasis.
-        n: number of samples behind `eigenvalues`.
-        generator: of the resampling weights.
 
     Idea of matching resampled spectra: Gourieroux, Monfort and Renault (1993); inverting the Marchenko-Pastur map for
     population eigenvalues: El Karoui (2008), Ledoit and Wolf (2015).  Differs from these by working with the measured

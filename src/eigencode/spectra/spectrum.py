@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -35,14 +35,6 @@ class Spectrum(Record):
     versions whose variances average to the sampling variance; empty if not measured.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "eigenvalues": ("rank",),
-        "log_bias": ("rank",),
-        "log_bias_error": ("rank",),
-        "influence": ("group", "rank"),
-        "influence_mixed": ("group", "rank"),
-    }
-
     eigenvalues: Float[Tensor, " rank"]
     n_samples: int
     n_units: int
@@ -51,10 +43,10 @@ class Spectrum(Record):
     source: str = ""
     space: str = ""
     seed: int = 0
-    log_bias: Float[Tensor, " ranks"] = field(default_factory=lambda: torch.empty(0))
-    log_bias_error: Float[Tensor, " ranks"] = field(default_factory=lambda: torch.empty(0))
-    influence: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
-    influence_mixed: Float[Tensor, "groups ranks"] = field(default_factory=lambda: torch.empty(0, 0))
+    log_bias: Float[Tensor, " rank"] = field(default_factory=lambda: torch.empty(0))
+    log_bias_error: Float[Tensor, " rank"] = field(default_factory=lambda: torch.empty(0))
+    influence: Float[Tensor, "group rank"] = field(default_factory=lambda: torch.empty(0, 0))
+    influence_mixed: Float[Tensor, "group rank"] = field(default_factory=lambda: torch.empty(0, 0))
     group_size: int = 1
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -30,18 +29,12 @@ class WindowMap(Record):
     window minus that of the first, halves of equal length in log rank.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "n_min": ("n_min",),
-        "n_max": ("n_max",),
-        **dict.fromkeys(("alpha", "alpha_corrected", "standard_error", "bend"), ("n_min", "n_max")),
-    }
-
-    n_min: Int[Tensor, " starts"]
-    n_max: Int[Tensor, " ends"]
-    alpha: Float[Tensor, "starts ends"]
-    alpha_corrected: Float[Tensor, "starts ends"]
-    standard_error: Float[Tensor, "starts ends"]
-    bend: Float[Tensor, "starts ends"]
+    n_min: Int[Tensor, " n_min"]
+    n_max: Int[Tensor, " n_max"]
+    alpha: Float[Tensor, "n_min n_max"]
+    alpha_corrected: Float[Tensor, "n_min n_max"]
+    standard_error: Float[Tensor, "n_min n_max"]
+    bend: Float[Tensor, "n_min n_max"]
     weights: str
 
     def spread(self, window: Window, factor: float = 2.0) -> tuple[float, float]:
@@ -58,8 +51,6 @@ class WindowMap(Record):
 @dataclass(frozen=True)
 class LocalSlope(Record):
     """Local slope −d log λ / d log n from ranks within a factor exp(width / 2), with 95 % interval over images."""
-
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("rank", "alpha", "low", "high"), ("rank",))
 
     rank: Int[Tensor, " rank"]
     alpha: Float[Tensor, " rank"]

@@ -1,27 +1,10 @@
 """Studies: what to run (config), in which pieces (step, plan), where results live (store), who runs them (executor)."""
 
-from eigencode.study.config import Study
-from eigencode.study.executor import Outcome, execute
-from eigencode.study.part import part
-from eigencode.study.plan import Cell, plan
-from eigencode.study.read import read_study
-from eigencode.study.results import Row, Summary, rows, summarise
-from eigencode.study.step import Source, Step
-from eigencode.study.store import Store
-
-__all__ = [
-    "Cell",
-    "Outcome",
-    "Row",
-    "Source",
-    "Step",
-    "Store",
-    "Study",
-    "Summary",
-    "execute",
-    "part",
-    "plan",
-    "read_study",
-    "rows",
-    "summarise",
-]
+from eigencode.study.config import Study as Study
+from eigencode.study.executor import Outcome as Outcome, execute as execute
+from eigencode.study.part import part as part
+from eigencode.study.plan import Cell as Cell, plan as plan
+from eigencode.study.read import read_study as read_study
+from eigencode.study.results import Row as Row, Summary as Summary, rows as rows, summarise as summarise
+from eigencode.study.step import Source as Source, Step as Step
+from eigencode.study.store import Store as Store

@@ -39,7 +39,7 @@ def plugins(package: str) -> dict[str, type]:
     """
     added = (name for extension in extensions() for name in extension.plugins.get(package, ()))
     modules = [importlib.import_module(name) for name in (f"eigencode.{package}", *added)]
-    classes = {n: c for m in modules for n in m.__all__ if inspect.isclass(c := getattr(m, n))}
+    classes = {n: c for m in modules for n, c in inspect.getmembers(m, inspect.isclass)}
     bases = _bases(package)
     return {
         n.removesuffix("Measure"): c for n, c in classes.items() if issubclass(c, bases) and not inspect.isabstract(c)
@@ -51,7 +51,6 @@ def make(package: str, choice: Choice, *, where: str = "", **more: Any) -> Any:
 
     Args:
         package: rules, penalties, robustness or measures.
-        choice: name and settings.
         where: key of the study, for errors; by default errors name the class.
 
     Raises:
@@ -109,9 +108,8 @@ def _foreign(package: str, name: str) -> type:
 
 
 def _bases(package: str) -> tuple[type, ...]:
-    module = importlib.import_module(f"eigencode.{package}")
-    classes = (getattr(module, n) for n in module.__all__)
-    return tuple(c for c in classes if inspect.isclass(c) and inspect.isabstract(c))
+    classes = inspect.getmembers(importlib.import_module(f"eigencode.{package}"), inspect.isclass)
+    return tuple(c for _, c in classes if inspect.isabstract(c))
 
 
 def _converted(found: type, key: str, value: Any, place: str) -> Any:

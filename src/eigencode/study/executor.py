@@ -49,11 +49,8 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
     """Finish all steps the goals need that the store does not have yet.
 
     Args:
-        goals: the steps whose results are wanted.
-        store: where results are looked up and kept.
         workers: 1 runs in this process with all of its threads; more runs that many processes, which share the
             machine's cores evenly.  One pool per process, so that one that dies takes no other step with it.
-        watch: told about every event.
     """
     began = time.monotonic()
     outcome = Outcome()

@@ -36,11 +36,9 @@ class Planned:
 
     Attributes:
         name: of its numbers in tables and claims.
-        place: of the networks; "" for the network as a whole.
         measure: with the settings of the study; it reads the record.
         chosen: the measure by name, as the study says.
         used: the same after the variants it asks for: this one makes the record.
-        published: those variants.
     """
 
     name: str

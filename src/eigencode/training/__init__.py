@@ -1,19 +1,10 @@
 """Training: local rules and gradient descent, resumable to the bit."""
 
-from eigencode.training.adversarial import Adversarial
-from eigencode.training.callbacks import Callback, Progress, TensorBoard
-from eigencode.training.local import LocalTraining, train_local
-from eigencode.training.schedule import Schedule
-from eigencode.training.supervised import SupervisedTraining, train_supervised
-
-__all__ = [
-    "Adversarial",
-    "Callback",
-    "LocalTraining",
-    "Progress",
-    "Schedule",
-    "SupervisedTraining",
-    "TensorBoard",
-    "train_local",
-    "train_supervised",
-]
+from eigencode.training.adversarial import Adversarial as Adversarial
+from eigencode.training.callbacks import Callback as Callback, Progress as Progress, TensorBoard as TensorBoard
+from eigencode.training.local import LocalTraining as LocalTraining, train_local as train_local
+from eigencode.training.schedule import Schedule as Schedule
+from eigencode.training.supervised import (
+    SupervisedTraining as SupervisedTraining,
+    train_supervised as train_supervised,
+)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.base.types import Images
+from eigencode.base.types import Images, floats
 from eigencode.models.local import LocalLayer, local_layer, local_layers
-from eigencode.representation.modes import borrowed
-from eigencode.training.feed import computed, device_of, fits, floats
+from eigencode.representation.modes import borrowed, hooked
+from eigencode.training.feed import computed, device_of, fits
 
 
 @contextmanager
@@ -41,13 +41,11 @@ def _entering(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
         raise _Reached(args[0])
 
     def run(x: Tensor) -> Tensor:
-        handle = layer.register_forward_pre_hook(stop)
         try:
-            net(x)
+            with hooked([layer], stop, before=True):
+                net(x)
         except _Reached as reached:
             return reached.value
-        finally:
-            handle.remove()
         raise InputError(
             f"{type(net).__name__}: the local layer is never called", wanted="a layer that the images reach"
         )
@@ -57,19 +55,11 @@ def _entering(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
 
 def in_order(net: nn.Module, images: Images) -> list[str]:
     """Names of the local layers in order of execution; those that are never called are left out."""
-    layers = local_layers(net)
-    if len(layers) < 2:
+    names = {layer: name for name, layer in local_layers(net).items()}
+    if len(names) < 2:
         local_layer(net)
-        return list(layers)
+        return list(names.values())
     called: list[str] = []
-    handles = [
-        layer.register_forward_pre_hook(lambda module, args, name=name: called.append(name))
-        for name, layer in layers.items()
-    ]
-    try:
-        with borrowed(net), torch.no_grad():
-            net(images[:1].x.to(device_of(net)))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: called.append(names[layer]), before=True):
+        net(images[:1].x.to(device_of(net)))
     return list(dict.fromkeys(called))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.seeding import stream
-from eigencode.base.types import Images
+from eigencode.base.types import Images, floats
 from eigencode.models.layers import UnitNorm
 from eigencode.models.stack import Stack
 from eigencode.representation.modes import borrowed
@@ -96,8 +96,3 @@ def fits(one: Tensor, images: int) -> bool:
 def device_of(net: nn.Module) -> torch.device:
     """The device of the parameters of a module."""
     return next((p.device for p in net.parameters()), torch.device("cpu"))
-
-
-def floats(x: Tensor) -> Tensor:
-    """Pixels in [0, 1]; anything but uint8 as it is."""
-    return x.float().div_(255) if x.dtype == torch.uint8 else x

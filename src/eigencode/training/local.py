@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -35,21 +35,17 @@ class LocalTraining(Record):
     least one row.  `norm`: median norm of a unit.  `epochs` and `steps` count all layers together.
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("converged", "repelled", "active", "norm", "step_size"), ("epoch",)
-    )
-
     rule: str
     epochs: int
     steps: int
     batch_size: int
     seed: int
     seconds: float
-    converged: Float[Tensor, " epochs"]
-    repelled: Float[Tensor, " epochs"]
-    active: Float[Tensor, " epochs"]
-    norm: Float[Tensor, " epochs"]
-    step_size: Float[Tensor, " epochs"]
+    converged: Float[Tensor, " epoch"]
+    repelled: Float[Tensor, " epoch"]
+    active: Float[Tensor, " epoch"]
+    norm: Float[Tensor, " epoch"]
+    step_size: Float[Tensor, " epoch"]
     layers: tuple[str, ...] = ()
 
 
@@ -86,7 +82,6 @@ def train_local(
         seed: of the order of the images, which is another one for each layer.
         at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, ends with
             the same weights as one call for all.
-        decay: of the step size, per epoch.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at
             any moment and started again ends with bit-identical weights on the same machine and thread count.
         snapshots: files to which the whole state is written after so many epochs, all layers together (0: before

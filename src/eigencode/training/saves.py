@@ -17,13 +17,10 @@ class Saves:
     """The files of one run: where it continues, what it writes, and after how many epochs it ends.
 
     Args:
-        what: the training, for error texts.
         identity: of the run, see `state.fingerprint`.
         epochs: planned, all layers together.
         checkpoint: continued from if it exists; written every `every` epochs and at the end.
-        every: epochs between two checkpoints, ≥ 1.
         snapshots: files to write by number of finished epochs, 0 = before training.
-        stop: end after so many epochs; None: all of them.
 
     A snapshot is a checkpoint that is not overwritten: a copy of it, passed as `checkpoint`, continues from there.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,10 +48,6 @@ class SupervisedTraining(Record):
     `best_epoch` is the one kept if `keep` was "best".
     """
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("loss", "train_accuracy", "validation_accuracy", "lr"), ("epoch",)
-    )
-
     parameters: str
     optimizer: str
     precision: str
@@ -61,10 +57,10 @@ class SupervisedTraining(Record):
     seed: int
     seconds: float
     best_epoch: int
-    loss: Float[Tensor, " epochs"]
-    train_accuracy: Float[Tensor, " epochs"]
-    validation_accuracy: Float[Tensor, " epochs"]
-    lr: Float[Tensor, " epochs"]
+    loss: Float[Tensor, " epoch"]
+    train_accuracy: Float[Tensor, " epoch"]
+    validation_accuracy: Float[Tensor, " epoch"]
+    lr: Float[Tensor, " epoch"]
 
 
 def train_supervised(
@@ -97,7 +93,6 @@ def train_supervised(
 
     Args:
         net: any module that maps `N C H W` pixels to logits.
-        train: training images.
         parameters: which parameters learn: "all" that require a gradient, or the dotted name of a submodule.
             Layers of a `models.Stack` before it are computed once, if their output can be kept in memory.
         epochs: passes over the images, ≥ 1.
@@ -114,13 +109,7 @@ def train_supervised(
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
         keep: weights of the last epoch, or of the best validation accuracy once the training has ended.
-        callbacks: see `Callback`.
-        checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at any
-            moment and started again ends with bit-identical weights on the same machine and thread count.
-        snapshots: files to which the whole state is written after so many epochs (0: before training), in the format
-            of a checkpoint: a copy of one, passed as `checkpoint`, continues to the same bits.  Those after an early
-            stop are not written.
-        stop: end after so many of the epochs; `epochs` still decides the schedule.
+        checkpoint, checkpoint_every, snapshots, stop: as in `train_local`; none is written after an early stop.
 
     Returns:
         A `SupervisedTraining` record.

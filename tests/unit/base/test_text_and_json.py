@@ -5,8 +5,7 @@ import math
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from eigencode.base.strict_json import dumps, number
 from eigencode.base.text import printable

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fake_data import CIFAR_FILES, cifar_record, write_cifar
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import load

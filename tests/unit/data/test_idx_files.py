@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from fake_data import IDX_FILES, idx, idx_contents, write_idx
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import load
 from eigencode.data.idx import FIRST_LABELS, read_idx
-from eigencode.data.mnist import read_mnist
+from eigencode.data.mnist import MNIST
 
 SMALL = "12 training and 12 test images; the original has 60000 and 10000"
 
@@ -22,7 +21,7 @@ def paths_in(folder: Path, packed: bool = False) -> tuple[Path, ...]:
 
 
 def test_pixels_and_labels(tmp_path: Path) -> None:
-    train, test = read_mnist(paths_in(write_idx(tmp_path)))
+    train, test = MNIST.read(paths_in(write_idx(tmp_path)))
     raw = idx_contents()
     assert (train.name, test.name, train.shape, train.pixels.dtype) == (
         "mnist/train",
@@ -114,34 +113,34 @@ def test_a_file_of_images_cut_within_an_image(tmp_path: Path) -> None:
     paths = paths_in(write_idx(tmp_path))
     paths[0].write_bytes(paths[0].read_bytes()[: 16 + 784 * 3 + 10])
     with pytest.raises(DataError, match=r"(?s)train-images-idx3-ubyte: .*ends in record 3 \(byte 2378\).*12 x 28 x 28"):
-        read_mnist(paths)
+        MNIST.read(paths)
 
 
 def test_images_of_another_size(tmp_path: Path) -> None:
     paths = paths_in(write_idx(tmp_path))
     paths[2].write_bytes(idx((12, 16, 49), bytes([1]) * 12 * 784))
     with pytest.raises(DataError, match=r"(?s)t10k-images-idx3-ubyte: images of another size.*16 x 49"):
-        read_mnist(paths)
+        MNIST.read(paths)
 
 
 def test_more_labels_than_images(tmp_path: Path) -> None:
     paths = paths_in(write_idx(tmp_path))
     paths[1].write_bytes(idx((13,), bytes(13)))
     with pytest.raises(DataError, match=r"(?s)train-labels-idx1-ubyte: not one label per image.*13 labels for the 12"):
-        read_mnist(paths)
+        MNIST.read(paths)
 
 
 def test_images_and_labels_exchanged(tmp_path: Path) -> None:
     paths = paths_in(write_idx(tmp_path))
     with pytest.raises(DataError, match="not an IDX file of unsigned bytes with 3 axes"):
-        read_mnist((paths[1], paths[0], *paths[2:]))
+        MNIST.read((paths[1], paths[0], *paths[2:]))
 
 
 def test_a_label_that_is_no_class(tmp_path: Path) -> None:
     paths = paths_in(write_idx(tmp_path))
     paths[3].write_bytes(idx((12,), bytes([0] * 7 + [17] + [0] * 4)))
     with pytest.raises(DataError, match=r"(?s)t10k-labels-idx1-ubyte: 1 record with.*label 17 in record 7 \(byte 15\)"):
-        read_mnist(paths)
+        MNIST.read(paths)
 
 
 def test_a_black_image(tmp_path: Path) -> None:
@@ -150,7 +149,7 @@ def test_a_black_image(tmp_path: Path) -> None:
     content[16 + 784 * 4 : 16 + 784 * 6] = bytes(784 * 2)
     paths[0].write_bytes(content)
     with pytest.raises(DataError, match=r"(?s)2 images zero everywhere.*record 4 \(byte 3152\)"):
-        read_mnist(paths)
+        MNIST.read(paths)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,11 +166,11 @@ def test_a_truncated_or_overwritten_file_is_refused_or_read_never_anything_else(
             del content[data.draw(st.integers(0, len(content) - 1)) :]
             file.write_bytes(content)
             with pytest.raises(DataError, match=file.name):
-                read_mnist(paths)
+                MNIST.read(paths)
         else:
             content[data.draw(st.integers(0, min(30, len(content) - 1)))] = data.draw(st.integers(0, 255))
             file.write_bytes(content)
-            train, test = read_mnist(paths)
+            train, test = MNIST.read(paths)
             assert len(train) == len(test) == 3
     except DataError:
         pass

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from eigencode.report import StudyRun, build
-from eigencode.study import Store, plan, read_study, rows
-from eigencode.study import results as study_results
+from eigencode.study import Store, plan, read_study, results as study_results, rows
 
 
 @pytest.fixture(scope="session")

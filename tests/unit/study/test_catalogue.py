@@ -89,7 +89,6 @@ def test_a_setting_without_default_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     import eigencode.robustness as robustness
 
     monkeypatch.setattr(robustness, "Needs", Needs, raising=False)
-    monkeypatch.setattr(robustness, "__all__", [*robustness.__all__, "Needs"])
     assert make("robustness", Choice(name="Needs", strength=1)).strength == 1
     with pytest.raises(StudyError, match="Needs needs the setting strength"):
         make("robustness", Choice(name="Needs"))

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from code_cache import forget
 
-from eigencode.study import fingerprint as module
-from eigencode.study import plan
+from eigencode.study import fingerprint as module, plan
 from eigencode.study.read import study
 
 SQUARES = {"eps": 0.1, "attack": {"name": "Square"}}

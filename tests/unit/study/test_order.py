@@ -6,8 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from fake_steps import GoWrong, Write
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from eigencode.study import Step, Store, execute, executor
 from eigencode.study.order import Queue, ordered

@@ -25,22 +25,17 @@ D8 (images that never break are dropped) and D9 (each model on its own correct i
 the quantities "…, broken only" and "…, all images" of a study.
 """
 
-from eigencode.paper.published.attacks import PublishedGaussian, PublishedPGD
-from eigencode.paper.published.evaluation import accuracy
-from eigencode.paper.published.grid import first_on_grid
-from eigencode.paper.published.penalties import SHIFT, PublishedJacobian, PublishedSpectral, uncentred
-from eigencode.paper.published.pruning import prune_always
-from eigencode.paper.published.spectrum import eigenvalues
-
-__all__ = [
-    "PublishedGaussian",
-    "PublishedJacobian",
-    "PublishedPGD",
-    "PublishedSpectral",
-    "SHIFT",
-    "accuracy",
-    "eigenvalues",
-    "first_on_grid",
-    "prune_always",
-    "uncentred",
-]
+from eigencode.paper.published.attacks import (
+    PublishedGaussian as PublishedGaussian,
+    PublishedPGD as PublishedPGD,
+)
+from eigencode.paper.published.evaluation import accuracy as accuracy
+from eigencode.paper.published.grid import first_on_grid as first_on_grid
+from eigencode.paper.published.penalties import (
+    SHIFT as SHIFT,
+    PublishedJacobian as PublishedJacobian,
+    PublishedSpectral as PublishedSpectral,
+    uncentred as uncentred,
+)
+from eigencode.paper.published.pruning import prune_always as prune_always
+from eigencode.paper.published.spectrum import eigenvalues as eigenvalues

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from eigencode.base.types import Bounds, Norm, Space
+from eigencode.base.types import Bounds, Norm
 from eigencode.robustness.balls import per_image, project
 from eigencode.robustness.draws import Draws, hashed
 from eigencode.robustness.noise import Gaussian
@@ -19,27 +18,19 @@ JUMP = 0.01
 
 
 @dataclass(frozen=True)
-class PublishedGaussian(Perturbation):
+class PublishedGaussian(Gaussian):
     """x + eps · d with a d ~ N(0, 1) of its own for every image and every eps (D7).
 
     Deterministic all the same: the direction is drawn from the image's number, the seed and the bits of eps.  The first
     eps of a grid that breaks an image is then a minimum over as many draws as the grid has points up to there.
-
-    Args:
-        clip: as in `robustness.Gaussian`, which repairs D7.
     """
 
-    clip: bool | None = None
-    norm: Norm = field(default="l2", init=False, repr=False)
-    blind: ClassVar[bool] = True
-    ball: ClassVar[bool] = False
+    path: ClassVar[bool] = False
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         return draws.seeds().to(x.device)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         bits = eps.double().contiguous().view(torch.int64)
         seeds = (hashed(prepared ^ bits, 0, count=1)[:, 0].double() * 2**24).long()
@@ -48,12 +39,6 @@ class PublishedGaussian(Perturbation):
         for row, seed in zip(noise, seeds.tolist(), strict=True):
             row.normal_(generator=generator.manual_seed(seed))
         return x + per_image(eps, x) * noise.to(x)
-
-    def box(self, space: Space) -> Bounds:
-        return Gaussian(self.clip).box(space)
-
-    def reach(self, inputs: int) -> float:
-        return Gaussian(self.clip).reach(inputs)
 
 
 @dataclass(frozen=True)
@@ -67,9 +52,7 @@ class PublishedPGD(Perturbation):
     steps: int = 20
     norm: Norm = field(default="linf", init=False, repr=False)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         alpha = torch.where(eps < JUMP, 0.1 * eps, JUMP)
         point = x
         for _ in range(self.steps):

@@ -1,6 +1,6 @@
 """D1 to D4: the penalties as published."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
+from eigencode.base.types import floats
 from eigencode.geometry.closed import closed_form
 from eigencode.geometry.products import directions, flattened
-from eigencode.paper.published.fixes import fixes
 from eigencode.penalties.lp import sum_of_squares
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.penalties.spectral import Spectral, spectral_loss
@@ -142,33 +142,22 @@ class PublishedSpectral(Spectral):
         self.batch_size, self.fix = batch_size, self_fix
         self.mixed = not self_fix
 
-    def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
+    def eigenbasis(self, net: nn.Module, x: Tensor) -> Float[Tensor, "units units"]:
         if "D1" in self.fix:
-            super().prepare(net, x, epoch, step)
-            return
-        if not self._due(epoch, step):
-            return
-        code = at(net, str(self.place))
+            return super().eigenbasis(net, x)
         last = (len(x) - 1) // self.batch_size * self.batch_size
         device = next((p.device for p in net.parameters()), x.device)
-        first_images, last_images = (
-            (part.float() / 255 if part.dtype == torch.uint8 else part).to(device)
-            for part in (x[: self.batch_size], x[last:])
-        )
-        with torch.no_grad():
-            shift = at(net, "input")(first_images).mean()  # of the unit-norm pixels, not of the responses
-            z = code(last_images)
-            covariance = uncentred(z.double(), float(shift), len(x))
-            single = covariance if z.dtype == torch.float64 else covariance.float()  # as published; half the time
-            self.basis = torch.linalg.eigh(single).eigenvectors.flip(1)
-        self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
+        first, rest = (floats(part.to(device)) for part in (x[: self.batch_size], x[last:]))
+        pixels = at(net, "input")(first)  # of unit norm; the shift is their mean, not that of the responses
+        z = at(net, str(self.place))(rest)
+        covariance = uncentred(z.double(), float(pixels.mean()), len(x))
+        single = covariance if z.dtype == torch.float64 else covariance.float()  # as published; half the time
+        basis: Tensor = torch.linalg.eigh(single).eigenvectors.flip(1)
+        return basis
 
-    def variances(self, batch: Batch) -> Float[Tensor, " units"]:
+    def along(self, z: Float[Tensor, "n units"]) -> Float[Tensor, " units"]:
         if "D1" in self.fix:
-            return super().variances(batch)
-        z = batch.at(str(self.place))
-        z = z if z.dtype in (torch.float32, torch.float64) else z.float()
-        self._check(z)
+            return super().along(z)
         projected = ((z - SHIFT) @ self.basis.to(z)).to(z.dtype)  # the diagonal of Vᵀ uncentred(z) V
         return (projected.square().sum(0) - projected.mean(0).square() / len(z)) / (len(z) - 1)
 
@@ -186,3 +175,11 @@ def uncentred(z: Float[Tensor, "images units"], shift: float, count: int) -> Flo
     moved = z - shift
     mean = moved.mean(0)
     return (moved.T @ moved - mean[:, None] * mean / count) / (count - 1)
+
+
+def fixes(fix: Iterable[str], known: Collection[str]) -> frozenset[str]:
+    """The ids to repair, checked against those a penalty has."""
+    chosen = frozenset(fix)
+    for name in chosen - {*known}:
+        raise InputError("no such departure here", got=name, wanted=", ".join(known), fix=nearest(name, list(known)))
+    return chosen

@@ -1,10 +1,10 @@
 """D6: pruning that always finds something to prune."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from eigencode.models.local import local_layer
-from eigencode.models.pruning import Pruning, mixtures_of
+from eigencode.models.pruning import Pruning, cut, mixtures_of
 
 
 def prune_always(net: nn.Module, max_components: int = 4, seed: int = 0) -> Pruning:
@@ -17,17 +17,9 @@ def prune_always(net: nn.Module, max_components: int = 4, seed: int = 0) -> Prun
     """
     log_variance, fits, bic = mixtures_of(local_layer(net).weight, max_components, seed)
     chosen = 1 + int(bic[1:].argmin()) if len(fits) > 1 else 0
-    means = torch.tensor(fits[chosen].means_.ravel(), dtype=torch.float64).sort().values
-    threshold = float(means[-1] - (means[-1] - means[-2]).abs() / 2) if len(means) > 1 else float("inf")
-    above = log_variance > threshold
-    return Pruning(
-        components=len(means),
-        threshold=threshold,
-        candidates=int(above.sum()),
-        spared=0,
-        seed=seed,
-        indices=above.nonzero().flatten(),
-        log_variance=log_variance,
-        bic=bic,
-        means=means,
-    )
+    spared = torch.zeros_like(log_variance, dtype=torch.bool)
+    return cut(log_variance, fits[chosen], bic, seed, _half_way, spared)
+
+
+def _half_way(means: Tensor, log_density: object) -> float:
+    return float(means[-1] - (means[-1] - means[-2]).abs() / 2) if len(means) > 1 else float("inf")

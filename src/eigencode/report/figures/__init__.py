@@ -36,5 +36,3 @@ FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
     "receptive_fields": (receptive_fields, "Weights of the locally trained units"),
 }
 """Name -> (function of a run and a data set that returns a figure or None, caption)."""
-
-__all__ = ["FIGURES"]

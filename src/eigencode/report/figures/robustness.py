@@ -45,9 +45,7 @@ def _curves(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -
             values = torch.stack([c.relative_accuracy for c in found])
             axes.semilogx(found[0].eps, values.mean(0), color=colour[model], label=label(model))
             axes.fill_between(found[0].eps, values.amin(0), values.amax(0), color=colour[model], alpha=0.2, lw=0)
-            noise = "Gaussian(" in found[0].attack
-            size = "standard deviation" if noise else f"ε, {found[0].norm}"
-            axes.set_xlabel(f"{size}, {found[0].space} space")
+            axes.set_xlabel(found[0].axis)
     axes.set_title(label(name))
     axes.set_ylim(-0.02, 1.02)
 

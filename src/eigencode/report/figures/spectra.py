@@ -13,6 +13,7 @@ from eigencode.spectra.spectrum import Spectrum
 
 COLUMNS = 3
 
+RELATIVE = "eigenvalue λₙ / λ₁"
 LOWEST, HIGHEST = 1e-9, 3.0
 """Limits of the axis of λₙ / λ₁; values below are rounding errors or silent units."""
 
@@ -23,7 +24,8 @@ def spectra(run: Measured, data: str) -> Figure | None:
     if not names:
         return None
     beside = 2 if len(names) < COLUMNS else 1
-    figure, panels = grid(len(names), 2.4 + 0.13 * -(-(1 + len(run.models)) // beside), COLUMNS, sharey=True)
+    height = 2.4 + 0.13 * -(-(1 + len(run.models)) // beside)
+    figure, panels = grid(len(names), height, COLUMNS, sharey=True, ylabel=RELATIVE)
     colour = {"data": DATA, **colours(run.models)}
     for axes, name in zip(panels.ravel(), names, strict=False):
         for model in ("data", *run.models):
@@ -38,8 +40,6 @@ def spectra(run: Measured, data: str) -> Figure | None:
         axes.set_ylim(max(low, LOWEST), min(high, HIGHEST))
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=beside, columnspacing=1, fontsize=6)
-    for row in panels:
-        row[0].set_ylabel("eigenvalue λₙ / λ₁")
     return figure
 
 

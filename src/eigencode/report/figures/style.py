@@ -72,12 +72,12 @@ def lines_of(names: list[str], columns: int) -> list[list[str]]:
 
 
 def grid(
-    count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False
+    count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False, ylabel: str = ""
 ) -> tuple[Figure, np.ndarray]:
     """Create a figure of `count` panels in rows of at most `columns`, each `height` inches high.
 
-    Returns the figure and its panels by row and column.  Panels beyond `count` are invisible; a shared axis has tick
-    labels below the last panel of each column.
+    Returns the figure and its panels by row and column, the first of each row with `ylabel`.  Panels beyond `count` are
+    invisible; a shared axis has tick labels below the last panel of each column.
 
     >>> figure, panels = grid(5, 2.0)
     >>> panels.shape, [axes.axison for axes in panels.ravel()]
@@ -89,6 +89,8 @@ def grid(
     panels = figure.subplots(lines, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for axes in panels.ravel()[count:]:
         axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ylabel)
     for axes in lowest(panels, count):
         axes.tick_params(labelbottom=True)
     return figure, panels

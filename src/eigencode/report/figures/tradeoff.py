@@ -13,7 +13,7 @@ def tradeoff(run: StudyRun, data: str) -> Figure | None:
     sizes = run.quantities("critical")
     if not sizes:
         return None
-    figure, panels = grid(len(sizes), 2.3, sharey=True)
+    figure, panels = grid(len(sizes), 2.3, sharey=True, ylabel="test accuracy")
     colour = colours(run.models)
     rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
     values = {(r["model"], r["seed"], r["quantity"]): r["value"] for r in rows}
@@ -30,7 +30,5 @@ def tradeoff(run: StudyRun, data: str) -> Figure | None:
         few_log_ticks(axes.xaxis)
         axes.set_title(label(name))
         axes.set_xlabel("median (L2)")
-    for row in panels:
-        row[0].set_ylabel("test accuracy")
     legend_below(figure, panels[0, 0])
     return figure

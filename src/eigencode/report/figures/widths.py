@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from eigencode.base.errors import InputError
 from eigencode.measures.widths import Widths
-from eigencode.report.figures.spectra import HIGHEST, LOWEST
+from eigencode.report.figures.spectra import HIGHEST, LOWEST, RELATIVE
 from eigencode.report.figures.style import grid, label, legend_below, lowest
 from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
@@ -27,13 +27,12 @@ def widths(run: StudyRun, data: str) -> Figure | None:
     names = [n for n in run.quantities("widths") if any(n == q for q, _ in first)]
     models = [m for m in run.models if any(m == k for _, k in first)]
     shown = [(n, m) for n in names for m in models if (n, m) in first]
-    figure, panels = grid(len(shown), 2.2, columns=min(COLUMNS, len(models)), sharex=True, sharey=True)
+    columns = min(COLUMNS, len(models))
+    figure, panels = grid(len(shown), 2.2, columns, sharex=True, sharey=True, ylabel=RELATIVE)
     for axes, (name, model) in zip(panels.ravel(), shown, strict=False):
         found = run.load(Widths, data=data, model=model, quantity=name)[0]
         _panel(axes, found.spectra, run.fits[name]["window"])
         axes.set_title(f"{label(model)}\n{label(name)}")
-    for row in panels:
-        row[0].set_ylabel("eigenvalue λₙ / λ₁")
     for axes in lowest(panels, len(shown)):
         axes.set_xlabel("rank n")
     legend_below(figure, panels[0, 0], columns=7)

@@ -19,7 +19,7 @@ def slopes(run: Measured, data: str) -> Figure | None:
     drawn = {key: [s for s in spectra if len(s.logs.values) >= ENOUGH] for key, spectra in found.items()}
     if not any(drawn.values()):
         return None
-    figure, panels = grid(len(names), 2.4, sharey=True)
+    figure, panels = grid(len(names), 2.4, sharey=True, ylabel="−d log λ / d log n")
     colour = {"data": DATA, **colours(run.models)}
     for axes, name in zip(panels.ravel(), names, strict=False):
         axes.axvspan(*run.fits[name]["window"], color="0.93", lw=0)
@@ -30,8 +30,6 @@ def slopes(run: Measured, data: str) -> Figure | None:
         axes.set_ylim(-0.5, 6)
         axes.set_title(label(name))
         axes.set_xlabel("rank n")
-    for row in panels:
-        row[0].set_ylabel("−d log λ / d log n")
     legend_below(figure, panels[0, 0])
     return figure
 
@@ -54,7 +52,7 @@ def windows(run: Measured, data: str) -> Figure | None:
     }
     if not found:
         return None
-    figure, panels = grid(len(found), 2.0, columns=4, sharex=True, sharey=True)
+    figure, panels = grid(len(found), 2.0, columns=4, sharex=True, sharey=True, ylabel="n_max")
     values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for m in found.values()])
     low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
     chosen = run.fits[names[0]]["window"]
@@ -63,8 +61,6 @@ def windows(run: Measured, data: str) -> Figure | None:
         axes.pcolormesh(*edges, shown.alpha.T.numpy(), vmin=low, vmax=high, cmap="viridis")
         axes.plot(*chosen, "x", color="#D55E00", ms=5)
         axes.set(xscale="log", yscale="log", title=label(model))
-    for row in panels:
-        row[0].set_ylabel("n_max")
     for axes in lowest(panels, len(found)):
         axes.set_xlabel("n_min")
     figure.colorbar(panels[0, 0].collections[0], ax=panels.ravel().tolist(), label=label(names[0]), shrink=0.8)

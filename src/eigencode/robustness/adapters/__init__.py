@@ -1,6 +1,4 @@
 """Adapters for attacks of other libraries, which are imported on first use."""
 
-from eigencode.robustness.adapters.autoattack import AutoAttack
-from eigencode.robustness.adapters.foolbox import Foolbox
-
-__all__ = ["AutoAttack", "Foolbox"]
+from eigencode.robustness.adapters.autoattack import AutoAttack as AutoAttack
+from eigencode.robustness.adapters.foolbox import Foolbox as Foolbox

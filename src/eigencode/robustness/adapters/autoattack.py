@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
@@ -26,7 +25,6 @@ class AutoAttack(Perturbation):
     Needs the package `pyautoattack`, images `N C H W` in [0, 1], and at least four classes.  Untargeted.
 
     Args:
-        norm: `"linf"` (default), `"l2"` or `"l1"`.
         version: `"standard"`; `"plus"` and `"rand"` as in the package; `"custom"` with `attacks`.
         attacks: for `"custom"`, e.g. `("apgd-ce", "square")`.
 
@@ -49,9 +47,7 @@ class AutoAttack(Perturbation):
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         return draws.seeds().to(x.device)
 
-    def run(
-        self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None) -> Tensor:
         assert prepared is not None
         if goal.target is not None or (bounds.lower, bounds.upper) != (0.0, 1.0) or x.ndim != 4:
             raise InputError("AutoAttack is untargeted, on images N C H W in [0, 1]", got=f"{tuple(x.shape)}, {bounds}")

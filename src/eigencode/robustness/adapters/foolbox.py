@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import EigencodeError, InputError, nearest
@@ -40,7 +39,6 @@ class Foolbox(MinimumNorm):
 
     Args:
         attack: a key of `ATTACKS`.
-        norm: the norm to minimise.
         settings: arguments of the foolbox class, e.g. `{"steps": 50}`.
 
     Source: Rauber et al. 2020, “Foolbox Native”, JOSS 5(53), 2607.
@@ -66,9 +64,7 @@ class Foolbox(MinimumNorm):
                 wanted=f"one of {', '.join(ATTACKS[self.attack])}",
             )
 
-    def run(
-        self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
-    ) -> Float[Tensor, "n *image"]:
+    def run(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor:
         foolbox = library("foolbox", "foolbox")
         if self.attack == "BB":
             library("numba", "numba")  # which foolbox needs for this attack but does not install

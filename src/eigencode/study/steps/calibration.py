@@ -12,7 +12,7 @@ from torch import Tensor
 from eigencode.base.record import Estimate, Record
 from eigencode.data.synthetic import Kind, PlantedCode
 from eigencode.measures.protocol import Readable, Reading
-from eigencode.robustness.survival import wilson
+from eigencode.robustness.survival import share
 from eigencode.spectra.power_law import PowerLaw, fit_line
 from eigencode.spectra.spectrum import spectrum
 from eigencode.study.step import Inputs, Step
@@ -22,19 +22,15 @@ from eigencode.study.step import Inputs, Step
 class Calibration(Record):
     """Fits to independent samples of one population, and the fit to the population's own eigenvalues, `truth`."""
 
-    dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("alpha", "corrected", "low", "high", "standard_error", "warned"), ("replicate",)
-    )
-
     truth: float
     window: tuple[int, int]
     n_samples: int
-    alpha: Float[Tensor, " replicates"]
-    corrected: Float[Tensor, " replicates"]
-    low: Float[Tensor, " replicates"]
-    high: Float[Tensor, " replicates"]
-    standard_error: Float[Tensor, " replicates"]
-    warned: Bool[Tensor, " replicates"]
+    alpha: Float[Tensor, " replicate"]
+    corrected: Float[Tensor, " replicate"]
+    low: Float[Tensor, " replicate"]
+    high: Float[Tensor, " replicate"]
+    standard_error: Float[Tensor, " replicate"]
+    warned: Bool[Tensor, " replicate"]
 
     @property
     def covered(self) -> Bool[Tensor, " replicates"]:
@@ -50,11 +46,7 @@ class Calibration(Record):
     def coverage(self) -> Estimate:
         """Share of the intervals that hold the truth, with its 95 % Wilson interval; NaN where there are none."""
         n = len(self.low)
-        if not self.measured:
-            return Estimate(float("nan"), n=n)
-        hits = self.covered.sum().double()
-        low, high = wilson(hits[None], n)
-        return Estimate(float(hits) / n, float(low), float(high), n=n, method="95 % Wilson")
+        return share(int(self.covered.sum()), n) if self.measured else Estimate(float("nan"), n=n)
 
     def bias(self, name: str) -> Estimate:
         """Mean of `alpha` or `corrected` minus the truth, ± 1.96 standard errors of the mean."""

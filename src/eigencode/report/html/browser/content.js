@@ -16,5 +16,12 @@ const content = (() => {
 
   const titles = all.quantities;
 
-  return { ...all, real, bytes, doubles, several, model, label, quantity, quantities, titles };
+  // The first cells of a row about an entry: run, data set, model and, if it has one, quantity.
+  const named = (entry) =>
+    [all.runs[entry.run].label, all.data[entry.data], model(entry), ...(entry.quantity === undefined ? [] : [quantity(entry)])];
+
+  // A choice among the quantities of some entries.
+  const choice = (name, words, entries) => ({ name, words, options: quantities(entries).map((q) => [String(q), titles[q]]) });
+
+  return { ...all, real, bytes, doubles, several, model, label, quantity, quantities, titles, named, choice };
 })();

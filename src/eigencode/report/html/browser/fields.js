@@ -61,7 +61,7 @@
         canvas.dataset.unit = e.units[i];
         if (!e.converged[i]) canvas.className = "unsettled";
         list.append(canvas);
-        rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), e.units[i], e.wins[i], e.norm[i], e.radius, String(e.converged[i]), e.variance[i]]);
+        rows.push([...content.named(e), e.units[i], e.wins[i], e.norm[i], e.radius, String(e.converged[i]), e.variance[i]]);
       });
       const alt = `${order.length} of ${e.total} units of ${content.label(e)}, ${setting.order} first: ${order.slice(0, 3).map((i) => said(e, i)).join("; ")} …`;
       return { node: list, rows, alt };

@@ -10,7 +10,7 @@
     note: "First seed. The Jacobian scale is the same for all models on a plane; + marks the images, the line where the decision first changes.",
     entries,
     choices: [
-      { name: "plane", words: "Plane", options: content.quantities(entries).map((q) => [String(q), content.titles[q]]) },
+      content.choice("plane", "Plane", entries),
       { name: "view", words: "Model", options: views },
     ],
     drawn(listed, setting, width, light) {
@@ -49,7 +49,7 @@
         ];
       });
       const rows = [["run", "data", "model", "plane", "eps", "xi", "jacobian norm", "class", "softmax"]];
-      e.xi.forEach((y, k) => e.eps.forEach((x, j) => rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), x, y, e.jacobian[k][j], e.predicted[k][j], e.confidence[k][j]])));
+      e.xi.forEach((y, k) => e.eps.forEach((x, j) => rows.push([...content.named(e), x, y, e.jacobian[k][j], e.predicted[k][j], e.confidence[k][j]])));
       const own = e.jacobian.flat();
       const alt = `${content.label(e)} on ${content.quantity(e)}: Jacobian norm from ${text.number(Math.min(...own), 3)} to ${text.number(Math.max(...own), 3)}, ` +
         `${new Set(e.predicted.flat()).size} classes, ${e.points.join(" × ")} points measured, ${e.eps.length} × ${e.xi.length} shown.`;

@@ -76,5 +76,15 @@ const panels = (() => {
   const faint = (hex, opacity) =>
     `rgba(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(",")},${opacity})`;
 
-  return { laid, key, look, faint, theme, log, axis, base };
+  // The mean over seeds as a line with words for every point, and their range as a band.
+  const line = (entry, x, { mean, low, high }, words, light, more = {}) => {
+    const { color, dash } = look(entry, light);
+    const band = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", ...more, showlegend: false };
+    const edges = entry.seeds > 1 ? [{ ...band, y: low }, { ...band, y: high, fill: "tonexty", fillcolor: faint(color, 0.2) }] : [];
+    const name = text.plain(content.label(entry));
+    const hovertext = x.map((v, i) => `${name}<br>${words(v, i)}`);
+    return [...edges, { x, y: mean, mode: "lines", line: { color, dash, width: 2 }, hoverinfo: "text", hovertext, name, ...more }];
+  };
+
+  return { laid, key, look, faint, line, theme, log };
 })();

@@ -63,9 +63,8 @@ figures.add({
       }
     }));
     entries.forEach((e) => {
-      const named = [content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), e.axis];
       const quantiles = e.quantiles.map(content.real).map((v) => (Number.isFinite(v) ? v : text.number(v)));
-      rows.push([...named, e.images, e.censored, e.seeds, ...quantiles]);
+      rows.push([...content.named(e), e.axis, e.images, e.censored, e.seeds, ...quantiles]);
     });
     const said = some.map((e) => `${content.label(e)}, ${content.quantity(e)}: median ${text.number(content.real(e.quantiles[2]))}`);
     return { traces, layout, rows, alt: `Critical sizes. ${said.join("; ")}.` };

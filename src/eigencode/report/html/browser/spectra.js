@@ -120,7 +120,7 @@ const spectra = (() => {
         const y = Array.from(s.y, Math.exp);
         const x = fit.grid.slice(0, s.length);
         const a = laws[seed] ? laws[seed].alpha : NaN;
-        x.forEach((n, i) => rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), s.seed, n, y[i], a, fit.grid[from], fit.grid[to], weights]));
+        x.forEach((n, i) => rows.push([...content.named(e), s.seed, n, y[i], a, fit.grid[from], fit.grid[to], weights]));
         if (seed >= LINES) return;
         y.filter((v, i) => x[i] <= s.floor).forEach((v) => { lowest = Math.min(lowest, v); });
         traces.push({
@@ -154,7 +154,7 @@ const spectra = (() => {
     title: "Spectra and their exponent",
     note: "Move the window: α is fitted again to every rank between its ends. Dots: the fit of the first seed.",
     entries,
-    choices: [{ name: "spectrum", words: "Spectrum", options: content.quantities(entries).map((q) => [String(q), content.titles[q]]) }],
+    choices: [content.choice("spectrum", "Spectrum", entries)],
     more, below, drawn,
   });
 

@@ -33,8 +33,7 @@ figures.add({
           `median size ${text.number(p.size[0])} [${text.number(content.real(p.size[1]))}, ${text.number(content.real(p.size[2]))}]`),
       };
     });
-    entries.forEach((e) => rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), e.seed,
-      ...e.size.map(content.real), ...e.accuracy.map(content.real)]));
+    entries.forEach((e) => rows.push([...content.named(e), e.seed, ...e.size.map(content.real), ...e.accuracy.map(content.real)]));
     const said = entries.map((e) => `${content.label(e)} seed ${e.seed}, ${content.quantity(e)}: ${text.number(e.accuracy[0], 3)} at ${text.number(e.size[0], 3)}`);
     return { traces, layout, rows, alt: `Test accuracy against median critical size. ${said.join("; ")}.` };
   },

@@ -25,17 +25,9 @@
       const here = listed.filter((e) => e.step === step && e.measures[measure].mean.some((v) => v !== null));
       const traces = here.flatMap((e) => {
         const { mean, low, high } = e.measures[measure];
-        const { color, dash } = panels.look(e, light);
-        const name = text.plain(content.label(e));
-        e.epochs.forEach((x, i) => rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), e.step, measure, x, mean[i], low[i], high[i], e.seeds]));
-        const band = { x: e.epochs, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
-        return [
-          { ...band, y: low }, { ...band, y: high, fill: "tonexty", fillcolor: panels.faint(color, 0.2) },
-          {
-            x: e.epochs, y: mean, mode: "lines", line: { color, dash, width: 2 }, name, hoverinfo: "text",
-            hovertext: e.epochs.map((x, i) => `${name}<br>epoch ${x}: ${text.number(mean[i])} (${text.number(low[i], 3)} to ${text.number(high[i], 3)})`),
-          },
-        ];
+        e.epochs.forEach((x, i) => rows.push([...content.named(e), e.step, measure, x, mean[i], low[i], high[i], e.seeds]));
+        const words = (x, i) => `epoch ${x}: ${text.number(mean[i])} (${text.number(low[i], 3)} to ${text.number(high[i], 3)})`;
+        return panels.line(e, e.epochs, e.measures[measure], words, light);
       });
       const scale = setting.scale === "log" ? panels.log : { type: "linear" };
       const layout = panels.laid([WORDS[setting.measure]], width, light, () => ({ x: { ...scale, title: "epoch" }, y: { title: "" } }), { columns: 1, height: 300 });

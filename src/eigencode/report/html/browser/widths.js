@@ -4,7 +4,7 @@ figures.add({
   title: "Spectra of nested sets of units",
   note: "First seed. The fit ends at the study's last rank or at half of the units, whichever comes first.",
   entries: content.widths,
-  choices: [{ name: "spectrum", words: "Spectrum", options: content.quantities(content.widths).map((q) => [String(q), content.titles[q]]) }],
+  choices: [content.choice("spectrum", "Spectrum", content.widths)],
   drawn(entries, setting, width, light) {
     const here = entries.filter((e) => String(e.quantity) === setting.spectrum).slice(0, 12);
     const layout = panels.laid(here.map(content.label), width, light, (_, { column, last }) => ({
@@ -16,7 +16,7 @@ figures.add({
       const share = e.widths.length > 1 ? k / (e.widths.length - 1) : 1;
       const color = `hsl(${Math.round(260 - 100 * share)}, 60%, ${Math.round(light ? 48 - 12 * share : 72 - 12 * share)}%)`;
       const named = `${w.units} units${w.alpha === undefined ? "" : `, α ${text.number(w.alpha, 3)}`}`;
-      w.ranks.forEach((n, j) => rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), w.units, w.alpha, n, w.values[j]]));
+      w.ranks.forEach((n, j) => rows.push([...content.named(e), w.units, w.alpha, n, w.values[j]]));
       const middle = w.ranks.at(-1);
       layout.annotations.push({
         x: 0.03, y: 0.03 + 0.085 * k, xref: `${panels.key(i).xaxis} domain`, yref: `${panels.key(i).yaxis} domain`, xanchor: "left", yanchor: "bottom",

@@ -26,7 +26,7 @@
     note: "Each cell is a window; the cross is the study's. One colour is a power law; first seed, up to the rounding floor.",
     entries: spectra.entries,
     choices: [
-      { name: "spectrum", words: "Spectrum", options: content.quantities(spectra.entries).map((q) => [String(q), content.titles[q]]) },
+      content.choice("spectrum", "Spectrum", spectra.entries),
       { name: "weights", words: "Weights", options: [["uniform", "equal"], ["1/n", "1/n"]] },
     ],
     drawn(entries, setting, width, light) {
@@ -50,7 +50,7 @@
       const rows = [["run", "data", "model", "spectrum", "seed", "weights", "first rank", "last rank", "alpha"]];
       const traces = some.flatMap((e, i) => {
         maps[i].forEach((line, k) => line.forEach((a, j) => {
-          if (a !== null) rows.push([content.runs[e.run].label, content.data[e.data], content.model(e), content.quantity(e), e.spectra[0].seed, setting.weights, ranks[j], ranks[k], a]);
+          if (a !== null) rows.push([...content.named(e), e.spectra[0].seed, setting.weights, ranks[j], ranks[k], a]);
         }));
         const told = maps[i].map((line, k) => line.map((a, j) => `${text.plain(content.label(e))}<br>ranks ${ranks[j]} to ${ranks[k]}: α ${text.number(a)}`));
         return [

@@ -24,5 +24,3 @@ PARTS: dict[str, Callable[[Shown], Any]] = {
     "training": training,
 }
 """Name -> function from the shown runs to JSON data."""
-
-__all__ = ["PARTS"]

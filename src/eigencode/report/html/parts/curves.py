@@ -20,16 +20,10 @@ def curves(shown: Shown) -> list[dict[str, Any]]:
             **item.entry(shown.quantities.index(quantity)),
             "seeds": len(found),
             "points": len(found[0].eps),
-            "axis": axis(found[0]),
+            "axis": found[0].axis,
             "eps": digits(found[0].eps[chosen]),
             "relative": over_seeds([c.relative_accuracy for c in found], chosen),
             "absolute": over_seeds([c.accuracy for c in found], chosen),
         }
         entries.append(entry)
     return entries
-
-
-def axis(curve: Curve) -> str:
-    """Axis label of ε: its norm (or standard deviation) and space."""
-    size = "standard deviation" if curve.attack.startswith("Gaussian") else f"ε, {curve.norm}"
-    return f"{size}, {curve.space} space"

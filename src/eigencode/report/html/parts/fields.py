@@ -1,12 +1,12 @@
 """Weights of locally trained units as images, with sorting keys."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from eigencode.report.figures.receptive_fields import image_shape
 from eigencode.report.html.shown import Shown
 from eigencode.report.html.thinned import digits, packed, room
 from eigencode.report.run import arrays
@@ -33,7 +33,7 @@ def fields(shown: Shown) -> list[dict[str, Any]]:
 def _gallery(state: Convergence, folder: Path, wanted: int, galleries: int) -> dict[str, Any]:
     held = arrays(folder)
     weight = held["encoder.weight"].double()
-    shape = _shape(folder)
+    shape = image_shape(folder)
     variance, away = weight.var(1, correction=0), (state.norm - state.radius).abs()
     first = min(wanted, room(CHARACTERS, 3 * galleries, weight.shape[1] * 4 / 3, 4, wanted))
     orders = [values.argsort(descending=True, stable=True)[:first] for values in (state.wins, variance, away)]
@@ -57,11 +57,3 @@ def _gallery(state: Convergence, folder: Path, wanted: int, galleries: int) -> d
 def _last_channel(pixels: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Reshape to units x height x width x channels."""
     return pixels.reshape(-1, *shape).permute(0, 2, 3, 1)
-
-
-def _shape(folder: Path) -> tuple[int, ...]:
-    """Read the image shape from the header of the weights file."""
-    from safetensors import safe_open
-
-    with safe_open(str(folder / "network.safetensors"), "pt") as file:
-        return tuple(map(int, json.loads(file.metadata()["eigencode"])["shape"]))
