@@ -1,4 +1,4 @@
-"""Level 5: tables, figures and pages of studies, figures of a probe.  Reads results, never a model."""
+"""Tables, figures and web pages of studies and probes, from stored results only."""
 
 from eigencode.report.build import build, compare
 from eigencode.report.probed import draw_probe

@@ -1,4 +1,4 @@
-"""The figures of a study for a single probed network."""
+"""Figures of a probe, drawn by those of a study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +17,22 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, eq=False)
 class Probed(Measured):
-    """A probe as the figures of a study see it: one network, one seed, one spectrum."""
+    """Adapter from a probe to the figures of a study: one network, one seed, one spectrum."""
 
     probe: Probe
 
     @property
     def models(self) -> list[str]:
-        """The one network."""
+        """Label of the network."""
         return [self.probe.model]
 
     def quantities(self, kind: str) -> list[str]:
-        """The place of the spectrum; the attacks."""
+        """Names of the measurements of one kind: the place of the spectrum, or the attacks."""
         named = {"spectrum": [self.probe.place], "critical": self.probe.critical, "curve": self.probe.curves}
         return list(named.get(kind, []))
 
     def load(self, record: type[R], **wanted: object) -> list[R]:
-        """The record of this kind and name, for the network itself."""
+        """The record of this type and name."""
         if wanted.get("model") != self.probe.model:
             return []
         held = (self.probe.spectrum, self.probe.critical, self.probe.curves)
@@ -41,12 +41,12 @@ class Probed(Measured):
 
     @property
     def fits(self) -> dict[str, dict[str, Any]]:
-        """The one fit."""
+        """Window and weights of the fit, by spectrum."""
         return {self.probe.place: {"window": list(self.probe.window), "weights": self.probe.weights}}
 
 
 def draw_probe(probe: Probe, folder: Path | str) -> list[Path]:
-    """Write `spectra`, `slopes`, `windows` and `robustness` (PDF, PNG and SVG) into a folder, made if it is not there.
+    """Write `spectra`, `slopes`, `windows` and `robustness` (PDF, PNG and SVG) into a folder, creating it.
 
     The figures are those of a study: the spectrum with its power law, its local slopes, α over all windows, accuracy
     against ε, and the critical size of every image.  Returns the files written.

@@ -1,4 +1,4 @@
-"""The spectrum of one recording: measured, as a table, and as files."""
+"""Measure the spectrum of a recording, print it and write it to files."""
 
 import math
 import re
@@ -23,7 +23,7 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 
 @dataclass(frozen=True)
 class RecordedSpectrum:
-    """Spectrum and power law of a recording, with what was done to it before; `control`: the stimuli shuffled."""
+    """Spectrum and power law of a recording, with its preprocessing steps; `control`: cvPCA with shuffled stimuli."""
 
     name: str
     array: str
@@ -36,17 +36,17 @@ class RecordedSpectrum:
 
     @property
     def not_positive(self) -> int:
-        """Eigenvalues that are zero or negative: cvPCA scatters around zero where there is no signal."""
+        """Number of zero or negative eigenvalues; without signal those of cvPCA scatter around zero."""
         return int((self.spectrum.eigenvalues <= 0).sum())
 
     @property
     def has_interval(self) -> bool:
-        """Is there an interval?  There is none where the bias of a finite sample is not known."""
+        """True if α has an interval, which needs the bias of finite sampling."""
         return not math.isnan(self.law.interval[0])
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the numbers must be read with."""
+        """Warnings about the numbers."""
         found = list(self.law.warnings)
         if self.repeats == 1:
             found.append("one repeat: the noise of single trials is in this spectrum; with two repeats it is cvPCA")
@@ -55,7 +55,7 @@ class RecordedSpectrum:
         return tuple(found)
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the spectrum's own arrays, for JSON; NaN where a number does not exist."""
+        """All numbers for JSON, with the eigenvalues but no other arrays; NaN for missing numbers."""
         return {
             "file": self.name,
             "array": self.array,
@@ -79,13 +79,13 @@ class RecordedSpectrum:
 def measure(
     recording: Recording, window: Window = (11, 500), weights: str = "1/n", shuffled: bool = False, seed: int = 0
 ) -> RecordedSpectrum:
-    """`spectrum` of one repeat, `cvpca` of the first two of more, and the power law.
+    """Measure `spectrum` of one repeat or `cvpca` of the first two, and the power law.
 
     Args:
-        recording: made ready by `prepared`; without NaN.
+        recording: preprocessed by `prepared`; without NaN.
         window, weights: of the power law; `"1/n"` as in Stringer et al. 2019.
-        shuffled: also cvPCA with the stimuli of the second repeat in random order, which is chance.
-        seed: of the exchanges of cvPCA, the shuffling, and the images behind intervals.
+        shuffled: also cvPCA with the stimuli of the second repeat in random order, as a control.
+        seed: of the exchanges of cvPCA, the shuffling, and the subsample for intervals.
 
     Raises:
         InputError: a window that does not fit, a value in it that is not positive, or `shuffled` with one repeat.
@@ -109,7 +109,7 @@ def measure(
 
 
 def window(text: str) -> Window:
-    """The ranks of `"11:500"`; `"(11, 500)"` is understood too.
+    """Parse a window of ranks from `"11:500"` or `"(11, 500)"`.
 
     >>> window("11:500")
     (11, 500)
@@ -121,7 +121,7 @@ def window(text: str) -> Window:
 
 
 def show(found: RecordedSpectrum, console: Console) -> None:
-    """Print the table, what was done before, and each warning."""
+    """Print the table, the preprocessing steps and the warnings."""
     console.print(Text(f"{printable(found.name)}: {printable(found.array)}"))
     table = Table(show_header=False)
     table.add_column(overflow="fold")
@@ -131,12 +131,12 @@ def show(found: RecordedSpectrum, console: Console) -> None:
     console.print(table)
     for step in found.steps:
         console.print(Text(f"- {printable(step, 1000)}"))
-    for said in found.warnings:
-        console.print(Text(f"! {printable(said, 1000)}", style="yellow"))
+    for warning in found.warnings:
+        console.print(Text(f"! {printable(warning, 1000)}", style="yellow"))
 
 
 def free(folder: Path) -> Path:
-    """The folder, if nothing is there yet: a result is never overwritten."""
+    """Return the absolute path of a new or empty folder; `InputError` if there is something in it."""
     folder = folder.expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: there is something already", wanted="a new or empty folder", fix="another --out")
@@ -144,9 +144,9 @@ def free(folder: Path) -> Path:
 
 
 def write(found: RecordedSpectrum, folder: Path) -> None:
-    """Write `result.json`, the record of the spectrum and its figure; the folder appears when it is complete.
+    """Write `result.json`, the record of the spectrum and its figure, atomically.
 
-    `result.json`: the summary and what it was made with.  `spectrum/` (and `shuffled/`): `Spectrum.load` reads them.
+    `result.json`: the summary and its provenance.  `spectrum/` (and `shuffled/`): for `Spectrum.load`.
     `spectrum.pdf`, `spectrum.png`, `spectrum.svg`: the figure.
     """
     from eigencode.report.figures.recording import recorded
@@ -194,6 +194,6 @@ def _rows(found: RecordedSpectrum) -> list[tuple[str, str]]:
 
 
 def _share(control: Spectrum, spectrum: Spectrum) -> dict[str, float]:
-    """What is left of the sum and of the largest value when the stimuli of the repeats do not match."""
+    """Sum and largest eigenvalue of the shuffled control, relative to those of the spectrum."""
     one, other = control.eigenvalues, spectrum.eigenvalues
     return {"total": float(one.sum() / other.sum()), "largest": float(one.abs().max() / other.abs().max())}

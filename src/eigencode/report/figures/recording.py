@@ -1,4 +1,4 @@
-"""The spectrum of one recording with its power law and, if there is one, the shuffled control."""
+"""Spectrum of a recording with its power law and, optionally, the shuffled control."""
 
 import torch
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from eigencode.spectra.spectrum import Spectrum
 
 
 def recorded(spectrum: Spectrum, law: PowerLaw, control: Spectrum | None, name: str) -> Figure:
-    """Positive eigenvalues over rank, dashes the fit over its window, grey dots the control; all relative to λ₁."""
+    """Plot λₙ / λ₁ over rank, the fit over its window (dashed) and the control (grey dots)."""
     figure = Figure(figsize=(SINGLE, 2.8))
     axes = figure.subplots()
     first = float(spectrum.eigenvalues[0].abs())
@@ -30,10 +30,10 @@ def recorded(spectrum: Spectrum, law: PowerLaw, control: Spectrum | None, name: 
 
 
 def _draw(axes: Axes, spectrum: Spectrum, first: float, colour: str, line: str, name: str) -> None:
-    """The positive values, with gaps for the others; how many those are is said in the legend."""
+    """Plot the positive eigenvalues, with the number of the others in the legend."""
     values = spectrum.eigenvalues / first
     missing = int((values <= 0).sum())
     ranks = torch.arange(1, len(values) + 1)
-    said = f"{name} ({missing} not positive)" if missing else name
+    text = f"{name} ({missing} not positive)" if missing else name
     shown = values.where(values > 0, torch.nan)
-    axes.plot(ranks, shown, color=colour, ls=line, lw=0.9, marker=".", ms=2, label=said)
+    axes.plot(ranks, shown, color=colour, ls=line, lw=0.9, marker=".", ms=2, label=text)
