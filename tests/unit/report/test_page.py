@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -171,8 +172,8 @@ def test_a_study_of_which_nothing_was_finished_still_has_a_page(run: StudyRun, t
     assert "A tiny study" in page
 
 
-@pytest.mark.usefixtures("coarse")
-def test_a_spectrum_without_a_fit_is_drawn_without_a_line(run: StudyRun) -> None:
+def test_a_spectrum_without_a_fit_is_drawn_without_a_line(run: StudyRun, only_figure: Callable[[str], None]) -> None:
+    only_figure("spectra")
     cells = [{**c, "read": {**c["read"], "window": [11, 500]}} for c in run.results["cells"]]
     edit(run, cells=cells)
     build(run)
