@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eigencode.given import Given
     from eigencode.study import Cell, Outcome, Store, Study
 
 app = typer.Typer(
@@ -168,24 +169,20 @@ def spectrum(
     shuffled: Annotated[bool, typer.Option("--shuffled", help="Also with shuffled stimuli, which is chance.")] = False,
     json_: JsonOption = False,
     quiet: QuietOption = False,
-    out: Annotated[Path | None, typer.Option(help="New folder for record and figure; default: none.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for page, figures and arrays; default: none.")] = None,
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
-    from eigencode.base.strict_json import dumps
     from eigencode.data import prepared, read_recording
-    from eigencode.report import recording as report
+    from eigencode.given import recording
 
     with _explained(quiet=quiet):
-        ranks, folder = report.window(window), None if out is None else report.free(out)
+        ranks, folder = recording.ranks(window), None if out is None else recording.free(out)
         read = read_recording(file, key, axes=axes)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
-        found = report.measure(ready, ranks, weights, shuffled)
+        found = recording.recorded(ready, ranks, weights, shuffled)  # type: ignore[arg-type]
         if folder is not None:
-            report.write(found, folder)
-        if json_:
-            typer.echo(dumps(found.summary()))
-        else:
-            report.show(found, _console())
+            recording.write(found, folder)
+        _told_of(found, json_)
 
 
 @app.command()
@@ -204,22 +201,19 @@ def probe(
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for figures and arrays.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
-    from eigencode.study.probe.asked import Asked
+    from eigencode.given.asked import Asked
 
     words = tuple(arg or ())
     with _explained("interrupted", quiet):
         asked = Asked(factory, place, weights, data, data_dir, images, window, words, expects, mean, std, seed, out)
         found = asked.answered()
-        typer.echo(found.json() if json_ else str(found))
-        if out is not None:
-            from eigencode.report import draw_probe
-
-            for file in draw_probe(found, out):
-                if not quiet:
-                    typer.echo(f"figure: {file}", err=json_)
+        page = None if out is None else found.save(out)
+        _told_of(found, json_)
+        if page is not None and not quiet:
+            typer.echo(f"page: {page}", err=json_)
 
 
 @data_app.command("list")
@@ -326,6 +320,13 @@ def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[obje
         typer.echo(dumps(machine))
     else:
         listing(header, rows, _console())
+
+
+def _told_of(found: "Given", json_: bool) -> None:
+    """A probe or a recording: its results.json for machines, its table for people."""
+    from eigencode.report.table import show
+
+    typer.echo(found.json()) if json_ else show(found, _console())
 
 
 def _whereabouts(name: str, present: bool) -> str:

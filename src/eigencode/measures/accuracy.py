@@ -37,7 +37,7 @@ class AccuracyMeasure(Measure):
         yield Reading.of("", record, f"share of {record.n} test images")
 
 
-def accuracy(hits: float, n: int) -> Estimate:
-    """The share hits / n with its 95 % Wilson interval."""
-    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n)
-    return Estimate(hits / n, float(low), float(high), n, "95 % Wilson")
+def accuracy(hits: float, n: int, confidence: float = 0.95) -> Estimate:
+    """The share hits / n with its Wilson interval."""
+    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n, confidence)
+    return Estimate(hits / n, float(low), float(high), n, f"{100 * confidence:.3g} % Wilson")

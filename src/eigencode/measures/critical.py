@@ -33,17 +33,16 @@ class CriticalMeasure(Measure):
         return f"critical size, {type(self.attack).__name__}"
 
     def names(self) -> tuple[str, ...]:
-        return "", "all images", "broken only", "broken", "zero gradients", "masking"
+        return "", "all images", "broken only", "eps", "broken", "zero gradients", "masking"
 
     def measure(self, subject: Subject) -> CriticalSizes:
         return critical_size(
             subject.network,
-            subject.some(self.images),
-            self.attack,
+            attack=self.attack,
             space=self.space,
             eps_max=self.eps_max,
             tolerance=self.tolerance,
-            seed=subject.seed,
+            **subject.attacked(self.images),
         )
 
     def readings(self, record: CriticalSizes) -> Iterator[Reading]:
@@ -54,6 +53,8 @@ class CriticalMeasure(Measure):
         yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told, said)
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
         yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
+        told = f"median eps of the attack, {record.norm}, {record.space} space"
+        yield Reading.of("eps", record.quantile(0.5, of="eps"), told, said)
         told = "share of the images classified correctly"
         hits, n = torch.tensor([float(record.n_correct - censored)], dtype=torch.float64), record.n_correct
         low, high = wilson(hits, n)
@@ -64,4 +65,4 @@ class CriticalMeasure(Measure):
         if record.masking.n:
             flagged = float(bool(record.masking.flags))
             told = f"1: a sign of masked gradients on {record.masking.n} images, 0: none"
-            yield Reading("masking", flagged, flagged, flagged, told, record.masking.flags)
+            yield Reading("masking", flagged, flagged, flagged, told, record.masking.doubts)

@@ -1,7 +1,6 @@
-"""Level 5: tables, figures and pages of studies, figures of a probe.  Reads results, never a model."""
+"""Tables, figures and pages of studies.  Reads results, never a model."""
 
 from eigencode.report.build import build, compare
-from eigencode.report.probed import draw_probe
 from eigencode.report.run import StudyRun
 
-__all__ = ["StudyRun", "build", "compare", "draw_probe"]
+__all__ = ["StudyRun", "build", "compare"]

@@ -1,7 +1,6 @@
 """A finished study as the report sees it: results.json, and the records its cells point to."""
 
 import json
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,30 +21,8 @@ EFFECT = (
 """The numbers of what a departure does, see `study.deviations.Effect`."""
 
 
-class Measured(ABC):
-    """What a figure may ask: which networks and measurements there are, their records, and the fits to draw."""
-
-    @property
-    @abstractmethod
-    def models(self) -> list[str]:
-        """Labels of the networks, in order."""
-
-    @abstractmethod
-    def quantities(self, kind: str) -> list[str]:
-        """Names of the measurements of one kind (spectrum, critical, curve), in order."""
-
-    @abstractmethod
-    def load(self, record: type[R], **wanted: object) -> list[R]:
-        """The records whose data, model and quantity are those of `wanted`, one per seed."""
-
-    @property
-    @abstractmethod
-    def fits(self) -> dict[str, dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, by name."""
-
-
 @dataclass(frozen=True)
-class StudyRun(Measured):
+class StudyRun:
     """`folder` holds results.json; `store` the steps."""
 
     folder: Path
@@ -53,12 +30,14 @@ class StudyRun(Measured):
 
     @classmethod
     def found(cls, folder: Path, store: Path | None = None) -> "StudyRun":
-        """A run to show again; by default its store is the one whose reports folder holds it.
+        """A run to show again; by default its store is the folder itself if it holds steps (of a probe or a recording),
+        else the one whose reports folder holds it.
 
         Raises:
             InputError: no results.json, or a store with none of its steps.
         """
-        run = cls(folder, folder.resolve().parent.parent if store is None else store)
+        usual = folder if (folder / "steps").is_dir() else folder.resolve().parent.parent
+        run = cls(folder, usual if store is None else store)
         if not run.cells():
             raise InputError(
                 "the store has none of the steps of this study", got=run.store, fix="--store FOLDER, as in the run"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -10,15 +10,32 @@ from rich.text import Text
 
 from eigencode.base.text import printable
 from eigencode.report.numbers import measured
-from eigencode.report.run import StudyRun
 
 
-def show(run: StudyRun, console: Console) -> None:
+class Shown(Protocol):
+    """What a table needs of a run."""
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The content of results.json."""
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the data sets."""
+
+
+def show(run: Shown, console: Console) -> None:
     """Print the table of every data set, and each warning once below it."""
     for data in run.datasets:
+        rows = [r for r in run.results["rows"] if r["data"] == data]
+        if len({(r["model"], r["seed"]) for r in rows}) == 1:
+            console.print(_single(run, data, rows))
+            continue
         console.print(_table(run, data))
         for line in convention_lines(run, data):
             console.print(Text(line, style="dim"))
+    for note in run.results.get("notes", ()):
+        console.print(Text(f"- {printable(note, 1000)}"))
     for line in warning_lines(run):
         console.print(Text(line, style="yellow"))
     if run.results["claims"]:
@@ -27,7 +44,7 @@ def show(run: StudyRun, console: Console) -> None:
         console.print(_deviations(run))
 
 
-def convention_lines(run: StudyRun, data: str) -> list[str]:
+def convention_lines(run: Shown, data: str) -> list[str]:
     """Unit and convention of the columns of a table, columns that share theirs on one line."""
     meant: dict[str, list[str]] = {}
     for quantity in run.results["headline"]:
@@ -37,7 +54,7 @@ def convention_lines(run: StudyRun, data: str) -> list[str]:
     return [f"{', '.join(map(printable, names))}: {printable(convention)}" for convention, names in meant.items()]
 
 
-def warning_lines(run: StudyRun) -> list[str]:
+def warning_lines(run: Shown) -> list[str]:
     """Every warning once, with the models it is about; those of one model that differ in a number only, once."""
     said: dict[str, list[str]] = {}
     for entry in run.results["summary"]:
@@ -53,7 +70,7 @@ def warning_lines(run: StudyRun) -> list[str]:
     ]
 
 
-def _table(run: StudyRun, data: str) -> Table:
+def _table(run: Shown, data: str) -> Table:
     seeds = len(run.results["study"]["seeds"])
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, no spread"
     table = Table(title=Text(f"{printable(data)}: {spread}"), title_justify="left")
@@ -67,7 +84,23 @@ def _table(run: StudyRun, data: str) -> Table:
     return table
 
 
-def _claims(run: StudyRun) -> Table:
+def _single(run: Shown, data: str, rows: list[dict[str, Any]]) -> Table:
+    """One network measured once: a line per number, with its interval over images and its convention."""
+    found = [r for name in run.results["headline"] for r in rows if r["quantity"] == name]
+    lines = [
+        (r["quantity"], measured(r["value"]) + (" !" if r["warnings"] else ""), _known(r), r["convention"])
+        for r in found
+    ]
+    title = f"{printable(data)}: {printable(rows[0]['model'])}, seed {rows[0]['seed']}"
+    return _listed(title, ("", "value", "95 %", "convention"), lines)
+
+
+def _known(row: dict[str, Any]) -> str:
+    """The interval, if it is one of this number: that of a plain α belongs to the corrected one."""
+    return _interval(row) if row["low"] <= row["value"] <= row["high"] else ""
+
+
+def _claims(run: Shown) -> Table:
     names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
     rows = [
         (c["statement"], c["compared"], *judged(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
@@ -76,7 +109,7 @@ def _claims(run: StudyRun) -> Table:
     return _listed("claims", names, rows)
 
 
-def _deviations(run: StudyRun) -> Table:
+def _deviations(run: Shown) -> Table:
     """One departure of the published code per row: the number with it, without it, and the difference it makes."""
     names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")
     numbers = ("published", "corrected", "difference")
@@ -88,7 +121,7 @@ def _deviations(run: StudyRun) -> Table:
 
 
 def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -111,7 +144,7 @@ def _text(entry: dict[str, Any], seeds: int) -> str:
     return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
 
 
-def grid(run: StudyRun, data: str) -> list[dict[str, Any]]:
+def grid(run: Shown, data: str) -> list[dict[str, Any]]:
     """Rows of the headline table: name, and for every quantity its text, convention and warnings."""
     entries = [s for s in run.results["summary"] if s["data"] == data]
     names = list(dict.fromkeys(s["model"] for s in entries))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from eigencode.report.probed import Probed
 from torch import nn
 
 import eigencode as ec
@@ -11,7 +12,6 @@ from eigencode.report import draw_probe
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.style import style
-from eigencode.report.probed import Probed
 
 FIGURES = ("robustness", "slopes", "spectra", "windows")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from eigencode.report.figures.recording import recorded
+from eigencode.report.recording import RecordedSpectrum, free, measure, show, window, write
 from hostile import NAMES
 from rich.console import Console
 
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.data import PlantedCode, Recording
-from eigencode.report.figures.recording import recorded
-from eigencode.report.recording import RecordedSpectrum, free, measure, show, window, write
 from eigencode.spectra import Spectrum, cvpca, spectrum
 
 WINDOW = (2, 10)

@@ -12,12 +12,12 @@ from types import ModuleType
 import own_network
 import pytest
 import torch
+from eigencode.study.probe import measure
 from torch import nn
 
 import eigencode as ec
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.models import Standardised
-from eigencode.study.probe import measure
 
 FGSM = {"FGSM": ec.robustness.FGSM()}
 

@@ -1,7 +1,6 @@
 """A probe as it is asked for in words, on the command line."""
 
 import contextlib
-import dataclasses
 import os
 import sys
 import warnings
@@ -12,11 +11,12 @@ from torch import nn
 
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.data.catalogue import load
+from eigencode.given.probe import probe
+from eigencode.given.recording import ranks
+from eigencode.given.result import Probe
 from eigencode.models.checkpoint import load_weights
 from eigencode.models.factory import build, settings_of
 from eigencode.models.standardised import Standardised, as_expected
-from eigencode.study.probe.measure import probe
-from eigencode.study.probe.record import Probe
 
 UNTRAINED = "no weights were given, so this network is untrained: --weights FILE"
 LISTED = 30
@@ -42,11 +42,11 @@ class Asked:
     out: Path | None = None
 
     def answered(self) -> Probe:
-        """Build the network, load weights and images, measure, and keep the record in `out`.
+        """Build the network, load weights and images, and measure.
 
         The working directory joins the import path.  What somebody's code prints goes to standard error.
         """
-        window, settings = _window(self.window), settings_of(self.settings)
+        window, settings = None if self.window is None else ranks(self.window), settings_of(self.settings)
         mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
         expects = self.expects or ("0-1" if mean is None and std is None else "standardised")
         if self.out is not None:
@@ -63,21 +63,10 @@ class Asked:
             train, test = load(self.data, self.data_dir)
             net = as_expected(bare, expects, train, mean, std)
             trained = self.weights is not None
-            found = probe(net, test, self.place, images=self.images, window=window, trained=trained, seed=self.seed)
-        said = (*(() if trained else (UNTRAINED,)), *found.warnings)
-        found = dataclasses.replace(found, notes=(*notes, *_scaling(net)), warnings=said)
-        if self.out is not None:
-            found.save(self.out)
-        return found
-
-
-def _window(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    low, colon, high = text.partition(":")
-    if not colon or not low.strip().isdecimal() or not high.strip().isdecimal():
-        raise InputError("this is no window of ranks", got=text, wanted="FROM:TO, both included", fix="--window 11:500")
-    return int(low), int(high)
+            said = () if trained else (UNTRAINED,)
+            told = (*notes, *_scaling(net), *said)
+            common = (net, test, self.place)
+            return probe(*common, images=self.images, window=window, trained=trained, notes=told, seed=self.seed)
 
 
 def _numbers(name: str, text: str | None) -> list[float] | None:
