@@ -13,7 +13,7 @@ demo: $(STAMP)  ## run the main study on real images and say where its page is
 	$(BIN)/eigencode run studies/demo.toml --store $(STORE) --workers 2
 
 test: $(STAMP) browser  ## the fast tests: no network, no accelerator needed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 browser:  ## Chromium and axe-core for the tests of the page, where apt and npm can get them; skipped elsewhere
 	@sh tools/browser.sh

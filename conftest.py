@@ -1,11 +1,13 @@
 """Strict test run: shapes and types checked at run time, one thread, the global random generator fixed."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jaxtyping
 import pytest
+import strict_types
 
-jaxtyping.install_import_hook("eigencode", "strict_types.checked")
+strict_types.install()
 
 import torch  # noqa: E402
 
@@ -46,6 +48,27 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     from eigencode.report.figures.style import SETTINGS
 
     monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
+
+
+@pytest.fixture
+def only_figure(coarse: None) -> Iterator[Callable[[str], None]]:
+    """`only_figure(NAME)`: reports have this figure alone; drawing all takes longer than anything such a test does."""
+    from eigencode.report.figures import FIGURES
+
+    everything = dict(FIGURES)
+
+    def put(figures: dict[str, Any]) -> None:
+        FIGURES.clear()  # and filled again: their order is that of the page
+        FIGURES.update(figures)
+
+    yield lambda name: put({name: everything[name]})
+    put(everything)
+
+
+@pytest.fixture
+def one_figure(only_figure: Callable[[str], None]) -> None:
+    """The same for tests that look at no figure."""
+    only_figure("spectra")
 
 
 @pytest.fixture

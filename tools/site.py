@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GENERATED = "generated"
 """The folder below docs/ that a build fills; git does not keep it."""
 
-MODULES = ("data", "rules", "models", "training", "spectra", "geometry", "robustness", "penalties", "study")
+MODULES = ("data", "rules", "models", "training", "spectra", "geometry", "robustness", "penalties", "measures", "study")
 """Public modules, in the order in which data flow through them."""
 
 API = """# {title}

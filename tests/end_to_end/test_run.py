@@ -31,16 +31,6 @@ def outside(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=ENVIRONMENT)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study, its finished store, and what the first run printed."""
-    folder = tmp_path_factory.mktemp("home")
-    study = write(folder)
-    done = outside("run", study, "--store", folder / "store")
-    (folder / "first.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
-    return folder
-
-
 @pytest.fixture
 def here(home: Path, tmp_path: Path) -> Path:
     """A copy of it to change."""
@@ -67,7 +57,7 @@ def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> Non
     assert list((home / "store" / "scratch").iterdir()) == []
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None:
     before = steps_of(here)
     again = inside("run", here / "tiny.toml", "--store", here / "store")
@@ -78,7 +68,7 @@ def test_a_second_run_does_no_work_and_prints_the_same_table(here: Path) -> None
     assert again.stdout.split("57 already")[0].rsplit("\n", 1)[0] == first.split("57 steps done")[0].rsplit("\n", 1)[0]
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_new_measurement_retrains_nothing_and_json_is_the_file(here: Path) -> None:
     before = steps_of(here)
     more = '\n[[critical]]\nname = "another"\nimages = 5\nattack = { name = "FGSM", norm = "l2" }\n'
@@ -174,7 +164,7 @@ def test_a_missing_study_and_a_control_character_in_its_name(tmp_path: Path) -> 
     assert "\x1b" not in result.stderr
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_failing_steps_end_with_1_and_the_others_are_finished(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in one measurement, and a network that diverges: what does not need them is measured and shown."""
 
@@ -223,7 +213,7 @@ def alive(pid: str) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to see what becomes of the workers")
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_killed_run_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
     """SIGKILL in the middle: its workers end too, no finished step is repeated, and the results are the same."""
     study, store = write(tmp_path), tmp_path / "store"

@@ -1,1 +1,1 @@
-"""Level 0: errors, types, seeds and streaming moments.  Imports nothing else of eigencode."""
+"""Level 0: errors, types, records, seeds, files and streaming moments.  Imports nothing else of eigencode."""

@@ -1,14 +1,14 @@
-"""Every error a user can meet says four things: what, got, wanted, and how to fix it."""
+"""Exceptions and warnings of the package; an input error states the problem, the value, the valid values and a fix."""
 
 
 class EigencodeError(Exception):
-    """Base of all errors raised on purpose by this package.  The command line ends with exit code 1."""
+    """Base of all errors that this package raises.  The command line ends with exit code 1."""
 
     exit_code = 1
 
 
 class InputError(EigencodeError, ValueError):
-    """The caller's input is wrong.  The command line ends with exit code 2.
+    """Wrong input from the caller.  The command line ends with exit code 2.
 
     >>> raise InputError("eps is negative", got=-0.1, wanted="a number >= 0", fix="pass eps=0.1")
     Traceback (most recent call last):
@@ -30,27 +30,27 @@ class InputError(EigencodeError, ValueError):
 
 
 class DataError(InputError):
-    """A data file is missing, truncated, mislabelled or empty."""
+    """A data file that is missing, truncated, mislabelled or empty."""
 
 
 class StudyError(InputError):
-    """A study file or an override is wrong."""
+    """An error in a study file or an override."""
 
 
 class TrainingError(EigencodeError):
-    """Training produced NaN or Inf and was stopped."""
+    """Training stopped because of NaN or Inf."""
 
 
 class EigencodeWarning(UserWarning):
-    """A number was computed but must be read with care; the message says why."""
+    """A number was computed but may mislead; the message gives the reason."""
 
 
 class ConvergenceWarning(EigencodeWarning):
-    """A local layer has not converged: measurements of it describe its start as much as its learning."""
+    """A local layer has not converged, so measurements of it still depend on its initial weights."""
 
 
 def nearest(word: str, known: "list[str] | tuple[str, ...]") -> str:
-    """The known word closest to `word`, or the whole list if none is close: for the `fix` of an error.
+    """Suggest the known word closest to `word`, or list all known words; for the `fix` of an error.
 
     >>> nearest("sedes", ["seeds", "models"])
     "did you mean 'seeds'?"

@@ -1,4 +1,4 @@
-"""Write files that are complete or absent, and hash what is in them."""
+"""Atomic writes of files and folders, and hashes."""
 
 import hashlib
 import os
@@ -13,9 +13,9 @@ from torch import Tensor
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` for a file or folder; on the disk and in its place once the block has ended.
+    """Write a file or folder atomically: yield a temporary path, then sync it and rename it to `path`.
 
-    After an error, or a kill, `path` is what it was.  Several processes may write it at once: the last one wins.
+    After an error or a kill `path` is unchanged.  Several processes may write it at once: the last one wins.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Make sure that a file, or every file of a folder, is on the disk."""
+    """Sync a file, or every file of a folder, to disk."""
     for file in path.rglob("*") if path.is_dir() else (path,):
         if file.is_file():
             with file.open("rb") as handle:
@@ -42,7 +42,7 @@ def flush(path: Path) -> None:
 
 
 def sha256(*parts: str | Tensor) -> str:
-    """Hash of texts and of the numbers of tensors, one after the other, as 64 hexadecimal digits."""
+    """SHA-256 of the concatenated texts and tensor values, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part.detach().cpu().contiguous().numpy().data)

@@ -1,4 +1,4 @@
-"""Subnormal numbers are read as zero while something is computed."""
+"""Treat subnormal numbers as zero during a computation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ import torch
 
 @contextmanager
 def flushing() -> Iterator[None]:
-    """Numbers below the smallest normal one (1.2e-38 in float32, 2.2e-308 in float64) are zero inside, on processors.
+    """Treat numbers below the smallest normal one (1.2e-38 in float32, 2.2e-308 in float64) as zero on the CPU.
 
-    Weight decay drives weights that the loss does not need down to such numbers, as in the published L2 network, and
-    a processor takes many times as long for a product with one.  The setting is one of a thread: those started
-    inside have it as well and keep it, torch's own pool therefore if nothing ran in parallel before; the setting of
-    this thread is restored.  In a process with several threads it can be true of some of them only.
+    Weight decay drives unused weights down to such numbers, as in the published L2 network, and a product with one
+    takes a CPU many times as long.  The setting belongs to a thread and is restored afterwards.  Threads started
+    inside the block inherit and keep it: the thread pool of torch does if nothing ran in parallel before, so
+    threads of one process may differ.
 
     >>> subnormal = torch.tensor([1e-39])
     >>> with flushing():
@@ -31,6 +31,6 @@ def flushing() -> Iterator[None]:
 
 
 def _flushes() -> bool:
-    """Torch does not say; one product does."""
+    """True if this thread flushes subnormal numbers: torch has no getter, so try one product."""
     smallest = torch.full((), torch.finfo(torch.float32).tiny, dtype=torch.float32, device="cpu")
     return bool((smallest * 0.5 == 0).item())

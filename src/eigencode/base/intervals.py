@@ -8,7 +8,7 @@ from scipy import special
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high) of independent values: the 95 % t interval; NaN bounds for a single value.
+    """Mean and 95 % t interval of independent values, as (mean, low, high); NaN bounds for a single value.
 
     >>> [round(v, 3) for v in t_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]

@@ -1,4 +1,4 @@
-"""Mean and covariance of a stream of batches, in float64, without ever forming E[x²] − E[x]²."""
+"""Mean and covariance of a stream of batches, in float64, without the unstable E[x²] − E[x]²."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from eigencode.base.symmetric import gram
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and centred scatter Σ (x − x̄)(x − x̄)ᵀ of the rows seen so far; immutable, mergeable.
+    """Count, mean and centred scatter Σ (x − x̄)(x − x̄)ᵀ of rows; immutable and mergeable.
 
     Batches are centred on their own mean in float64 and merged by the parallel update of Chan, Golub and LeVeque
     (1979), eq. 2.1b, so a large common mean costs no digits and any split or order of the data gives the same
@@ -30,7 +30,7 @@ class Moments:
 
     @classmethod
     def of(cls, x: Float[Tensor, "samples units"]) -> "Moments":
-        """Moments of one batch of any floating type."""
+        """Moments of one batch of any floating-point type."""
         if len(x) == 0:
             raise InputError("no samples to measure", got=tuple(x.shape), wanted="at least one row")
         z = x.detach().double()
@@ -43,18 +43,18 @@ class Moments:
                 fix="check the network or drop the affected stimuli",
             )
         z = z - mean
-        rest = z.mean(0)  # second pass: what rounding left of the mean
+        rest = z.mean(0)  # second pass: remove the rounding error of the mean
         z -= rest
         return cls(len(z), mean + rest, gram(z))
 
     @classmethod
     def over(cls, batches: Iterable[Float[Tensor, "_ units"]]) -> "Moments":
-        """Moments of all batches of an iterator, one batch in memory at a time."""
+        """Moments of all batches together, with one batch in memory at a time."""
         return cls.merged(map(cls.of, batches))
 
     @classmethod
     def merged(cls, parts: "Iterable[Moments]") -> "Moments":
-        """Moments of several sets of samples together."""
+        """Moments of the union of several sets of samples."""
         total: Moments | None = None
         for part in parts:
             total = part if total is None else total.merge(part)
@@ -63,7 +63,7 @@ class Moments:
         return total
 
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sets of samples together."""
+        """Moments of the union of two sets of samples."""
         n = self.n + other.n
         delta = other.mean - self.mean
         scatter = self.scatter + other.scatter
@@ -71,11 +71,11 @@ class Moments:
         return Moments(n, self.mean + delta * (other.n / n), scatter)
 
     def of_units(self, units: Int[Tensor, " some"]) -> "Moments":
-        """Moments of some of the units."""
+        """Moments of a subset of the units."""
         return Moments(self.n, self.mean[units], self.scatter[units][:, units])
 
     def covariance(self, correction: int = 1) -> Float[Tensor, "units units"]:
-        """Scatter / (n − correction); correction 1 is the unbiased estimate, as in `torch.cov`."""
+        """Covariance, scatter / (n − correction); correction 1 is the unbiased estimate, as in `torch.cov`."""
         if self.n <= correction:
             raise InputError("too few samples for a covariance", got=self.n, wanted=f"> {correction}")
         return self.scatter / (self.n - correction)

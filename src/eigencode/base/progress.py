@@ -1,4 +1,4 @@
-"""Progress with time left on standard error, shown only to a person and only for work that takes long."""
+"""Progress bars with remaining time on standard error: on a terminal only, and only for long work."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 @contextmanager
 def quiet(on: bool = True) -> Iterator[None]:
-    """No progress bars inside (`eigencode --quiet`, worker processes)."""
+    """Disable progress bars inside the block (`eigencode --quiet`, worker processes)."""
     token = _quiet.set(on)
     try:
         yield
@@ -27,15 +27,15 @@ def quiet(on: bool = True) -> Iterator[None]:
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None, patience: float = 2.0) -> Iterator[T]:
-    """Yield `items`; after `patience` seconds show `label`, fraction done and time left on standard error.
+    """Yield `items` with a progress bar, shown on standard error after `patience` seconds.
 
-    Nothing is drawn when standard error is not a terminal, so logs and notebooks stay clean.
+    The bar has `label`, the fraction done and the time left.  Without a terminal nothing is drawn.
 
     >>> list(progress([1, 2, 3], "counting"))
     [1, 2, 3]
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
-    if not _watched() or not total:
+    if not _visible() or not total:
         yield from items
         return
     start, bar = time.monotonic(), None
@@ -60,8 +60,8 @@ def progress(items: Iterable[T], label: str, total: int | None = None, patience:
 
 @contextmanager
 def shown(renderable: "RenderableType") -> Iterator[None]:
-    """Keep something in sight below the output while the block runs, drawn anew every quarter of a second."""
-    if not _watched():
+    """Display a rich renderable below the output while the block runs, refreshed every quarter of a second."""
+    if not _visible():
         yield
         return
     from rich.live import Live
@@ -70,20 +70,21 @@ def shown(renderable: "RenderableType") -> Iterator[None]:
         yield
 
 
-def _watched() -> bool:
+def _visible() -> bool:
+    """True if progress may be drawn: standard error is a terminal and `quiet` is off."""
     return not _quiet.get() and sys.stderr.isatty()
 
 
 @cache
 def _console() -> "Console":
-    """One for all, so that bars stand below each other."""
+    """The one console of all progress bars, so that they are stacked."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def clock(seconds: float) -> str:
-    """A duration for people.
+    """Format a duration.
 
     >>> clock(0.4), clock(75), clock(4000)
     ('0.4 s', '1 min 15 s', '1 h 06 min')

@@ -1,4 +1,4 @@
-"""Records: frozen results that know their convention, print well, and travel as JSON + safetensors."""
+"""Records: frozen results with their convention, saved as JSON and safetensors."""
 
 import dataclasses
 import json
@@ -20,8 +20,10 @@ R = TypeVar("R", bound="Record")
 
 
 class Record:
-    """Base of every result.  A subclass is a frozen dataclass whose fields are numbers, strings, tuples, dicts of
-    these, other records without tensors, or CPU tensors; `dims` names the axes of its tensors.
+    """Base class of every result.
+
+    A subclass is a frozen dataclass whose fields are numbers, strings, tuples, dicts of these, other records without
+    tensors, or CPU tensors; `dims` names the axes of its tensors.
 
     `np.asarray` works on every tensor of a record.  A tensor field whose name is also the name of an axis becomes
     the coordinate of that axis in `to_dataset()`.
@@ -30,15 +32,15 @@ class Record:
     dims: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The array fields, by name."""
+        """The tensor fields, by name."""
         return {k: v for k, v in self._fields() if isinstance(v, Tensor)}
 
     def scalars(self) -> dict[str, Any]:
-        """Everything that is not an array, ready for JSON."""
+        """All other fields, by name, as values that JSON can hold."""
         return {k: _plain(v) for k, v in self._fields() if not isinstance(v, Tensor)}
 
     def save(self, folder: Path) -> None:
-        """Write `record.json` and, if there are arrays, `arrays.safetensors` into an existing folder."""
+        """Write `record.json` and, if there are tensors, `arrays.safetensors` into an existing folder."""
         from safetensors.torch import save_file
 
         text = strict_json.dumps({"record": type(self).__name__, **self.scalars()})
@@ -49,7 +51,7 @@ class Record:
 
     @classmethod
     def load(cls: type[R], folder: Path) -> R:
-        """Read back what `save` wrote."""
+        """Load a record from a folder written by `save`."""
         from safetensors.torch import load_file
 
         values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
@@ -58,9 +60,9 @@ class Record:
         return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
 
     def to_dataset(self) -> "xarray.Dataset":
-        """Labelled arrays (`xarray.Dataset`): tensors as variables, everything else as attributes.
+        """Convert to an `xarray.Dataset`: tensors become variables, all other fields attributes.
 
-        Text and numbers stay what they are; what netCDF cannot hold (True, None, lists, records) is its JSON.
+        Text and numbers are kept; types that netCDF cannot hold (bool, None, lists, records) are stored as JSON.
         """
         import xarray
 
@@ -90,9 +92,9 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate(Record):
-    """A number with its interval.  `float(estimate)` is the number.
+    """A number with an interval.  `float(estimate)` is the number.
 
-    `method` says what the interval means, e.g. "95 % bootstrap over images"; NaN where a bound does not exist.
+    `method` describes the interval, e.g. "95 % bootstrap over images"; a bound that does not exist is NaN.
 
     >>> print(Estimate(1.52, 1.4, 1.6, n=100, method="95 % bootstrap over images"))
     1.52 [1.4, 1.6]
@@ -106,7 +108,7 @@ class Estimate(Record):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """(low, high)."""
+        """The interval, (low, high)."""
         return (self.low, self.high)
 
     def __float__(self) -> float:
@@ -117,6 +119,7 @@ class Estimate(Record):
 
 
 def _plain(value: Any) -> Any:
+    """Convert a field to a value that JSON can hold."""
     if isinstance(value, Record):
         if value.tensors():
             raise InputError("a nested record with arrays cannot be kept", got=type(value).__name__)
@@ -129,8 +132,7 @@ def _plain(value: Any) -> Any:
 
 
 def _restore(hint: Any, value: Any) -> Any:
-    """JSON back to the type of a field: lists become tuples, null and "Infinity" numbers, and dicts records where the
-    annotation says so."""
+    """Convert a JSON value to the annotated type of a field: tuples, NaN and infinite numbers, nested records."""
     parts = (hint, *typing.get_args(hint))
     kind = next((k for k in parts if isinstance(k, type) and issubclass(k, Record)), None)
     if isinstance(value, list):
@@ -146,5 +148,5 @@ def _restore(hint: Any, value: Any) -> Any:
 
 
 def host(x: Tensor, dtype: torch.dtype | None = torch.float64) -> Tensor:
-    """A detached CPU copy for a record."""
+    """A detached copy on the CPU, for a record."""
     return x.detach().to("cpu", dtype, copy=True)

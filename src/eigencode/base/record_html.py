@@ -1,4 +1,4 @@
-"""A record as a small HTML table, for notebooks.  Nothing in it is trusted, and nothing is needed to show it."""
+"""HTML table of a record, for notebooks: all text is escaped, no scripts or styles are needed."""
 
 import html
 import math
@@ -10,11 +10,11 @@ from torch import Tensor
 from eigencode.base.text import printable
 
 CONVENTIONS = ("convention", "method", "interval_method", "weights", "norm", "space", "kind", "attack", "place", "seed")
-"""What a number means comes after the numbers."""
+"""Fields that describe the convention; they come after the numbers."""
 
 
 def record_html(name: str, scalars: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """Numbers with their intervals, arrays with shape and range, then the conventions, and every warning below."""
+    """Table of numbers with intervals, arrays with shape and range, conventions, and warnings."""
     said = scalars.get("warnings") or ()
     plain = {k: v for k, v in scalars.items() if k != "warnings"}
     rows = [(k, _text(v)) for k, v in plain.items() if k not in CONVENTIONS]
@@ -28,7 +28,7 @@ def record_html(name: str, scalars: dict[str, Any], tensors: dict[str, Tensor]) 
 
 
 def _text(value: Any) -> str:
-    """A value as people write it: an estimate with its interval, six digits, a dash for what does not exist."""
+    """Format a value: six digits, an estimate with its interval, a dash for NaN or None."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     if isinstance(value, float):
@@ -44,7 +44,7 @@ def _text(value: Any) -> str:
 
 
 def _array(x: Tensor) -> str:
-    """Shape, type and range; how many values are not finite."""
+    """Describe a tensor by shape, type, range and number of non-finite values."""
     kind = f"{' × '.join(map(str, x.shape)) or 'one number'}, {x.dtype}".replace("torch.", "")
     if x.numel() == 0 or x.dtype == torch.bool:
         return kind if x.numel() == 0 else f"{kind}, {int(x.sum())} true"

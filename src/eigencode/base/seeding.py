@@ -1,4 +1,4 @@
-"""Independent, named streams of random numbers; the global generators are never touched."""
+"""Independent, named streams of random numbers that leave the global generators alone."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ import torch
 
 
 def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator that depends on `seed` and on what it is for, and on nothing else.
+    """A random generator that depends only on `seed` and `names`.
 
-    Streams with other names are independent, so drawing more numbers for one purpose (a larger validation set,
-    say) never changes another (the initial weights).
+    Streams with different names are independent, so drawing more numbers for one purpose (a larger validation set,
+    say) never changes those for another (the initial weights).
 
     >>> a, b = stream(0, "weights"), stream(0, "order")
     >>> bool(torch.rand(1, generator=a) == torch.rand(1, generator=b))
@@ -26,9 +26,9 @@ def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> tor
 
 @contextmanager
 def lent(device: torch.device | str = "cpu") -> Iterator[Callable[[torch.Generator], None]]:
-    """The global generators of the CPU and of `device`, put back afterwards; yields a function that seeds them.
+    """Save and restore the global generators of the CPU and of `device`; yields a function that seeds them.
 
-    For layers such as `nn.Dropout` that can draw from nothing else.
+    For layers such as `nn.Dropout`, which can only draw from a global generator.
 
     >>> before = torch.random.get_rng_state()
     >>> with lent() as seed:

@@ -1,4 +1,4 @@
-"""JSON that every parser can read: no bare NaN or Infinity, which Python writes and the standard does not know."""
+"""Standard JSON, without the bare NaN and Infinity that Python writes by default."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def dumps(value: Any, compact: bool = False) -> str:
-    """JSON, indented or without any space; NaN becomes null, and an infinity the string "Infinity" or "-Infinity".
+    """Serialise to JSON; NaN becomes null, an infinity the string "Infinity" or "-Infinity".
 
     >>> print(dumps([1.5, float("nan"), float("-inf")], compact=True))
     [1.5,null,"-Infinity"]
@@ -16,7 +16,7 @@ def dumps(value: Any, compact: bool = False) -> str:
 
 
 def number(value: float | str | None) -> float:
-    """The number behind what `dumps` wrote for it.
+    """Convert a JSON value written by `dumps` back to a float.
 
     >>> number(None), number("Infinity"), number(2)
     (nan, inf, 2.0)
@@ -25,6 +25,7 @@ def number(value: float | str | None) -> float:
 
 
 def _strict(value: Any) -> Any:
+    """Replace NaN and infinities in nested lists and dicts by values that JSON has."""
     if isinstance(value, dict):
         return {k: _strict(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Gram matrices and eigenvalues of symmetric matrices, by the fastest routine at hand."""
+"""Gram matrices and eigenvalues of symmetric matrices, by a fast routine of the device."""
 
 import numpy as np
 import torch
@@ -7,9 +7,7 @@ from torch import Tensor
 
 
 def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
-    """zᵀz, of which only one triangle is computed where the library can (BLAS `syrk`): half of the arithmetic.
-
-    On a CPU by numpy, which recognises this product; elsewhere as written.
+    """Gram matrix zᵀz; on a CPU by numpy, which computes only one triangle of it (BLAS `syrk`).
 
     >>> gram(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
     tensor([[1., 2.],
@@ -24,8 +22,8 @@ def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
 def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
     """Eigenvalues of a symmetric matrix, descending.
 
-    On a CPU by numpy (LAPACK `syevd` of OpenBLAS), which is faster than `torch.linalg.eigvalsh` on some processors and
-    slower on others: always the same one, so that results do not depend on a race; elsewhere by torch.
+    On a CPU by numpy (LAPACK `syevd` of OpenBLAS), elsewhere by torch.  numpy is faster than torch on some CPUs and
+    slower on others; the choice is fixed so that results do not depend on it.
 
     >>> eigenvalues(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([3., 1.])
@@ -38,7 +36,7 @@ def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
 
 
 def eigenvectors(matrix: Float[Tensor, "n n"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n n"]]:
-    """Eigenvalues of a symmetric matrix, descending, and its eigenvectors, in columns of the same order.
+    """Eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns in the same order.
 
     >>> values, vectors = eigenvectors(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     >>> torch.testing.assert_close(vectors * values @ vectors.T, torch.tensor([[2.0, 1.0], [1.0, 2.0]]))

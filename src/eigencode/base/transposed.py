@@ -1,14 +1,14 @@
-"""Low-precision matrix products on processors, in the layout in which they are fast."""
+"""Memory layout for fast bfloat16 matrix products on a CPU."""
 
 import torch
 from torch import Tensor
 
 
 def transposed_gradient(h: Tensor) -> Tensor:
-    """h itself; where it is the output of a bfloat16 product on a processor, its gradient will be laid out by units.
+    """Return h, and make the transpose of its gradient contiguous if h is a bfloat16 product on a CPU.
 
-    The gradient of the weights of h = x Wᵀ is (∂L/∂h)ᵀ x, and the bfloat16 product of a processor is slow where its
-    first operand is a transposed view: copying it first takes less time than that costs.  The numbers are the same.
+    The gradient of the weights of h = x Wᵀ is (∂L/∂h)ᵀ x, and a bfloat16 product on a CPU is slow if its first operand
+    is a transposed view; a copy costs less.  The numbers are the same.
 
     >>> transposed_gradient(torch.ones(2, 3)).shape
     torch.Size([2, 3])

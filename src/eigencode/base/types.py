@@ -1,4 +1,4 @@
-"""Images with their labels, and the box pixels live in."""
+"""Labelled images, and the bounds of their pixels."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
 
 Space = Literal["pixel", "unit"]
-"""Where a perturbation or a derivative is measured.
+"""Space in which a perturbation or a derivative is measured.
 
 `pixel`: images in [0, 1], the convention of the robustness literature (eps = 8/255 ...).
 `unit`:  images scaled one by one to unit Lp norm (p = 3), the convention of arXiv 2405.00679, where a CIFAR-10
@@ -26,7 +26,7 @@ Norm = Literal["linf", "l2", "l1"]
 
 @dataclass(frozen=True)
 class Bounds:
-    """The box [lower, upper] every coordinate of an image lives in; `Bounds.none()` is the whole line."""
+    """The box of allowed images: every coordinate in [lower, upper]; `Bounds.none()` allows any number."""
 
     lower: float = 0.0
     upper: float = 1.0
@@ -42,11 +42,11 @@ class Bounds:
 
     @classmethod
     def none(cls) -> "Bounds":
-        """No box at all, for spaces in which any vector is allowed."""
+        """Bounds of a space in which any vector is allowed."""
         return cls(-math.inf, math.inf)
 
     def clip(self, x: Tensor) -> Tensor:
-        """The nearest point of the box to `x` (a copy)."""
+        """Clip `x` to the box (a copy)."""
         return x.clamp(self.lower, self.upper)
 
     def contains(self, x: Tensor, tolerance: float = 1e-6) -> bool:
@@ -56,18 +56,18 @@ class Bounds:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images `N C H W` in [0, 1] with integer labels: the one input format of the package.
+    """Images `N C H W` in [0, 1] with integer labels: the input of every measurement and training.
 
     Args:
-        pixels: uint8 (0..255) or floating point in [0, 1], shape `N C H W`.  uint8 is kept as it is and scaled
-            only when used, a quarter of the memory.
+        pixels: uint8 (0..255) or floating point in [0, 1], shape `N C H W`.  uint8 is scaled only when used,
+            which saves three quarters of the memory.
         y: integer labels, shape `N`, each in `0..len(classes) - 1`.
         classes: class names; by default the numbers 0..max(y) as strings.
-        name: what results call this data set.
+        name: of the data set, in results.
 
     Raises:
         InputError: wrong shape or type, NaN, values outside [0, 1], labels out of range, or an image that is zero
-            everywhere (it has no direction, so it cannot be scaled to unit norm).
+            everywhere (it cannot be scaled to unit norm).
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> len(images), images.shape, images.classes
@@ -126,7 +126,7 @@ class Images:
 
     @property
     def x(self) -> Float[Tensor, "n c h w"]:
-        """The images as float32 in [0, 1]; computed from uint8 at each call, so keep it if you need it twice."""
+        """The images as float32 in [0, 1]; converted from uint8 on every access, so keep the result."""
         return self.pixels.float().div_(255) if self.pixels.dtype == torch.uint8 else self.pixels
 
     @property
@@ -136,33 +136,33 @@ class Images:
 
     @property
     def inputs(self) -> int:
-        """Numbers per image: channels x height x width."""
+        """Number of inputs per image: channels x height x width."""
         return math.prod(self.shape)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The class names, never None."""
+        """The class names as a tuple."""
         return tuple(self.classes or ())
 
     @property
     def bounds(self) -> Bounds:
-        """The box of pixel space, always [0, 1]."""
+        """Bounds of pixel space, always [0, 1]."""
         return Bounds(0.0, 1.0)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels, labels and class names: it becomes part of the key of every result."""
+        """Hash of pixels, labels and class names; part of the key of every result."""
         return sha256(repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)), self.pixels, self.y)
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __getitem__(self, index: "slice | Tensor | list[int]") -> "Images":
-        """A subset, by slice, index tensor or boolean mask."""
+        """A subset of the images, by slice, index tensor or boolean mask."""
         return Images(self.pixels[index], self.y[index], self.classes, self.name)
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Images, Images]":
-        """A random (rest, part) with `fraction` of the images in the second: a validation set from training data."""
+        """Split at random into (rest, part) with `fraction` of the images in `part`, e.g. a validation set."""
         if not 0 < fraction < 1 or not 0 < round(fraction * len(self)) < len(self):
             raise InputError("cannot split", got=f"fraction {fraction} of {len(self)}", wanted="0 < fraction < 1")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
@@ -171,6 +171,7 @@ class Images:
 
 
 def _check_floats(x: Tensor, name: str) -> None:
+    """Raise `InputError` unless the pixels are finite floats in [0, 1]."""
     if not x.is_floating_point():
         raise InputError(f"{name}: wrong type of pixel", got=x.dtype, wanted="uint8, or floats in [0, 1]")
     bad = (~torch.isfinite(x.flatten(1)).all(1)).nonzero().flatten()

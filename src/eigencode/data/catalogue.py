@@ -1,4 +1,4 @@
-"""The table of data sets, and `load`, `fetch` and `available` on it."""
+"""The data sets that can be loaded by name: `load`, `fetch` and `available`."""
 
 import os
 import warnings
@@ -27,7 +27,7 @@ _FOLDER = "folder:"
 
 @dataclass(frozen=True)
 class Available(Record):
-    """A data set one can load.
+    """Entry of the list of data sets.
 
     `location` is the folder of the local copy, "bundled", or "" where there is none; `train` and `test` count the
     images of the original.
@@ -44,7 +44,7 @@ class Available(Record):
 
 
 def load(name: str, data_dir: Where = None) -> Pair:
-    """Training and test images of a data set, by name.
+    """Load training and test images of a data set by name.
 
     Args:
         name: `mnist5k`, `digits` and `crops` need no files.  `cifar10`, `mnist` and `fashion_mnist` are looked for
@@ -55,7 +55,7 @@ def load(name: str, data_dir: Where = None) -> Pair:
 
     Returns:
         (train, test), named like `cifar10/train`.  Local files are checked for format and size, not for checksum;
-        `Images.sha256` says what was read.
+        `Images.sha256` identifies their content.
 
     Raises:
         InputError: unknown name.
@@ -86,7 +86,7 @@ def load(name: str, data_dir: Where = None) -> Pair:
 
 
 def fetch(name: str, data_dir: Where = None) -> Available:
-    """Download a data set, unless it is there already, and say where it is.  Prints nothing.
+    """Download a data set unless there is a local copy, and return its entry.  Prints nothing.
 
     Args:
         name: as for `load`.
@@ -108,7 +108,7 @@ def fetch(name: str, data_dir: Where = None) -> Available:
 
 
 def available(data_dir: Where = None) -> tuple[Available, ...]:
-    """Every data set of the table, and whether there is a local copy; nothing is read or downloaded.
+    """List all data sets and whether there is a local copy; reads and downloads nothing.
 
     >>> [d.name for d in available() if d.location == "bundled"]
     ['mnist5k', 'digits', 'crops']
@@ -128,6 +128,7 @@ def _entry(name: str) -> DataSet:
 
 
 def _files(data: DataSet, data_dir: Where) -> tuple[Path, ...]:
+    """Find the files of a data set; download them into the cache if there are none."""
     if data.bundled:
         return ()
     paths = find(data, data_dir)
@@ -148,6 +149,7 @@ def _folder_path(name: str, data_dir: Where) -> Path:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
+    """Turn an `OSError` inside the block into a `DataError`."""
     try:
         yield
     except OSError as error:

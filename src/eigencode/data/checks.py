@@ -1,4 +1,4 @@
-"""Checks every file reader makes on its records, with messages that say where in the file."""
+"""Checks shared by all file readers; their messages give the position in the file."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def refuse_wrong_labels(path: Path, labels: Bytes, classes: Sequence[str], byte: Callable[[int], int]) -> None:
-    """DataError if a label is not the number of a class; `byte` gives the offset of record i's label."""
+    """Raise `DataError` if a label is not a class number; `byte(i)` is the offset of label i."""
     wrong = np.flatnonzero(labels >= len(classes))
     if len(wrong):
         first = int(wrong[0])
@@ -25,7 +25,7 @@ def refuse_wrong_labels(path: Path, labels: Bytes, classes: Sequence[str], byte:
 
 
 def refuse_blank_images(path: Path, pixels: Bytes, byte: Callable[[int], int]) -> None:
-    """DataError if an image (a row of `pixels`) is zero everywhere; `byte` gives the offset of record i's pixels."""
+    """Raise `DataError` if an image (a row of `pixels`) is all zero; `byte(i)` is the offset of image i."""
     blank = np.flatnonzero(~pixels.any(1))
     if len(blank):
         first = int(blank[0])

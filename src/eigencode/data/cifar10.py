@@ -23,7 +23,7 @@ _TEST = "test_batch.bin"
 
 
 def read_cifar10(paths: tuple[Path, ...]) -> Pair:
-    """Training images from all files but the last, test images from the last.
+    """Read CIFAR-10: training images from all files but the last, test images from the last.
 
     A record is one label byte and 3072 pixel bytes, all of the red channel row by row, then green, then blue.
     Files may hold any number of records.  If a `batches.meta.txt` lies beside them, it must name the ten classes

@@ -1,4 +1,4 @@
-"""Crops of two bundled photographs: images with natural statistics, without any download."""
+"""Crops of two photographs bundled with scikit-learn: natural image statistics without a download."""
 
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def photograph_crops(n_train: int = 4000, n_test: int = 1000, size: int = 32, se
 
 
 def _halves(photograph: UInt8[Tensor, "c h w"]) -> tuple[UInt8[Tensor, "c h left"], UInt8[Tensor, "c h right"]]:
+    """Split a photograph into the columns for training and for test crops."""
     border = round(_TRAIN_SHARE * photograph.shape[2])
     return photograph[:, :, :border], photograph[:, :, border:]
 
@@ -67,7 +68,7 @@ def _crops(photographs: tuple[Tensor, ...], n: int, size: int, generator: torch.
 
 
 def read_crops(paths: tuple[Path, ...] = ()) -> Pair:
-    """The standard set: 4000 and 1000 crops of 32 x 32 pixels."""
+    """The data set `crops`: 4000 training and 1000 test crops of 32 x 32 pixels."""
     return photograph_crops()
 
 

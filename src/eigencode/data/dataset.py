@@ -1,4 +1,4 @@
-"""What a data set is: a description, a reader, and where its files can be found."""
+"""Description of a data set: its contents, its reader, its files and their download addresses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Pair = tuple[Images, Images]
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set lies on disk.
+    """Files of a data set on disk.
 
     Args:
         folders: sub-folders of a data folder that may hold the files, in the order they are tried; `""` is the
-            data folder itself.  The first is where a download goes.
-        files: one entry per file, each with all the names it is known by, in the order they are tried.
-        lookalikes: (file or folder name, what to tell somebody who has only this) for things that are often
-            mistaken for the data set.
+            data folder itself.  Downloads go into the first.
+        files: per file its possible names, in the order they are tried.
+        lookalikes: (file or folder name, remark for the error message) of files that are often mistaken for the
+            data set.
     """
 
     folders: tuple[str, ...] = ("",)
@@ -33,8 +33,8 @@ class Remote:
 
     Args:
         file: its name on disk.
-        urls: where it can be had, in the order they are tried.
-        sha256: checksum of the file as it is served, 64 hexadecimal digits.
+        urls: addresses, in the order they are tried.
+        sha256: checksum of the downloaded file, 64 hexadecimal digits.
         size: its length in bytes, for the progress bar.
         members: if the file is a tar archive, the paths inside it that are unpacked (without their folders).
     """
@@ -48,18 +48,18 @@ class Remote:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One row of the table of data sets.
+    """A data set that can be loaded by name.
 
     Args:
-        name: what `load` calls it.
+        name: argument of `load`.
         shape: (channels, height, width).
         n_train: images of the original training set.
         n_test: images of the original test set.
         classes: class names in label order.
-        source: where the images come from, for people.
-        read: from the paths of `layout.files`, in that order (none for a bundled set), to (train, test).
-        layout: without files for a set that is bundled with a package eigencode depends on.
-        remotes: what to download when there is no local copy.
+        source: citation.
+        read: function from the paths of `layout.files`, in that order (none for a bundled set), to (train, test).
+        layout: files on disk; none for a set that is bundled with a dependency.
+        remotes: files to download if there is no local copy.
     """
 
     name: str
@@ -74,5 +74,5 @@ class DataSet:
 
     @property
     def bundled(self) -> bool:
-        """True if the images come with a package eigencode depends on."""
+        """True if the images are bundled with a dependency of eigencode."""
         return not self.layout.files

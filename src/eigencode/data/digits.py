@@ -1,4 +1,4 @@
-"""The 1797 small handwritten digits that come with scikit-learn: for tests that must be fast.
+"""The 1797 handwritten digits of 8 x 8 pixels bundled with scikit-learn, for fast tests.
 
 E. Alpaydin, C. Kaynak, Optical recognition of handwritten digits, UCI repository (1998), its test part.
 """
@@ -14,7 +14,7 @@ CLASSES = tuple("0123456789")
 
 
 def read_digits(paths: tuple[Path, ...] = ()) -> Pair:
-    """1438 training and 359 test digits, `1 x 8 x 8`, float32 in [0, 1]: the file's 0..16 divided by 16, exactly.
+    """Read 1438 training and 359 test digits, `1 x 8 x 8`, float32 in [0, 1] (the stored 0..16 divided by 16).
 
     One fifth of each class, chosen with a fixed seed, is the test set.
     """

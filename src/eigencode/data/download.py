@@ -1,4 +1,4 @@
-"""Download the files of a data set: checked, and complete or not there at all."""
+"""Download the files of a data set atomically, with checksums."""
 
 import logging
 import os
@@ -17,16 +17,16 @@ _CHUNK = 1 << 16
 
 
 def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
-    """Put the files of a data set that are not there yet below the data folder `root`.
+    """Download the missing files of a data set into the data folder `root`.
 
-    Each file is written under a temporary name, checked against its SHA-256, and renamed last; so are the files of
-    an archive, which is not kept.  Several processes may do this at once.  Files that are there already are left
-    alone.  A progress bar appears on standard error if that is a terminal; nothing is printed.
+    Each file is written under a temporary name, checked against its SHA-256, and renamed last; archives are unpacked
+    and deleted.  Several processes may download at once.  Existing files are kept.  Shows a progress bar on a
+    terminal and prints nothing.
 
     Args:
-        data: a row of the table with something to download.
+        data: a data set with `remotes`.
         root: the data folder; made if it does not exist.
-        timeout: seconds without an answer after which an address is given up.
+        timeout: seconds to wait for an answer before the next address is tried.
 
     Raises:
         DataError: no address gave the right file, or the folder cannot be written.
@@ -54,12 +54,13 @@ def download(data: DataSet, root: Path, timeout: float = 30.0) -> None:
 
 
 def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Path:
+    """Download one file from the first address that serves the right content."""
     import pooch
 
     failures = []
     for url in remote.urls:
-        meter = _Meter(f"downloading {data.name}", remote.size)
-        downloader = pooch.HTTPDownloader(progressbar=meter, chunk_size=_CHUNK, timeout=timeout)
+        bar = _PoochProgress(f"downloading {data.name}", remote.size)
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=timeout)
         try:
             with _silent(pooch.get_logger()):
                 pooch.retrieve(url, f"sha256:{remote.sha256}", fname=remote.file, path=folder, downloader=downloader)
@@ -69,7 +70,7 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Pa
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
             failures.append(f"{url}: {_reason(error)}")
         finally:
-            meter.close()
+            bar.close()
     raise DataError(
         f"{data.name}: the download of {remote.file} failed",
         got="; ".join(failures),
@@ -80,7 +81,7 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Pa
 
 
 def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
-    """Unpack beside the archive, and rename the files into the folder when all of them are complete."""
+    """Extract the members beside the archive, then rename all of them into the folder."""
     with tarfile.open(archive) as tar:
         paths = []
         for member in members:
@@ -98,8 +99,8 @@ def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
             os.replace(path, folder / path.name)
 
 
-class _Meter:
-    """What pooch asks of a progress bar, drawn by ours."""
+class _PoochProgress:
+    """Adapter from the progress bar interface of pooch to `progress`."""
 
     def __init__(self, label: str, size: int) -> None:
         self.total = 0
@@ -118,7 +119,7 @@ class _Meter:
 
 @contextmanager
 def _silent(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch's messages off the terminal, and its logger as it was."""
+    """Suppress the messages of a logger inside the block."""
     nothing = logging.Filter("nothing has this name")
     logger.addFilter(nothing)
     try:
@@ -128,7 +129,7 @@ def _silent(logger: logging.Logger) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """One line; of a failed connection, what the innermost layer said, without the address and the retries again."""
+    """Cause of a failed download in one line, without the address and the number of retries."""
     cause = getattr(error.args[0], "reason", error) if error.args else error
     text = " ".join(str(cause).split())
     return f"wrong checksum ({text})" if type(error) is ValueError else f"{type(error).__name__}: {text}"

@@ -17,12 +17,12 @@ FILES = {
     "t10k-images-idx3-ubyte.gz": (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
     "t10k-labels-idx1-ubyte.gz": (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
 }
-"""Size and SHA-256 as TensorFlow Datasets checks them (url_checksums/fashion_mnist.txt); the authors' README gives
+"""Size and SHA-256, from TensorFlow Datasets (url_checksums/fashion_mnist.txt); the authors' README gives
 the MD5 of the same files."""
 
 
 def read_fashion_mnist(paths: tuple[Path, ...]) -> Pair:
-    """(train, test) from the four IDX files; see `read_idx_pair`."""
+    """Read Fashion-MNIST from its four IDX files; see `read_idx_pair`."""
     return read_idx_pair(paths, "fashion_mnist", CLASSES, (28, 28))
 
 

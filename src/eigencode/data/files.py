@@ -1,4 +1,4 @@
-"""Where the files of a data set are: a given folder, `EIGENCODE_DATA`, or the cache of downloads."""
+"""Find the files of a data set: in a given folder, in `EIGENCODE_DATA`, or in the download cache."""
 
 import os
 from pathlib import Path
@@ -9,24 +9,24 @@ from eigencode.data.dataset import DataSet, Layout
 ENVIRONMENT = "EIGENCODE_DATA"
 
 Where = str | os.PathLike[str] | None
-"""A data folder, or None for the usual places."""
+"""A data folder, or None for `EIGENCODE_DATA` and the cache."""
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: the cache folder of the operating system (`XDG_CACHE_HOME` is honoured)."""
+    """Folder of downloads, inside the cache folder of the operating system (honours `XDG_CACHE_HOME`)."""
     import pooch
 
     return Path(pooch.os_cache("eigencode")).expanduser()
 
 
 def find(data: DataSet, data_dir: Where = None) -> tuple[Path, ...] | None:
-    """The files of a data set, in the order of its layout, or None if there are none yet.
+    """Find the files of a data set, in the order of its layout; None if there are none yet.
 
-    Looked for in `data_dir` alone if it is given, else in `EIGENCODE_DATA` if that is set, then in the cache.
+    Searches `data_dir` alone if it is given, else `EIGENCODE_DATA` if it is set, then the cache.
 
     Raises:
-        DataError: `data_dir` lacks the data set; a folder named by the user does not exist, or holds a part of
-            the data set only.  (A part in the cache is a download that goes on.)
+        DataError: `data_dir` lacks the data set; a folder named by the user does not exist, or holds only a
+            part of the data set.  (A part in the cache is an unfinished download.)
     """
     named = _named_by_user(data_dir)
     if named is not None:
@@ -50,7 +50,7 @@ def find(data: DataSet, data_dir: Where = None) -> tuple[Path, ...] | None:
 
 
 def locate(layout: Layout, root: Path) -> tuple[Path, ...] | None:
-    """All files of a layout below one data folder, from the first sub-folder that has every one of them."""
+    """Find all files of a layout in the first sub-folder of a data folder that is complete; else None."""
     for folder in layout.folders:
         found, missing = _match(layout, root / folder)
         if not missing:
@@ -59,6 +59,7 @@ def locate(layout: Layout, root: Path) -> tuple[Path, ...] | None:
 
 
 def _named_by_user(data_dir: Where) -> tuple[Path, str] | None:
+    """The folder given by the user and the name of the setting that gave it; None without one."""
     if data_dir is not None:
         return Path(data_dir).expanduser(), "data_dir"
     variable = os.environ.get(ENVIRONMENT)
@@ -66,6 +67,7 @@ def _named_by_user(data_dir: Where) -> tuple[Path, str] | None:
 
 
 def _match(layout: Layout, folder: Path) -> tuple[list[Path], list[str]]:
+    """The files of a layout found in a folder, and the names of the missing ones."""
     found: list[Path] = []
     missing: list[str] = []
     for names in layout.files:

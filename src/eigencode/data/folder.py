@@ -1,4 +1,4 @@
-"""Any tree of images with one folder per class: `load("folder:PATH")`."""
+"""Read images from a folder with one sub-folder per class: `load("folder:PATH")`."""
 
 import os
 import warnings
@@ -22,15 +22,15 @@ _Kind = tuple[str, tuple[int, int]]  # mode ("L" or "RGB") and (width, height)
 
 
 def read_folder(path: Path, seed: int = 0) -> Pair:
-    """Training and test images from a folder with one sub-folder per class.
+    """Read training and test images from a folder with one sub-folder per class.
 
-    If the folder has sub-folders `train` and `test`, each of them holds the classes of one set, and anything beside
-    them is left alone.  Otherwise one fifth of every class (at least one image) becomes the test set, chosen by the
-    names of the files and `seed`, so the choice is the same on every machine.
+    If the folder has sub-folders `train` and `test`, each of them holds the classes of one set, and anything
+    else is ignored.  Otherwise one fifth of every class (at least one image) becomes the test set, chosen by file
+    names and `seed`, so the choice is the same on every machine.
 
     Images are the files ending in .png .jpg .jpeg .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm, at any depth
-    below the class; hidden files and folders are ignored, links are followed once.  Grey (8 bit) and RGB images
-    are kept as they are; palettes without transparency become RGB and 1-bit images grey, without loss.  Classes
+    below the class; hidden files and folders are ignored, symbolic links are followed once.  Grey (8 bit) and RGB
+    images are kept as they are; palettes without transparency become RGB and 1-bit images grey, without loss.  Classes
     and files are sorted by name; a rotation noted in the metadata is not applied.
 
     Args:
@@ -116,7 +116,7 @@ def _files(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int]]
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Images below a folder; a folder met again (a link to itself or to one above) is left out."""
+    """Image files below a folder, in order; cycles of symbolic links are skipped."""
     identity = _identity(folder)
     if identity in seen:
         return
@@ -138,7 +138,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 def _read(
     root: Path, classes: Sequence[str], files: list[Path], labels: list[int], name: str, kind: _Kind | None
 ) -> tuple[_Kind, Images]:
-    """All images of a split; they must be of the given kind, or all of that of the first file."""
+    """Read all images of a split; all must have the given mode and size, by default those of the first file."""
     arrays = []
     for file in files:
         own, pixels = _pixels(file)
@@ -146,8 +146,8 @@ def _read(
         if own != kind:
             raise DataError(
                 f"{file}: differs from the images before it",
-                got=_words(own),
-                wanted=_words(kind),
+                got=_described(own),
+                wanted=_described(kind),
                 fix="bring all images to one size and mode (grey or RGB)",
             )
         if not pixels.any():
@@ -164,6 +164,7 @@ def _read(
 
 
 def _pixels(file: Path) -> tuple[_Kind, np.ndarray]:
+    """Mode and size of an image file, and its pixels."""
     from PIL import Image
 
     try:
@@ -194,5 +195,5 @@ def _pixels(file: Path) -> tuple[_Kind, np.ndarray]:
     return (mode, size), pixels
 
 
-def _words(kind: _Kind) -> str:
+def _described(kind: _Kind) -> str:
     return f"{'grey' if kind[0] == 'L' else kind[0]}, {kind[1][0]} x {kind[1][1]} pixels (width x height)"

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its successors, packed with gzip or not.
+"""Read the IDX format of MNIST and its successors, plain or gzipped.
 
 Two zero bytes, a type code (8: unsigned bytes), the number of axes, the length of each axis as a big-endian 32-bit
 number, then the values, last axis fastest (Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits).
@@ -23,14 +23,14 @@ FIRST_LABELS = {
     "mnist": ((5, 0, 4, 1, 9, 2, 1, 3, 1, 4), (7, 2, 1, 0, 4, 1, 4, 9, 5, 9)),
     "fashion_mnist": ((9, 0, 0, 3, 0, 2, 7, 2, 5, 5), (9, 2, 1, 1, 6, 1, 4, 6, 5, 7)),
 }
-"""The first ten labels of training and test set: the sets share all file names and are easily mistaken."""
+"""First ten labels of training and test set, to tell apart data sets that share all file names."""
 
 _FIX = "the copy was cut off or is of another format: delete the file and fetch it again"
 _PIECE = 1 << 20
 
 
 def read_idx(path: Path, axes: int) -> Bytes:
-    """The array of unsigned bytes in an IDX file with this number of axes; gzip is recognised by its content.
+    """Read an IDX file of unsigned bytes with this number of axes, plain or gzipped.
 
     Raises:
         DataError: not an IDX file of that kind, an axis of length 0, cut off, longer than its header says, or
@@ -64,11 +64,11 @@ def read_idx(path: Path, axes: int) -> Bytes:
 
 
 def read_idx_pair(paths: tuple[Path, ...], name: str, classes: Sequence[str], size: tuple[int, int]) -> Pair:
-    """(train, test) from training images, training labels, test images and test labels, in this order.
+    """Read (train, test) from the files of training images, training labels, test images and test labels.
 
     Raises:
         DataError: a damaged file; images of another size; not one label per image; a label that is no class; an
-            image that is zero everywhere; or labels that begin like those of another data set of the family.
+            image that is zero everywhere; or the first labels of another data set.
     """
     train = _images(paths[0], paths[1], f"{name}/train", classes, size)
     test = _images(paths[2], paths[3], f"{name}/test", classes, size)
@@ -85,7 +85,7 @@ def read_idx_pair(paths: tuple[Path, ...], name: str, classes: Sequence[str], si
 
 
 def idx_layout(name: str, folder: str) -> Layout:
-    """The layout of the four files: gzip or not, with a dash or a dot, `folder` as other libraries call it."""
+    """Layout of the four files: plain or gzipped, with a dash or a dot; `folder` is their name in other libraries."""
     stems = [(s, kind) for s in ("train", "t10k") for kind in ("images", "labels")]
     files = [
         tuple(
@@ -99,7 +99,7 @@ def idx_layout(name: str, folder: str) -> Layout:
 
 
 def idx_remotes(mirrors: Sequence[str], files: dict[str, tuple[int, str]]) -> tuple[Remote, ...]:
-    """Downloads of `{file: (size, sha256)}` from any of these base addresses."""
+    """Downloads of `{file: (size, sha256)}` from any of these mirrors."""
     return tuple(
         Remote(file, tuple(f"{mirror}/{file}" for mirror in mirrors), sha256, size)
         for file, (size, sha256) in files.items()
@@ -107,6 +107,7 @@ def idx_remotes(mirrors: Sequence[str], files: dict[str, tuple[int, str]]) -> tu
 
 
 def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
+    """Shape of the array from the header of an IDX file."""
     magic = bytes((0, 0, 8, axes))
     if header[:4] != magic or len(header) < 4 + 4 * axes:
         raise DataError(

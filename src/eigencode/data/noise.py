@@ -1,4 +1,4 @@
-"""Images without any structure: the control for every spectrum."""
+"""White-noise images, the control for every spectrum."""
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,8 @@ from eigencode.base.seeding import stream
 def gaussian_noise(n: int, shape: tuple[int, int, int], seed: int = 0) -> Float[Tensor, "n c h w"]:
     """Images of independent N(0, 1) pixels.
 
-    They are the noise images of arXiv 2405.00679, whose code has the spectrum of the network alone: every
-    eigenvalue of the covariance of the pixels is 1.  Not confined to [0, 1], hence a tensor and not `Images`.
+    They are the noise images of arXiv 2405.00679.  Every eigenvalue of the covariance of the pixels is 1, so the
+    spectrum of the code is due to the network alone.  Not confined to [0, 1], hence a tensor and not `Images`.
 
     Args:
         n: number of images.

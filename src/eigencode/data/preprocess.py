@@ -1,4 +1,4 @@
-"""What is done to recorded responses before a spectrum is taken: each step a function from one recording to another."""
+"""Preprocessing of recorded responses: each step is a function from one recording to another."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from eigencode.data.recordings import Recording, constant
 
 
 def finite(recording: Recording, policy: str = "error") -> Recording:
-    """The recording without NaN and infinite values.
+    """Remove NaN and infinite values from a recording.
 
     Args:
         policy: `"error"`; `"drop units"`: units with any such value, in responses or spontaneous activity, are left
@@ -30,7 +30,7 @@ def finite(recording: Recording, policy: str = "error") -> Recording:
     >>> finite(Recording(x), "drop stimuli").notes
     ('1 of 3 stimuli left out: NaN',)
     """
-    policy = _known("nan", policy, ("error", "drop units", "drop stimuli"))
+    policy = _checked_policy("nan", policy, ("error", "drop units", "drop stimuli"))
     bad = ~torch.isfinite(recording.responses)
     spontaneous = recording.spontaneous
     spoiled = torch.zeros(0, bad.shape[2], dtype=torch.bool) if spontaneous is None else ~torch.isfinite(spontaneous)
@@ -56,11 +56,11 @@ def finite(recording: Recording, policy: str = "error") -> Recording:
 
 
 def varying(recording: Recording, policy: str = "error", spontaneous: bool = False) -> Recording:
-    """The recording without units that never change: they have no variance to scale by and add only zeros.
+    """Remove constant units from a recording: they have no variance and add only zero eigenvalues.
 
     Args:
         policy: `"error"` or `"drop units"`.
-        spontaneous: units that are constant in spontaneous activity count as well: what `zscored` divides by.
+        spontaneous: also remove units that are constant in spontaneous activity, by whose sd `zscored` divides.
 
     Returns:
         The recording, with a note that counts what was left out, if anything was.
@@ -73,7 +73,7 @@ def varying(recording: Recording, policy: str = "error", spontaneous: bool = Fal
     >>> varying(Recording(x), "drop units").notes
     ('1 of 2 units left out: constant',)
     """
-    policy = _known("constant", policy, ("error", "drop units"))
+    policy = _checked_policy("constant", policy, ("error", "drop units"))
     still = constant(recording.responses.flatten(0, 1))
     if spontaneous and recording.spontaneous is not None:
         still = still | constant(recording.spontaneous)
@@ -90,15 +90,15 @@ def varying(recording: Recording, policy: str = "error", spontaneous: bool = Fal
 
 
 def zscored(recording: Recording) -> Recording:
-    """(x − mean) / sd of every unit, by its spontaneous activity, or by all its responses where there is none.
+    """Scale each unit to (x − mean) / sd of its spontaneous activity, or of its responses where there is none.
 
     The sd has the divisor n.  Spontaneous activity is scaled as well.
 
     Raises:
         DataError: a unit with sd 0; see `varying`.
 
-    Source: loadProc2800.m of Stringer et al. 2019.  Differs from it by nothing added to the sd (there 1e-6), and
-    where there is no spontaneous activity by the responses: there single presentations, here the repeats as given.
+    Source: loadProc2800.m of Stringer et al. 2019.  Differs from it by adding nothing to the sd (there 1e-6), and,
+    without spontaneous activity, by using the repeats as given (there single presentations).
 
     >>> x = torch.tensor([[[1.0], [2.0], [3.0]]])
     >>> zscored(Recording(x, spontaneous=torch.tensor([[0.0], [4.0]]))).responses.flatten().tolist()
@@ -120,10 +120,10 @@ def zscored(recording: Recording) -> Recording:
 
 
 def without_spontaneous(recording: Recording, components: int = 32) -> Recording:
-    """Responses without their projection on the leading principal components of spontaneous activity.
+    """Project the leading principal components of spontaneous activity out of the responses.
 
     X − X V Vᵀ, V = the `components` leading eigenvectors of the covariance of spontaneous activity over frames.
-    What is left has at most units − components dimensions: that many eigenvalues fewer can be fitted.
+    The result has at most units − components dimensions, so that many fewer eigenvalues can be fitted.
 
     Args:
         components: how many; 32 in Stringer et al. 2019.
@@ -163,7 +163,7 @@ def prepared(
     zscore: bool = False,
     remove_spontaneous: int = 0,
 ) -> Recording:
-    """All steps in the order of Stringer et al. 2019: NaN, constant units, z-scores, removal of spontaneous activity.
+    """Apply the steps of Stringer et al. 2019: NaN, constant units, z-scores, removal of spontaneous activity.
 
     Their last step, centring over stimuli, is part of `spectrum` and `cvpca`.
 
@@ -191,8 +191,8 @@ def _leading(x: Tensor, components: int) -> Tensor:
     return torch.linalg.qr(x.T @ found).Q if wide else found
 
 
-def _known(what: str, policy: str, policies: tuple[str, ...]) -> str:
-    """The policy, `drop-units` being `drop units`."""
+def _checked_policy(what: str, policy: str, policies: tuple[str, ...]) -> str:
+    """Check the name of a policy; `drop-units` stands for `drop units`."""
     found = policy.replace("-", " ")
     if found not in policies:
         raise InputError(f"unknown policy for {what}", got=repr(policy), wanted=", ".join(map(repr, policies)))

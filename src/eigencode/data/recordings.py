@@ -1,4 +1,4 @@
-"""Recorded responses: what every file of them becomes, and how it is read."""
+"""Recorded responses, and their reader for numpy, MATLAB and netCDF files."""
 
 import hashlib
 import math
@@ -79,7 +79,7 @@ class Recording:
             raise DataError(f"{where}: no unit responds differently to any two stimuli", got=got)
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
-        """A part of it: units and stimuli where the mask is true, and a note that says so."""
+        """Select units and stimuli by boolean masks, and add a note."""
         every = torch.ones(max(self.responses.shape), dtype=torch.bool)
         units = every[: self.responses.shape[2]] if units is None else units
         stimuli = every[: self.responses.shape[1]] if stimuli is None else stimuli
@@ -93,12 +93,12 @@ class Recording:
 
     @property
     def where(self) -> str:
-        """File and array, for messages."""
+        """File and array, for error messages."""
         return f"{self.name}: {self.array}"
 
 
 def constant(rows: Float[Tensor, "rows units"]) -> Tensor:
-    """Which units have the same finite value in all rows, or no finite value at all.
+    """Mask of the units whose finite values are all equal, or that have none.
 
     >>> constant(torch.tensor([[1.0, 2.0, torch.nan], [1.0, 3.0, torch.nan]])).tolist()
     [True, False, True]
@@ -109,14 +109,14 @@ def constant(rows: Float[Tensor, "rows units"]) -> Tensor:
 
 
 def read_recording(path: str | Path, key: str | None = None, *, axes: str | None = None) -> Recording:
-    """Recorded responses from a `.npy`, `.npz`, `.mat` (any version) or `.nc` file; docs/recordings.md has the layouts.
+    """Read recorded responses from a `.npy`, `.npz`, `.mat` (any version) or `.nc` file; see docs/recordings.md.
 
     Args:
         path: the file.
-        key: name of the array (`struct.field` in a struct); by default the one that can be meant: `resp` with its
-            `istim` beside it (the layout of Stringer et al. 2019), else the only matrix, else the one called
-            `responses` or `resp`.  Beside it `spontaneous` or `spont`, and `stimuli`, are read as well.
-        axes: what the axes are, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
+        key: name of the array (`struct.field` in a struct); by default `resp` with its `istim` (the layout of
+            Stringer et al. 2019), else the only matrix, else the one called `responses` or `resp`.  Arrays
+            `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
+        axes: meaning of the axes, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
             repeats last, and so on.  By default the names of the axes in a netCDF file, else `"su"` or `"rsu"`.
 
     Returns:
@@ -124,7 +124,7 @@ def read_recording(path: str | Path, key: str | None = None, *, axes: str | None
         float32 if they fit exactly by type, else float64.
 
     Raises:
-        InputError: another kind of file, no such array, or several that can be meant.
+        InputError: another kind of file, no such array, or several candidates.
         DataError: missing, empty, truncated or damaged file; text, complex or pickled arrays; wrong shapes.
     """
     path = Path(path).expanduser()
@@ -150,7 +150,7 @@ def read_recording(path: str | Path, key: str | None = None, *, axes: str | None
 
 
 def _presented(path: Path, stored: dict[str, Stored], group: str, axes: str | None, digest: str) -> Recording:
-    """Single presentations and their numbers, the layout of Stringer et al. (2019)."""
+    """Read single presentations with stimulus numbers, the layout of Stringer et al. (2019)."""
     where = f"{path}: {group}"
     if axes is not None:
         raise InputError(f"{where}resp: the axes of this layout are known", got=f"axes {axes!r}", fix="leave axes out")
@@ -168,7 +168,7 @@ def _presented(path: Path, stored: dict[str, Stored], group: str, axes: str | No
 
 
 def _presentations(path: Path, stored: dict[str, Stored], key: str | None) -> str | None:
-    """The group ("stim." or "") that holds `resp` and `istim`, if it is the one that is meant."""
+    """Prefix ("stim." or "") of the group with `resp` and `istim`; None if there is none or `key` names another."""
     groups = [n[: -len("resp")] for n in stored if n.split(".")[-1] == "resp" and f"{n[:-4]}istim" in stored]
     if key is not None:
         return f"{key}." if f"{key}." in groups else None
@@ -186,7 +186,7 @@ def _named(path: Path, stored: dict[str, Stored], key: str) -> str:
 
 
 def _only(path: Path, stored: dict[str, Stored]) -> str:
-    """The one array that can be meant."""
+    """Name of the only array that can be the responses."""
     if len(stored) == 1:
         return next(iter(stored))
     numeric = [n for n, a in stored.items() if a.numeric and n.split(".")[-1] not in (*SPONTANEOUS, *STIMULI)]
@@ -206,7 +206,7 @@ def _only(path: Path, stored: dict[str, Stored]) -> str:
 
 
 def _array(path: Path, name: str, stored: Stored) -> np.ndarray:
-    """The numbers of an array; a `DataError` if it holds anything else, or nothing."""
+    """Read an array; raise `DataError` if it is empty or not of real numbers."""
     values = stored.read() if stored.numeric else None
     if values is None or values.dtype.kind not in "biuf":
         kind = stored.kind if values is None else values.dtype.name
@@ -218,7 +218,7 @@ def _array(path: Path, name: str, stored: Stored) -> np.ndarray:
 
 
 def _order(path: Path, name: str, stored: Stored, axes: str | None) -> str:
-    """A letter per axis: r, s, u."""
+    """Letters of the axes in their order: r (repeats), s (stimuli), u (units)."""
     n = len(stored.shape)
     if n not in (2, 3):
         wanted = "stimuli x units, or repeats x stimuli x units"
@@ -242,7 +242,7 @@ def _order(path: Path, name: str, stored: Stored, axes: str | None) -> str:
 
 
 def _beside(stored: dict[str, Stored], name: str, names: Sequence[str]) -> str | None:
-    """An array that belongs to the responses: in the same struct, under one of these names."""
+    """Name of an array beside `name`, in the same struct, with one of these names; else None."""
     group = name.rpartition(".")[0]
     wanted = [f"{group}.{n}" if group else n for n in names]
     return next((n for n in wanted if n in stored), None)
@@ -266,14 +266,14 @@ def _stimuli(path: Path, name: str, stored: Stored) -> tuple[int | str, ...]:
 
 
 def _word(value: object) -> str:
-    """The text of a stimulus; MATLAB's cells hold arrays of letters, or of their codes."""
+    """Name of a stimulus as text; MATLAB cells hold arrays of letters or of character codes."""
     if not isinstance(value, np.ndarray):
         return str(value)
     return "".join(chr(v) if value.dtype == np.uint16 else str(v) for v in value.ravel())
 
 
 def _red(path: Path, stored: dict[str, Stored], units: int) -> Tensor | None:
-    """The mark of every cell in `stat`, if the file has one."""
+    """Mask of the red cells marked in `stat`; None if the file has none."""
     if "stat.redcell" in stored:
         return torch.from_numpy(red_cells(f"{path}: stat.", stored["stat.redcell"].read(), units))
     if "stat" not in stored or stored["stat"].kind != "struct":
@@ -285,6 +285,7 @@ def _red(path: Path, stored: dict[str, Stored], units: int) -> Tensor | None:
 
 
 def _tensor(values: np.ndarray) -> Tensor:
+    """Convert to float32 if the type fits into it, else to float64."""
     kind = min(np.result_type(values.dtype, np.float32), np.dtype(np.float64), key=lambda d: d.itemsize)
     return torch.from_numpy(np.ascontiguousarray(values, dtype=kind.newbyteorder("=")))
 

@@ -1,4 +1,4 @@
-"""A fixed split into training and test images that depends on no random generator of any library."""
+"""Reproducible split into training and test images by hashes, independent of any random generator."""
 
 import hashlib
 from collections import Counter
@@ -13,11 +13,11 @@ from eigencode.data.dataset import Pair
 def stratified_split(
     labels: Sequence[int], keys: Sequence[str], fraction: float, seed: int = 0
 ) -> tuple[list[int], list[int]]:
-    """Indices (train, test), both shuffled, with the share `fraction` of every class in the second.
+    """Split indices into shuffled (train, test) with the share `fraction` of every class in `test`.
 
-    Each class gives round(fraction x its size) of its images to the test set, but at least one and never all.
-    Choice and order are those of SHA-256 hashes of seed and key, so they are the same on every machine and with
-    every version of every library, and do not depend on the order of the arguments.
+    Each class gives round(fraction x its size) images to the test set, but at least one and never all.  Choice and
+    order follow SHA-256 hashes of seed and key: they are the same on every machine and for every version of every
+    library, and do not depend on the order of the arguments.
 
     Args:
         labels: class number of each image; every class needs two images at least.
@@ -38,16 +38,17 @@ def stratified_split(
             test.append(i)
         else:
             train.append(i)
-    # A second shuffle: in the order of choice, the first training images lack the classes still filling the test set.
+    # shuffle again: while the test set fills up, training images of those classes come late
     return _shuffled(train, keys, f"order {seed}"), _shuffled(test, keys, f"order {seed}")
 
 
 def _shuffled(index: Sequence[int], keys: Sequence[str], purpose: str) -> list[int]:
+    """Sort indices by the hash of their key."""
     return sorted(index, key=lambda i: hashlib.sha256(f"{purpose}:{keys[i]}".encode(errors="surrogateescape")).digest())
 
 
 def split_images(pixels: Tensor, labels: Tensor, classes: Sequence[str], name: str) -> Pair:
-    """(train, test) of a set that comes without a split: one fifth of each class is the test set."""
+    """Split images that come without a test set; it gets one fifth of each class."""
     chosen = stratified_split(labels.tolist(), [f"{name}:{i}" for i in range(len(labels))], 0.2)
     train, test = (
         Images(pixels[i], labels[i], classes, f"{name}/{part}") for i, part in zip(chosen, ("train", "test"))

@@ -1,4 +1,4 @@
-"""The arrays in a file of responses, `.npy`, `.npz`, `.mat` of any version or `.nc`, listed before they are read."""
+"""List and read the arrays in a `.npy`, `.npz`, `.mat` (any version) or `.nc` file."""
 
 import math
 import zipfile
@@ -18,9 +18,9 @@ FIX = "the copy was cut off or is of another format: fetch or save the file agai
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: its shape as its own program shows it, its type, and how to read it.
+    """An array in a file: its shape in the order of the program that wrote it, its type, and a function to read it.
 
-    `numeric` is true for real numbers and logical values.  `axes` are the names of the axes where the format has any.
+    `numeric` is true for real numbers and booleans.  `axes` are the names of the axes where the format has any.
     """
 
     shape: tuple[int, ...]
@@ -34,10 +34,10 @@ class Stored:
 
 
 def arrays_in(path: Path) -> dict[str, Stored]:
-    """The arrays of a file by name; a field of a struct or group is called `struct.field`.
+    """List the arrays of a file by name; a field of a struct or group is called `struct.field`.
 
-    `.npy` holds one array, here called `array`.  MATLAB's v7.3 files are HDF5 with the order of the axes reversed:
-    it is put back, so all versions give the same arrays.  Nothing is ever unpickled.
+    The array of a `.npy` file is called `array`.  The reversed axes of MATLAB v7.3 files (HDF5) are restored, so all
+    versions give the same arrays.  Pickles are never loaded.
 
     Raises:
         InputError: another kind of file.
@@ -56,14 +56,14 @@ def arrays_in(path: Path) -> dict[str, Stored]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Readers raise a dozen unrelated types on damaged files: all of them as one sentence."""
+    """Turn any exception of a file reader into a `DataError`."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path}: the file cannot be read", got=said, wanted="a complete file", fix=FIX) from error
+        cause = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: the file cannot be read", got=cause, wanted="a complete file", fix=FIX) from error
 
 
 def _numpy(path: Path) -> dict[str, Stored]:
@@ -82,15 +82,15 @@ def _numpy_array(read: Callable[[], np.ndarray], where: str) -> Stored:
         raise DataError(f"{where} holds pickled objects, which are not read", fix="save numbers or text")
 
     try:
-        return _held(read())
+        return _in_memory(read())
     except ValueError as error:
         if "Object arrays" not in str(error):
             raise
         return Stored((), "object (pickled)", False, refuse)
 
 
-def _held(array: np.ndarray) -> Stored:
-    """An array that is in memory already."""
+def _in_memory(array: np.ndarray) -> Stored:
+    """Describe an array that is already in memory."""
     names = {"O": "cell or object", "U": "text", "S": "text", "V": "struct"}
     numeric = array.dtype.kind in "biuf"
     return Stored(array.shape, names.get(array.dtype.kind, array.dtype.name), numeric, lambda: array)
@@ -114,7 +114,7 @@ def _matlab(path: Path) -> dict[str, Stored]:
         if kind == "struct" and math.prod(shape) == 1:
             struct = _matlab_read(path, name)
             fields = struct.dtype.names or ()
-            found.update({f"{name}.{field}": _held(np.asarray(struct[field].flat[0])) for field in fields})
+            found.update({f"{name}.{field}": _in_memory(np.asarray(struct[field].flat[0])) for field in fields})
         else:
             read = partial(_matlab_read, path, name)
             found[name] = Stored(shape, _MATLAB.get(kind, kind), kind in _MATLAB_NUMBERS, read)

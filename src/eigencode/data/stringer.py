@@ -1,4 +1,4 @@
-"""The layout of the recordings of Stringer et al. (2019): one row per presentation, and which stimulus it was.
+"""File layout of Stringer et al. (2019): one row of responses per presentation, with its stimulus number.
 
 The files are described, and taken apart, in github.com/MouseLand/stringer-pachitariu-et-al-2018b: README,
 `processResp/compileResps.m`, `processResp/loadProc2800.m`, `processResp/compute_means.m`; see docs/recordings.md.
@@ -10,19 +10,19 @@ from eigencode.base.errors import DataError
 
 
 def two_halves(where: str, resp: np.ndarray, istim: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Two repeats of every stimulus from single presentations in the order in which they were shown.
+    """Average single presentations, in the order shown, into two repeats of every stimulus.
 
     The highest number is the blank grey screen and is left out.  Of n presentations of a stimulus the mean of the
     first ⌊n/2⌋ is repeat 1 and that of the last ⌊n/2⌋ repeat 2 (the middle one of an odd number belongs to
     neither); stimuli shown once are left out.
 
     Args:
-        where: file and struct, with its dot, for messages.
+        where: file and struct, with its dot, for error messages.
         resp: responses `presentations x units`.
         istim: the stimulus of each presentation, whole numbers from 1; any shape with one axis longer than 1.
 
     Returns:
-        Responses `2 x stimuli x units`, the numbers of their stimuli in ascending order, and what was left out.
+        Responses `2 x stimuli x units`, stimulus numbers in ascending order, and notes on omitted presentations.
 
     Raises:
         DataError: `istim` does not fit, or no stimulus was shown twice.
@@ -60,7 +60,7 @@ def two_halves(where: str, resp: np.ndarray, istim: np.ndarray) -> tuple[np.ndar
 
 
 def red_cells(where: str, redcell: np.ndarray, units: int) -> np.ndarray:
-    """Which units are marked as red (GAD+ interneurons), from one small array per cell; an empty one marks none.
+    """Mask of the units marked as red (GAD+ interneurons), from one small array per cell; an empty one means no.
 
     >>> red_cells("a.mat: stat.", np.array([np.ones((1, 1)), np.zeros((0, 0))], dtype=object), 2)
     array([ True, False])

@@ -1,4 +1,4 @@
-"""Responses whose population covariance is known: the truth a spectrum and a power-law fit are tested against."""
+"""Responses with known population covariance, the ground truth for spectra and power-law fits."""
 
 import math
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvalues
 
 Kind = Literal["gaussian", "relu", "relu_sources"]
-"""What kind of planted code.
+"""Kinds of planted codes.
 
 `gaussian`:     x = Q diag(n^(-alpha/2)) g, with g ~ N(0, 1) and Q random orthonormal.  Population eigenvalues are
     n^-alpha exactly.
 `relu_sources`: the same with every g replaced by (max(g, 0) - mean) / standard deviation: skewed sources with half
-    of their mass in one point.  Population eigenvalues are n^-alpha exactly, so it asks whether an interval for
-    alpha survives a code that is not Gaussian.
-`relu`:         y = max(x, 0) with x the Gaussian code: what a layer of rectified units does.  Its population
-    eigenvalues are known too, but they are *not* n^-alpha: products of the strong directions fill the weak ones, and
-    the spectrum falls more slowly (by n^-1.9 on n = 11..50 for alpha = 2.5 and 1000 units).  The truth for a fit
+    of their mass in one point.  Population eigenvalues are n^-alpha exactly; for testing intervals of alpha on a
+    code that is not Gaussian.
+`relu`:         y = max(x, 0) with x the Gaussian code, as in a layer of rectified units.  Its population
+    eigenvalues are known but *not* n^-alpha: products of the strong directions add to the weak ones, and the
+    spectrum falls more slowly (by n^-1.9 on n = 11..50 for alpha = 2.5 and 1000 units).  The truth for a fit
     is the same fit to `eigenvalues`.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class PlantedCode:
-    """A population of responses with known covariance, from which any number of samples can be drawn.
+    """A random code with known population covariance, from which any number of responses can be drawn.
 
     Args:
         alpha: exponent of the latent spectrum n^-alpha, n = 1..units.
@@ -37,7 +37,7 @@ class PlantedCode:
         basis: the random orthonormal basis Q; column n is the direction of latent eigenvalue n^-alpha.
         eigenvalues: of the population covariance of the responses, descending, float64.
 
-    Make one with `PlantedCode.of`; keep it and draw again for replicates of one population.
+    Made by `PlantedCode.of`; call `sample` with other seeds for replicates of one population.
     """
 
     alpha: float
@@ -47,7 +47,7 @@ class PlantedCode:
 
     @classmethod
     def of(cls, units: int, alpha: float, kind: Kind = "gaussian", seed: int = 0) -> "PlantedCode":
-        """The population with this many units, latent exponent and kind; `seed` chooses the basis.
+        """Create a code with this number of units, latent exponent and kind; `seed` chooses the basis.
 
         Raises:
             InputError: unknown kind, no units, or an alpha that is negative or not finite.
@@ -69,7 +69,7 @@ class PlantedCode:
         return cls(alpha, kind, basis, latent)
 
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "samples units"]:
-        """`n` independent responses, float64.  The same seed draws the same sources whatever alpha and kind.
+        """Draw `n` independent responses, float64.  The same seed gives the same sources for all alpha and kinds.
 
         >>> PlantedCode.of(5, alpha=1.0, kind="relu").sample(3).shape
         torch.Size([3, 5])

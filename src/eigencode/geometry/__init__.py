@@ -1,4 +1,4 @@
-"""How fast and along which directions a representation changes: Jacobians, Lipschitz constants, landscapes."""
+"""Smoothness of a representation: Jacobian norms, Lipschitz bounds, landscapes."""
 
 from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
 from eigencode.geometry.landscape import landscape, landscape_through

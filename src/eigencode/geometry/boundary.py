@@ -1,4 +1,4 @@
-"""How far the decision boundary is, along given directions."""
+"""Distance to the decision boundary along given directions."""
 
 import math
 from collections.abc import Callable
@@ -18,8 +18,8 @@ def boundary_distance(
 ) -> Float[Tensor, " rays"]:
     """L2 distance from a point to the first change of the predicted class along each ray; inf if none is found.
 
-    Looks at `steps` points of each ray up to `radius`, then bisects: an upper bound, at most `tolerance * radius` above
-    the crossing; a region of another class that a ray crosses in less than `radius / steps` may be missed.
+    Evaluates `steps` points of each ray up to `radius`, then bisects: an upper bound, at most `tolerance * radius`
+    above the crossing.  A region of another class thinner than `radius / steps` along the ray may be missed.
 
     >>> half = lambda x: torch.stack([x[:, 0] - 3.0, 0 * x[:, 0]], 1)     # the boundary is x₀ = 3
     >>> rays = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])

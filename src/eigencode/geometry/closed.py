@@ -1,4 +1,4 @@
-"""Jacobian norms on paper: one layer z = s · relu(A x + b)^n, seen from unit space or through the unit norm."""
+"""Closed form of the Jacobian norm of one layer z = s · relu(A x + b)^n, with or without a unit norm before it."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from eigencode.representation.layers import OneLayer
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """‖∂z/∂x‖²_F of one layer as a function of the points, by one or two matrix products.
+    """Closed form of ‖∂z/∂x‖²_F of one layer as a function of the points: one or two matrix products.
 
     With h = A u + b and the slope z'(h) = s n relu(h)^(n−1),
 
         ‖J‖²_F = Σ_μ z'(h_μ)² ‖a_μ‖²,                                         a_μ = row μ of A,
 
-    where u is the point itself.  Behind a unit norm u = x/r, r = ‖x‖_p, the derivative of u is the rank-one
+    where u is the point itself.  After a unit norm u = x/r, r = ‖x‖_p, the derivative of u is the rank-one
     correction ∂u/∂x = (I − u gᵀ)/r with g = sign(u)|u|^(p−1), and ‖a_μ‖² becomes
 
         (‖a_μ‖² − 2 (a_μ·u)(a_μ·g) + (a_μ·u)² ‖g‖²) / r².
 
-    Differentiable in the layer's tensors.  `norm_p` is p, or None where no unit norm comes first.
+    Differentiable in the layer's tensors.  `norm_p` is p, or None without a unit norm.
 
     >>> form = ClosedForm(OneLayer(torch.eye(2), power=1.0), None)
     >>> form.squares(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])).tolist()
@@ -53,11 +53,11 @@ class ClosedForm:
 
 
 def closed_form(code: object, x: Float[Tensor, "points *image"]) -> ClosedForm | None:
-    """The closed form of a place, or None: more than one layer, or a network that is not what it declares.
+    """Closed form of a code, or None if it has more than one layer or its network does not match its declared layers.
 
     Args:
-        code: what `at` returned.
-        x: some points of its space; the declared layer is compared with the network there (`representation.declared`).
+        code: result of `at`.
+        x: some points of its space, at which the declared layer is compared with the network.
     """
     found = declared(code, x)
     return ClosedForm(found.layers[0], found.norm_p) if found is not None and len(found.layers) == 1 else None

@@ -1,4 +1,4 @@
-"""Mean and median over images with intervals that assume nothing but independent images."""
+"""Mean and median over independent images, with 95 % intervals."""
 
 import math
 

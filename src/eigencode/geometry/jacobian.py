@@ -1,4 +1,4 @@
-"""`jacobian_norm(code, images)`: how fast a representation changes, ‖∂z/∂x‖_F at every image."""
+"""`jacobian_norm(code, images)`: Frobenius norm of the Jacobian ∂z/∂x at every image."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from eigencode.representation.modes import borrowed
 
 @dataclass(frozen=True)
 class JacobianNorm(Record):
-    """‖∂z/∂x‖_F per image; behaves like the array of its values (`len`, iteration, indexing, `np.asarray`).
+    """‖∂z/∂x‖_F per image; can be used like an array (`len`, iteration, indexing, `np.asarray`).
 
     Attributes:
         value: Frobenius norm per image, float64, in units of the representation per L2 unit of `space`.
         standard_error: of `value`, from the spread of the projections; 0 for closed and exact, NaN for 1 projection.
-        method: closed, exact or hutchinson: how it was computed.
+        method: of the computation: closed, exact or hutchinson.
         projections: random vectors per image (0 unless hutchinson).
-        place, space: where the representation is read and in which space x lives; "" for a plain function.
+        place, space: of the representation and of x; "" for a plain function.
         units, inputs: shape of each Jacobian.
         seed: of the random vectors.
     """
@@ -46,12 +46,12 @@ class JacobianNorm(Record):
 
     @property
     def mean(self) -> Estimate:
-        """Mean over images, 95 % t interval."""
+        """Mean over images with a 95 % t interval."""
         return mean_estimate(self.value)
 
     @property
     def median(self) -> Estimate:
-        """Median over images, 95 % interval of order statistics."""
+        """Median over images with a 95 % interval of order statistics."""
         return median_estimate(self.value)
 
     def __len__(self) -> int:
@@ -78,18 +78,18 @@ def jacobian_norm(
     batch_size: int = 1000,
     seed: int = 0,
 ) -> JacobianNorm:
-    """Frobenius norm of the derivative of a representation by its input, ‖J‖_F = sqrt(Σ_μi (∂z_μ/∂x_i)²), per image.
+    """Frobenius norm of the Jacobian of a representation at each image, ‖J‖_F = sqrt(Σ_μi (∂z_μ/∂x_i)²).
 
     Args:
         code: `ec.at(net, place, space)`; a module (its logits); or any function of images, one row per image.  It
-            is evaluated in evaluation mode and left as it was.
+            runs in evaluation mode and is left unchanged.
         x: images, `N C H W` in [0, 1].  For a code in unit space they are scaled by the network's `norm` first.
         method: `"closed"`: the formula for one layer s·relu(Ax + b)^n + t, two matrix products at most;
             `"exact"`: the whole Jacobian, min(units, inputs) derivatives; `"hutchinson"`: random projections, with a
-            standard error.  `"auto"`: closed where the network says what it is made of (`as_layers`, or an
+            standard error.  `"auto"`: closed where the network declares its layers (`as_layers`, or an
             `nn.Sequential`), else exact if N · min(units, inputs) <= 100 000, else hutchinson.
         projections: random unit vectors per image for hutchinson, >= 1.
-        points: True if `x` already holds points of the code's space (off the unit sphere, say), used as they are.
+        points: True if `x` holds points of the code's space (off the unit sphere, say), not images.
         batch_size: images at a time.
         seed: of the random vectors.
 

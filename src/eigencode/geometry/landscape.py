@@ -1,4 +1,4 @@
-"""Landscapes: what a network sees on a plane through one image, or through three."""
+"""Landscapes: maps of a network on a plane through one image or three."""
 
 import math
 
@@ -29,15 +29,15 @@ def landscape(
     projections: int = 10,
     batch_size: int = 1000,
 ) -> Landscape:
-    """‖∂z/∂x‖_F, predicted class, confidence and boundary on a random plane through one image.
+    """Map ‖∂z/∂x‖_F, predicted class, confidence and decision boundary on a random plane through one image.
 
     Args:
-        net: a module with logits; nothing of it is changed.
+        net: a module with logits; it is left unchanged.
         x0: one image, `C H W` (or `1 C H W`) in [0, 1]; in unit space the centre is `net.norm(x0)`.
         place: representation whose Jacobian is measured, as in `ec.at`.
-        space: "unit" (the paper) or "pixel"; directions, radius and derivative belong to it.
-        radius: the square reaches from −radius to +radius along both directions, L2.  The default is the paper's;
-            it is far off the data (a CIFAR-10 image has ‖x‖₂ <= 3.8 in unit space), so compare `relative=True`.
+        space: "unit" (the paper) or "pixel"; the space of directions, radius and derivative.
+        radius: the square reaches from −radius to +radius along both directions, L2.  The paper's default
+            is far from the data (a CIFAR-10 image has ‖x‖₂ <= 3.8 in unit space), so compare `relative=True`.
         points: points per axis.
         seed: of the directions (and of the projections, for hutchinson).
         relative: radius in units of ‖x0‖₂ (in `space`), e.g. `radius=1.0`.
@@ -86,7 +86,7 @@ def landscape_through(
     batch_size: int = 1000,
     seed: int = 0,
 ) -> Landscape:
-    """The same maps on the plane through three images: origin at `a`, u towards `b`.
+    """Compute the maps of `landscape` on the plane through three images: origin at `a`, u towards `b`.
 
     The square covers the three images and `margin` times the longest side of their triangle around them; the rays
     start at `a` and reach to the farthest corner.  Other arguments as in `landscape`.

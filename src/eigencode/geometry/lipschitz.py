@@ -1,4 +1,4 @@
-"""How fast a representation can change at all: a bound from above."""
+"""Upper bound of the Lipschitz constant of a representation."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from eigencode.representation.modes import borrowed
 
 @dataclass(frozen=True)
 class LipschitzUpper(Record):
-    """An upper bound L on ‖z(x) − z(x')‖₂ / ‖x − x'‖₂ over a region: a product of one factor per layer.
+    """Upper bound of ‖z(x) − z(x')‖₂ / ‖x − x'‖₂ over a region: a product of one factor per layer.
 
     Attributes:
         value: product of `factors`; inf where no bound exists on this region.
         factors: one per layer: the spectral norm of its matrix times the steepest slope of its nonlinearity within
             reach (with the scales of a BatchNorm multiplied in); for images in pixels the unit norm comes first.
-        included: what each factor is, in words.
+        included: description of each factor.
         radius: the region is the ball ‖x‖₂ <= radius of `space` (pixels: ‖x‖_p >= smallest as well); inf: everywhere.
         place, space: of the representation and of x.
     """
@@ -49,23 +49,23 @@ def lipschitz_upper(
     smallest: float = 0.0,
     x: Tensor | None = None,
 ) -> LipschitzUpper:
-    """Product of layer bounds: every factor is exact, their product is usually far above the true constant.
+    """Lipschitz bound as a product of exact layer bounds; usually far above the true constant.
 
     A layer s · relu(A x + b)^n + t with n = 1 has the factor ‖diag(s) A‖₂.  With n > 1 it is not Lipschitz on the
     whole space (its slope grows without limit), so `radius=inf` gives inf; on a ball ‖x‖₂ <= r the factor is
     ‖diag(d) A‖₂ with d_μ = |s_μ| n H_μ^(n−1) and H_μ = relu(‖a_μ‖₂ r + b_μ), the largest pre-activation there.  The
-    ball is carried from layer to layer by the largest norm an output can have.
+    radius of the ball before the next layer is the largest possible norm of the output.
 
     Args:
-        net: a network that says what it is made of (`as_layers`), or an `nn.Sequential` of linear, ReLU and
+        net: a network that declares its layers (`as_layers`), or an `nn.Sequential` of linear, ReLU and
             BatchNorm layers (evaluation form).
         place: representation, as in `ec.at`.
         space: "unit": x is a point after the network's `norm`; "pixel": x is an image; then the norm's own factor is
             included, at most 2 d^|1/2 − 1/p| / smallest for x/‖x‖_p, which is inf unless `smallest` > 0.
         radius: of the ball around 0 in `space`; images in pixels have ‖x‖₂ <= sqrt(d).
-        smallest: ‖x‖_p of the faintest image allowed, for space="pixel".
-        x: some images `N C H W`, on which the network is compared with its layers; random ones of the shape
-            `net.shape`, or flat, by default.
+        smallest: smallest ‖x‖_p of an image, for space="pixel".
+        x: some images `N C H W`, to compare the network with its declared layers; by default random ones of the
+            shape `net.shape`, or flat.
 
     Raises:
         InputError: the layers are not known, or there is no unit space.
@@ -98,6 +98,7 @@ def lipschitz_upper(
 
 
 def _declared(net: nn.Module, place: str, space: Space, x: Tensor | None) -> Declared:
+    """The declared layers up to `place`; an `InputError` where there are none."""
     bound = "use spectral_norm, a bound from below"
     fix = bound if space == "unit" else f"{bound}, or pass images as x="
     try:
@@ -121,7 +122,7 @@ def _declared(net: nn.Module, place: str, space: Space, x: Tensor | None) -> Dec
 
 
 def _images(net: nn.Module) -> Tensor:
-    """Two random images of the shape a network says it takes, or as flat as its first linear layer."""
+    """Two random images of shape `net.shape`, or with the inputs of its first linear layer."""
     weights = next(iter(net.parameters()), torch.zeros(1, 1))
     shape = getattr(net, "shape", weights.shape[1:] if weights.ndim == 2 else None)
     if not isinstance(shape, tuple):
@@ -130,7 +131,7 @@ def _images(net: nn.Module) -> Tensor:
 
 
 def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
-    """(factor, largest L2 norm of the output, words) for inputs with ‖x‖₂ <= reach."""
+    """(factor, largest L2 norm of the output, description) for inputs with ‖x‖₂ <= reach."""
     weight = layer.weight.double()
     zero = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)
     bias = zero if layer.bias is None else layer.bias.double()
@@ -138,7 +139,7 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
     scale = zero + 1 if layer.scale is None else layer.scale.double().abs()
     rows = torch.linalg.vector_norm(weight, dim=1)
     if layer.power is None:
-        factor = _top(weight)
+        factor = _spectral_norm(weight)
         return factor, float((rows * reach + bias.abs()).norm()), "‖A‖₂"
     highest = (torch.where(rows > 0, rows * reach, 0.0) + bias).clamp_min(0)
     steep = (highest > 0).double() if layer.power == 1 else layer.power * highest ** (layer.power - 1)
@@ -146,8 +147,8 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
     if layer.power < 1 or not bool(torch.isfinite(slope).all()):
         return math.inf, math.inf, f"relu^{layer.power:g} has no bounded slope there"
     output = (scale * highest**layer.power + shift.abs()).norm()
-    return _top(slope[:, None] * weight), float(output), f"‖diag(slope) A‖₂, relu^{layer.power:g}"
+    return _spectral_norm(slope[:, None] * weight), float(output), f"‖diag(slope) A‖₂, relu^{layer.power:g}"
 
 
-def _top(matrix: Tensor) -> float:
+def _spectral_norm(matrix: Tensor) -> float:
     return float(torch.linalg.matrix_norm(matrix, 2))

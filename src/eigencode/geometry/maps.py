@@ -1,4 +1,4 @@
-"""What is measured on a plane: Jacobian norm, prediction, confidence, distance to the boundary."""
+"""Maps on a plane: Jacobian norm, predicted class, confidence, distance to the decision boundary."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from eigencode.representation.modes import borrowed
 
 @dataclass(frozen=True)
 class Landscape(Record):
-    """A network on the plane x0 + ε u + ξ v; the first axis of every map is ε, the second ξ.
+    """Maps of a network on the plane x0 + ε u + ξ v; the first axis of every map is ε, the second ξ.
 
     Attributes:
         eps, xi: coordinates along u and v, in L2 units of `space`.
@@ -29,13 +29,14 @@ class Landscape(Record):
         predicted: class with the largest logit.
         confidence: largest softmax probability.
         x0, u, v: centre and orthonormal directions, flattened; `shape` is the shape of an image.
-        anchors: (ε, ξ) of the images the plane was laid through: the centre alone, or three.
+        anchors: (ε, ξ) of the images that define the plane: the centre alone, or three.
         angle, boundary: along the ray ε = t cos(angle), ξ = t sin(angle) the prediction first changes at
             t = boundary, inf if it does not within `reach`.
-        radius: half the side of a random plane's square, L2 units of `space`; `relative` says that it was given in
+        radius: half the side of a random plane's square, L2 units of `space`; `relative`: it was given in
             units of ‖x0‖₂.  For a plane through three images the longest side of the triangle.
         x0_norm: ‖x0‖₂.
-        method, projections, seed: how the Jacobians and the directions came about.
+        method, projections: of the Jacobians, as in `JacobianNorm`.
+        seed: of directions and projections.
     """
 
     eps: Float[Tensor, " eps"]
@@ -84,7 +85,7 @@ def measure(
     rays: int,
     settings: tuple[str, Space, str, int, int, int],
 ) -> Landscape:
-    """Every map on the grid `eps` x `xi`, in batches; `settings` as in `landscape`."""
+    """Compute all maps on the grid `eps` x `xi`, in batches; `settings` as in `landscape`."""
     place, space, method, projections, seed, batch_size = settings
     code, logits = at(net, place, space), at(net, "logits", space)
     grid = torch.cartesian_prod(eps, xi).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Decide once how the Jacobian norms of many points are computed, then compute them batch by batch."""
+"""Choose a method for the Jacobian norms of many points, then compute them batch by batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from eigencode.geometry.products import exact_squares, flattened, projected_squa
 Method = Literal["auto", "closed", "exact", "hutchinson"]
 
 CHEAP = 100_000
-"""`auto` computes whole Jacobians up to this many rows over all points (10 000 images x 10 logits)."""
+"""Largest number of Jacobian rows over all points for which `auto` is exact (10 000 images x 10 logits)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How ‖J‖²_F of one representation is computed: `method` is closed, exact or hutchinson."""
+    """Chosen computation of ‖J‖²_F of one representation: `method` is closed, exact or hutchinson."""
 
     code: Callable[[Tensor], Tensor]
     method: str
@@ -30,7 +30,7 @@ class Plan:
     seed: int
 
     def squares(self, x: Float[Tensor, "points *image"], first: int = 0) -> Float[Tensor, "estimates points"]:
-        """‖J‖²_F of the points number `first`, `first + 1`, ...: independent estimates, one only if not random."""
+        """‖J‖²_F of points `first`, `first + 1`, ...: one independent estimate per projection, or one exact value."""
         if self.form is not None:
             return self.form.squares(x)[None]
         if self.method == "exact":
@@ -47,7 +47,7 @@ def plan(
     projections: int,
     seed: int,
 ) -> Plan:
-    """Choose for `count` points, `some` of which are given; raises InputError where the asked method cannot be had."""
+    """Choose the method for `count` points, given `some` of them; `InputError` if `method` is not possible."""
     if method not in ("auto", "closed", "exact", "hutchinson"):
         raise InputError("unknown method", got=method, wanted="auto, closed, exact or hutchinson")
     form = closed_form(code, some) if method in ("auto", "closed") else None
@@ -70,7 +70,7 @@ def plan(
 def root(squares: Float[Tensor, "estimates points"]) -> tuple[Float[Tensor, " points"], Float[Tensor, " points"]]:
     """‖J‖ and its standard error from estimates of ‖J‖²: se(√S) = se(S) / 2√S.
 
-    One row of exact values would have no spread; the caller knows that its error is zero.
+    The error of a single row is NaN; the caller sets it to zero for exact values.
     """
     value = squares.mean(0).clamp_min(0).sqrt()
     if len(squares) == 1:

@@ -19,14 +19,14 @@ class Plane:
     v: Float[Tensor, "*image"]
 
     def at(self, eps: Float[Tensor, " points"], xi: Float[Tensor, " points"]) -> Float[Tensor, "points *image"]:
-        """The points with these coordinates."""
+        """Points of the plane with these coordinates."""
         column = (-1, *[1] * self.x0.ndim)
         eps, xi = eps.to(self.x0).reshape(column), xi.to(self.x0).reshape(column)
         return self.x0 + eps * self.u + xi * self.v
 
 
 def random_plane(x0: Float[Tensor, "*image"], seed: int = 0) -> Plane:
-    """A plane through `x0` along two random orthonormal directions, uniform over all such planes.
+    """Plane through `x0` along two random orthonormal directions, uniform over all such planes.
 
     >>> plane = random_plane(torch.zeros(1, 2, 2), seed=0)
     >>> abs(float((plane.u * plane.v).sum())) < 1e-6
@@ -42,7 +42,7 @@ def random_plane(x0: Float[Tensor, "*image"], seed: int = 0) -> Plane:
 def plane_through(
     a: Float[Tensor, "*image"], b: Float[Tensor, "*image"], c: Float[Tensor, "*image"]
 ) -> tuple[Plane, Float[Tensor, "3 2"]]:
-    """The plane through three points, origin at `a`, u towards `b`; and the coordinates (ε, ξ) of the three.
+    """Plane through three points, origin at `a`, u towards `b`; and the coordinates (ε, ξ) of the three.
 
     >>> a, b, c = torch.tensor([[0.0, 0, 0], [2, 0, 0], [1, 1, 0]])
     >>> plane_through(a, b, c)[1].tolist()

@@ -1,4 +1,4 @@
-"""Jacobians of any function by automatic differentiation: all rows, or random projections."""
+"""Squared Jacobian norms of any function by automatic differentiation: exact, or by random projections."""
 
 from collections.abc import Callable
 from typing import cast
@@ -10,14 +10,14 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 
 Function = Callable[[Tensor], Tensor]
-"""Points `N ...` to a representation `N ...`; row i of the output depends on row i of the input only."""
+"""Function from points `N ...` to a representation `N ...`; output row i depends on input row i only."""
 
 BUDGET = 2**25
-"""Numbers held at a time by the rows of a Jacobian: 128 MiB of float32."""
+"""Largest number of Jacobian entries in memory: 128 MiB of float32."""
 
 
 def flattened(function: Function) -> Function:
-    """The same function with outputs `N units`, refusing one that does not keep the number of points."""
+    """Flatten the outputs of a function to `N units`; raise `InputError` if the number of rows changes."""
 
     def run(x: Tensor) -> Tensor:
         z: object = function(x)
@@ -33,10 +33,9 @@ def flattened(function: Function) -> Function:
 
 
 def linearised(function: Function, x: Float[Tensor, "points *image"]) -> tuple[Tensor, Function, Function]:
-    """(z, u ↦ Jᵀu, v ↦ J v) at the points, the products for all points at once.
+    """Return z and the products u ↦ Jᵀu and v ↦ J v, for all points at once.
 
-    J v is the transpose of the transpose (the derivative of u ↦ Jᵀu), so that only reverse mode is needed, which
-    every differentiable module has.
+    J v is the derivative of u ↦ Jᵀu, so only reverse mode is needed, which every differentiable module has.
 
     >>> z, pull, push = linearised(lambda x: x**2, torch.tensor([[1.0, 3.0]]))
     >>> pull(torch.ones(1, 2)).tolist(), push(torch.ones(1, 2)).tolist()
@@ -54,9 +53,9 @@ def linearised(function: Function, x: Float[Tensor, "points *image"]) -> tuple[T
 
 
 def exact_squares(function: Function, x: Float[Tensor, "points *image"]) -> Float[Tensor, " points"]:
-    """‖J‖²_F per point from the whole Jacobian, float64: by rows (reverse mode) or columns, whichever is fewer.
+    """‖J‖²_F per point from the whole Jacobian, float64: by its rows or its columns, whichever is fewer.
 
-    The rows of all points are computed together, as many at a time as `BUDGET` allows; the Jacobian is never
+    The rows of all points are computed together, as many at a time as `BUDGET` allows, and not
     stored.  Cost: min(units, inputs) derivatives of the whole batch.
 
     >>> exact_squares(lambda x: x**2, torch.tensor([[1.0, 2.0], [0.0, 3.0]])).tolist()
@@ -80,7 +79,7 @@ def exact_squares(function: Function, x: Float[Tensor, "points *image"]) -> Floa
 
 
 def directions(like: Float[Tensor, "points units"], generator: torch.Generator) -> Float[Tensor, "points units"]:
-    """Independent unit vectors, one per point, uniform on the sphere."""
+    """Draw independent unit vectors, one per point, uniform on the sphere."""
     v = torch.randn(like.shape, generator=generator, dtype=torch.float64, device=like.device)
     unit: Tensor = (v / torch.linalg.vector_norm(v, dim=1, keepdim=True)).to(like.dtype)
     return unit

@@ -1,4 +1,4 @@
-"""Spectral norm of a Jacobian: the largest stretch of a small step, at every image."""
+"""Spectral norm of the Jacobian at every image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class SpectralNorm(Record):
         value: σ = ‖J v‖ for the unit vector v found, float64: never above the true norm, up to rounding.
         residual: ‖JᵀJ v − σ² v‖ / σ²; some singular value s of J fulfils |s² − σ²| <= residual · σ².
         converged: residual <= tolerance.
-        iterations: done at most, over all images.
-        direction: v, flattened: the step that is stretched most.
+        iterations: largest number over all batches.
+        direction: v, flattened: the direction of largest gain.
     """
 
     value: Float[Tensor, " image"]
@@ -47,7 +47,7 @@ class SpectralNorm(Record):
 
     @property
     def median(self) -> Estimate:
-        """Median over images, 95 % interval of order statistics."""
+        """Median over images with a 95 % interval of order statistics."""
         return median_estimate(self.value)
 
     def __len__(self) -> int:
@@ -67,12 +67,12 @@ def spectral_norm(
     """Largest singular value of ∂z/∂x at every image.
 
     Power iteration v ← JᵀJ v / ‖JᵀJ v‖ from a random start, for all images of a batch together, until every
-    residual is below `tolerance`.  The start has no component in the top direction with probability zero, but two
-    singular values close to each other take many iterations: the residual says so.
+    residual is below `tolerance`.  Two top singular values close to each other take many iterations, which shows in
+    the residual.
 
     Args:
         code, x, points, batch_size, seed: as in `jacobian_norm`.
-        iterations: at most, each one a product with J and one with Jᵀ.
+        iterations: at most; each costs a product with J and one with Jᵀ.
         tolerance: of the residual; the relative error of σ is of its order, or its square where the top singular
             value is well separated.
 
@@ -97,7 +97,7 @@ def spectral_norm(
             batch = x[first : first + batch_size].detach()
             batch = code.points(batch) if isinstance(code, Code) and not points else batch
             generator = stream(seed, "spectral norm", first, device=batch.device)
-            *tensors, count = _iterate(code, batch, iterations, tolerance, generator)
+            *tensors, count = _power_iteration(code, batch, iterations, tolerance, generator)
             parts.append([host(t) for t in tensors])
             done = max(done, count)
     value, residual, direction = (torch.cat(column) for column in zip(*parts))
@@ -107,7 +107,7 @@ def spectral_norm(
     )
 
 
-def _iterate(
+def _power_iteration(
     code: Callable[[Tensor], Tensor], x: Tensor, iterations: int, tolerance: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, int]:
     _, pull, push = linearised(code, x)

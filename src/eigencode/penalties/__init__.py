@@ -1,4 +1,4 @@
-"""Penalties for any training loop.  A new one is one file, one line here, one row in tests/conformance."""
+"""Penalties for any training loop.  A new one is one file, one export here, one row in tests/conformance."""
 
 from eigencode.penalties.jacobian import Jacobian
 from eigencode.penalties.lp import Lp

@@ -1,4 +1,4 @@
-"""Jacobian: half the squared Frobenius norm of the derivative of a representation, mean over the batch."""
+"""Jacobian penalty: half the squared Frobenius norm of ∂z/∂x, mean over the batch."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ from eigencode.representation.at import Code, at
 
 
 class Jacobian(Penalty):
-    """½ E_x ‖∂z/∂x‖²_F at one place of the network.
+    """Jacobian penalty ½ E_x ‖∂z/∂x‖²_F of the representation at one place.
 
     The derivative is that of the network in *evaluation* mode, with respect to one image at a time: in training mode
     a BatchNorm mixes the images of a batch and a per-image derivative does not exist.  It is differentiable in all
@@ -28,8 +28,8 @@ class Jacobian(Penalty):
         projections: random unit vectors per image, for `"hutchinson"`: ½ (C / projections) Σ ‖Jᵀv‖², a fresh v for
             every image and projection, C outputs.
         method: `"closed"` (one layer s·relu(Ax + b)^n + t, no double backward), `"exact"` (the whole Jacobian, C
-            derivatives), `"hutchinson"` (unbiased), or `"auto"`: closed where the network says what it is made of,
-            else hutchinson.
+            derivatives), `"hutchinson"` (unbiased), or `"auto"`: closed where the network declares its layers, else
+            hutchinson.
         space: differentiate by pixels (default) or in unit space (the paper's).
         seed: of the random vectors; they also depend on the batch's seed and step, and on the number of the call
             where the loop does not count steps.
@@ -93,7 +93,7 @@ class Jacobian(Penalty):
 
 
 def _exact(code: Code, x: Tensor) -> Tensor:
-    """‖J‖²_F per image with its graph: every row at once."""
+    """‖J‖²_F per image from all rows of the Jacobian at once, differentiable."""
     graph = torch.is_grad_enabled()
     with torch.enable_grad():
         x = x.requires_grad_()

@@ -1,4 +1,4 @@
-"""Lp: the sum of powers of parameters; p = 2 is the paper's L2."""
+"""Lp penalty: sum of |parameter|^p; p = 2 is the paper's L2."""
 
 import re
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from eigencode.base.errors import InputError
 from eigencode.penalties.protocol import Batch, Penalty
 
 Selection = str | Callable[[str, nn.Parameter], bool]
-"""`"weights"`, `"all"`, a regular expression for dotted names, or a function of name and parameter."""
+"""Selected parameters: `"weights"`, `"all"`, a regular expression for dotted names, or a predicate."""
 
 
 class Lp(Penalty):
-    """Σ_θ |θ|^p over the selected parameters of the network: a sum, not a mean, and no ½.
+    """Lp penalty Σ_θ |θ|^p over selected parameters of the network: a sum, not a mean, and no ½.
 
     With coefficient c and p = 2 its gradient is 2cθ, so it equals `weight_decay=2 * c` of plain SGD (and of Adam's
     coupled weight decay, not of AdamW).
@@ -56,8 +56,8 @@ class Lp(Penalty):
         return total
 
     def selected(self, net: nn.Module) -> dict[str, nn.Parameter]:
-        """The parameters the sum runs over, by name."""
-        keep = self._rule()
+        """The selected parameters, by name."""
+        keep = self._predicate()
         found = {name: theta for name, theta in net.named_parameters() if keep(name, theta)}
         if not found:
             raise InputError(
@@ -78,7 +78,7 @@ class Lp(Penalty):
             return sum_of_squares(theta)
         return theta.abs().sum() if self.p == 1 else theta.abs().pow(self.p).sum()
 
-    def _rule(self) -> Callable[[str, nn.Parameter], bool]:
+    def _predicate(self) -> Callable[[str, nn.Parameter], bool]:
         kept = self.parameters_kept
         if not isinstance(kept, str):
             return kept
@@ -90,7 +90,7 @@ class Lp(Penalty):
 
 
 class _SumOfSquares(torch.autograd.Function):
-    """Σ θ² with its gradient 2θ in one pass over the memory; `theta.square().sum()` takes three."""
+    """Σ θ² whose gradient 2θ takes one pass over memory instead of the three of `theta.square().sum()`."""
 
     generate_vmap_rule = True
 
@@ -117,7 +117,7 @@ class _SumOfSquares(torch.autograd.Function):
 
 
 def sum_of_squares(theta: Tensor) -> Float[Tensor, ""]:
-    """Σ θ² over all entries of a large tensor, differentiable as often as wanted.
+    """Σ θ² over all entries of a large tensor, with a fast gradient; differentiable any number of times.
 
     >>> sum_of_squares(torch.tensor([[3.0, 4.0]])).item()
     25.0

@@ -1,4 +1,4 @@
-"""What a penalty is: a scalar computed from one training batch; its coefficient stays outside."""
+"""Base of all penalties: a scalar of one training batch, without its coefficient."""
 
 import math
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from eigencode.representation.at import unit_points
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One batch of a training loop, after its forward pass.  Made by `watch(...).batch(x, y, logits)`.
+    """A training batch after its forward pass, made by `watch(...).batch(x, y, logits)`.
 
     Attributes:
         net: the network being trained.
@@ -26,10 +26,10 @@ class Batch:
             flattened or not.
         y: labels.
         logits: output of the forward pass, if the loop has it.
-        places: representation at each watched place, `N units`, in the network's current mode, with its graph: what
-            the forward pass computed anyway.
-        space: which space `x` lives in.
-        epoch, step: where the loop is, counted from 0; None if it does not say.
+        places: representation at each watched place, `N units`, in the network's current mode, with its graph,
+            as computed by the forward pass.
+        space: of `x`.
+        epoch, step: of the loop, from 0; None if unknown.
         seed: of the loop; random penalties draw from (seed, step).
     """
 
@@ -47,7 +47,7 @@ class Batch:
         return len(self.x)
 
     def at(self, place: str) -> Float[Tensor, "n units"]:
-        """The representation this batch's forward pass computed at `place`."""
+        """The representation at `place` from the forward pass of this batch."""
         if place == "logits" and self.logits is not None:
             return self.logits.flatten(1)
         if place not in self.places:
@@ -60,7 +60,7 @@ class Batch:
         return self.places[place].flatten(1)
 
     def points(self, space: Space) -> Float[Tensor, "n *image"]:
-        """The images as points of `space`, without a graph, in the shape the network takes (`net.shape`, if any)."""
+        """The images as points of `space`, detached, in the input shape `net.shape` of the network, if any."""
         if space == "pixel" and self.space == "unit":
             raise InputError(
                 "a derivative by pixels needs pixels",
@@ -75,19 +75,18 @@ class Batch:
 
 
 class Penalty(nn.Module, ABC):
-    """Base of all penalties.  A subclass writes `value(batch)`, and `prepare` if it needs the whole training set.
+    """Base of all penalties.  A subclass defines `value(batch)`, and `prepare` if it needs the training set.
 
-    `penalty(batch)` is a scalar attached to the network's graph; the coefficient belongs to the loop:
+    `penalty(batch)` is a differentiable scalar; the training loop multiplies it by the coefficient:
 
         loss = cross_entropy(logits, y) + coefficient * penalty(batch)
 
     Attributes:
-        place: representation it acts on, as in `ec.at`; None for a penalty on parameters.
-        watches: True if it reads `batch.at(place)`, so that the forward pass keeps it.
-        space: space in which it differentiates by the images, or None; a loop that feeds points of unit space must
-            feed pixels to a penalty whose `space` is "pixel".
-        mixed: True if its matrix products may be made in the precision of the training (`torch.autocast`); else
-            the penalty is computed in the precision of the weights whatever the training does.
+        place: of the penalised representation, as in `ec.at`; None for a penalty on parameters.
+        watches: True if it reads `batch.at(place)`, which `watch` then keeps.
+        space: space of its derivatives with respect to the images, or None; "pixel" needs batches of pixels.
+        mixed: True if its matrix products may use the precision of the training (`torch.autocast`); else it is
+            computed in the precision of the weights.
     """
 
     watches: ClassVar[bool] = False
@@ -101,21 +100,21 @@ class Penalty(nn.Module, ABC):
         self.space = space
 
     def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
-        """Called with the whole training set before every step (and cheap unless something is due).
+        """Update everything that depends on the whole training set; called before every training step.
 
         Args:
-            net: the network, handed back as it was.
+            net: the network; it is left unchanged.
             x: all training images in pixels, `N C H W`, float in [0, 1] or uint8.
-            epoch, step: where the loop is; without them everything is due at every call, so a loop of your own can
-                simply call `prepare(net, x)` once per epoch.
+            epoch, step: of the loop; without them every call updates, so a loop of your own can call
+                `prepare(net, x)` once per epoch.
         """
 
     @abstractmethod
     def value(self, batch: Batch) -> Tensor:
-        """The scalar."""
+        """The penalty of one batch, without the checks of `forward`."""
 
     def forward(self, batch: Batch) -> Float[Tensor, ""]:
-        """The scalar, checked."""
+        """The penalty of one batch, a checked scalar."""
         if len(batch) == 0:
             raise InputError(f"{type(self).__name__}: an empty batch", got=tuple(batch.x.shape), wanted=">= 1 image")
         kind = batch.x.device.type
@@ -136,11 +135,11 @@ class Penalty(nn.Module, ABC):
 
 
 Weighted = Sequence[tuple[float, Penalty]]
-"""A list of (coefficient, penalty)."""
+"""Pairs (coefficient, penalty)."""
 
 
 def active(penalties: Weighted) -> list[tuple[float, Penalty]]:
-    """The pairs whose coefficient is not zero, checked: the others must cost nothing.
+    """Check the pairs and drop those with coefficient zero, which must cost nothing.
 
     >>> from eigencode.penalties import Lp
     >>> active([(0.0, Lp(2.0)), (1.0, Lp(1.0))])
@@ -162,9 +161,9 @@ def active(penalties: Weighted) -> list[tuple[float, Penalty]]:
 
 
 def weighted(penalties: Weighted, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-    """coefficient · penalty(batch) by name, for those with a coefficient other than zero; sum them into the loss.
+    """Terms coefficient · penalty(batch) of the loss, by name, without those of coefficient zero.
 
-    Two penalties of one kind and place are told apart by a number.
+    Names of several penalties of one class and place are numbered.
     """
     terms: dict[str, Tensor] = {}
     for coefficient, penalty in active(penalties):
@@ -175,5 +174,5 @@ def weighted(penalties: Weighted, batch: Batch) -> dict[str, Float[Tensor, ""]]:
 
 
 def needs_pixels(penalties: Weighted) -> bool:
-    """True if a penalty differentiates by pixels, so that a loop cannot feed it points of unit space."""
+    """True if an active penalty differentiates by pixels, so that batches must not be points of unit space."""
     return any(penalty.space == "pixel" for _, penalty in active(penalties))

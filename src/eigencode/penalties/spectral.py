@@ -1,4 +1,4 @@
-"""Spectral: pull the covariance spectrum of a representation towards a power law."""
+"""Spectral penalty: pull the covariance spectrum of a representation towards a power law."""
 
 import warnings
 from typing import Any, ClassVar, Literal
@@ -14,7 +14,7 @@ from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.representation.at import at
 
 CHUNK = 2000
-"""Training images at a time while the eigenbasis is computed."""
+"""Training images per batch while the eigenbasis is computed."""
 
 
 def spectral_loss(
@@ -24,14 +24,14 @@ def spectral_loss(
     anchor: Float[Tensor, ""] | None = None,
     anchor_gradient: bool = False,
 ) -> Float[Tensor, ""]:
-    """(1/N) Σ_{n>τ} [(λ_n/γ_n − 1)² + max(0, λ_n/γ_n − 1)] with γ_n = κ n^(−α), κ = λ_τ τ^α.
+    """Spectral loss (1/N) Σ_{n>τ} [(λ_n/γ_n − 1)² + max(0, λ_n/γ_n − 1)] with γ_n = κ n^(−α), κ = λ_τ τ^α.
 
     Args:
         variances: λ_1 ... λ_N, by rank.
         alpha: exponent of the power law.
-        tau: ranks 1..τ are left alone and the law is anchored at rank τ.  For τ = 0 it is anchored at rank 1, whose
+        tau: ranks 1..τ are not penalised and the law is anchored at rank τ.  For τ = 0 it is anchored at rank 1, whose
             term is zero by definition and is left out: at the kink of max(0, ·) it would only add a gradient.
-        anchor: κ, if it is not to come from `variances`; then every rank above τ is in the sum.
+        anchor: κ, instead of the one from `variances`; then every rank above τ is in the sum.
         anchor_gradient: differentiate κ as well; by default it is a constant.
 
     >>> n = torch.arange(1.0, 6.0)
@@ -45,38 +45,36 @@ def spectral_loss(
         tau = max(tau, 1)
         leading = variances[tau - 1] if anchor_gradient else variances[tau - 1].detach()
         anchor = leading * float(tau) ** alpha
-    target = (anchor * n**-alpha).clamp_min(torch.finfo(variances.dtype).tiny)  # a dead code has no law to follow
+    target = (anchor * n**-alpha).clamp_min(torch.finfo(variances.dtype).tiny)  # if all units are silent
     excess = (variances / target - 1)[tau:]
     return (excess.square() + excess.clamp_min(0)).sum() / len(variances)
 
 
 class Spectral(Penalty):
-    """The loss of Nassar et al. on the variances of a batch along the eigenvectors of the whole training set.
+    """Loss of Nassar et al. on the variances of a batch along the eigenvectors of the whole training set.
 
         L = (1/N) Σ_{n>τ} [(λ_n/γ_n − 1)² + max(0, λ_n/γ_n − 1)],   γ_n = κ n^(−α),   κ = λ_τ τ^α,
         λ_n = (Vᵀ Ĉ V)_nn,
 
     with Ĉ the centred covariance of the batch in the network's current mode, V the eigenvectors of the covariance
-    of all training images at the same place in evaluation mode (streamed in float64), by falling eigenvalue.  V
-    carries no gradient, and neither does κ unless `anchor_gradient` is set.  Multiplying all responses by a constant
-    changes nothing.
+    of all training images at the same place in evaluation mode (streamed in float64), by falling eigenvalue.  V is
+    a constant, and so is κ unless `anchor_gradient` is set.  The loss does not depend on the scale of the responses.
 
     Args:
         alpha: exponent the spectrum should have.
-        tau: ranks 1..τ are free; the law is anchored at λ_τ (at λ_1 for τ = 0).
+        tau: ranks 1..τ are not penalised; the law is anchored at λ_τ (at λ_1 for τ = 0).
         place: any place of any network, as in `ec.at`; with a BatchNorm in front of it or without.
         refresh: `"epoch"`: V is computed when `prepare` is called in a new epoch; an integer m: every m steps.
         anchor_gradient: let the gradient pass through κ.
 
-    With κ constant, the value of the loss does not depend on the scale of the responses, but its gradient does not
-    know that: it sees a law that stays where it is, shrinks all responses while most λ_n/γ_n > 1 and inflates them
-    while most are < 1, and the law follows.  On natural images, where all inputs are positive and one step moves a
-    unit for all images alike, that costs accuracy and misses the target (studies/anchor.toml).  With `anchor_gradient`
-    the derivative along the scale is zero, as it should be (Euler), and neither happens.  A BatchNorm after the place
-    keeps the classifier independent of the scale, too.
+    With κ constant the gradient is not that of this scale-invariant loss: it treats the target as fixed, so it
+    shrinks all responses while most λ_n/γ_n > 1 and inflates them while most are < 1, and the target moves along.  On
+    natural images, where all inputs are positive and one step moves a unit for all images alike, that costs accuracy
+    and misses the target (studies/anchor.toml).  With `anchor_gradient` the derivative along the scale is zero, as for
+    every scale-invariant loss (Euler).  A BatchNorm after the place makes the classifier independent of the scale, too.
 
-    Use a batch at least as large as the number of units: with fewer images the batch has variances along at most
-    N − 1 directions and the small λ_n are noise; the penalty then warns once.  One step costs 2 N d² operations for
+    Use a batch at least as large as the number of units: with fewer images the batch has variance along at most
+    N − 1 directions and the small λ_n are noise (warned about once).  One step costs 2 N d² operations for
     N images and d units; a refresh costs 2 N_train d² in float64 and one eigendecomposition.
 
     Raises:
@@ -116,7 +114,7 @@ class Spectral(Penalty):
         self._warned = False
 
     def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
-        """Compute V from all training images `x`, if it is due; see `Penalty.prepare`."""
+        """Compute V from all training images `x` when a refresh is due; see `Penalty.prepare`."""
         if not self._due(epoch, step):
             return
         code = at(net, str(self.place))
@@ -128,7 +126,7 @@ class Spectral(Penalty):
         self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])
 
     def variances(self, batch: Batch) -> Float[Tensor, " units"]:
-        """λ_n of the batch, n = 1..units."""
+        """Variances λ_n of the batch along the eigenvectors, n = 1..units."""
         z = batch.at(str(self.place))
         z = z if z.dtype in (torch.float32, torch.float64) else z.float()
         self._check(z)

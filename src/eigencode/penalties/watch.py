@@ -1,4 +1,4 @@
-"""Keep what a forward pass computes at the places penalties act on, so that nothing is computed twice."""
+"""Record the representations that penalties need during the forward pass of a training loop."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from eigencode.representation.place import Listener, resolve
 
 
 class Watch:
-    """Listens to a network inside a `with` block; `batch(...)` hands over the tensors.  Made by `watch`."""
+    """Recorder of representations during the forward passes of a `with` block, made by `watch`."""
 
     def __init__(self, net: nn.Module, places: Iterable[str]) -> None:
         self.net = net
@@ -20,7 +20,7 @@ class Watch:
 
     @property
     def seen(self) -> dict[str, Tensor]:
-        """The tensors of the forward pass so far, by place."""
+        """The recorded tensors, by place."""
         return self._listener.seen
 
     def __enter__(self) -> "Watch":
@@ -41,10 +41,10 @@ class Watch:
         step: int | None = None,
         seed: int = 0,
     ) -> Batch:
-        """The batch whose forward pass ran inside the block; see `Batch` for the arguments.
+        """The batch of the last forward pass inside the block; see `Batch` for the arguments.
 
         Raises:
-            InputError: a watched place was not reached, or saw another number of images.
+            InputError: a watched place was not reached, or with another number of images.
         """
         places, self._listener.seen = self.seen, {}
         logits = places.get("logits") if logits is None else logits
@@ -62,7 +62,7 @@ class Watch:
 
 
 def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, Penalty]]) -> Watch:
-    """Keep the representations these penalties need during the forward passes of a `with` block.
+    """Record the representations that penalties need during the forward passes of a `with` block.
 
     Args:
         net: the network that is trained.
@@ -70,7 +70,7 @@ def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, P
             not watched.
 
     Returns:
-        A `Watch`, to be used again for every step:
+        A `Watch`, to be reused in every step:
 
     >>> import torch, torch.nn.functional as F
     >>> from eigencode.penalties import Spectral

@@ -1,4 +1,4 @@
-"""Tables, figures and pages of studies.  Reads results, never a model."""
+"""Tables, figures and web pages of studies, from stored results only."""
 
 from eigencode.report.build import build, compare
 from eigencode.report.run import StudyRun

@@ -15,11 +15,11 @@ PAGE = "report.html"
 
 
 def build(run: StudyRun) -> Path:
-    """Write `figures/*` (PDF, PNG, SVG) and `report.html` into the folder of the run; return the page's path."""
+    """Write `figures/*` (PDF, PNG, SVG) and `report.html` into the folder of the run; return the path of the page."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     drawn: list[tuple[str, str]] = []
-    names = _safe(run.datasets)
+    names = _file_names(run.datasets)
     with style():
         for data in run.datasets:
             for name, (draw, caption) in FIGURES.items():
@@ -28,29 +28,30 @@ def build(run: StudyRun) -> Path:
                     full = name if len(run.datasets) == 1 else f"{name}-{names[data]}"
                     save(figure, folder / full)
                     drawn.append((full, caption if full == name else f"{caption} ({data})"))
-    return _written(run.folder / PAGE, page([run], drawn))
+    return _write(run.folder / PAGE, page([run], drawn))
 
 
 def compare(runs: Sequence[StudyRun], path: Path) -> Path:
-    """Write one page with several runs; return its path.
+    """Write one page that compares several runs; return its path.
 
     Raises:
-        InputError: there is a file of another kind already.
+        InputError: `path` exists and is not such a page.
     """
-    if path.exists() and not _ours(path):
+    if path.exists() and not _is_page(path):
         raise InputError("there is a file already", got=path, fix="another --out")
-    return _written(path, page(runs))
+    return _write(path, page(runs))
 
 
-def _ours(path: Path) -> bool:
+def _is_page(path: Path) -> bool:
+    """True if the file is a page written by this package."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return MARK.encode() in file.read(4000)
 
 
-def _written(path: Path, text: str) -> Path:
-    """The page appears when it is complete."""
+def _write(path: Path, text: str) -> Path:
+    """Write the page atomically."""
     try:
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
@@ -59,8 +60,8 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _safe(names: list[str]) -> dict[str, str]:
-    """File names: letters, digits, dot, dash and underscore only, no two equal even where capitals are."""
+def _file_names(names: list[str]) -> dict[str, str]:
+    """Map names to file names of ASCII letters, digits, dot, dash and underscore, distinct even without case."""
     found: dict[str, str] = {}
     for name in names:
         short = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:80]

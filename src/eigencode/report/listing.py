@@ -1,4 +1,4 @@
-"""Short lists for the terminal, or the same for machines: what is finished, what is here."""
+"""Short tables for the terminal, and the finished steps of a study."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from eigencode.study.store import Store
 
 
 def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
-    """Print aligned columns without lines, numbers to the right; a header of empty words is left out."""
+    """Print a table without lines, numbers right-aligned; an empty header is omitted."""
     table = Table(box=None, pad_edge=False, show_header=any(header), header_style="dim")
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
         table.add_column(Text(name), justify="right" if all(isinstance(c, int | float) for c in cells) else "left")
@@ -23,7 +23,7 @@ def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Co
 
 
 def finished(cells: list[Cell], store: Store) -> dict[str, dict[str, float]]:
-    """Steps of a study by kind, and all of them under "all": finished, in all, computing time of the finished."""
+    """Count finished and all steps of a study, and computing time, by kind and under "all"."""
     found: dict[str, dict[str, float]] = {}
     total = {"finished": 0, "steps": 0, "seconds": 0.0}
     for step in ordered([c.step for c in cells]):

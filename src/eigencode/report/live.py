@@ -1,4 +1,4 @@
-"""The line that says how a run goes: which steps are running, how many are finished, about how long it will take."""
+"""Progress line of a run: running steps, number of finished steps, estimated time left."""
 
 import sys
 import threading
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """Told about every event of a run (`study.executor.Watch`); one line is left for each step of a second or more.
+    """Callback for the events of a run (`study.executor.Watch`); prints a line per finished step of a second or more.
 
-    `progress.shown(live)` keeps another line in sight.  Steps in this process draw their own bar below it; those of
-    other processes cannot, so it shows how long they have been running.  The time left is that of the steps to come,
-    each taken to be as long as the finished ones of its kind.
+    `progress.shown(live)` displays the progress line.  Steps in this process have their own progress bar; for those of
+    other processes the line shows their running time.  The time left assumes that each remaining step takes as long as
+    the finished ones of its kind.
     """
 
     def __init__(self, cells: list[Cell], workers: int = 1) -> None:
@@ -48,7 +48,7 @@ class Live:
                 sys.stderr.write(f"[{done}/{total}] {event} {what}  {seconds:.1f} s\n")
 
     def left(self) -> float | None:
-        """Seconds to go; None while nothing is known about some kind of step."""
+        """Estimated seconds left; None until one step of every remaining kind has finished."""
         total, now = 0.0, time.monotonic()
         for key, step in self.waiting.items():
             if step.name not in self.took:
@@ -58,7 +58,7 @@ class Live:
         return total / self.workers
 
     def line(self) -> str:
-        """The line that moves."""
+        """Text of the progress line."""
         now, left = time.monotonic(), self.left()
         doing = [
             f"{self.owners[key]}: {self.waiting[key].describe()}"
@@ -76,5 +76,5 @@ class Live:
 
 
 def owners(cells: list[Cell]) -> dict[str, str]:
-    """Which model a step belongs to, by key, for messages."""
+    """Model and seed of each step, by key, for messages."""
     return {s.key: f"{printable(c.model, 60)}, seed {c.seed}" for c in cells for s in ordered([c.step])}

@@ -1,10 +1,10 @@
-"""How numbers are written: mean ± spread, to the digits the spread allows."""
+"""Format numbers as mean ± spread."""
 
 import math
 
 
 def measured(mean: float, spread: float = math.nan) -> str:
-    """A mean with its spread over seeds, rounded to two digits of the spread; without spread, to four digits.
+    """Format a mean and its spread over seeds to two digits of the spread; without spread, to four digits.
 
     >>> measured(0.87931, 0.0081), measured(2.4408, 0.0315), measured(0.1234567), measured(math.inf)
     ('0.8793 ± 0.0081', '2.441 ± 0.032', '0.1235', '∞')

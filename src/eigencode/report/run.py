@@ -1,4 +1,4 @@
-"""A finished study as the report sees it: results.json, and the records its cells point to."""
+"""Results of a finished study: results.json, and the stored records of its cells."""
 
 import json
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ EFFECT = (
     *(f"{kind}{end}" for kind in ("published", "corrected") for end in ("", "_low", "_high")),
     *("difference", "low", "high"),
 )
-"""The numbers of what a departure does, see `study.deviations.Effect`."""
+"""Numbers of the effect of a departure, see `study.deviations.Effect`."""
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """`folder` holds results.json; `store` the steps."""
+    """Results of a study: `folder` holds results.json, `store` the steps."""
 
     folder: Path
     store: Path
 
     @classmethod
     def found(cls, folder: Path, store: Path | None = None) -> "StudyRun":
-        """A run to show again; by default its store is the folder itself if it holds steps (of a probe or a recording),
-        else the one whose reports folder holds it.
+        """Open a finished run; its store is by default the folder itself if it holds steps, else the one whose reports
+        folder contains it.
 
         Raises:
             InputError: no results.json, or a store with none of its steps.
@@ -46,7 +46,7 @@ class StudyRun:
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """The content of results.json, with numbers for its null and "Infinity"."""
+        """Content of results.json, with floats for null and "Infinity"."""
         path = self.folder / "results.json"
         if not path.is_file():
             raise InputError(
@@ -72,16 +72,16 @@ class StudyRun:
 
     @property
     def models(self) -> list[str]:
-        """Model labels in the order of the study."""
+        """Labels of the models, in the order of the study."""
         return list(self.results["study"]["models"])
 
     @property
     def datasets(self) -> list[str]:
-        """Data sets in the order of the study."""
+        """Names of the data sets, in the order of the study."""
         return list(dict.fromkeys(c["data"] for c in self.results["cells"]))
 
     def cells(self, **wanted: object) -> list[dict[str, Any]]:
-        """Finished cells whose fields have these values."""
+        """Finished cells with these values of their fields."""
         chosen = [c for c in self.results["cells"] if all(c[k] == v for k, v in wanted.items())]
         return [c for c in chosen if (self.step(c["key"]) / "step.json").is_file()]
 
@@ -90,7 +90,7 @@ class StudyRun:
         return list(dict.fromkeys(c["quantity"] for c in self.results["cells"] if c["kind"] == kind))
 
     def load(self, record: type[R], **wanted: object) -> list[R]:
-        """The records of all finished cells whose fields have these values, one per seed.
+        """Load the records of all finished cells with these fields, one per seed.
 
         Raises:
             InputError: a record of another version.
@@ -99,7 +99,7 @@ class StudyRun:
 
     @staticmethod
     def read(record: type[R], folder: Path) -> R:
-        """The record in a folder of the store.
+        """Load a record from a folder of the store.
 
         Raises:
             InputError: a record of another version.
@@ -117,7 +117,7 @@ class StudyRun:
         return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] in ("spectrum", "widths")}
 
     def times(self) -> list[tuple[str, int, float]]:
-        """Name, number and computing time of the finished steps behind this study, longest first."""
+        """Name, number and computing time of the finished steps of this study, longest first."""
         keys = {key for c in self.results["cells"] for key in (c["key"], *c["network"])}
         total: dict[str, list[float]] = {}
         for key in sorted(keys):
@@ -132,18 +132,18 @@ class StudyRun:
         return self.store / "steps" / key
 
     def locally_trained(self, data: str, model: str) -> list[Path]:
-        """Folders of the local training behind a model, one per seed; empty for other models."""
+        """Folders of the local training of a model, one per seed; empty for other models."""
         return self.made_by(data, model, "local")
 
     def made_by(self, data: str, model: str, step: str) -> list[Path]:
-        """Folders of the steps of this name that made the networks of a model, in the order of the seeds."""
+        """Folders of the steps of this name for the networks of a model, in the order of the seeds."""
         chains = [key for c in self.cells(data=data, model=model) for key in c["network"]]
         keys = dict.fromkeys(key for key in chains if key.startswith(f"{step}-"))
         return [self.step(key) for key in keys if self.step(key).is_dir()]
 
 
 def arrays(folder: Path) -> dict[str, Tensor]:
-    """The arrays of a network or record on disk, by name."""
+    """Load the arrays of a network or record, by name."""
     from safetensors.torch import load_file
 
     found: dict[str, Tensor] = load_file(str(next(iter(sorted(folder.glob("*.safetensors"))))))

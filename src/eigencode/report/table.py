@@ -1,4 +1,4 @@
-"""The headline table of a study, for a terminal."""
+"""Print the headline table of a study."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from eigencode.report.numbers import measured
 
 
 class Shown(Protocol):
-    """What a table needs of a run."""
+    """Input of a table."""
 
     @property
     def results(self) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class Shown(Protocol):
 
 
 def show(run: Shown, console: Console) -> None:
-    """Print the table of every data set, and each warning once below it."""
+    """Print the table of every data set, then warnings, claims and departures."""
     for data in run.datasets:
         rows = [r for r in run.results["rows"] if r["data"] == data]
         if len({(r["model"], r["seed"]) for r in rows}) == 1:
@@ -45,7 +45,7 @@ def show(run: Shown, console: Console) -> None:
 
 
 def convention_lines(run: Shown, data: str) -> list[str]:
-    """Unit and convention of the columns of a table, columns that share theirs on one line."""
+    """Unit and convention of the columns of a table, one line per convention."""
     meant: dict[str, list[str]] = {}
     for quantity in run.results["headline"]:
         found = [s for s in run.results["summary"] if s["data"] == data and s["quantity"] == quantity]
@@ -55,13 +55,13 @@ def convention_lines(run: Shown, data: str) -> list[str]:
 
 
 def warning_lines(run: Shown) -> list[str]:
-    """Every warning once, with the models it is about; those of one model that differ in a number only, once."""
-    said: dict[str, list[str]] = {}
+    """All warnings with their models; warnings of a model that differ only in numbers are merged."""
+    models_of: dict[str, list[str]] = {}
     for entry in run.results["summary"]:
         for warning in entry["warnings"]:
-            said.setdefault(warning, []).append(entry["model"])
+            models_of.setdefault(warning, []).append(entry["model"])
     alike: dict[tuple[str, ...], list[str]] = {}
-    for warning, models in said.items():
+    for warning, models in models_of.items():
         alike.setdefault((re.sub(r"\d+", "#", warning), *dict.fromkeys(models)), []).append(warning)
     return [
         f"! {', '.join(map(printable, models))}: {printable(same[0], 1000)}"
@@ -103,14 +103,14 @@ def _known(row: dict[str, Any]) -> str:
 def _claims(run: Shown) -> Table:
     names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
     rows = [
-        (c["statement"], c["compared"], *judged(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
+        (c["statement"], c["compared"], *claimed(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
         for c in run.results["claims"]
     ]
     return _listed("claims", names, rows)
 
 
 def _deviations(run: Shown) -> Table:
-    """One departure of the published code per row: the number with it, without it, and the difference it makes."""
+    """Table of departures of the published code: each number with it, without it, and the difference."""
     names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")
     numbers = ("published", "corrected", "difference")
     rows = [
@@ -129,8 +129,8 @@ def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]])
     return table
 
 
-def judged(claim: dict[str, Any]) -> tuple[str, str]:
-    """The number a claim was judged by, and its interval over seeds (over images for a single seed)."""
+def claimed(claim: dict[str, Any]) -> tuple[str, str]:
+    """Number of a claim, and its interval over seeds (over images for a single seed)."""
     return measured(claim["value"]), _interval(claim)
 
 
@@ -139,7 +139,7 @@ def _interval(entry: dict[str, Any]) -> str:
 
 
 def _text(entry: dict[str, Any], seeds: int) -> str:
-    """The number, with a mark if it has a warning, and the number of seeds if some of them are missing."""
+    """Format a number, with the number of seeds if some are missing, and a mark if it has a warning."""
     missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
     return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
 

@@ -1,4 +1,4 @@
-"""Read a network at any place: representations as functions, and the layers behind them."""
+"""Representations at any place of a network as functions, and closed forms of its layers."""
 
 from eigencode.representation.at import Code, Reader, at, between
 from eigencode.representation.layers import OneLayer

@@ -1,4 +1,4 @@
-"""`at(net, "encoder")`, `between(net, "norm", "latent")`: a representation as a function, of any module."""
+"""`at(net, "encoder")`, `between(net, "norm", "latent")`: a representation of any module as a function."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,30 +10,30 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
 from eigencode.representation.modes import evaluating
-from eigencode.representation.place import Found, Listener, Place, resolve
+from eigencode.representation.place import Listener, Place, StopForward, resolve
 from eigencode.representation.reduce import Reduce, reducer
 
 PIXEL = "pixel"
-"""The place before the network: its images."""
+"""Start of functions of the images themselves."""
 
 UNIT = "unit"
-"""The place behind a `norm` that comes before anything else."""
+"""Alias of a start at `norm`, if it is the first module."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Reader(nn.Module):
-    """Several places of a network as one differentiable function of the tensor at an earlier place.
+    """Representations at several places of a network as one differentiable function of the tensor at an earlier place.
 
-    Runs in evaluation mode whatever mode the network is in, and leaves the network's modes and hooks as they were.
-    Its argument is the tensor at `start`, which `points(images)` computes; from there on the network runs as it is.
+    Runs in evaluation mode and leaves the modes and hooks of the network unchanged.  The argument is the tensor at
+    `start`, see `points`.
 
     Attributes:
         module: the network.
-        start: the place it starts from, or `"pixel"`.
-        space: the same in the caller's word: `"unit"` stands for a `norm` that comes before anything else.
-        targets: the places.
-        reduce: how maps and tokens become rows.
+        start: the place of the argument, or `"pixel"`.
+        space: `start` as given by the caller; `"unit"` stands for a `norm` that is the first module.
+        targets: the places to read.
+        reduce: conversion of maps and tokens to rows, see `reducer`.
     """
 
     def __init__(self, module: nn.Module, start: str, places: Sequence[str], reduce: Reduce = "flatten") -> None:
@@ -43,13 +43,13 @@ class Reader(nn.Module):
         self.start = "norm" if start == UNIT else start
         self.reduce = reduce
         self.targets = [resolve(module, place) for place in dict.fromkeys(places)]
-        self._from = None if start == PIXEL else _begin(module, start)
+        self._from = None if start == PIXEL else _resolve_start(module, start)
         self._rows = reducer(reduce)
         self._image: Tensor | None = None
-        self._alone = self._from is None or _follow(module, self._from) is not None
+        self._no_bypass = self._from is None or _children_after(module, self._from) is not None
 
     def points(self, images: Tensor) -> Tensor:
-        """The tensor at `start` for these images; the images themselves if it starts at the pixels."""
+        """Compute the tensor at `start` for these images (the images themselves for `"pixel"`)."""
         if self._from is None:
             return images
         if self.space == UNIT:
@@ -59,18 +59,18 @@ class Reader(nn.Module):
             return run(self.module, None, [self._from], images)[self._from.name]
 
     def tensors(self, x: Tensor) -> dict[str, Tensor]:
-        """What the network computes at every place, before it is reduced to rows."""
+        """Compute the tensors at all places, before the reduction to rows."""
         with evaluating(self.module):
-            if not self._alone and not _transformed(x):
-                self._refuse_other_ways(x)
-                self._alone = True
-            return run(self.module, self._from, self.targets, x, self._carrier(x))
+            if not self._no_bypass and not _in_functorch(x):
+                self._refuse_bypass(x)
+                self._no_bypass = True
+            return run(self.module, self._from, self.targets, x, self._placeholder(x))
 
     def forward(self, x: Tensor) -> Any:
         return {name: self.rows(name, z, len(x)) for name, z in self.tensors(x).items()}
 
     def rows(self, name: str, z: Tensor, count: int) -> Tensor:
-        """Rows of numbers from the tensor at a place, checked."""
+        """Reduce the tensor at a place to `count` rows; `InputError` if that is impossible."""
         found = self._rows(z) if z.ndim >= 2 and len(z) == count else z
         if z.ndim < 2 or len(z) != count or found.ndim != 2:
             raise InputError(
@@ -80,18 +80,18 @@ class Reader(nn.Module):
             )
         return found
 
-    def _carrier(self, x: Tensor) -> Tensor | None:
-        """What enters the network while its start is replaced: images that nothing behind the start may depend on."""
-        if self._from is None or self._image is None or _follow(self.module, self._from) is not None:
+    def _placeholder(self, x: Tensor) -> Tensor | None:
+        """Input of the network while the output at `start` is replaced; must not influence any place after `start`."""
+        if self._from is None or self._image is None or _children_after(self.module, self._from) is not None:
             return None
         image = self._image.to(x.device, x.dtype if x.is_floating_point() else None)
         return image.expand(len(x), *image.shape[1:])
 
-    def _refuse_other_ways(self, x: Tensor) -> None:
-        """A function of the start alone gives the same for other images; a shortcut around the start does not."""
+    def _refuse_bypass(self, x: Tensor) -> None:
+        """Raise `InputError` if a place also depends on the input of the network by a path around `start`."""
         assert self._from is not None
         point = x[:1].detach()
-        given = self._carrier(point)
+        given = self._placeholder(point)
         one = point if given is None else given
         if not one.is_floating_point():
             return
@@ -108,12 +108,12 @@ class Reader(nn.Module):
                 )
 
     def extra_repr(self) -> str:
-        said = f"places={[t.name for t in self.targets]}, space={self.space!r}"
-        return said if self.reduce == "flatten" else f"{said}, reduce={self.reduce!r}"
+        text = f"places={[t.name for t in self.targets]}, space={self.space!r}"
+        return text if self.reduce == "flatten" else f"{text}, reduce={self.reduce!r}"
 
 
 class Code(Reader):
-    """The representation at one place of a network, `N units`, as a differentiable function.  Made by `at`."""
+    """Representation at one place of a network, `N units`, as a differentiable function; made by `at`."""
 
     def __init__(self, module: nn.Module, start: str, place: str, reduce: Reduce = "flatten") -> None:
         super().__init__(module, start, [place], reduce)
@@ -127,18 +127,18 @@ class Code(Reader):
 
 
 def at(module: nn.Module, place: str, space: Space = "pixel", reduce: Reduce = "flatten") -> Code:
-    """The representation at a place of a network as a function of its images.
+    """Representation at a place of a network as a function of images.
 
     Args:
         module: any `nn.Module`.
-        place: `"logits"` (the output), `"input"` (what enters the first trained layer: the images after the
-            module's own `norm` child, if it has one that comes first), a name in the module's `places` dictionary (the
-            networks of this package know `"encoder"` and `"latent"`), or any dotted submodule name such as
+        place: `"logits"` (the output), `"input"` (the input of the first trained layer: the images after the
+            module's own `norm` child, if that is the first module), a name in the module's `places` dictionary (the
+            networks of this package have `"encoder"` and `"latent"`), or any dotted submodule name such as
             `"layer2.0.conv1"`; `"relu:2"` is the second call of `relu`, `"lstm[0]"` the first element of a tuple,
             `"block[hidden]"` one of a mapping.
         space: `"pixel"`: a function of images in [0, 1] (default).  `"unit"`: `between(module, "norm", place)`, the
             space of arXiv 2405.00679; needs a child called `norm`.
-        reduce: how maps and tokens become rows, see `representation.reducer`.
+        reduce: conversion of maps and tokens to rows, see `representation.reducer`.
 
     Returns:
         A `Code`: call it with `N C H W` points, get `N units`.
@@ -159,19 +159,19 @@ def at(module: nn.Module, place: str, space: Space = "pixel", reduce: Reduce = "
 
 
 def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten") -> Code:
-    """The representation at `end` as a function of the one at `start`.
+    """Representation at `end` as a function of the tensor at `start`.
 
-    Everything before `start` is skipped: the function takes the tensor that `start` gives, `code.points(images)`.
+    Everything before `start` is skipped: the argument is the output of `start`, `code.points(images)`.
 
     Args:
         module: any `nn.Module`.
-        start: `"pixel"`, or a place as in `at`; `"unit"` is `"norm"`, and refuses one that does not see the images.
+        start: `"pixel"`, or a place as in `at`; `"unit"` is `"norm"`, which must then be the first module.
         end: a place as in `at`, reached after `start`.
         reduce: as in `at`.
 
     Raises:
-        InputError: no such place; when it is called, an `end` that comes before `start` or is reached on a way that
-            does not pass `start` (the shortcut of a residual block, say).
+        InputError: no such place; when called, an `end` that comes before `start` or also depends on a path around
+            `start` (the shortcut of a residual block, say).
 
     >>> import torch
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -183,13 +183,14 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
 
 
 def unit_points(module: nn.Module, images: Tensor) -> Tensor:
-    """`module.norm(images)`: images as points of unit space."""
+    """Convert images to points of unit space, `module.norm(images)`."""
     with evaluating(module):
         points: Tensor = _norm_of(module)(images)
     return points
 
 
 def _norm_of(module: nn.Module) -> nn.Module:
+    """The child `norm` of a module; `InputError` if there is none."""
     norm = getattr(module, "norm", None)
     if not isinstance(norm, nn.Module):
         raise InputError(
@@ -201,7 +202,8 @@ def _norm_of(module: nn.Module) -> nn.Module:
     return norm
 
 
-def _begin(module: nn.Module, start: str) -> Place:
+def _resolve_start(module: nn.Module, start: str) -> Place:
+    """Resolve the start of a code; `InputError` unless it is the tensor output of a submodule."""
     if start in (UNIT, "norm"):
         _norm_of(module)
     place = resolve(module, "norm" if start == UNIT else start)
@@ -213,16 +215,16 @@ def _begin(module: nn.Module, start: str) -> Place:
 
 
 def in_order(forward: F) -> F:
-    """Mark a `forward` that applies the children of its module one after the other, in the order of their names.
+    """Mark a `forward` that applies the children of its module one after the other, in registration order.
 
-    What starts in the middle of such a module then runs from there, as in an `nn.Sequential`.
+    A code that starts inside such a module then runs only the children after the start, as in an `nn.Sequential`.
     """
     forward.in_order = True  # type: ignore[attr-defined]
     return forward
 
 
-def _follow(net: nn.Module, start: Place) -> list[nn.Module] | None:
-    """The children that run after `start`, one on the output of the other; None where that is not known."""
+def _children_after(net: nn.Module, start: Place) -> list[nn.Module] | None:
+    """The children that run after `start`, each on the output of the one before; None if unknown."""
     forward = type(net).forward
     plain = forward is nn.Sequential.forward or getattr(forward, "in_order", False)
     children = list(net.children())
@@ -233,44 +235,44 @@ def _follow(net: nn.Module, start: Place) -> list[nn.Module] | None:
 
 
 def run(
-    net: nn.Module, start: Place | None, places: list[Place], x: Tensor, carrier: Tensor | None = None
+    net: nn.Module, start: Place | None, places: list[Place], x: Tensor, placeholder: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """The tensors at `places`, by name; the network stops at the last of them.
+    """Run a network up to the last of `places` and return the tensors there, by name.
 
     Args:
-        net: in the mode in which it shall run.
-        start: whose output `x` is; None if `x` are the images.
-        places: read in one pass.
+        net: the network; it runs in its current mode.
+        start: the place whose output is `x`; None if `x` are the images.
+        places: the places to read.
         x: images, or the output of `start`.
-        carrier: images that enter the network when it starts later; `x` itself if left out, which is right where
-            `start` comes first.
+        placeholder: input of the network while the output of `start` is replaced by `x`; by default `x`, which is
+            right if `start` is the first module.
 
     Raises:
         InputError: a place that is not reached, comes before `start`, or gives no tensor.
     """
     listener = Listener(places, entered=x, stop=True)
-    rest = None if start is None else _follow(net, start)
+    rest = None if start is None else _children_after(net, start)
     with ExitStack() as until:
         until.enter_context(listener)
         try:
             if start is None:
                 net(x)
             elif rest is None:
-                listener.early = start.name
-                until.enter_context(_replaced(start, x, carrier, listener))
-                net(x if carrier is None else carrier)
+                listener.start = start.name
+                until.enter_context(_output_replaced(start, x, placeholder, listener))
+                net(x if placeholder is None else placeholder)
             else:
                 assert start.module is not None
-                listener.hear(start.module, (), x)
+                listener.record(start.module, (), x)
                 out = x
                 for child in rest:
                     out = child(out)
-                listener.hear(net, (), out)
-        except Found:
+                listener.record(net, (), out)
+        except StopForward:
             pass
         except (RuntimeError, ValueError, TypeError) as error:
-            if listener.early and carrier is None:
-                raise _not_first(listener.early) from error
+            if listener.start and placeholder is None:
+                raise _not_first(listener.start) from error
             raise
     found = listener.seen
     for place in places:
@@ -287,23 +289,23 @@ def run(
 
 
 @contextmanager
-def _replaced(start: Place, x: Tensor, carrier: Tensor | None, listener: Listener) -> Iterator[None]:
-    """`x` in place of what the module computes, inside: a hook could only replace it after it has been computed."""
+def _output_replaced(start: Place, x: Tensor, placeholder: Tensor | None, listener: Listener) -> Iterator[None]:
+    """Let the module at `start` return `x` inside the block, without running it as a forward hook would."""
     module, calls = start.module, 0
     assert module is not None
     before, original = vars(module).get("forward"), module.forward
 
-    def given(*args: Any, **kwargs: Any) -> Any:
+    def replacement(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls != start.call:
             return original(*args, **kwargs)
-        if carrier is None and not (args and args[0] is x):
+        if placeholder is None and not (args and args[0] is x):
             raise _not_first(start.name)
-        listener.early = ""
+        listener.start = ""
         return x
 
-    vars(module)["forward"] = given
+    vars(module)["forward"] = replacement
     try:
         yield
     finally:
@@ -322,18 +324,18 @@ def _not_first(start: str) -> InputError:
     )
 
 
-def _transformed(x: Tensor) -> bool:
-    """Inside `torch.func.vmap` and the like, where no value can be looked at."""
+def _in_functorch(x: Tensor) -> bool:
+    """True inside `torch.func` transforms such as `vmap`, where values cannot be inspected."""
     wrapped: bool = torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
     return wrapped
 
 
 Logits = Callable[[Tensor], Tensor]
-"""A function from points `N C H W` to logits `N classes`, differentiable in the points."""
+"""Function from points `N C H W` to logits `N classes`, differentiable in the points."""
 
 
 def logits_of(net: object, space: Space) -> tuple[Logits, Callable[[Tensor], Tensor]]:
-    """(logits as a function of points of `space`, the map from images to such points) of a module or callable."""
+    """Logits of a module or callable as a function of points of `space`, and the map from images to points."""
     if isinstance(net, Code):
         return net, net.points
     if isinstance(net, nn.Module):

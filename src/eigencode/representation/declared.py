@@ -1,4 +1,4 @@
-"""Declared layers, believed only where they are what the network computes."""
+"""Declared layers of a network, checked against the network itself."""
 
 import math
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from eigencode.representation.at import Code
 from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
 
 POINTS = 2
-"""Points at which the two are compared, and around each of them one neighbour per distance."""
+"""Points of the comparison; each also has one random neighbour per distance."""
 
 DISTANCES = (0.01, 0.1, 1.0)
-"""Of the neighbours, relative to the length of the point."""
+"""Distances of the neighbours, relative to the L2 norm of the point."""
 
 
 @dataclass(frozen=True, eq=False)
 class Declared:
-    """The layers between the start of a code and its place; `norm_p` is the p of a unit norm before them, or None."""
+    """Layers between the start and the place of a code; `norm_p` is the p of a unit norm before them, or None."""
 
     layers: tuple[OneLayer, ...]
     norm_p: float | None
@@ -35,14 +35,14 @@ class Declared:
 
 
 def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None:
-    """The layers that a network says it is made of (`as_layers`, or an `nn.Sequential`), if it computes the same.
+    """Declared layers of a network (`as_layers`, or an `nn.Sequential`), if they match its output.
 
-    A forward hook, a weight that is computed anew in every pass, or a `matrix()` that is not the map make the network
-    something else; a closed form of its layers would then be a wrong number.  So both are compared at some of the
-    points `x` and at random neighbours of them, near and far.
+    A forward hook, a reparametrised weight or a wrong `matrix()` can make the network differ from its declared
+    layers, and closed forms of them would be wrong.  So both are compared at some of the points `x` and at random
+    neighbours of them, near and far.
 
     Args:
-        code: what `at` or `between` returned; anything else has no layers.
+        code: result of `at` or `between`; anything else has no layers.
         x: points of the space in which the code starts.
 
     Returns:
@@ -60,8 +60,8 @@ def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None
     """
     if not isinstance(code, Code) or code.start not in ("pixel", "norm") or code.reduce != "flatten":
         return None
-    with torch.no_grad():  # the network first: what it computes anew in every pass is then up to date
-        points = _around(x.detach()[:POINTS])
+    with torch.no_grad():  # the network first: it updates weights that a forward pass recomputes
+        points = _neighbours(x.detach()[:POINTS])
         found = code(points)
         layers = layers_of(code.module, code.place)
         norm_p = unit_norm_power(code.module) if code.start == "pixel" else None
@@ -73,11 +73,11 @@ def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None
     allowed = min(1e4 * torch.finfo(found.dtype).eps, 0.05) * claimed.abs().amax(1, keepdim=True)
     if bool(((found - claimed).abs() > allowed).any()) or not bool(torch.isfinite(found).all()):
         return None
-    return Declared(layers_of(code.module, code.place) or layers, norm_p)  # once more: with their graph
+    return Declared(layers_of(code.module, code.place) or layers, norm_p)  # again, with the autograd graph
 
 
-def _around(x: Float[Tensor, "points *image"]) -> Float[Tensor, "more *image"]:
-    """The points and, at each distance, a random neighbour of each."""
+def _neighbours(x: Float[Tensor, "points *image"]) -> Float[Tensor, "more *image"]:
+    """The points, and one random neighbour of each per distance."""
     flat = x.flatten(1)
     length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
     source = stream(0, "declared layers")

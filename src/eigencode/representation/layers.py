@@ -1,4 +1,4 @@
-"""A layer whose derivative is known on paper: z = s · relu(A x + b)^n + t, and chains of such layers."""
+"""Layers with a closed-form derivative, z = s · relu(A x + b)^n + t, and chains of such layers."""
 
 import math
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 class OneLayer:
     """The map x ↦ s · relu(A x + b)^n + t on flattened points, row by row; with `power=None` it is A x + b.
 
-    A module offers its structure to the closed forms of this package (Jacobian norms, Lipschitz bounds, penalties)
+    A module declares its structure for the closed forms of this package (Jacobian norms, Lipschitz bounds, penalties)
     by a method `as_layers(place: str) -> tuple[OneLayer, ...] | None`: the layers that lead from the module's own
     `norm` child (from its input, if it has none) to `place`, in *evaluation mode*, first layer first; None where
-    there is no such form.  If its children run in the order they were registered, `return chain_to(self, place)` is
-    all of it.  The tensors stay attached to the module's parameters, so that a closed form can be trained through.
-    `nn.Sequential` needs no such method.
+    there is no such form.  If its children run in registration order, `return chain_to(self, place)` suffices.  The
+    tensors keep their autograd graph, so closed forms are differentiable in the parameters.  `nn.Sequential` needs no
+    such method.
 
     Args:
         weight: A, the effective one (for Krotov-Hopfield sign(W)|W|^(p-1)), shape (units, inputs).
@@ -39,16 +39,16 @@ class OneLayer:
     shift: Float[Tensor, " units"] | None = None
 
     def before(self, x: Tensor) -> Float[Tensor, "points units"]:
-        """h = A x + b, the pre-activation."""
+        """Pre-activation h = A x + b."""
         h = x.flatten(1) @ self.weight.T
         return h if self.bias is None else h + self.bias
 
     def slope(self, h: Float[Tensor, "points units"]) -> Float[Tensor, "points units"]:
-        """∂z/∂h = s n relu(h)^(n-1), zero wherever h <= 0; ones without a nonlinearity."""
+        """Slope ∂z/∂h = s n relu(h)^(n-1), zero where h <= 0; one without a nonlinearity."""
         if self.power is None:
             return torch.ones_like(h)
         on = h > 0
-        safe = torch.where(on, h, 1.0)  # keeps 0^negative out of the second derivative
+        safe = torch.where(on, h, 1.0)  # avoids 0^negative in the second derivative
         slope = torch.where(on, self.power * safe ** (self.power - 1), 0.0)
         return slope if self.scale is None else slope * self.scale
 
@@ -60,11 +60,11 @@ class OneLayer:
         return z if self.shift is None else z + self.shift
 
     def rectified(self, power: float = 1.0) -> "OneLayer":
-        """The same layer followed by relu^power."""
+        """This layer followed by relu^power."""
         return replace(self, power=power)
 
     def rescaled(self, scale: Float[Tensor, " units"], shift: Float[Tensor, " units"]) -> "OneLayer":
-        """The same layer followed by y ↦ scale · y + shift, one pair of numbers per unit."""
+        """This layer followed by y ↦ scale · y + shift, with one scale and shift per unit."""
         if self.power is None:
             bias = shift if self.bias is None else self.bias * scale + shift
             return replace(self, weight=self.weight * scale[:, None], bias=bias)
@@ -74,7 +74,7 @@ class OneLayer:
 
 
 def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """(scale, shift) of a BatchNorm layer in evaluation mode; None where batch statistics would be used there too.
+    """Affine map (scale, shift) of a BatchNorm layer in evaluation mode; None without running statistics.
 
     scale = γ / sqrt(running variance + ε), shift = β − scale · running mean.
     """
@@ -87,11 +87,11 @@ def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
 
 
 def chain(modules: Iterable[nn.Module]) -> tuple[OneLayer, ...] | None:
-    """Read a sequence of modules, applied one after the other, as layers; None if one of them is of another kind.
+    """Convert modules that are applied one after the other to layers; None if one of them is of another kind.
 
-    Understood: `nn.Linear`, or any module with a method `matrix()` (h = A x on flattened input, no bias); `nn.ReLU`,
+    Supported: `nn.Linear`, or any module with a method `matrix()` (h = A x on flattened input, no bias); `nn.ReLU`,
     or any module without parameters that has a number `power` or `n` and computes relu(h)^n; `nn.BatchNorm1d`, in
-    its evaluation form; `nn.Flatten`, `nn.Identity` and `nn.Dropout`, which do nothing in evaluation.
+    evaluation mode; `nn.Flatten`, `nn.Identity` and `nn.Dropout`, which have no effect there.
 
     >>> layers = chain([nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)])
     >>> [(tuple(layer.weight.shape), layer.power) for layer in layers]
@@ -123,19 +123,19 @@ def _linear(module: nn.Module) -> OneLayer | None:
 
 
 def _power(module: nn.Module) -> float | None:
-    """The n of a rectified power unit, believed only after trying it out."""
+    """Exponent n of a module that computes relu^n, checked on an example; else None."""
     if isinstance(module, nn.ReLU):
         return 1.0
     n = getattr(module, "power", getattr(module, "n", None))
     if not isinstance(n, int | float) or n <= 0 or module.state_dict():
         return None
     h = torch.tensor([[-1.0, 0.5, 2.0]], dtype=torch.float64)
-    z = module.forward(h)  # not `module(h)`: somebody's hooks may be listening
+    z = module.forward(h)  # not `module(h)`: that would call hooks of the user
     return float(n) if torch.allclose(z, torch.where(h > 0, h.clamp_min(0) ** n, 0.0), rtol=1e-9) else None
 
 
 def chain_to(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
-    """`chain` of the children of `module` up to `place`, without `norm`; for modules that run them in that order."""
+    """`chain` of the children of `module` up to `place`, without `norm`, if they run in registration order."""
     children = {name: child for name, child in module.named_children() if name != "norm"}
     name = getattr(module, "places", {}).get(place, place)
     if name == "logits":
@@ -144,9 +144,9 @@ def chain_to(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
 
 
 def layers_of(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
-    """The layers from `module`'s input (or from its `norm`) to `place`, or None if they cannot be told.
+    """Layers from the input of `module` (or from its `norm`) to `place`; None if unknown.
 
-    Asks the module's own `as_layers(place)`; an `nn.Sequential` is read by `chain_to`.
+    From the method `as_layers(place)` of the module, or by `chain_to` for an `nn.Sequential`.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> len(layers_of(net, "2")), len(layers_of(net, "logits"))
@@ -160,9 +160,9 @@ def layers_of(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
 
 
 def unit_norm_power(module: nn.Module) -> float | None:
-    """The p of the module's child `norm` if that maps x to x/‖x‖_p (tried out); None if there is no such child.
+    """The p of the child `norm` if it maps x to x/‖x‖_p (checked on an example); None without such a child.
 
-    NaN stands for a `norm` of another kind, whose derivative has no form known here.
+    NaN for a `norm` of another kind, whose derivative has no closed form here.
     """
     norm = getattr(module, "norm", None)
     if not isinstance(norm, nn.Module):

@@ -1,4 +1,4 @@
-"""Borrow somebody's module for a measurement and hand it back exactly as it was."""
+"""Use a module for a measurement and restore its modes and gradient flags afterwards."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,17 +11,17 @@ from eigencode.base.flush import flushing
 
 @runtime_checkable
 class Holding(Protocol):
-    """A module that computes something from its weights on every call, and can keep it while they stay as they are."""
+    """A module with tensors derived from its weights that it can cache while the weights are constant."""
 
     def holding(self) -> AbstractContextManager[None]: ...
 
 
 @contextmanager
 def evaluating(*modules: object) -> Iterator[None]:
-    """Evaluation mode inside, subnormal numbers zero; the mode of every single submodule restored outside.
+    """Evaluation mode inside the block, with subnormal numbers as zero; restores the mode of every submodule.
 
-    Anything that is not an `nn.Module` (a plain function) is left alone.  A network whose BatchNorm alone was
-    frozen stays so.
+    Arguments other than an `nn.Module` (a plain function) are ignored.  Submodules that were in evaluation mode
+    before, such as a frozen BatchNorm, stay in it.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     >>> _ = net[1].eval()
@@ -44,9 +44,9 @@ def evaluating(*modules: object) -> Iterator[None]:
 
 @contextmanager
 def borrowed(*modules: object) -> Iterator[None]:
-    """`evaluating`, and no gradient for any parameter inside: for derivatives with respect to images.
+    """`evaluating` without parameter gradients: for measurements and for derivatives with respect to images.
 
-    Nobody changes the weights of a borrowed network, so what a module derives from them (`Holding`) is computed once.
+    The weights are constant inside the block, so tensors derived from them (`Holding`) are computed once.
 
     >>> net = nn.Linear(2, 2)
     >>> with borrowed(net):

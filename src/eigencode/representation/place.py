@@ -1,4 +1,4 @@
-"""Names of places: submodules, their k-th call, and elements of what they return."""
+"""Names of places: submodules, their k-th call, and elements of their output."""
 
 import re
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ FORM = re.compile(r"(?P<name>.+?)(?::(?P<call>[1-9]\d*))?(?P<path>(?:\[[^\[\]]+\
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """One output of one call of one submodule.
+    """Place of a network: one output of one call of one submodule.
 
     Attributes:
-        name: as the caller wrote it.
-        module: whose output it is; the network itself for `"logits"`, None for an `"input"` without a `norm` child.
-        call: which of its calls, from 1.
+        name: as given by the caller.
+        module: the submodule; the network itself for `"logits"`, None for an `"input"` without a `norm` child.
+        call: number of its call, from 1.
         path: keys or indices of an element of a tuple, list or mapping; empty for the output itself.
     """
 
@@ -28,7 +28,7 @@ class Place:
     path: tuple[str | int, ...] = ()
 
     def tensor(self, output: Any) -> Tensor:
-        """The tensor at this place, given the output of the module.
+        """Get the tensor at this place from the output of the module.
 
         Raises:
             InputError: no such element, or not a tensor.
@@ -40,7 +40,7 @@ class Place:
                 known = list(output) if hasattr(output, "keys") else f"{len(output)} elements" if output else "none"
                 raise InputError(f"the output at {self.name!r} has no element {key!r}", got=known) from error
         if not isinstance(output, Tensor):
-            keys = list(output) if hasattr(output, "keys") else list(range(len(output))) if _several(output) else []
+            keys = list(output) if hasattr(output, "keys") else list(range(len(output))) if _is_sequence(output) else []
             raise InputError(
                 f"the output at {self.name!r} is not a tensor",
                 got=type(output).__name__,
@@ -50,20 +50,20 @@ class Place:
         return output
 
 
-def _several(output: Any) -> bool:
+def _is_sequence(output: Any) -> bool:
     return isinstance(output, tuple | list)
 
 
 def resolve(net: nn.Module, name: str) -> Place:
-    """The place that `name` means in a network.
+    """Find a place of a network by its name.
 
     Args:
-        net: any module; a dictionary `places` of it gives further names to its submodules.
+        net: any module; its dictionary `places`, if any, gives further names to submodules.
         name: `"logits"` (the output), `"input"` (the output of a `norm` child), a name in `net.places`, or the dotted
-            name of a submodule; then `:2` for its second call, `[0]` or `[key]` for an element of what it returns.
+            name of a submodule; then `:2` for its second call, `[0]` or `[key]` for an element of its output.
 
     Raises:
-        InputError: no such submodule; names the nearest.
+        InputError: no such submodule; suggests the closest name.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.LSTM(4, 3))
     >>> place = resolve(net, "1[0]")
@@ -91,36 +91,36 @@ def resolve(net: nn.Module, name: str) -> Place:
     return Place(name, modules[base], int(call or 1), keys)
 
 
-class Found(Exception):
-    """Every place has been reached: the rest of the network need not run."""
+class StopForward(Exception):
+    """Stops a forward pass once all places have been read."""
 
 
 class Listener:
-    """Keeps the tensors at some places while their network runs inside a `with` block.
+    """Records the tensors at some places during a forward pass inside a `with` block.
 
     Args:
-        places: what to listen to.
-        entered: what enters the network: `"input"` is then read only at a `norm` that sees it, not at a later one.
-        stop: raise `Found` when the last place has been reached.
+        places: the places to record.
+        entered: input of the network; `"input"` is then recorded only at a `norm` applied to it, not at a later one.
+        stop: raise `StopForward` when all places have been recorded.
 
     Attributes:
-        seen: the tensors, by the names of the places.
-        calls: how often each module ran.
-        early: set it to the name of the place that has to come first; until it is "", no place may be read.
+        seen: the recorded tensors, by name of the place.
+        calls: number of calls of each module.
+        start: name of a place that must be reached before any other is recorded; "" if none.
     """
 
     def __init__(self, places: list[Place], entered: object = None, stop: bool = False) -> None:
         self.places = places
         self.entered = entered
         self.stop = stop
-        self.early = ""
+        self.start = ""
         self.seen: dict[str, Tensor] = {}
         self.calls: dict[nn.Module, int] = {}
         self._handles: list[Any] = []
 
     def __enter__(self) -> "Listener":
         self.seen, self.calls = {}, {p.module: 0 for p in self.places if p.module is not None}
-        self._handles = [module.register_forward_hook(self.hear) for module in self.calls]
+        self._handles = [module.register_forward_hook(self.record) for module in self.calls]
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -128,15 +128,15 @@ class Listener:
             handle.remove()
         self._handles = []
 
-    def hear(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        """A forward hook: one call of a module has ended."""
+    def record(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Forward hook: record the output of a module if it is at one of the places."""
         self.calls[module] = self.calls.get(module, 0) + 1
         for place in self.places:
             if place.module is module and place.call == self.calls[module] and place.name not in self.seen:
                 if place.name == "input" and self.entered is not None and not (args and args[0] is self.entered):
-                    continue  # a `norm` later on, the last layer of a transformer say
-                if self.early:
-                    raise InputError(f"{place.name!r} comes before {self.early!r}", wanted="a place after the start")
+                    continue  # a later `norm`, such as the last layer of a transformer
+                if self.start:
+                    raise InputError(f"{place.name!r} comes before {self.start!r}", wanted="a place after the start")
                 self.seen[place.name] = place.tensor(output)
         if self.stop and len(self.seen) == len(self.places):
-            raise Found
+            raise StopForward

@@ -1,4 +1,4 @@
-"""From feature maps and tokens to one row of numbers per image."""
+"""Reduce feature maps and tokens to one row of numbers per image."""
 
 import math
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
 
 Reduce = str | Callable[[Tensor], Tensor]
-"""`flatten`, `mean`, `max`, `token:K`, `positions`, `random:M`, or a function from such a tensor to rows."""
+"""`flatten`, `mean`, `max`, `token:K`, `positions`, `random:M`, or a function from a tensor `N ...` to rows."""
 
 NAMES = ("flatten", "mean", "max", "token", "positions", "random")
 SIGNS = 8
-"""Entries that are not zero per unit of a random projection."""
+"""Non-zero entries per unit of a random projection."""
 
 
 def reducer(how: Reduce) -> Callable[[Tensor], Tensor]:
-    """The function that makes rows `N units` of a representation `N ...`.
+    """Get the function that reduces a representation `N ...` to rows `N units`.
 
-    Maps are `N C ...` (channels first), tokens are `N T C`; `N C` stays what it is.
+    Maps are `N C ...` (channels first), tokens are `N T C`; `N C` is not changed.
 
     Args:
         how:
@@ -29,7 +29,7 @@ def reducer(how: Reduce) -> Callable[[Tensor], Tensor]:
             `"mean"`       mean over the positions of a map, or over tokens
             `"max"`        maximum over them
             `"token:K"`    token number K, from 0
-            `"positions"`  every position or token a row of its own: N × positions rows of C numbers
+            `"positions"`  one row of C numbers per position or token: N × positions rows
             `"random:M"`   flattened, then projected to M numbers by a fixed random matrix S with E SᵀS = 1, for codes
                            too wide for a covariance; distances keep their expectation, with a relative standard
                            deviation of at most √(2/M)
@@ -81,7 +81,7 @@ def _tokens(z: Tensor, number: int) -> Tensor:
 
 
 def _projected(z: Tensor, m: int) -> Tensor:
-    """S z, each unit added with a random sign to one random place of each of `SIGNS` blocks of the result."""
+    """Random projection S z: adds each unit with a random sign to one random entry of each of `SIGNS` blocks."""
     units = z.shape[1]
     edges = [m * i // min(SIGNS, m) for i in range(min(SIGNS, m) + 1)]
     source = stream(0, "projection", units, m)

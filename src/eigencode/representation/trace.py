@@ -1,4 +1,4 @@
-"""Many places in one pass: `trace(net, x, places)`, and the list of all there are, `places(net, x)`."""
+"""`trace(net, x, places)`: many places in one pass; `places(net, x)`: list of all places."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def trace(
     module: nn.Module, x: Tensor, places: Sequence[str], *, start: str = PIXEL, reduce: Reduce = "flatten"
 ) -> dict[str, Tensor]:
-    """The representations of a batch of images at several places, from one pass through the network.
+    """Representations of a batch of images at several places, from one forward pass.
 
     Args:
         module: any `nn.Module`; it runs in evaluation mode and is left as it was.
         x: images `N C H W`.
         places: as in `at`.
-        start, reduce: as in `between`; the images are taken to `start` first.
+        start, reduce: as in `between`; `x` are images in any case.
 
     Returns:
         `N units` for each place, by name: the same tensors as `between(module, start, place, reduce)` gives one by one,
@@ -47,7 +47,7 @@ def trace(
 
 @dataclass(frozen=True)
 class PlaceInfo:
-    """One place of a network: its name for `at`, the class of the submodule, the shape for one image, its call."""
+    """Description of a place: its name for `at`, class of the submodule, shape per image, number of the call."""
 
     name: str
     type: str
@@ -56,7 +56,7 @@ class PlaceInfo:
 
     @property
     def units(self) -> int:
-        """Numbers per image."""
+        """Number of units: the numbers per image."""
         return int(torch.tensor(self.shape).prod())
 
 
@@ -65,11 +65,11 @@ class Places(tuple[PlaceInfo, ...]):
 
     @property
     def names(self) -> list[str]:
-        """What `at`, `between` and `trace` call them."""
+        """Names of the places, for `at`, `between` and `trace`."""
         return [place.name for place in self]
 
     def to_frame(self) -> "pandas.DataFrame":
-        """A `pandas.DataFrame`, one row per place."""
+        """Convert to a `pandas.DataFrame` with one row per place."""
         import pandas
 
         return pandas.DataFrame([{**asdict(place), "units": place.units} for place in self])
@@ -88,11 +88,11 @@ class Places(tuple[PlaceInfo, ...]):
 
 
 def places(module: nn.Module, x: Tensor) -> Places:
-    """Every place of a network that can be read, in the order in which it is computed.
+    """List every readable place of a network, in order of execution.
 
     Args:
         module: any `nn.Module`; it runs once, in evaluation mode without gradients, and is left as it was.
-        x: a few images `N C H W`; two or more tell numbers per image from numbers per batch.
+        x: a few images `N C H W`; at least two, to tell numbers per image from numbers per batch.
 
     Returns:
         One row per call of a submodule that gives a tensor with a row per image, and per such element of a tuple or
@@ -114,7 +114,7 @@ def places(module: nn.Module, x: Tensor) -> Places:
     calls: dict[nn.Module, int] = {}
     found: list[PlaceInfo] = []
 
-    def hear(inner: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def record(inner: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         calls[inner] = calls.get(inner, 0) + 1
         name = names[inner] + (f":{calls[inner]}" if calls[inner] > 1 else "")
         kind = type(inner).__name__
@@ -122,7 +122,7 @@ def places(module: nn.Module, x: Tensor) -> Places:
             if z.ndim >= 2 and len(z) == len(x):
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
-    handles = [inner.register_forward_hook(hear) for inner in names]
+    handles = [inner.register_forward_hook(record) for inner in names]
     try:
         with evaluating(module), torch.no_grad():
             module(x)
@@ -133,7 +133,7 @@ def places(module: nn.Module, x: Tensor) -> Places:
 
 
 def _tensors(output: Any) -> dict[str, Tensor]:
-    """The tensors of an output, by the suffix that names them; one level deep."""
+    """Tensors of an output, by the suffix of their place name; one level deep."""
     if isinstance(output, Tensor):
         return {"": output}
     if isinstance(output, Mapping):

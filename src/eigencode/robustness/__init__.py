@@ -1,4 +1,4 @@
-"""Level 1: perturbations, accuracy curves and critical sizes of any function from images to logits."""
+"""Perturbations, accuracy curves, critical and certified sizes of any function from images to logits."""
 
 from eigencode.robustness.adapters import AutoAttack, Foolbox
 from eigencode.robustness.certified import CertifiedSizes, certified_size

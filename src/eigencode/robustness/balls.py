@@ -1,4 +1,4 @@
-"""Norms, projections and starting points of L∞, L2 and L1, one radius per image."""
+"""Norms, projections and random points of L∞, L2 and L1 balls, with one radius per image."""
 
 import math
 import typing
@@ -15,7 +15,7 @@ from eigencode.robustness.draws import Draws
 NORMS: tuple[str, ...] = typing.get_args(Norm)
 
 DUAL: dict[str, Norm] = {"linf": "l1", "l2": "l2", "l1": "linf"}
-"""The norm of a gradient that says how fast a linear function can change: 1/p + 1/q = 1 (Hölder)."""
+"""Dual norms, 1/p + 1/q = 1: the largest change of a linear function is the dual norm of its gradient."""
 
 
 def diameter(norm: Norm, inputs: int) -> float:
@@ -30,7 +30,7 @@ def check_norm(norm: str) -> None:
 
 
 def length(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, " n"]:
-    """Norm of each image's perturbation, in float64.
+    """Norm of the perturbation of each image, in float64.
 
     >>> length(torch.tensor([[3.0, -4.0]]), "l2"), length(torch.tensor([[3.0, -4.0]]), "l1")
     (tensor([5.], dtype=torch.float64), tensor([7.], dtype=torch.float64))
@@ -58,12 +58,12 @@ def reach(x: Float[Tensor, "n *image"], eps: float, norm: Norm, bounds: Bounds) 
 
 
 def per_image(values: Float[Tensor, " n"], like: Tensor) -> Tensor:
-    """`values`, one per image, in the type of the images `like` and shaped to multiply them."""
+    """Reshape `values`, one per image, to broadcast over the images `like`, and convert to their type."""
     return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def unit(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *image"]:
-    """Each perturbation scaled to length 1; zero stays zero (no NaN, however small the numbers)."""
+    """Normalise each perturbation to norm 1; zero stays zero, without NaN for tiny numbers."""
     largest = length(delta, "linf")
     scaled = delta / per_image(torch.where(largest > 0, largest, 1.0), delta)
     size = length(scaled, norm)
@@ -73,9 +73,9 @@ def unit(delta: Float[Tensor, "n *image"], norm: Norm) -> Float[Tensor, "n *imag
 def fill(
     x: Float[Tensor, "n *image"], slope: Float[Tensor, "n *image"], eps: Float[Tensor, " n"], bounds: Bounds
 ) -> Float[Tensor, "n *image"]:
-    """The point of the box within L1 distance `eps` of `x` where a linear function of this slope is largest.
+    """Maximise a linear function with gradient `slope` over the box within L1 distance `eps` of `x`.
 
-    Pixels are moved to the end of the box one after the other, steepest first, until eps is spent.
+    Pixels are moved to the bound of the box one after the other, steepest first, until eps is used up.
 
     >>> x = torch.tensor([[0.5, 0.5, 0.5]])
     >>> fill(x, torch.tensor([[1.0, -3.0, 0.0]]), torch.tensor([0.6]), Bounds())
@@ -98,11 +98,11 @@ def project(
     norm: Norm,
     bounds: Bounds,
 ) -> Float[Tensor, "n *image"]:
-    """A point of the box within `eps` of `x`, near `point`.
+    """Project `point` onto the intersection of the box and the `eps` ball around `x`.
 
-    L∞ and L1: the nearest one (in L2).  L2: onto the ball, then onto the box; x lies in the box, so the second
-    step only shortens coordinates and the result stays in the ball.  Coordinates are rounded towards `x`, so that
-    a float32 point never lies outside an `eps` that is small against the spacing of float32 numbers.
+    L∞ and L1: the nearest point (in L2).  L2: onto the ball, then onto the box; x lies in the box, so the second
+    step only shortens the perturbation; the result is in the ball but may not be the nearest point.  Coordinates are
+    rounded towards `x`, so that rounding to float32 never moves a point out of the ball.
 
     Args:
         x: `n ...` centres, inside the box.
@@ -125,10 +125,10 @@ def project(
 
 
 def _onto_l1(delta: Tensor, eps: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Nearest point of {‖δ‖₁ ≤ eps, low ≤ δ ≤ high}, low ≤ 0 ≤ high: δᵢ = sign(uᵢ) min(max(|uᵢ| − λ, 0), roomᵢ).
+    """Project onto {‖δ‖₁ ≤ eps, low ≤ δ ≤ high}, low ≤ 0 ≤ high: δᵢ = sign(uᵢ) min(max(|uᵢ| − λ, 0), roomᵢ).
 
-    The sum of the right-hand side falls piecewise linearly with λ; its corners are sorted and the one piece that
-    holds eps is solved (Duchi et al. 2008 without a box; Croce and Hein 2021, arXiv 2103.01208, with one).
+    The L1 norm falls piecewise linearly with λ; its corners are sorted and the linear piece that reaches eps is
+    solved (Duchi et al. 2008 without a box; Croce and Hein 2021, arXiv 2103.01208, with one).
     """
     u = delta.flatten(1).double()
     room = torch.where(u > 0, high.flatten(1), -low.flatten(1)).double()
@@ -155,7 +155,7 @@ def _onto_l1(delta: Tensor, eps: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def in_ball(draws: Draws, shape: Sequence[int], norm: Norm) -> Float[Tensor, "n starts *image"]:
-    """Uniform points of the unit ball, for shape (starts, ...) per image.
+    """Draw uniform points of the unit ball, of shape (starts, ...) per image.
 
     L∞: a cube.  L2: the first D of the D + 2 coordinates of a uniform point on a sphere.  L1: D of D + 1 exponential
     numbers over their sum, with random signs.

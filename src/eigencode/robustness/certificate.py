@@ -1,4 +1,4 @@
-"""What no perturbation of a size can do: proofs for networks with one hidden layer."""
+"""Robustness certificates for networks with one hidden layer: lower bounds of the margins over a ball."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from eigencode.representation.modes import borrowed
 from eigencode.robustness.balls import DUAL, length
 
 ROUNDING = 16.0
-"""How many times the largest error seen in a logit a margin must have before a proof on paper is one on the machine."""
+"""A certified margin must exceed this many times the largest rounding error of a logit."""
 
 CHUNK = 50
-"""Images at a time."""
+"""Images per batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,26 +25,26 @@ class Certificate:
     """Lower bounds of all margins z_y − z_j of z = V (s · relu(A x + b)^n + t) + c, n >= 1, over a ball around x.
 
     With |δ| <= ε the pre-activation of a unit stays within r = ε ‖a‖_* (the dual norm) of h = A x + b.  relu^n is
-    convex: it lies above its tangent at h and, within reach, below the chord from h − r to h + r.  Taking for each unit
-    the one that makes the margin smaller leaves a linear function of δ, whose minimum over the ball is exact:
+    convex: it lies above its tangent at h and, on this interval, below the chord from h − r to h + r.  Using for each
+    unit the one that makes the margin smaller gives a linear function of δ with an exact minimum over the ball:
 
         z_y − z_j >= Σ_k lower_k − ε ‖Aᵀ g‖_*,    g_k = c_k · (tangent slope if c_k > 0, chord slope if c_k < 0)
 
     with c = s · (V_y − V_j).  For small ε both slopes are the derivative, and the bound is the first-order one.
 
     Source: Zhang et al. 2018 (arXiv 1811.00866), CROWN, for one hidden layer; Weng et al. 2018 (arXiv 1804.09699)
-    for n = 1.  All numbers are float64; `form` compares with the network itself.
+    for n = 1.  All numbers are float64.
     """
 
     hidden: OneLayer
     readout: OneLayer
     rounding: float
-    """Error of a logit as the network computes it, largest over the images it was measured on."""
+    """Largest error of a logit as computed by the network, over the images of the comparison."""
 
     def margins(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
     ) -> Float[Tensor, "n classes"]:
-        """The bounds on z_y − z_j for each class j (0 for j = y), valid for every perturbation of norm <= eps."""
+        """Lower bounds of z_y − z_j for each class j (0 for j = y), valid for every perturbation of norm <= eps."""
         chunks = (torch.split(t, CHUNK) for t in (x.flatten(1).double(), y, eps.double()))
         return torch.cat(
             [self._margins(points, own, size, DUAL[norm]) for points, own, size in zip(*chunks, strict=True)]
@@ -73,7 +73,7 @@ class Certificate:
     def holds(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
     ) -> Bool[Tensor, " n"]:
-        """True where no x + δ with ‖δ‖ <= eps gets another answer than y, as computed: rounding is allowed for."""
+        """True where the network predicts y at every x + δ with ‖δ‖ <= eps, even with its rounding errors."""
         wider = eps.double() * (1 + 1e-6) + 2 * torch.finfo(x.dtype).eps * length(x, norm)
         margins = self.margins(x, y, wider, norm)
         others = torch.ones_like(margins, dtype=torch.bool).scatter_(1, y[:, None], False)
@@ -82,7 +82,7 @@ class Certificate:
     def rungs(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], grid: Float[Tensor, " eps"], norm: Norm
     ) -> Int[Tensor, " n"]:
-        """How many values of an increasing grid, from its start, are proved harmless for each image; by bisection."""
+        """Number of leading values of an increasing grid that are certified for each image; by bisection."""
         grid = grid.to(x.device)
         low = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         high = torch.full_like(low, len(grid))
@@ -95,12 +95,12 @@ class Certificate:
 
 
 def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Certificate | None:
-    """The certificate of a network around points `x` of `space`; None where there is none.
+    """Certificate of a network around points `x` of `space`; None if it has another architecture.
 
-    There is one for an `nn.Module` that says what it is made of (`as_layers`, or an `nn.Sequential`): one hidden layer
-    relu^n with n >= 1 and a linear read-out, in evaluation mode, with no unit norm between the points and the layer.
-    The logits that it computes at `x` are compared with those of the layers in float64: what is between them is taken
-    for the rounding of the network, so that nothing is proved about a network that is not what it says.
+    Supported: an `nn.Module` that declares its layers (`as_layers`, or an `nn.Sequential`), with one hidden layer
+    relu^n, n >= 1, and a linear read-out, in evaluation mode, without a unit norm between the points and the layer.
+    The logits of the network at `x` are compared with those of the layers in float64.  Their difference counts as
+    rounding error, so a network that does not match its declared layers gets no certificate.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
     >>> for layer in (net[1], net[3]):
@@ -110,7 +110,7 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
     >>> [bool(proof.holds(x, y, torch.tensor([eps]), "linf")) for eps in (0.09, 0.11)]
     [True, False]
     """
-    if not isinstance(net, nn.Module) or x.device.type == "mps":  # no float64 there
+    if not isinstance(net, nn.Module) or x.device.type == "mps":  # no float64 on this device
         return None
     logits, _ = logits_of(net, space)
     with borrowed(net), torch.no_grad():
@@ -124,7 +124,7 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
             return None
         found = logits(x)
         error = (found.double() - readout(hidden(x.double()))).abs().max()
-        least = torch.finfo(found.dtype).eps * found.abs().max()  # a float64 network may agree by chance
+        least = torch.finfo(found.dtype).eps * found.abs().max()  # the error of a float64 network may be zero
     return Certificate(hidden, readout, max(float(error), float(least)))
 
 

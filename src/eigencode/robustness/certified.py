@@ -1,4 +1,4 @@
-"""Certified sizes: below them nothing breaks an image, whatever the attack."""
+"""Certified sizes: no perturbation up to this size changes the prediction, whatever the attack."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,14 +21,14 @@ from eigencode.robustness.survival import quantile
 
 @dataclass(frozen=True)
 class CertifiedSizes(Record):
-    """A size for each image that is classified correctly, up to which no perturbation changes the answer.
+    """Certified size of each correctly classified image: no perturbation up to it changes the prediction.
 
     Attributes:
-        index: which image of the data set each row is.
-        eps: the certified size, in units of `space` and of `norm`; 0 where not even the smallest size was proved.
-        n, n_correct: images considered, and those of them classified correctly.
-        norm, space: where sizes are measured.
-        tolerance: relative accuracy of eps, always rounded down.
+        index: number of each image in the data set.
+        eps: the certified size, in units of `space` and of `norm`; 0 where the smallest size could not be proved.
+        n, n_correct: number of images considered, and of those classified correctly.
+        norm, space: of the sizes.
+        tolerance: relative accuracy of eps, which is rounded down.
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("index", "eps"), ("image",))
@@ -43,11 +43,11 @@ class CertifiedSizes(Record):
 
     @property
     def median(self) -> Estimate:
-        """Median of `eps` with its 95 % interval over images: no attack has a smaller median."""
+        """Median of `eps` with its 95 % interval over images; a lower bound of the median for any attack."""
         return self.quantile(0.5)
 
     def quantile(self, q: float, errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
-        """Quantile of `eps`; with `errors_as_zero` images that are wrong without any perturbation count as 0."""
+        """Quantile of `eps`; with `errors_as_zero` misclassified images count as size 0."""
         wrong = self.n - self.n_correct if errors_as_zero else 0
         values = torch.cat([self.eps.new_zeros(wrong), self.eps])
         return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence)
@@ -65,25 +65,25 @@ def certified_size(
     subset: Subset = None,
     batch_size: int = 1000,
 ) -> CertifiedSizes:
-    """A lower bound of the smallest perturbation that changes the answer, proved for each image: see `Certificate`.
+    """Lower bound of the smallest perturbation that changes the prediction of each image: see `Certificate`.
 
-    Together with `critical_size`, an upper bound, it encloses the true size.  If the median certified for one network
-    lies above the median found for another, the order of the true medians is proved.  The box of the images is not
-    used: the ball around an image counts even where it leaves [0, 1], which makes the bound smaller, not wrong.
+    Together with `critical_size`, an upper bound, it encloses the true size.  If the certified median of one network
+    is above the median critical size of another, the order of the true medians is proved.  The bound also covers
+    perturbed images outside [0, 1], which makes it smaller than necessary, not wrong.
 
     Args:
-        net: a module that says what it is made of: one hidden layer relu^n, n >= 1, perhaps a BatchNorm, and a linear
+        net: a module that declares its layers: one hidden layer relu^n, n >= 1, perhaps a BatchNorm, and a linear
             read-out.
         test: images with labels.
         norm: "l2", "linf" or "l1".
         space: "pixel", for a network without a unit norm; "unit": points `net.norm(image)`.
-        eps_min, eps_max: smallest and largest size tried; by default up to the diameter of [0, 1]^inputs.
+        eps_min, eps_max: smallest and largest size; by default up to the diameter of [0, 1]^inputs.
         tolerance: relative accuracy.
         subset: boolean mask or indices of the images to consider.
-        batch_size: images at a time.
+        batch_size: images per call of the network.
 
     Raises:
-        InputError: a network about which nothing is proved, settings out of range.
+        InputError: a network without a certificate, settings out of range.
 
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), *(torch.nn.Linear(2, 2, bias=False) for _ in range(2)))
     >>> net = net.insert(2, torch.nn.ReLU())

@@ -1,4 +1,4 @@
-"""Critical sizes: the smallest perturbation that breaks each image."""
+"""Critical sizes: the smallest perturbation found that changes the prediction of each image."""
 
 import dataclasses
 import math
@@ -29,21 +29,21 @@ PER_IMAGE = ("index", "eps", "size", "distance", "censored")
 
 @dataclass(frozen=True)
 class CriticalSizes(Record):
-    """The smallest perturbation found for each image that is classified correctly without one.
+    """Size of the smallest adversarial perturbation found for each correctly classified image.
 
     Attributes:
-        index: which image of the data set each row is.
-        eps: the smallest eps that breaks the image; for a censored one the largest that was tried.
+        index: number of each image in the data set.
+        eps: the smallest eps that breaks the image; the largest eps tried for a censored one.
         size: L2 norm of the perturbation there.
-        distance: its norm in the attack's own norm.
-        censored: the image was never broken: `eps`, `size`, `distance` are the largest that were allowed.
-        n, n_correct: images considered, and those of them classified correctly.
-        attack, norm, space, seed: what was done, and where eps and sizes are measured.
+        distance: its norm in the norm of the attack.
+        censored: True if the image was never broken; `eps`, `size`, `distance` are then the largest possible.
+        n, n_correct: number of images considered, and of those classified correctly.
+        attack, norm, space, seed: of the attack and of the measured sizes.
         tolerance: relative accuracy of eps.
         eps_max: largest eps tried.
-        evaluations, gradients: images evaluated and differentiated in all, the budget spent.
-        masking: what `masking_checks` found; `masking.n == 0` where nothing was checked.
-        zero_gradients: share of the gradients that were zero; NaN if none was asked for.
+        evaluations, gradients: total number of images evaluated and differentiated.
+        masking: result of `masking_checks`; `masking.n == 0` without checks.
+        zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(PER_IMAGE, ("image",))
@@ -74,8 +74,8 @@ class CriticalSizes(Record):
     def quantile(self, q: float, of: str = "size", errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
         """Kaplan-Meier quantile of `"size"`, `"distance"` or `"eps"`.
 
-        `errors_as_zero=True` counts the images that are wrong without any perturbation as broken at size 0, so
-        that an inaccurate network cannot look robust by being measured on its easiest images.
+        `errors_as_zero=True` counts the images that are wrong without any perturbation as broken at size 0;
+        otherwise an inaccurate network looks robust on the few easy images that it classifies correctly.
         """
         if of not in ("size", "distance", "eps"):
             raise InputError("no such size", got=of, wanted="'size', 'distance' or 'eps'")
@@ -88,7 +88,7 @@ class CriticalSizes(Record):
         return quantile(values, censored, q, confidence)
 
     def on(self, index: Int[Tensor, " m"]) -> "CriticalSizes":
-        """The same record for those of its images that are named in `index` (numbers in the data set)."""
+        """Restrict the record to the images with these numbers in the data set."""
         rows = torch.isin(self.index, index.to(self.index)).nonzero()[:, 0]
         picked = {name: getattr(self, name)[rows] for name in self.dims}
         return dataclasses.replace(self, **picked, n=len(rows), n_correct=len(rows))
@@ -114,11 +114,11 @@ def critical_size(
     seed: int = 0,
     batch_size: int = 1000,
 ) -> CriticalSizes:
-    """The smallest perturbation by `attack` that changes the answer, for each correctly classified image.
+    """Find the smallest perturbation by `attack` that changes the prediction of each correctly classified image.
 
-    Along a straight line (noise, FGSM) the first success on a geometric grid of at least 2000 eps is bracketed and
-    halved to `tolerance`.  An iterated attack is searched by doubling and halving eps; every success counts with
-    the distance of the adversarial image itself, which `finish` first draws back towards the image.
+    Along a straight line (noise, FGSM) the first success on a geometric grid of 2000 eps is located, then refined by
+    bisection to `tolerance`.  For an iterated attack eps is doubled and halved; each success counts with the distance
+    of its adversarial image, after `finish` has moved that towards the original image.
 
     Args:
         net: an `nn.Module` (logits) or a function from images to logits.
@@ -129,15 +129,15 @@ def critical_size(
             of the attack, and 10^0.916 for Gaussian noise.
         eps_min: smallest eps.
         tolerance: relative accuracy of eps.
-        finish: draw adversarial images back along the straight line (iterated and minimum-norm attacks).
+        finish: bisect between each image and its adversarial image (iterated and minimum-norm attacks).
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
-        target: a class per image to be reached; by default any wrong class is a success.
-        check: look for masked gradients first and warn (`masking_checks`); pass a result to use it again, or False.
-        seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
+        target: target class per image; by default any wrong class is a success.
+        check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
+        seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
         batch_size: images per call of the network.
 
     Raises:
-        InputError: limits or tolerance that make no sense, images outside the box, outputs that are not logits.
+        InputError: limits or tolerance out of range, images outside the box, outputs that are not logits.
 
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
     >>> _ = net[1].weight.data.copy_(torch.eye(2))
@@ -173,7 +173,7 @@ def sizes_of(
     eps_max: float,
     masking: Masking,
 ) -> CriticalSizes:
-    """The record of what was found in all batches of a subject."""
+    """Combine the results of all batches into a record."""
     none = torch.zeros(0, dtype=torch.float64)
     parts = [(none, none, none, none.bool()), *parts]  # no image may be classified correctly
     eps, size, distance, censored = (torch.cat([p[i].cpu() for p in parts]) for i in range(4))
@@ -200,6 +200,7 @@ def sizes_of(
 
 
 def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, tolerance: float, box: Bounds) -> Part:
+    """Critical sizes of a perturbation along a path: first success on the grid, then bisection."""
     model, x, goal = subject.model, batch.x, batch.goal
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     grid = grid.to(x.device)
@@ -219,29 +220,31 @@ def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, t
     found = attack.perturb(model, x, goal, high, box, prepared)
     if not attack.ball:
         return high, found.size, found.distance, censored
-    return high, *_held(x, found.size, found.distance, censored, attack.norm, float(grid[-1]), box)
+    return high, *_capped(x, found.size, found.distance, censored, attack.norm, float(grid[-1]), box)
 
 
 def _searched(subject: Subject, batch: Batch, attack: Perturbation, ladder: Ladder, box: Bounds, finish: bool) -> Part:
+    """Critical sizes of an iterated attack: search over eps."""
     model, x, goal = subject.model, batch.x, batch.goal
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     best = smallest(attack, model, x, goal, box, prepared, ladder, finish)
     size = length(best.point - x, "l2")
-    size, distance, censored = _held(x, size, best.distance, ~best.broken, attack.norm, float(ladder.values[-1]), box)
+    size, distance, censored = _capped(x, size, best.distance, ~best.broken, attack.norm, float(ladder.values[-1]), box)
     return distance, size, distance, censored
 
 
 def _nearest(subject: Subject, batch: Batch, attack: MinimumNorm, eps_max: float, box: Bounds, finish: bool) -> Part:
+    """Critical sizes of a minimum-norm attack."""
     found = attack.nearest(subject.model, batch.x, batch.goal, box, batch.draws, finish)
     censored = ~found.success | (found.distance > eps_max)
-    size, distance, censored = _held(batch.x, found.size, found.distance, censored, attack.norm, eps_max, box)
+    size, distance, censored = _capped(batch.x, found.size, found.distance, censored, attack.norm, eps_max, box)
     return distance, size, distance, censored
 
 
-def _held(
+def _capped(
     x: Tensor, size: Tensor, distance: Tensor, censored: Tensor, norm: Norm, eps: float, box: Bounds
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sizes and distances, with the largest that were allowed in the place of those of images that never broke."""
+    """Replace size and distance of images that never broke by the largest possible ones."""
     return torch.where(censored, reach(x, eps, norm, box), size), torch.where(censored, eps, distance), censored
 
 

@@ -1,4 +1,4 @@
-"""Accuracy against the size of the perturbation."""
+"""Accuracy as a function of the perturbation size eps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ SERIES = (
 
 @dataclass(frozen=True)
 class Curve(Record):
-    """Accuracy at each eps, of all images considered and of those classified correctly without perturbation.
+    """Accuracy at each eps, over all images and over those classified correctly without perturbation.
 
     Attributes:
         eps: the grid, in units of `space` and of `norm` (a standard deviation for Gaussian noise).
@@ -44,11 +44,11 @@ class Curve(Record):
         relative_accuracy: the same over the n_correct images (arXiv 2405.00679, section 3.4), with its interval.
         worst_case_accuracy: share of the n images that no eps up to this one broke; never rises.
         relative_worst_case_accuracy: the same over the n_correct images.
-        n, n_correct: images considered, and those of them classified correctly without perturbation.
-        attack, norm, space, seed: what was done, and where eps is measured.
-        exhaustive: every image was attacked at every eps; see `curve`.
-        masking: what `masking_checks` found; `masking.n == 0` where nothing was checked.
-        zero_gradients: share of the gradients asked for that were zero; NaN if none was asked for.
+        n, n_correct: number of images considered, and of those classified correctly without perturbation.
+        attack, norm, space, seed: of the attack and of eps.
+        exhaustive: True if every image was attacked at every eps; see `curve`.
+        masking: result of `masking_checks`; `masking.n == 0` without checks.
+        zero_gradients: share of zero gradients; NaN for an attack without gradients.
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(SERIES, ("eps",))
@@ -90,8 +90,8 @@ def curve(
     """Accuracy of `net` on `test` under `attack` at each eps.
 
     Only images classified correctly without perturbation are attacked.  A perturbation along a straight line
-    (noise, FGSM) is judged at this eps; from few evaluations per image, see `Path`.  An iterated attack is searched
-    for the smallest eps of the grid that breaks each image: an adversarial image found for one eps is also one for
+    (noise, FGSM) is evaluated at this eps, with few evaluations per image, see `Path`.  For an iterated attack the
+    smallest eps of the grid that breaks each image is searched; the adversarial image for one eps is also one for
     every larger eps, so accuracy and worst-case accuracy are the same.  `exhaustive=True` runs every attack at
     every eps on its own instead, as arXiv 2405.00679 does.
 
@@ -102,10 +102,10 @@ def curve(
         eps: increasing, >= 0, in units of `space`.
         space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
-        target: a class per image to be reached; by default any wrong class is a success.
+        target: target class per image; by default any wrong class is a success.
         exhaustive: attack every image at every eps.
-        check: look for masked gradients first and warn (`masking_checks`); pass a result to use it again, or False.
-        seed: seed of noise and random starts, drawn per image: equal for every network and batch size.
+        check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
+        seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
         batch_size: images per call of the network.
 
     Raises:
@@ -134,7 +134,7 @@ def curve(
 def _broken(
     subject: Subject, batch: Batch, attack: Perturbation | MinimumNorm, grid: Tensor, box: Bounds, exhaustive: bool
 ) -> Bool[Tensor, "n eps"]:
-    """Success of each image of a batch at each eps."""
+    """Whether the attack breaks each image of a batch at each eps."""
     model, x, goal = subject.model, batch.x, batch.goal
     if isinstance(attack, MinimumNorm):
         found = attack.nearest(model, x, goal, box, batch.draws)

@@ -1,4 +1,4 @@
-"""DDN: the direction from the gradient, the norm from success or failure (L2)."""
+"""DDN: minimum-norm L2 attack with decoupled direction and norm."""
 
 import math
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class DDN(MinimumNorm):
     Args:
         steps: gradient steps.
         gamma: relative change of the radius per step.
-        radius: first radius, in units of the space; None: where the linearised network has its boundary.
+        radius: first radius, in units of the space; None: distance to the boundary of the linearised network.
         step: first step length / first radius; falls to a hundredth of itself by a cosine.
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 

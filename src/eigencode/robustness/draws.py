@@ -1,4 +1,4 @@
-"""Random numbers that belong to an image, not to its place in a batch."""
+"""Random numbers per image that do not depend on the batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Draws:
     """One stream of random numbers per image, made from `seed` and the number of the image in its data set.
 
     The same image gets the same numbers in any batch, any subset and for any network, so that models are compared
-    under the same noise.  Drawn on the CPU: the same on every device.
+    under the same noise.  Drawn on the CPU, hence the same on every device.
 
     >>> a, b = Draws(0, (3, 7)), Draws(0, (7,))
     >>> bool((a.normal((2,))[1] == b.normal((2,))[0]).all())
@@ -27,23 +27,23 @@ class Draws:
 
     @classmethod
     def of(cls, generator: torch.Generator | None, n: int) -> "Draws":
-        """Streams for images 0..n−1 from one number of `generator` (0 without one)."""
+        """Create streams for images 0..n−1, seeded by one number of `generator` (0 without one)."""
         if generator is None:
             return cls(0, range(n))
         device = generator.device
         return cls(int(torch.randint(2**53, (1,), generator=generator, device=device)), range(n))
 
     def seeds(self) -> Int[Tensor, " n"]:
-        """One integer per image, for attacks that draw as they go: `generators(seeds)`."""
+        """One integer seed per image, for attacks that draw during their run."""
         found = [stream(self.seed, "image", i).initial_seed() for i in self.index]
         return torch.tensor(found, dtype=torch.int64)
 
     def normal(self, shape: Sequence[int]) -> Float[Tensor, "n *shape"]:
-        """N(0, 1), `n *shape`, float32."""
+        """Draw N(0, 1) numbers, `n *shape`, float32."""
         return torch.stack([torch.randn(*shape, generator=g) for g in self._generators("normal")])
 
     def uniform(self, shape: Sequence[int]) -> Float[Tensor, "n *shape"]:
-        """Uniform on [0, 1), `n *shape`, float32."""
+        """Draw uniform numbers on [0, 1), `n *shape`, float32."""
         return torch.stack([torch.rand(*shape, generator=g) for g in self._generators("uniform")])
 
     def _generators(self, purpose: str) -> list[torch.Generator]:
@@ -51,7 +51,7 @@ class Draws:
 
 
 def hashed(seeds: Int[Tensor, " n"], *counters: int, count: int) -> Float[Tensor, "n count"]:
-    """`count` uniform numbers on [0, 1) per image from (seed, counters), with no state: splitmix64.
+    """Hash (seed, counters) to `count` uniform numbers on [0, 1) per image, without state: splitmix64.
 
     For attacks that draw thousands of times and must give each image the same numbers in any batch.
 

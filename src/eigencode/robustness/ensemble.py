@@ -1,4 +1,4 @@
-"""Several attacks on the same images: the worst case per image."""
+"""Worst case of several attacks on the same images."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from eigencode.robustness.critical import CriticalSizes
 
 
 def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
-    """Per image the nearest adversarial image of several attacks in one norm; censored where all of them failed.
+    """Keep the closest adversarial image of several attacks in one norm; censored where all of them failed.
 
     `evaluations` and `gradients` are sums; `attack` lists all attacks.
 
     Raises:
-        InputError: other images, norms or spaces.
+        InputError: results on different images, norms or spaces.
     """
     if not results:
         raise InputError("no result to take the worst case of")
@@ -29,8 +29,8 @@ def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
                 got=f"{other.attack}: {other.norm}, {other.space}, {len(other.index)} images",
                 wanted=f"{first.norm}, {first.space}, {len(first.index)} images as in {first.attack}",
             )
-    lost = torch.stack([torch.where(r.censored, torch.inf, r.distance) for r in results])
-    best = lost.argmin(0)
+    distances = torch.stack([torch.where(r.censored, torch.inf, r.distance) for r in results])
+    best = distances.argmin(0)
 
     def of_best(name: str) -> Float[Tensor, " image"]:
         return torch.stack([getattr(r, name) for r in results]).gather(0, best[None])[0]

@@ -1,4 +1,4 @@
-"""The fast gradient (sign) method: one gradient, one step."""
+"""Fast gradient sign method: one step along the gradient."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,12 +18,12 @@ from eigencode.robustness.protocol import Perturbation
 class FGSM(Perturbation):
     """x + eps · d, d the steepest direction of the loss at x: sign(∇L) for linf, ∇L/‖∇L‖₂ for l2 (“FGM”).
 
-    For l1 the pixels of steepest gradient are moved to the end of the box, one after the other, until eps is spent.
-    One gradient per image serves every eps.
+    For l1 the pixels of steepest gradient are moved to the bound of the box, one after the other, until eps is used
+    up.  The gradient at x is computed once for all eps.
 
     Args:
         norm: `"linf"` (default), `"l2"` or `"l1"`.
-        loss: a name of `losses.LOSSES`; `"log_odds"` by default: the steps of the cross-entropy without its underflow.
+        loss: a name of `losses.LOSSES`; `"log_odds"` by default, with the steps of the cross-entropy but no underflow.
 
     Source: Goodfellow, Shlens and Szegedy 2015, arXiv 1412.6572, section 4.
 

@@ -1,4 +1,4 @@
-"""FMN: fast minimum-norm attacks in L∞, L2 and L1."""
+"""FMN: fast minimum-norm attack in L∞, L2 and L1."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from eigencode.robustness.search import guess
 
 @dataclass(frozen=True)
 class FMN(MinimumNorm):
-    """Steps along the L2-normalised gradient, projected onto a ball whose radius follows the boundary.
+    """FMN: steps along the normalised gradient, projected onto a ball whose radius adapts to the boundary.
 
     Until the first success there is no ball; afterwards its radius grows by 1 + γ after a failure and falls to
     min((1 − γ)·radius, smallest success) after a success.  Both γ and the step fall by a cosine.
@@ -31,10 +31,10 @@ class FMN(MinimumNorm):
         step: first step length / L2 distance to the boundary of the linearised network; the last is a hundredth.
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 
-    Source: Pintor et al. 2021, arXiv 2102.12827, algorithm 1.  Differs from it by a step measured by the distance of
-    each image from the boundary, where theirs is 1 for all (a convention of pixels in [0, 1]), by the loss
-    and by no ball before the first success, where theirs ascends the margin inside the ball that touches the
-    boundary of the linearised network: that follows the class that is nearest at the start to the end.
+    Source: Pintor et al. 2021, arXiv 2102.12827, algorithm 1.  Differs from it by the step, relative to the distance
+    of each image from the boundary (theirs is 1 for all, a convention of pixels in [0, 1]), by the loss, and by having
+    no ball before the first success (theirs is the ball that touches the boundary of the linearised network, which
+    commits to the class that is nearest at the start).
 
     >>> x, y = torch.tensor([[0.6, 0.5]]), torch.tensor([0])
     >>> FMN(norm="linf", steps=20)(lambda x: x, x, y).distance  # exact: 0.1 / 2

@@ -1,4 +1,4 @@
-"""What an attack ascends: losses per image, larger = closer to the attacker's goal."""
+"""Losses per image that attacks maximise."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from eigencode.base.errors import InputError, nearest
 def cross_entropy(
     logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
 ) -> Float[Tensor, " n"]:
-    """−log softmax(z)_y; with a target, log softmax(z)_target.
+    """Cross-entropy −log softmax(z)_y; with a target, log softmax(z)_target.
 
     Never averaged over images, so the size of a batch cannot change a gradient.  Its gradient loses digits in
     float32 from a margin of about 16 and is exactly zero from about 87: see `log_odds` and `masking_checks`.
@@ -29,10 +29,10 @@ def cross_entropy(
 def log_odds(
     logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
 ) -> Float[Tensor, " n"]:
-    """log Σ_{j ≠ y} exp z_j − z_y, the log odds against y; with a target those for it.
+    """Log odds against y, log Σ_{j ≠ y} exp z_j − z_y; with a target, those for it.
 
-    The cross-entropy is log(1 + exp(this)), so both have the same direction of gradient everywhere and attacks that
-    normalise the gradient take the same steps; but this one never underflows, however large the logits are.
+    The cross-entropy is log(1 + exp(log odds)), so both gradients have the same direction and attacks that normalise
+    the gradient take the same steps; but the log odds never underflow, however large the logits are.
 
     >>> log_odds(torch.tensor([[500.0, 100.0, 100.0]]), torch.tensor([0]))
     tensor([-399.3069])
@@ -46,11 +46,11 @@ def log_odds(
 def scale_free(
     logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
 ) -> Float[Tensor, " n"]:
-    """`log_odds` of the logits scaled, image by image, to max z − mean z = 10.
+    """`log_odds` of the logits after scaling them, per image, to max z − mean z = 10.
 
-    Cross-entropy follows all classes at once where the softmax is flat (an untrained network), and only the nearest
-    one where it is saturated; both find more distant adversarial images.  At this scale neither happens, whatever
-    the scale of the network.  The factor is not differentiated.
+    The gradient of the cross-entropy mixes all classes if the softmax is flat (an untrained network), and follows one
+    class only if it is saturated; both lead to more distant adversarial images.  This scale avoids both, whatever the
+    scale of the logits.  The factor is not differentiated.
 
     >>> z, y = torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0])
     >>> scale_free(z, y), scale_free(100 * z + 7, y)
@@ -58,14 +58,14 @@ def scale_free(
     """
     found = logits.detach()
     spread = found.amax(1, keepdim=True) - found.mean(1, keepdim=True)
-    spread = torch.where(spread > 1e-20, spread, 1.0)  # equal logits, which have no scale
+    spread = torch.where(spread > 1e-20, spread, 1.0)  # all logits are equal
     return log_odds((logits - found.mean(1, keepdim=True)) / spread * 10, y, target)
 
 
 def margin(
     logits: Float[Tensor, "n classes"], y: Int[Tensor, " n"], target: Int[Tensor, " n"] | None = None
 ) -> Float[Tensor, " n"]:
-    """max_{j ≠ y} z_j − z_y: positive exactly where the image is misclassified; with a target z_t − max_{j ≠ t} z_j.
+    """Margin max_{j ≠ y} z_j − z_y, positive if misclassified; with a target, z_t − max_{j ≠ t} z_j.
 
     The loss of Carlini and Wagner (2017, arXiv 1608.04644, f_6) without the hinge.
 
@@ -112,7 +112,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "margin": margin,
     "dlr": dlr,
 }
-"""Every loss an attack can be given by name; add yours here."""
+"""Losses by name, for the setting `loss` of attacks."""
 
 
 def check_loss(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Is the network robust, or does it only hide its gradients?  The checks of Athalye et al. and Carlini et al."""
+"""Checks for masked gradients, after Athalye et al. and Carlini et al."""
 
 import math
 import warnings
@@ -23,29 +23,27 @@ from eigencode.robustness.subject import Batch, Subject, Subset
 
 CROSS_ENTROPY = "cross_entropy"
 LARGE_GAP = 80.0
-"""Median difference of logits from which float32 cross-entropy starts to lose its gradient: exp(-88) is the smallest
-normal float32 number."""
-
+"""Median difference of logits above which float32 cross-entropy loses its gradient (exp(-88) underflows)."""
 
 FLAT = 10.0
-"""Below this median difference of logits a weak cross-entropy is no sign of saturation but of a flat softmax."""
+"""Below this median difference of logits the cross-entropy is weak because the softmax is flat, not saturated."""
 
 
 @dataclass(frozen=True)
 class Masking(Record):
-    """What the checks found on `n` correctly classified images; shares are of these images.
+    """Result of the checks on `n` correctly classified images; shares are of these images.
 
     Attributes:
-        n: images checked; 0 where nothing was checked.
-        eps: L∞ radius of the attacks compared, about the median critical one.
+        n: number of images; 0 without checks.
+        eps: L∞ radius of the compared attacks, about the median critical eps.
         zero_gradients: share whose cross-entropy has no gradient at all.
         logit_gap: median difference between the two largest logits.
         finite_difference: median relative error of the gradient against a finite difference along it.
         fgsm, pgd, pgd_more_steps: share broken at `eps` by FGSM, PGD with 20 steps, and PGD with 50 steps.
         pgd_cross_entropy, black_box: share broken at `eps` by PGD on the cross-entropy, and by Square.
-        unbounded: share broken by PGD when every image of the box is allowed.
-        flags: what looks like masking, in words; empty if nothing does.
-        space, seed: where eps is measured, and the seed of everything random.
+        unbounded: share broken by PGD with a ball that covers the whole box.
+        flags: descriptions of the failed checks.
+        space, seed: space of eps, and seed of all random numbers.
     """
 
     n: int = 0
@@ -83,23 +81,22 @@ def masking_checks(
     warn: bool = True,
     stacklevel: int = 2,
 ) -> Masking:
-    """Eight signs of masked gradients, on the first `images` correctly classified images.
+    """Check eight signs of masked gradients on the first `images` correctly classified images.
 
-    Flags: gradients that are zero; logits so large that the cross-entropy saturates; a gradient that disagrees
-    with finite differences; FGSM stronger than PGD; 20 steps stronger than 50; PGD stronger than PGD on the
-    saturated cross-entropy; random search stronger than PGD; images that PGD does not break although everything is
-    allowed.
-    An attack counts as stronger if it breaks at least 5 % (and 3) of the images more.
+    Flags: zero gradients; logits so large that the cross-entropy saturates; gradients that disagree with finite
+    differences; FGSM stronger than PGD; 20 steps stronger than 50; PGD stronger than PGD on the saturated
+    cross-entropy; random search stronger than PGD; images that PGD does not break even in a ball that covers the box.
+    An attack counts as stronger if it breaks at least 5 % (and at least 3) more of the images.
 
     Args:
         net: an `nn.Module` (logits) or a function from images to logits.
         test: images with labels.
         space: `"pixel"` or `"unit"`.
-        images: how many to check.
+        images: number of images to check.
         subset: boolean mask or indices of the images to choose from.
         seed: seed of random starts and of the random search.
-        warn: warn visibly (`EigencodeWarning`) if anything is flagged.
-        stacklevel: whose line the warning names, as in `warnings.warn`.
+        warn: emit an `EigencodeWarning` if a check fails.
+        stacklevel: as in `warnings.warn`.
 
     Source: Athalye, Carlini and Wagner 2018, arXiv 1802.00420, section 3.1; Carlini et al. 2019, arXiv 1902.06705.
 
@@ -130,7 +127,7 @@ def masking_checks(
 def checked_for_masking(
     check: bool | Masking, blind: bool, net: object, test: Images, space: Space, subset: Subset, seed: int
 ) -> Masking:
-    """The `check` argument of a measurement: a result to be used again, or the checks, or nothing."""
+    """Apply the `check` argument of a measurement: return a given result, run the checks, or skip them."""
     if isinstance(check, Masking):
         return check
     if not check or blind:
@@ -143,7 +140,7 @@ def _measure(model: Oracle, batch: Batch, box: Bounds) -> Masking:
     slope = model.gradient(x, goal, CROSS_ENTROPY)[0]
     with torch.no_grad():
         gap = goal.gap(model(x))
-    eps = _typical(model, batch, box)
+    eps = _median_critical_eps(model, batch, box)
 
     def broken(attack: Perturbation, radius: float = eps) -> float:
         prepared = attack.prepare(model, x, goal, box, batch.draws)
@@ -165,8 +162,8 @@ def _measure(model: Oracle, batch: Batch, box: Bounds) -> Masking:
     )
 
 
-def _typical(model: Oracle, batch: Batch, box: Bounds) -> float:
-    """Median critical eps of PGD on the margin, which no scale of the logits can hide; 0.1 if nothing breaks."""
+def _median_critical_eps(model: Oracle, batch: Batch, box: Bounds) -> float:
+    """Median critical eps of PGD on the margin, for any scale of the logits; 0.1 if most images do not break."""
     attack = PGD(steps=5, loss="margin", random_start=False)
     best = smallest(attack, model, batch.x, batch.goal, box, None, Ladder.geometric(1e-6, 1.0, 0.1), finish=False)
     median = float(best.distance.median())
@@ -174,7 +171,7 @@ def _typical(model: Oracle, batch: Batch, box: Bounds) -> float:
 
 
 def _finite_difference(model: Oracle, batch: Batch) -> Float[Tensor, " n"]:
-    """|g·d − (L(x + h d) − L(x − h d)) / 2h| over the larger of both, L the margin, d along the gradient g.
+    """Relative error of the gradient g, |g·d − (L(x + h d) − L(x − h d)) / 2h| / max, L the margin, d along g.
 
     Where the gradient is zero, d is random and the error 1 if the margin changes along it.
     """

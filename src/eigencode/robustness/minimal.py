@@ -1,4 +1,4 @@
-"""Minimum-norm attacks: no eps is given, the nearest adversarial image is looked for."""
+"""Minimum-norm attacks, which search for the closest adversarial image without a given eps."""
 
 from abc import abstractmethod
 from typing import final
@@ -17,15 +17,17 @@ from eigencode.robustness.search import draw_back
 
 
 class MinimumNorm(Attack):
-    """Base of attacks that look for the nearest adversarial image.  A leaf is a frozen dataclass with settings as
-    fields, among them `norm`, and a method `run`; the base checks, clips to the box, judges and draws back.
+    """Base of attacks that search for the closest adversarial image.
+
+    A subclass is a frozen dataclass with settings as fields, among them `norm`, and a method `run`; this class checks
+    the input, clips to the box, evaluates success and moves the result closer to the image.
     """
 
     @abstractmethod
     def run(
         self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
     ) -> Float[Tensor, "n *image"]:
-        """The nearest adversarial images found; `x` itself, or any failure, where there is none."""
+        """The closest adversarial images found; any image that is not adversarial where the search failed."""
 
     @final
     def __call__(
@@ -38,16 +40,16 @@ class MinimumNorm(Attack):
         target: Int[Tensor, " n"] | None = None,
         finish: bool = True,
     ) -> Perturbed:
-        """The nearest adversarial image found for each image, and the verdict.
+        """Search for the closest adversarial image of each image, and evaluate the result.
 
         Args:
             logits: network or function from points to logits `n classes`; used in evaluation mode.
             x: `n ...` points inside the box.
             y: `n` labels.
             bounds: the box; [0, 1] by default.
-            generator: source of the one random number everything random is derived from.
-            target: `n` classes to be reached; by default any class but `y` is a success.
-            finish: draw each success back along the straight line to its image as far as it stays a success.
+            generator: source of the one random number that seeds all others.
+            target: `n` target classes; by default any class but `y` is a success.
+            finish: bisect between each image and its adversarial image.
 
         Raises:
             InputError: points outside the box, shapes or labels that do not fit.
@@ -62,7 +64,7 @@ class MinimumNorm(Attack):
     def nearest(
         self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws, finish: bool = True
     ) -> Perturbed:
-        """`__call__` without the checks."""
+        """`__call__` without the checks of the input."""
         before = model.counts
         raw = self.run(model, x, goal, bounds, draws).detach()
         clipped = bounds.clip(raw)
@@ -72,4 +74,4 @@ class MinimumNorm(Attack):
             if finish and bool(hit.any()):
                 clipped[hit] = draw_back(model, x[hit], clipped[hit], goal.take(hit), rounds=12)
                 found = model(clipped)
-        return self._judged(model, before, x, goal, raw, clipped, found)
+        return self._evaluated(model, before, x, goal, raw, clipped, found)

@@ -1,4 +1,4 @@
-"""Perturbations that ask the network nothing: Gaussian noise, and uniform noise on a sphere."""
+"""Random perturbations: Gaussian noise, and noise that is uniform on a sphere."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -15,7 +15,7 @@ from eigencode.robustness.protocol import Perturbation
 
 @dataclass(frozen=True)
 class _Noise(Perturbation):
-    """x + eps · d with one random direction d per image."""
+    """Noise x + eps · d with one random direction d per image."""
 
     clip: bool | None = None
     norm: Norm = field(default="l2", init=False, repr=False)
@@ -35,15 +35,15 @@ class _Noise(Perturbation):
 
 @dataclass(frozen=True)
 class Gaussian(_Noise):
-    """x + eps · d with d ~ N(0, 1), one direction per image that grows with eps.
+    """Gaussian noise x + eps · d, with one d ~ N(0, 1) per image for all eps.
 
     `eps` is the standard deviation per pixel, not the radius of a ball; the L2 size is about eps·√inputs.
 
     Args:
-        clip: cut at the box [0, 1]?  None: yes in pixel space, no in unit space (arXiv 2405.00679, section 3.4).
+        clip: clip to [0, 1]; None: in pixel space only (arXiv 2405.00679, section 3.4).
 
     Differs from the code published with arXiv 2405.00679 by the fixed direction: theirs draws a new one for each
-    eps, so that the smallest eps that breaks an image is a minimum over as many draws as the grid has points.
+    eps, so that the critical eps is a minimum over as many draws as the grid has points.
 
     >>> import torch
     >>> x, y = torch.full((1, 2), 0.5), torch.tensor([0])
@@ -62,10 +62,10 @@ class Gaussian(_Noise):
 
 @dataclass(frozen=True)
 class Sphere(_Noise):
-    """x + eps · d with d uniform on the L2 sphere of radius 1, one direction per image.
+    """Noise x + eps · d, with one d per image, uniform on the unit L2 sphere, for all eps.
 
     Args:
-        clip: cut at the box [0, 1]?  None: yes in pixel space, no in unit space, as for `Gaussian`.
+        clip: clip to [0, 1]; None: in pixel space only.
 
     >>> import torch
     >>> x, y = torch.full((1, 2), 0.5), torch.tensor([0])

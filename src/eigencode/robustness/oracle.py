@@ -1,4 +1,4 @@
-"""The network as an attack sees it: logits and gradients, counted; and the goal the attack is judged by."""
+"""Access of an attack to the network: counted logits and gradients; and the goal of the attack."""
 
 from dataclasses import dataclass
 
@@ -15,39 +15,38 @@ Counts = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Goal:
-    """What counts as success: a class other than `y`, or exactly the class `target`."""
+    """Goal of an attack: a prediction other than `y`, or the class `target`."""
 
     y: Int[Tensor, " n"]
     target: Int[Tensor, " n"] | None = None
 
     def take(self, rows: Int[Tensor, " m"] | Bool[Tensor, " n"]) -> "Goal":
-        """The goals of some images."""
+        """Goals of a subset of the images."""
         return Goal(self.y[rows], None if self.target is None else self.target[rows])
 
     def reached(self, logits: Float[Tensor, "n classes"]) -> Bool[Tensor, " n"]:
-        """Success per image; of equal logits the first counts as the prediction, as in `argmax`."""
+        """True where the prediction (`argmax` of the logits) fulfils the goal."""
         found = logits.argmax(1)
         return found != self.y if self.target is None else found == self.target
 
     def loss(self, name: str, logits: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
-        """Loss `name` per image, larger = nearer to the goal."""
+        """Loss `name` per image, which increases towards the goal."""
         return LOSSES[name](logits, self.y, self.target)
 
     def gap(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
-        """Difference of logits still to be overcome: <= 0 where the goal is reached (ties aside)."""
+        """Remaining difference of logits to the goal: <= 0 where it is reached (ties aside)."""
         return -margin(logits, self.y, self.target)
 
 
 class Oracle:
-    """Logits of points, and gradients of a loss, with a count of both.
+    """Counting wrapper around a network for attacks: logits of points and gradients of a loss.
 
-    An attack gets one of these instead of the network.  `oracle(x)` is the logits, differentiable if wanted;
-    `oracle.gradient(x, goal, loss)` is what most attacks need.
+    `oracle(x)` returns logits, with an autograd graph if enabled; `oracle.gradient(x, goal, loss)` the gradient.
 
     Attributes:
-        evaluations: images for which logits were computed.
-        gradients: images for which a gradient was computed.
-        zero_gradients: how many of these were zero everywhere, or not finite (taken as zero).
+        evaluations: number of images for which logits were computed.
+        gradients: number of images for which a gradient was computed.
+        zero_gradients: number of these that were all zero, or not finite (replaced by zero).
     """
 
     def __init__(self, logits: Logits) -> None:
@@ -72,18 +71,18 @@ class Oracle:
 
     @property
     def counts(self) -> Counts:
-        """(evaluations, gradients, zero_gradients) so far."""
+        """The counters (evaluations, gradients, zero_gradients)."""
         return self.evaluations, self.gradients, self.zero_gradients
 
     @torch.no_grad()
     def reached(self, x: Float[Tensor, "n *image"], goal: Goal) -> Bool[Tensor, " n"]:
-        """Success of each point."""
+        """True for the points at which the goal is reached."""
         return goal.reached(self(x))
 
     def gradient(
         self, x: Float[Tensor, "n *image"], goal: Goal, loss: str
     ) -> tuple[Float[Tensor, "n *image"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
-        """(gradient of the loss of each image with respect to it, `goal.gap` at `x`, success at `x`).
+        """Gradient of the loss with respect to each image, `goal.gap` at `x`, and success at `x`.
 
         Raises:
             InputError: the logits do not depend on the points differentiably.

@@ -1,4 +1,4 @@
-"""Perturbations along a path: success on a whole grid of eps from a few forward passes per image."""
+"""Success of path perturbations on a grid of eps, from few forward passes per image."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,11 +13,11 @@ SAFETY = 3.0
 
 
 class Path:
-    """One batch of images, one prepared direction each; `broken` tells success on a grid of eps.
+    """Evaluates a perturbation along one path per image of a batch.
 
     The gap of the logits along a path is a continuous function of eps.  It is evaluated at a few points of the
-    grid; then every stretch in which it changes sign, or could reach zero if it were `SAFETY` times as steep as
-    seen there and beside it, is halved until nothing is left to decide (Piyavskii 1972, with an estimated
+    grid; then every interval in which it changes sign, or could reach zero if it were `SAFETY` times as steep as
+    observed there and next to it, is halved until every grid point is decided (Piyavskii 1972, with an estimated
     Lipschitz constant).  `exhaustive=True` evaluates every point instead; the tests compare both.
     """
 
@@ -39,7 +39,7 @@ class Path:
     ) -> Bool[Tensor, "n eps"]:
         """Success of each image at each eps of an increasing grid.
 
-        With `first=True` only the first success of each image is looked for, and columns after it are unspecified.
+        With `first=True` only the first success of each image is located, and columns after it are unspecified.
         """
         n, last = len(self.x), len(grid) - 1
         grid = grid.to(self.x.device)
@@ -50,12 +50,12 @@ class Path:
         rows = torch.arange(n, device=grid.device).repeat_interleave(count)
         columns = start.repeat(n)
         while len(rows):
-            hit[rows, columns], gap[rows, columns] = self._judge(rows, grid[columns])
+            hit[rows, columns], gap[rows, columns] = self._evaluate(rows, grid[columns])
             rows, columns = _undecided(gap, hit, grid, first)
         known = torch.where(gap.isnan(), -1, torch.arange(last + 1, device=grid.device)).cummax(1).values
         return hit.gather(1, known)
 
-    def _judge(self, rows: Int[Tensor, " pairs"], eps: Float[Tensor, " pairs"]) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, rows: Int[Tensor, " pairs"], eps: Float[Tensor, " pairs"]) -> tuple[Tensor, Tensor]:
         found = []
         for r, e in zip(torch.split(rows, self.batch_size), torch.split(eps, self.batch_size)):
             prepared = None if self.prepared is None else self.prepared[r]
@@ -65,7 +65,7 @@ class Path:
 
 
 def _undecided(gap: Tensor, hit: Tensor, grid: Tensor, first: bool) -> tuple[Tensor, Tensor]:
-    """(rows, columns) of the middle of every stretch between known points that still has to be looked into."""
+    """(rows, columns) of the midpoints of all intervals between evaluated points that are still undecided."""
     rows, columns = (~gap.isnan()).nonzero(as_tuple=True)
     row, left, right = rows[:-1], columns[:-1], columns[1:]
     same = row == rows[1:]

@@ -18,7 +18,7 @@ from eigencode.robustness.protocol import Perturbation
 
 @dataclass(frozen=True)
 class PGD(Perturbation):
-    """`steps` steepest steps up the loss, each followed by a projection onto the eps ball and the box.
+    """PGD: `steps` gradient ascent steps on the loss, each projected onto the eps ball and the box.
 
     x ← Π(x + α d), d = sign(∇L) for linf, ∇L/‖∇L‖₂ for l2 and l1 (there the projection keeps the steps sparse).
 
@@ -34,7 +34,7 @@ class PGD(Perturbation):
             `"last"`: all steps, last iterate (foolbox, and the code of arXiv 2405.00679).
         loss: a name of `losses.LOSSES`; `"scale_free"` by default, `"cross_entropy"` in the publication.
 
-    An image whose gradient is zero stays where it is; the record counts it.
+    An image with zero gradient is not moved; the record counts such gradients.
 
     Source: Madry et al. 2018, arXiv 1706.06083, section 2.1; the projection of l1: Croce and Hein 2021, arXiv
     2103.01208, proposition 2.1.  Differs from Madry et al. by the default step, twice their 2.5 / steps, and by the
@@ -71,7 +71,7 @@ class PGD(Perturbation):
             raise InputError("restarts from the same point are the same", fix="random_start=True or restarts=1")
 
     def prepare(self, model: Oracle, x: Tensor, goal: Goal, bounds: Bounds, draws: Draws) -> Tensor | None:
-        """Starts inside the unit ball, `n restarts ...`."""
+        """Draw starts inside the unit ball, `n restarts ...`."""
         if not self.random_start:
             return None
         starts = in_ball(draws, (self.restarts, *x.shape[1:]), self.norm).to(x)
@@ -83,23 +83,23 @@ class PGD(Perturbation):
         self, model: Oracle, x: Tensor, goal: Goal, eps: Tensor, bounds: Bounds, prepared: Tensor | None
     ) -> Float[Tensor, "n *image"]:
         if prepared is None:
-            return self._climb(model, x, x, goal, eps, bounds)[0]
+            return self._ascend(model, x, x, goal, eps, bounds)[0]
         found, broken, gap = x.clone(), torch.zeros_like(goal.y, dtype=torch.bool), torch.full_like(eps, torch.inf)
         for start in prepared.unbind(1):
             rows = (~broken).nonzero()[:, 0]
             if len(rows) == 0:
                 break
             first = project(x[rows], x[rows] + per_image(eps[rows], x) * start[rows], eps[rows], self.norm, bounds)
-            point, hit, left = self._climb(model, x[rows], first, goal.take(rows), eps[rows], bounds)
+            point, hit, left = self._ascend(model, x[rows], first, goal.take(rows), eps[rows], bounds)
             better = hit | (left < gap[rows])
             found[rows[better]], gap[rows[better]] = point[better], left[better]
             broken[rows] = hit
         return found
 
-    def _climb(
+    def _ascend(
         self, model: Oracle, x: Tensor, point: Tensor, goal: Goal, eps: Tensor, bounds: Bounds
     ) -> tuple[Float[Tensor, "n *image"], Bool[Tensor, " n"], Float[Tensor, " n"]]:
-        """(point kept, success there, gap there) from one start."""
+        """Run PGD from one start: the kept point, success and gap there."""
         best = point.clone()
         gap, success = torch.full_like(eps, torch.inf), torch.zeros_like(goal.y, dtype=torch.bool)
         rows = torch.arange(len(x), device=x.device)

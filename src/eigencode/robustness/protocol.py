@@ -1,4 +1,4 @@
-"""What every perturbation shares: the base checks, projects and judges; a leaf writes only its idea."""
+"""Base classes of attacks: they check the input, project, and evaluate success; a subclass defines `run`."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from eigencode.robustness.oracle import Counts, Goal, Oracle
 
 @dataclass(frozen=True)
 class Perturbed:
-    """Perturbed images and the verdict on each, on the device of the images.
+    """Perturbed images and the success of each, on the device of the images.
 
     Attributes:
-        raw: what the attack proposed.
-        clipped: the same inside the eps ball and the box: what was judged.
-        success: the network's answer at `clipped` is wrong (or is the target).
-        gap: difference of logits still to be overcome at `clipped`; negative after success.
+        raw: output of `run`.
+        clipped: `raw` projected onto the eps ball and the box; all other fields refer to it.
+        success: True if the prediction at `clipped` is wrong (or is the target).
+        gap: remaining difference of logits to the goal at `clipped`; negative after success.
         size: L2 norm of `clipped − x`, float64.
-        distance: norm of `clipped − x` in the attack's own norm, float64.
-        evaluations, gradients, zero_gradients: images evaluated, differentiated, and found without gradient.
+        distance: norm of `clipped − x` in the norm of the attack, float64.
+        evaluations, gradients, zero_gradients: number of images evaluated, differentiated, and with zero gradient.
     """
 
     raw: Float[Tensor, "n *image"]
@@ -43,27 +43,27 @@ class Perturbed:
 
 
 class Attack(ABC):
-    """What perturbations of a given size and minimum-norm attacks share: where they look, and how they are judged."""
+    """Common base of perturbations of a given size and of minimum-norm attacks."""
 
     norm: Norm
     blind: ClassVar[bool] = False
-    """Uses no gradient, so masked gradients cannot mislead it."""
+    """True if it uses no gradient, so that masked gradients do not matter."""
 
     def box(self, space: Space) -> Bounds:
-        """The box this attack respects when it is used in `space`: [0, 1] in both by default."""
+        """Bounds of the perturbed images in `space`; by default [0, 1]."""
         return Bounds(0.0, 1.0)
 
     def reach(self, inputs: int) -> float:
-        """The largest size worth asking for with `inputs` numbers per image: the diameter of the box [0, 1]."""
+        """Largest useful eps for `inputs` numbers per image: the diameter of [0, 1]^inputs."""
         return diameter(self.norm, inputs)
 
     @property
     def name(self) -> str:
-        """Name and settings, for records: what is printed."""
+        """Name and settings, for records."""
         return repr(self)
 
     @final
-    def _judged(
+    def _evaluated(
         self, model: Oracle, before: Counts, x: Tensor, goal: Goal, raw: Tensor, clipped: Tensor, logits: Tensor
     ) -> Perturbed:
         delta, counts = clipped - x, (now - then for now, then in zip(model.counts, before))
@@ -72,17 +72,17 @@ class Attack(ABC):
 
 
 class Perturbation(Attack):
-    """Base of everything that perturbs images by a given amount eps.  A leaf is a frozen dataclass with settings
-    as fields, among them `norm`, and a method `run`; it may also `prepare` whatever does not depend on eps.
+    """Base of perturbations of a given size eps.
 
-    Given what was prepared, `run` must be a deterministic function of eps: that is what lets a curve or a
-    bisection ask again with another eps.  All randomness belongs into `prepare`.
+    A subclass is a frozen dataclass with settings as fields, among them `norm`, and a method `run`; it may also
+    `prepare` everything that does not depend on eps.  For one prepared tensor `run` must be a deterministic function
+    of eps, so that curves and bisections can evaluate several eps.  Draw all random numbers in `prepare`.
     """
 
     path: ClassVar[bool] = False
-    """`run` asks the network nothing: each image follows one path, continuous in eps, fixed by what was prepared."""
+    """True if `run` does not evaluate the network: a path per image, continuous in eps, fixed by `prepare`."""
     ball: ClassVar[bool] = True
-    """eps is the radius of a ball in `norm`; False: eps is a scale of another kind (a standard deviation)."""
+    """True if eps is the radius of a ball in `norm`; False for another scale (a standard deviation)."""
 
     @abstractmethod
     def run(
@@ -94,12 +94,12 @@ class Perturbation(Attack):
         bounds: Bounds,
         prepared: Tensor | None,
     ) -> Float[Tensor, "n *image"]:
-        """The perturbed images; need not be feasible, the base projects them."""
+        """The perturbed images; they need not be feasible, since the caller projects them."""
 
     def prepare(
         self, model: Oracle, x: Float[Tensor, "n *image"], goal: Goal, bounds: Bounds, draws: Draws
     ) -> Tensor | None:
-        """Everything that does not depend on eps; the first axis is the image."""
+        """Compute everything that does not depend on eps; the first axis is the image."""
         return None
 
     @final
@@ -113,7 +113,7 @@ class Perturbation(Attack):
         generator: torch.Generator | None = None,
         target: Int[Tensor, " n"] | None = None,
     ) -> Perturbed:
-        """Perturb `x` by at most `eps`, and judge the result.
+        """Perturb `x` by at most `eps`, and evaluate success.
 
         Args:
             logits: network or function from points to logits `n classes`; used in evaluation mode.
@@ -121,8 +121,8 @@ class Perturbation(Attack):
             y: `n` labels.
             eps: one radius for all, or one per image; >= 0, in units of `x`.
             bounds: the box; [0, 1] by default.
-            generator: source of the one random number everything random is derived from; a fixed one by default.
-            target: `n` classes to be reached; by default any class but `y` is a success.
+            generator: source of the one random number that seeds all others; a fixed seed by default.
+            target: `n` target classes; by default any class but `y` is a success.
 
         Raises:
             InputError: eps negative or not finite, points outside the box, shapes or labels that do not fit.
@@ -145,13 +145,13 @@ class Perturbation(Attack):
         bounds: Bounds,
         prepared: Tensor | None,
     ) -> Perturbed:
-        """`__call__` without the checks, for the loops of this package that call it thousands of times."""
+        """`__call__` without the checks of the input, for loops that call it thousands of times."""
         before = model.counts
         raw = self.run(model, x, goal, eps, bounds, prepared).detach()
         clipped = project(x, raw, eps, self.norm, bounds) if self.ball else bounds.clip(raw)
         with torch.no_grad():
             found = model(clipped)
-        return self._judged(model, before, x, goal, raw, clipped, found)
+        return self._evaluated(model, before, x, goal, raw, clipped, found)
 
 
 def checked(
@@ -162,7 +162,7 @@ def checked(
     bounds: Bounds,
     target: Tensor | None,
 ) -> tuple[Goal, Tensor]:
-    """(goal, eps per image in float64) of inputs that make sense together; raises `InputError` otherwise."""
+    """Check the inputs of an attack; return the goal and eps per image in float64."""
     check_norm(norm)
     n = len(x)
     if not x.is_floating_point() or x.ndim < 2 or n == 0:

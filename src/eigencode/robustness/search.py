@@ -1,4 +1,4 @@
-"""The smallest eps at which an attack breaks each image: bracketed and halved, one eps per image at a time."""
+"""Search for the smallest eps at which an attack breaks each image, by bracketing and bisection."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ ROUNDS = 100
 
 @dataclass(frozen=True)
 class Ladder:
-    """Positions 0 .. top that eps may take: the given values, or a geometric grid of ratio 1 + tolerance."""
+    """Grid of eps values for the search: given values, or a geometric grid of ratio 1 + tolerance."""
 
     values: Float[Tensor, " eps"]
     exact: bool
-    """True: only the values themselves are of interest (a curve); False: any number in between (critical sizes)."""
+    """True if only the grid values matter (a curve), False if any number between them may be found."""
 
     @classmethod
     def geometric(cls, low: float, high: float, tolerance: float) -> "Ladder":
-        """From `low` to `high` in steps of at most the relative `tolerance`."""
+        """Create a geometric grid from `low` to `high` with relative steps of at most `tolerance`."""
         count = max(2, math.ceil(math.log(high / low) / math.log1p(tolerance)) + 1)
         return cls(torch.logspace(math.log10(low), math.log10(high), count, dtype=torch.float64), False)
 
@@ -34,17 +34,17 @@ class Ladder:
         return len(self.values) - 1
 
     def position(self, eps: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The lowest rung >= eps."""
+        """Index of the smallest grid value >= eps."""
         return torch.searchsorted(self.values.to(eps.device), eps).double()
 
     def eps(self, position: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Value of a rung."""
+        """Grid value at an index."""
         return self.values.to(position.device)[position.long()]
 
 
 @dataclass(frozen=True)
 class Smallest:
-    """Per image: the smallest success found (`point`, its `distance` in the attack's norm) and if there is one."""
+    """Closest adversarial image found per image: `point`, its `distance` in the attack's norm, and success."""
 
     point: Float[Tensor, "n *image"]
     distance: Float[Tensor, " n"]
@@ -61,16 +61,16 @@ def smallest(
     ladder: Ladder,
     finish: bool = True,
 ) -> Smallest:
-    """Search each image for the lowest rung of `ladder` on which `attack` succeeds.
+    """Search for the smallest eps of `ladder` at which `attack` breaks each image.
 
-    Starts where the network's own linearisation puts the boundary, goes up or down in growing steps until one eps
-    fails and a larger one succeeds, then halves.  What counts is the distance of the adversarial image, which may
-    be below the eps that was allowed; with `finish` it is first drawn back along the straight line to the image.
-    Nothing that succeeded is ever forgotten, so the result is never larger than any success seen.
+    Starts at the boundary of the linearised network, goes up or down in growing steps until one eps fails and a
+    larger one succeeds, then bisects.  A success counts with the distance of its adversarial image, which may be
+    below eps; with `finish` that image is first moved towards the original by bisection.  The result is the closest
+    success of the whole search.
     """
     n, top = len(x), float(ladder.top)
-    low = torch.full((n,), -1.0, dtype=torch.float64, device=x.device)  # highest rung known to fail
-    high = torch.full_like(low, top + 1)  # lowest rung known to succeed
+    low = torch.full((n,), -1.0, dtype=torch.float64, device=x.device)  # largest index known to fail
+    high = torch.full_like(low, top + 1)  # smallest index known to succeed
     stride = torch.full_like(low, _stride(ladder))
     point, distance = x.clone(), torch.full_like(low, torch.inf)
     rung = ladder.position(guess(attack.norm, model, x, goal)).clamp(0, top)
@@ -95,11 +95,11 @@ def smallest(
             overtaken = low[won] >= high[won]
             low[won] = torch.where(overtaken, -1.0, low[won])
             stride[won] = torch.where(overtaken, 1.0, stride[won])
-        rung, stride = _next(low, high, stride, top)
+        rung, stride = _next_position(low, high, stride, top)
     return Smallest(point, distance, high <= top)
 
 
-def _next(low: Tensor, high: Tensor, stride: Tensor, top: float) -> tuple[Tensor, Tensor]:
+def _next_position(low: Tensor, high: Tensor, stride: Tensor, top: float) -> tuple[Tensor, Tensor]:
     fails, wins = low >= 0, high <= top
     up = (low + stride).clamp_max(top)
     down = (high - stride).clamp_min(0)
@@ -109,7 +109,7 @@ def _next(low: Tensor, high: Tensor, stride: Tensor, top: float) -> tuple[Tensor
 
 
 def _stride(ladder: Ladder) -> float:
-    """How many rungs make a factor of about 1.4."""
+    """Number of grid steps for a factor of about 1.4."""
     positive = ladder.values[ladder.values > 0]
     if len(positive) < 2:
         return 1.0
@@ -118,7 +118,7 @@ def _stride(ladder: Ladder) -> float:
 
 
 def guess(norm: Norm, model: Oracle, x: Tensor, goal: Goal) -> Float[Tensor, " n"]:
-    """Distance to the boundary if the network were linear, gap / ‖∇gap‖ in the dual norm; 0 without a gradient."""
+    """Distance to the boundary of the linearised network, gap / ‖∇gap‖ in the dual norm; 0 without a gradient."""
     slope, gap, _ = model.gradient(x, goal, "margin")
     speed = length(slope, DUAL[norm])
     return torch.where(speed > 0, gap.double() / speed.clamp_min(1e-300), 0.0).clamp(0, 1e30)
@@ -127,7 +127,7 @@ def guess(norm: Norm, model: Oracle, x: Tensor, goal: Goal) -> Float[Tensor, " n
 def draw_back(
     model: Oracle, x: Float[Tensor, "n *image"], point: Float[Tensor, "n *image"], goal: Goal, rounds: int
 ) -> Float[Tensor, "n *image"]:
-    """The nearest success found by halving the straight line from `x` to the successful `point`."""
+    """Move a successful `point` towards `x` by bisection along the straight line, as long as it succeeds."""
     low = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     high, best = torch.ones_like(low), point.clone()
     delta = point - x

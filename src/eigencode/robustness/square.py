@@ -8,7 +8,7 @@ from eigencode.robustness.squares import RandomSquares
 
 @dataclass(frozen=True)
 class Square(RandomSquares):
-    """Random squares of ±eps per channel are tried one after the other and kept if the margin gets smaller.
+    """Square attack: tries random squares of ±eps per channel and keeps those that reduce the margin.
 
     Starts from vertical stripes of ±eps.  The squares cover a share `share` of the image at first, which is halved
     at 0.1 %, 0.5 %, 2 %, 5 %, 10 %, 20 %, 40 %, 60 % and 80 % of the steps.

@@ -1,4 +1,4 @@
-"""Random search with squares: the attack behind `Square`, every setting stated."""
+"""Random search with squares: the implementation of `Square`, without default settings."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True)
 class RandomSquares(Perturbation):
-    """`Square` without default settings, so that what states them all does not depend on the defaults."""
+    """`Square` without default settings, for callers whose results must not change with the defaults."""
 
     norm: Norm
     steps: int
@@ -75,7 +75,7 @@ class RandomSquares(Perturbation):
         return project(x, x + per_image(eps / size, x) * delta, eps, self.norm, bounds)
 
     def _square(self, u: Tensor, size: tuple[int, int], k: int) -> Tensor:
-        """Which pixels belong to the square of step k, `n height width`."""
+        """Mask of the pixels in the square of step k, `n height width`."""
         share = self.share / 2 ** sum(k > h * self.steps for h in HALVINGS)
         side = max(1, min(*size, round(math.sqrt(share * size[0] * size[1]))))
         inside = []

@@ -1,4 +1,4 @@
-"""A network and the images it is asked about: which it answers correctly, and these in batches."""
+"""A network with test images: which of them it classifies correctly, and these in batches."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ Subset = Tensor | Sequence[int] | None
 
 @dataclass(frozen=True)
 class Batch:
-    """Some correctly classified images as points of the space."""
+    """A batch of correctly classified images as points of the space."""
 
     index: Int[Tensor, " n"]
     x: Tensor
@@ -31,15 +31,15 @@ class Batch:
 
 
 class Subject:
-    """`net` on `test`: the images considered (`index`), the ones it classifies correctly (`correct`), and batches.
+    """A network on test images: the images considered (`index`), those classified correctly (`correct`), batches.
 
     Args:
         net: an `nn.Module` or a function from images to logits.
         test: images with labels.
         space: `"pixel"` or `"unit"`.
         subset: boolean mask or indices of the images to consider; all by default.
-        target: a class per image of `test`; by default any wrong class is a success.
-        seed: seed of everything drawn per image.
+        target: target class per image of `test`; by default any wrong class is a success.
+        seed: seed of the random numbers per image.
         batch_size: images per call of the network.
     """
 
@@ -72,21 +72,20 @@ class Subject:
 
     @property
     def n(self) -> int:
-        """Images considered."""
+        """Number of images considered."""
         return len(self.index)
 
     @property
     def n_correct(self) -> int:
-        """Images of these that are classified correctly without any perturbation."""
+        """Number of images classified correctly without perturbation."""
         return int(self.correct.sum())
 
     def attacked(self) -> Int[Tensor, " n_correct"]:
-        """Which images of the data set are considered and classified correctly, in order."""
+        """Numbers, in the data set, of the images considered and classified correctly."""
         return self.index[self.correct]
 
     def batches(self, label: str, bounds: Bounds) -> Iterator[Batch]:
-        """The correctly classified images in data-set order, in at least four parts if they are many: a progress
-        bar over one part would say nothing."""
+        """Iterate over the correctly classified images; if many, in at least four batches for the progress bar."""
         attacked = self.attacked()
         size = min(self.batch_size, max(LEAST, math.ceil(len(attacked) / 4)))
         parts = torch.split(attacked, size) if len(attacked) else ()
@@ -128,7 +127,7 @@ class Subject:
 
 
 def common_correct(nets: Sequence[object], test: Images, space: Space = "pixel") -> Int[Tensor, " m"]:
-    """Indices of the images that every one of `nets` classifies correctly: the `subset` for a fair comparison.
+    """Indices of the images that all `nets` classify correctly, as the `subset` for a fair comparison.
 
     >>> test = Images(torch.rand(4, 1, 1, 2).add(0.1).clamp(max=1), torch.tensor([0, 1, 0, 1]))
     >>> always_0 = lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2)
@@ -142,7 +141,7 @@ def common_correct(nets: Sequence[object], test: Images, space: Space = "pixel")
 
 
 def chosen(subset: Subset, n: int) -> Int[Tensor, " m"]:
-    """Sorted indices of a boolean mask, of a list of indices, or of all `n`."""
+    """Convert a boolean mask, a list of indices, or None (all `n`) to sorted indices."""
     if subset is None:
         return torch.arange(n)
     picked = torch.as_tensor(subset).cpu()

@@ -1,4 +1,4 @@
-"""Kaplan-Meier quantiles: medians that count the images no attack could break."""
+"""Kaplan-Meier quantiles of critical sizes with censored images, and Wilson intervals of shares."""
 
 import math
 import warnings
@@ -17,13 +17,12 @@ from eigencode.base.record import Estimate
 def quantile(
     size: Float[Tensor, " image"], censored: Bool[Tensor, " image"], q: float = 0.5, confidence: float = 0.95
 ) -> Estimate:
-    """The size at which a share `q` of the images is broken, with a log(−log) interval.
+    """Kaplan-Meier quantile: the size at which a share `q` of the images is broken, with a log(−log) interval.
 
-    Value: the first t with S(t) < 1 − q, or, where S equals 1 − q on a stretch, its middle: without censoring and
-    for q = 0.5 the ordinary median.  `inf` when so many images are censored that the share is never reached: the
-    quantile is larger than anything that was tried.  Bounds: the t at which the interval of S(t),
-    S^exp(± z √V / log S), V Greenwood's sum Σ dᵢ / (nᵢ (nᵢ − dᵢ)), contains 1 − q (Kaplan and Meier 1958; Greenwood
-    1926; Brookmeyer and Crowley 1982); `inf` likewise.
+    Value: the first t with S(t) < 1 − q, or, where S equals 1 − q on an interval, its middle: without censoring and
+    for q = 0.5 the ordinary median.  `inf` if so many images are censored that the share is never reached.  Bounds:
+    the t at which the interval of S(t), S^exp(± z √V / log S), V Greenwood's sum Σ dᵢ / (nᵢ (nᵢ − dᵢ)), contains 1 − q
+    (Kaplan and Meier 1958; Greenwood 1926; Brookmeyer and Crowley 1982); `inf` likewise.
 
     >>> print(quantile(torch.tensor([1.0, 2, 3, 9, 9]), torch.tensor([False, False, False, True, True])))
     3 [1, inf]
@@ -37,7 +36,7 @@ def quantile(
     kept, broken = (finite[which].numpy() for which in (held, ~held))
     alive = ecdf(CensoredData(broken, right=kept)).sf
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no interval of S = 1 and of S = 0, which are exact
+        warnings.simplefilter("ignore", RuntimeWarning)  # S = 1 and S = 0 have no interval
         band = alive.confidence_interval(confidence, method="log-log")
     series = (alive.probabilities, band.low.probabilities, band.high.probabilities)
     value, low, high = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
@@ -45,6 +44,7 @@ def quantile(
 
 
 def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
+    """Time at which a step function falls below `level`; the middle of the interval where it equals `level`."""
     tolerance = 1e-9
     first = float(next(iter(times[alive < level - tolerance]), math.inf))
     equal = times[np.abs(alive - level) <= tolerance]
@@ -54,7 +54,7 @@ def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
 def wilson(
     successes: Float[Tensor, " k"], n: int, confidence: float = 0.95
 ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
-    """Wilson's score interval (1927) of the share successes / n, for all counts at once; NaN for n = 0.
+    """Wilson score interval (1927) of the share successes / n, for all counts at once; NaN for n = 0.
 
     >>> wilson(torch.tensor([0.0]), 10)
     (tensor([0.], dtype=torch.float64), tensor([0.2775], dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""Is it a power law?  A test against the sampling error, and other laws fitted to the same eigenvalues."""
+"""Test of the power law against its sampling error, and comparison with other laws."""
 
 import math
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from eigencode.spectra.power_law import Window, fit_weights, ranks
 from eigencode.spectra.windows import STRAIGHT, halves, placed
 
 CONTRASTS = 8
-"""Smooth functions of log rank that a spectrum is seen through when laws are compared."""
+"""Number of smooth contrasts of log rank used to compare laws."""
 
 FEWEST = 7
-"""Ranks below which four laws cannot be told apart."""
+"""Smallest number of ranks for the comparison of four laws."""
 
 LAWS = ("power law", "log-quadratic", "exponential cut-off", "broken power law")
 
 
 @dataclass(frozen=True)
 class Comparison(Record):
-    """Four laws for the same window, in the order of `laws`.
+    """Fits of four laws to the same window, in the order of `laws`.
 
     power law            log λ = a − α x,                        x = log n
     log-quadratic        log λ = a − α x − β x²
@@ -34,9 +34,9 @@ class Comparison(Record):
     broken power law     two slopes, continuous at the rank `break_rank`
 
     `chi2`: squared distance of law and measurement in units of the sampling error over images, over 8 smooth
-    contrasts (orthonormal polynomials of log rank up to degree 7), smallest over the law's parameters; `p`: chance of
-    a larger one if the law were true; `aic`: chi2 + 2 × parameters; the law with the smallest wins.  All NaN without
-    an interval (see `spectrum`).  `residual`: root mean square of log₁₀ λ around the law, least squares.
+    contrasts (orthonormal polynomials of log rank up to degree 7), minimised over the parameters of the law; `p`:
+    probability of a larger chi2 under the law; `aic`: chi2 + 2 × parameters, smaller is better.  All NaN without an
+    interval (see `spectrum`).  `residual`: root mean square of log₁₀ λ around the law, least squares.
     `slopes`: of the first and the second half of the window, halves of equal length in log rank.
     """
 
@@ -54,29 +54,29 @@ class Comparison(Record):
 
     @property
     def best(self) -> str:
-        """The law with the smallest AIC; the smallest residual where there is no sampling error."""
+        """The law with the smallest AIC, or the smallest residual without a sampling error."""
         score = self.aic if bool(torch.isfinite(self.aic).all()) else self.residual
         return self.laws[int(score.argmin())]
 
     @property
     def is_power_law(self) -> bool:
-        """True unless the law is both rejected (p < 0.01) and bent by more than a tenth of α between the halves."""
+        """False if the power law is rejected (p < 0.01) and the slopes of the halves differ by more than α / 10."""
         return not (self.rejected and self.bend > STRAIGHT)
 
     @property
     def rejected(self) -> bool:
-        """p < 0.01; without a sampling error there is nothing to excuse a bend."""
+        """True if p < 0.01, or if no sampling error is available."""
         p = float(self.p[0])
         return math.isnan(p) or p < 0.01
 
     @property
     def bend(self) -> float:
-        """|difference of the slopes of the halves| / |α|."""
+        """Relative difference of the slopes of the halves, |difference| / |α|."""
         return abs(self.slopes[1] - self.slopes[0]) / max(abs(self.alpha), 1e-12)
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """Result of the test in one sentence."""
         where = f"ranks {self.window[0]}..{self.window[1]}"
         halves = f"slope {self.slopes[0]:.3g} in the first half of the window and {self.slopes[1]:.3g} in the second"
         if not self.rejected:
@@ -87,7 +87,7 @@ class Comparison(Record):
 
 
 def compare(logs: Logs, window: Window, weights: str) -> Comparison:
-    """Fit all laws to the bias-corrected log eigenvalues of the window (the plain ones where no bias is known).
+    """Fit all laws to the log eigenvalues of the window, corrected for sampling bias where that is known.
 
     Raises:
         InputError: a window of fewer than 7 ranks, or beyond the ranks above the rounding floor.
@@ -132,14 +132,14 @@ def compare(logs: Logs, window: Window, weights: str) -> Comparison:
 
 
 def _filled(logs: Logs) -> Tensor:
-    """Corrected logarithms, plain ones where the bias is not known, zero where there are none (outside the window)."""
+    """Bias-corrected log λ; uncorrected where the bias is unknown, zero where λ has no logarithm."""
     y = torch.where(torch.isfinite(logs.corrected), logs.corrected, logs.values)
     finite: Tensor = torch.where(torch.isfinite(y), y, 0.0)
     return finite
 
 
 def _contrasts(n: Tensor, w: Tensor) -> Float[Tensor, "contrasts ranks"]:
-    """Rows: orthonormal polynomials of log rank in the weights of the fit, as many as the window can carry."""
+    """Orthonormal polynomials of log rank under the weights of the fit, one per row; fewer in short windows."""
     x = n.log()
     x = 2 * (x - x[0]) / (x[-1] - x[0]) - 1
     degree = min(CONTRASTS, len(n) - 1)
@@ -152,16 +152,17 @@ def _contrasts(n: Tensor, w: Tensor) -> Float[Tensor, "contrasts ranks"]:
 def _fit(
     rows: Tensor, covariance: Tensor | None, y: Tensor, w: Tensor, design: Tensor, law: str
 ) -> tuple[float, float]:
-    """(chi2, residual): generalised least squares in the contrasts, weighted least squares in the logarithms."""
+    """(chi2, residual) of a law: generalised least squares of the contrasts, weighted least squares of log λ."""
     distance = math.nan
     if covariance is not None:
-        distance = _least(rows @ design, rows @ y, covariance, law)
+        distance = _gls_chi2(rows @ design, rows @ y, covariance, law)
     design = _allowed(design, design.T @ (w[:, None] * design), design.T @ (w * y), law)
     coefficients = torch.linalg.lstsq(w.sqrt()[:, None] * design, w.sqrt() * y).solution
     return distance, float((w * (y - design @ coefficients).square()).sum().sqrt())
 
 
-def _least(design: Tensor, target: Tensor, covariance: Tensor, law: str) -> float:
+def _gls_chi2(design: Tensor, target: Tensor, covariance: Tensor, law: str) -> float:
+    """Smallest chi2 by generalised least squares."""
     factor = torch.linalg.cholesky(covariance + 1e-12 * covariance.diagonal().mean() * torch.eye(len(covariance)))
     white = torch.linalg.solve_triangular(factor, design, upper=False)
     goal = torch.linalg.solve_triangular(factor, target[:, None], upper=False)[:, 0]
@@ -170,7 +171,7 @@ def _least(design: Tensor, target: Tensor, covariance: Tensor, law: str) -> floa
 
 
 def _allowed(design: Tensor, normal: Tensor, right: Tensor, law: str) -> Tensor:
-    """The design without the cut-off where that would be a rise: n_c > 0."""
+    """Drop the cut-off term from the design if its fit has n_c < 0."""
     if law == "exponential cut-off" and float(torch.linalg.solve(normal, right)[2]) > 0:
         return design[:, :2]
     return design

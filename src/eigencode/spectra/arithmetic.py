@@ -1,4 +1,4 @@
-"""What the arithmetic inside a network adds to its spectrum, measured by evaluating it once more in float64."""
+"""Effect of rounding inside a network on its spectrum, by comparison with a float64 copy."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from eigencode.representation.modes import borrowed
 
 GROUPS, POINTS = 3, 100
 DOMINATED = 3.0
-"""An eigenvalue is rounding if it is at most this many times the variance of the errors along its direction."""
+"""An eigenvalue counts as rounding up to this many times the error variance along its direction."""
 
 
 def arithmetic_errors(
@@ -22,17 +22,17 @@ def arithmetic_errors(
     batch_size: int = 1000,
     start: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> Any:
-    """z − z₆₄ at up to `GROUPS` times `POINTS` of the images, z₆₄ of a copy of the network in float64.
+    """Rounding errors z − z₆₄ on up to `GROUPS` · `POINTS` images, with z₆₄ from a float64 copy of the network.
 
     Args:
         code: from points to responses `points units`, or to a dictionary of such.
         x: images.
-        batch_size: images at a time.
-        start: from images to the points that `code` takes.
+        batch_size: images per batch.
+        start: from images to the input of `code`.
 
     Returns:
-        The errors `points units`, for a dictionary by name; None for what is no module, has no weights below float64,
-        gives other numbers when it is asked twice, or cannot be evaluated in float64.
+        The errors `points units`, by name for a dictionary.  None if `code` is not a module, has only float64 weights,
+        is not deterministic, or cannot be evaluated in float64.
     """
     if not isinstance(code, nn.Module) or len(x) < 2 * GROUPS:
         return None
@@ -52,7 +52,7 @@ def arithmetic_errors(
                 known = _named(exact(_double(p)))
                 for name, z in _named(code(p)).items():
                     parts.setdefault(name, []).append((z.double() - known[name]).flatten(1))
-    except Exception:  # a network that insists on its own type, or cannot be copied: anything may come
+    except Exception:  # the network cannot be copied or converted to float64: any exception is possible
         return None
     errors = {name: torch.cat(several) for name, several in parts.items()}
     errors = {name: e for name, e in errors.items() if bool(torch.isfinite(e).all())}
@@ -60,21 +60,21 @@ def arithmetic_errors(
 
 
 def _named(found: Any) -> dict[str, Tensor]:
+    """Responses as a dictionary; a single tensor gets the name ""."""
     return found if isinstance(found, dict) else {"": found}
 
 
 def arithmetic_floor(
     values: Float[Tensor, " rank"], directions: Float[Tensor, "units rank"], errors: Float[Tensor, "points units"]
 ) -> float:
-    """The largest eigenvalue that rounding inside the network decides.
+    """Largest eigenvalue that is dominated by rounding inside the network.
 
-    A linear code of 64 inputs has 64 eigenvalues; evaluated in float32, the sums of its products are rounded, and
-    hundreds of eigenvalues follow that are no more than that: above what rounding of the *responses* alone would
-    leave, and steep, so that a fit across the edge finds an exponent that is not the code's.
+    A linear code of 64 inputs has 64 eigenvalues.  In float32 rounding adds hundreds more: they are larger than from
+    rounding of the *responses* alone, and steep, so that a fit that includes them gives a wrong exponent.
 
-    λₙ is decided by rounding if it is at most `DOMINATED` times the variance of the errors along its own direction:
-    errors that grow with the response lie along the leading directions and do not reach the tail.  The variance is
-    the median over three groups of points, so that one threshold crossed by rounding does not count.
+    λₙ is dominated by rounding if it is at most `DOMINATED` times the variance of the errors along its direction.
+    Errors proportional to the response lie along the leading directions and do not affect the tail.  The variance is
+    the median over three groups of points, so that a single outlier does not count.
     """
     along = torch.stack([(group @ directions).var(0) for group in errors.to(directions).tensor_split(GROUPS)])
     decided = values[values <= DOMINATED * along.median(0).values]

@@ -1,4 +1,4 @@
-"""Eigenvalues of the covariance of any stream of responses, by the cheaper of its two sides."""
+"""Covariance eigenvalues of a stream of responses, by the covariance or the Gram matrix, whichever is smaller."""
 
 import math
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ from eigencode.base.symmetric import eigenvalues, eigenvectors, gram
 from eigencode.spectra.arithmetic import arithmetic_floor
 
 ROUNDING = 0.0451
-"""Variance of a rounding error in units of (eps · value)²: uniform over one unit in the last place, mantissas
-log-uniform, 3 / (8 ln 2) / 12."""
+"""Variance of a rounding error in units of (eps · value)², 3 / (8 ln 2) / 12: uniform over one unit in the last place,
+with log-uniform mantissas."""
 
 
 @dataclass(frozen=True)
 class Eigen:
-    """Eigenvalues (descending, divisor n − 1) with, where asked for, their directions `units rank`."""
+    """Covariance eigenvalues (descending, divisor n − 1), optionally with eigenvectors `directions`."""
 
     values: Float[Tensor, " rank"]
     directions: Float[Tensor, "units rank"] | None
@@ -29,16 +29,16 @@ class Eigen:
     floor: float
 
     def with_errors(self, errors: Tensor | None) -> "Eigen":
-        """The same with a floor that knows what rounding inside the network changed; needs directions."""
+        """Raise the floor by the rounding errors inside the network; needs directions."""
         if errors is None or self.directions is None:
             return self
         return replace(self, floor=max(self.floor, arithmetic_floor(self.values, self.directions, errors)))
 
 
 class Accumulator:
-    """Takes responses batch by batch, in constant memory, and gives the eigenvalues of their covariance.
+    """Accumulates responses batch by batch, in constant memory, for the eigenvalues of their covariance.
 
-    Rows are kept until there are more of them than units: with fewer samples than units the eigenvalues come from
+    Rows are stored until there are more of them than units: with fewer samples than units the eigenvalues come from
     the Gram matrix of the samples, otherwise from the streamed covariance.  min(units, samples − 1) values exist.
     """
 
@@ -50,7 +50,7 @@ class Accumulator:
         self._moments: Moments | None = None
 
     def add(self, batch: Float[Tensor, "some units"]) -> None:
-        """Some more responses, of any floating type."""
+        """Add a batch of responses of any floating-point type."""
         self._units = self._units or batch.shape[1]
         if batch.shape[1] != self._units:
             raise InputError("batches differ in their number of units", got=batch.shape[1], wanted=self._units)
@@ -64,7 +64,7 @@ class Accumulator:
         self._moments = part if self._moments is None else self._moments.merge(part)
 
     def eigen(self, directions: bool) -> Eigen:
-        """The eigenvalues of everything so far."""
+        """Compute the eigenvalues of all responses so far."""
         if self.rows < 2:
             raise InputError("too few samples for a covariance", got=self.rows, wanted="at least 2")
         if self._moments is not None:
@@ -73,7 +73,7 @@ class Accumulator:
 
 
 def eigen(batches: Iterable[Tensor], directions: bool) -> Eigen:
-    """Eigenvalues from one pass over `batches`."""
+    """Covariance eigenvalues from one pass over `batches`."""
     seen = Accumulator()
     for batch in batches:
         seen.add(batch)
@@ -81,7 +81,7 @@ def eigen(batches: Iterable[Tensor], directions: bool) -> Eigen:
 
 
 def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
-    """Eigenvalues of a streamed covariance; `eps`: relative rounding error of the responses' own type."""
+    """Eigenvalues of a streamed covariance; `eps` is the machine epsilon of the responses."""
     n, units = moments.n, len(moments.mean)
     covariance = moments.covariance()
     if directions:
@@ -99,7 +99,7 @@ def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
     z = x.double()
     mean = z.mean(0)
     if not bool(torch.isfinite(mean).all()):
-        Moments.of(x)  # says what is wrong
+        Moments.of(x)  # raises the error
     z = z - mean
     rest = z.mean(0)
     z -= rest
@@ -114,13 +114,12 @@ def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
 
 
 def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: float) -> float:
-    """The eigenvalue below which rounding, not the code, decides.
+    """Rounding floor: eigenvalues below it are dominated by rounding errors.
 
-    floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their own
+    floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their
     type adds white noise of variance ε² r E[x²] to each unit, whose largest sample eigenvalue is
     (1 + √(units/n))² times that (Marchenko and Pastur 1967); the float64 eigenvalues have an absolute error of a
-    few ε₆₄ λ₁.  Errors accumulated inside a network come on top, see `arithmetic_floor`; they are told apart where the
-    directions of the eigenvalues are computed.
+    few ε₆₄ λ₁.  Rounding errors inside a network are added by `Eigen.with_errors`, see `arithmetic_floor`.
     """
     square = float((mean.square() + variance).mean())
     responses = ROUNDING * eps**2 * square * (1 + math.sqrt(len(mean) / n)) ** 2
@@ -128,5 +127,5 @@ def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: fl
 
 
 def _clipped(values: Tensor, floor: float) -> Tensor:
-    """Negatives within the rounding floor are zero; anything else is kept, so that an error would show."""
+    """Set negative values within the rounding floor to zero; larger ones would reveal an error and are kept."""
     return torch.where((values < 0) & (values >= -floor), torch.zeros_like(values), values)

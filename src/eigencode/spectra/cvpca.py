@@ -1,4 +1,4 @@
-"""Cross-validated PCA: the variance that two repeats of the same stimuli share, direction by direction."""
+"""Cross-validated PCA: variance shared by two repeats of the same stimuli, per principal direction."""
 
 from dataclasses import replace
 
@@ -22,12 +22,12 @@ def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: i
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
 
     Noise that is independent between the repeats has expectation zero in λ̂, so late values scatter around zero and
-    are negative as often as positive: they are kept.  Units are never centred over one another: that would mix the
-    scale of a presentation into every direction, and a shared gain of a few per cent would flatten the spectrum.
+    are negative as often as positive: they are kept.  Responses are never centred over units: that would mix the scale
+    of a presentation into every direction, and a shared gain of a few per cent would flatten the spectrum.
 
     Args:
         repeat_1, repeat_2: responses `stimuli x units`, the same stimuli in the same order.
-        swaps: exchanges to average over; 0 uses the repeats as they are.
+        swaps: number of exchanges to average over; 0 uses the repeats as given.
         seed: of the exchanges.
 
     Returns:
@@ -70,7 +70,7 @@ def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: i
 
 
 def shuffled_control(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, seed: int = 0) -> Spectrum:
-    """cvPCA with the stimuli of repeat 2 in random order: what is left is chance, with expectation zero.
+    """Control for cvPCA: the stimuli of repeat 2 in random order, so that every value has expectation zero.
 
     >>> x = torch.randn(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     >>> bool((shuffled_control(x, x).eigenvalues.abs() < 0.2).all())
@@ -82,7 +82,7 @@ def shuffled_control(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarra
 
 
 def with_influence(spectrum: Spectrum, products: Tensor, seed: int) -> Spectrum:
-    """The spectrum λₙ = Σᵢ pᵢₙ/(N − 1) with what groups of stimuli do to log λₙ at fixed directions, pᵢₙ/λₙ − 1."""
+    """Add the influence of stimuli on log λₙ, pᵢₙ/λₙ − 1 for λₙ = Σᵢ pᵢₙ/(N − 1) at fixed directions, in groups."""
     n = len(products)
     count = min(GROUPS, n)
     size = n // count
@@ -94,7 +94,7 @@ def with_influence(spectrum: Spectrum, products: Tensor, seed: int) -> Spectrum:
 
 
 def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores of both repeats on the right singular vectors of the first: units x units route."""
+    """Scores of both repeats on the right singular vectors of the first, from the units x units covariance."""
     swap = flip.to(one.device)[:, None]
     first, second = torch.where(swap, two, one), torch.where(swap, one, two)
     first, second = first - first.mean(0), second - second.mean(0)
@@ -103,7 +103,7 @@ def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scores_by_gram(both: Tensor, flip: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """The same from the 2n x 2n Gram matrix of all presentations, formed once for all swaps.
+    """Scores as in `_scores`, from the 2n x 2n Gram matrix of all presentations, computed once for all swaps.
 
     With X₁ = U S Vᵀ the scores are X₁V = U S and X₂V = X₂X₁ᵀ U S⁻¹.
     """
@@ -133,5 +133,5 @@ def _checked(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray) -> tu
     bad = int((~torch.isfinite(one)).sum() + (~torch.isfinite(two)).sum())
     if bad:
         raise InputError("responses hold NaN or Inf", got=f"{bad} values", fix="drop these stimuli or units first")
-    centre = torch.cat([one, two]).mean(0)  # no digits are lost to a large common mean in the Gram matrix
+    centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
     return one - centre, two - centre

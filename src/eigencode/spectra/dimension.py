@@ -1,4 +1,4 @@
-"""How many dimensions a spectrum has, under the published definition of each measure."""
+"""Measures of the dimension of a spectrum, each as published."""
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ def participation_ratio(eigenvalues: Float[Tensor, " rank"]) -> float:
 
 
 def entropy_rank(values: Float[Tensor, " rank"], epsilon: float = 0.0) -> float:
-    """exp(−Σ pₖ log pₖ) with pₖ = valueₖ / Σ values + ε, and 0 log 0 = 0.
+    """Exponential of an entropy, exp(−Σ pₖ log pₖ) with pₖ = valueₖ / Σ values + ε and 0 log 0 = 0.
 
     >>> round(entropy_rank(torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)) ** 2, 6)  # 2^1.5 squared
     8.0
@@ -34,7 +34,7 @@ def entropy_rank(values: Float[Tensor, " rank"], epsilon: float = 0.0) -> float:
 
 
 def rankme(eigenvalues: Float[Tensor, " rank"], epsilon: float = 1e-7) -> float:
-    """RankMe of the centred responses: exponential of the entropy of their *singular values* σ = √λ.
+    """RankMe of centred responses: exponential of the entropy of their *singular values* σ = √λ.
 
     exp(−Σ pₖ log pₖ), pₖ = σₖ/Σσ + ε, ε = 1e-7.
 

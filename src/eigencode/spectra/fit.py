@@ -1,4 +1,4 @@
-"""Fit a power law to a spectrum: the number, its interval, and what is wrong with it."""
+"""Fit a power law to a spectrum: exponent, interval and warnings."""
 
 import math
 from typing import Literal, Protocol, runtime_checkable
@@ -17,15 +17,15 @@ from eigencode.spectra.windows import Z95
 Method = Literal["least squares", "theil-sen", "siegel"]
 
 DRAWS = 200
-"""Draws behind the interval of a robust slope: its standard error is known to 5 %."""
+"""Bootstrap draws for the interval of a robust slope, which give its standard error to 5 %."""
 
 SMALL_CORRECTION = 5.0
-"""A correction for finite sampling of more standard errors than this is said."""
+"""Corrections for finite sampling above this many standard errors get a warning."""
 
 
 @runtime_checkable
-class Measured(Protocol):
-    """What a fit needs of a spectrum."""
+class Fittable(Protocol):
+    """Protocol of a spectrum that can be fitted."""
 
     @property
     def eigenvalues(self) -> Tensor: ...
@@ -39,8 +39,8 @@ class Measured(Protocol):
     def seed(self) -> int: ...
 
 
-def fit(spectrum: Measured, window: Window, weights: str, method: str = "least squares") -> PowerLaw:
-    """`PowerLaw` of a spectrum over a window; see `Spectrum.power_law`."""
+def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least squares") -> PowerLaw:
+    """Fit a `PowerLaw` to a spectrum over a window; see `Spectrum.power_law`."""
     line = fit_line(spectrum.eigenvalues, window, weights)
     logs, usable = spectrum.logs, window[1] <= len(spectrum.logs.values)
     if method == "least squares":
@@ -72,8 +72,8 @@ def fit(spectrum: Measured, window: Window, weights: str, method: str = "least s
     )
 
 
-def _linear(spectrum: Measured, line: Line, window: Window, usable: bool) -> tuple[float, float]:
-    """(bias, standard error): α is linear in the logarithms."""
+def _linear(spectrum: Fittable, line: Line, window: Window, usable: bool) -> tuple[float, float]:
+    """(bias, standard error) of the least-squares α, which is linear in log λ."""
     if not usable:
         return math.nan, math.nan
     logs = spectrum.logs.window(*window)
@@ -81,7 +81,7 @@ def _linear(spectrum: Measured, line: Line, window: Window, usable: bool) -> tup
 
 
 def _robust(logs: Logs, window: Window, method: str, seed: int) -> tuple[float, float, float]:
-    """(α, bias, standard error) of a slope that a few odd eigenvalues cannot move.
+    """(α, bias, standard error) of a robust slope, insensitive to a few outlying eigenvalues.
 
     Source: Theil 1950 and Sen 1968, J. Am. Stat. Assoc. 63, eq. 2.1; Siegel 1982, Biometrika 69.
     """
@@ -99,7 +99,7 @@ def _robust(logs: Logs, window: Window, method: str, seed: int) -> tuple[float, 
 
 
 def _through(line: Line, eigenvalues: Tensor, window: Window, alpha: float) -> Line:
-    """A line of slope −α whose median residual is zero, with its R²."""
+    """Line of slope −α with median residual zero, and its R²."""
     n = torch.arange(window[0], window[1] + 1, dtype=torch.float64).log()
     y = (eigenvalues[window[0] - 1 : window[1]] / eigenvalues[0].abs()).log()
     intercept = float((y + alpha * n).median())
@@ -107,7 +107,7 @@ def _through(line: Line, eigenvalues: Tensor, window: Window, alpha: float) -> L
     return Line(alpha, intercept, 1 - float(rest), line.row)
 
 
-def _warnings(spectrum: Measured, window: Window, weights: str, bias: float, error: float, usable: bool) -> list[str]:
+def _warnings(spectrum: Fittable, window: Window, weights: str, bias: float, error: float, usable: bool) -> list[str]:
     where = f"α over ranks {window[0]}..{window[1]}"
     if not usable:
         return [f"{where}: the eigenvalues beyond rank {len(spectrum.logs.values)} are rounding: no interval"]

@@ -1,4 +1,4 @@
-"""Resampling that repeats the eigenvalue noise of n new samples exactly where the ordinary bootstrap does not."""
+"""Bootstrap with Marchenko-Pastur weights: right for eigenvalues at any ratio of units to samples."""
 
 import math
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ def marchenko_pastur_quantile(u: Float[Tensor, "*shape"], ratio: float) -> Float
 
 
 def free_weights(rows: int, draws: int, ratio: float, generator: torch.Generator) -> Float[Tensor, "draws rows"]:
-    """Weights of `rows` samples in `draws` resamplings, each with mean one.
+    """Draw weights of `rows` samples for `draws` resamplings, each with mean one.
 
-    The weights of one sample over the draws are stratified (a Latin hypercube), so what a sample does to first
-    order nearly cancels in the mean over draws and only the bias is left.
+    The weights of one sample over the draws are stratified (a Latin hypercube), so first-order effects nearly cancel
+    in the mean over draws and only the bias remains.
     """
     strata = torch.rand(rows, draws, generator=generator).argsort(1).double()
     inside = torch.rand(rows, 1, generator=generator, dtype=torch.float64)
@@ -48,14 +48,14 @@ def free_weights(rows: int, draws: int, ratio: float, generator: torch.Generator
 
 
 def resampled(white: Float[Tensor, "rows rank"], weights: Float[Tensor, " rows"], n: int) -> Float[Tensor, "rank rank"]:
-    """Covariance of a resample of `n` in coordinates in which the covariance of the rows is the identity.
+    """Covariance of a resample of size `n`, in coordinates in which the covariance of the rows is the identity.
 
     `white` has orthonormal columns, `weights` mean one and follow the Marchenko-Pastur law of ratio rows/n.
 
     For Gaussian responses `white` is a random orthonormal frame, and compressing a diagonal matrix with law ν by such
     a frame divides the free cumulants of ν by powers of rows/rank (Nica and Speicher 1996).  The law whose free
-    cumulants make this the covariance spectrum of n fresh samples, Marchenko-Pastur of ratio rank/n, is itself
-    Marchenko-Pastur, of ratio rows/n.  So the eigenvalues are displaced as by fresh sampling at any units/samples;
+    cumulants make this the covariance spectrum of n new samples, Marchenko-Pastur of ratio rank/n, is itself
+    Marchenko-Pastur, of ratio rows/n.  So the eigenvalues are displaced as by new samples at any units/samples;
     the multinomial bootstrap agrees to second order only and fails for samples ≲ 10 units.  Fourth moments of the
     responses enter through `white`, so the correction is not limited to Gaussian codes.
     """
@@ -65,10 +65,10 @@ def resampled(white: Float[Tensor, "rows rank"], weights: Float[Tensor, " rows"]
 
 
 def wishart(rank: int, n: int, draws: int, generator: torch.Generator) -> Iterator[Float[Tensor, "rank rank"]]:
-    """Sample covariances of `n` Gaussian responses whose covariance is the identity, one by one; `n` > `rank`.
+    """Draw sample covariances of `n` > `rank` Gaussian responses with identity covariance (Wishart).
 
     T T' / (n − 1) with T lower triangular, T_ij ~ N(0, 1) below and T_ii² ~ χ²(n − i) on the diagonal (i = 1, 2, …):
-    the means take one degree of freedom.  Costs nothing that grows with n.
+    the means take one degree of freedom.  The cost does not depend on n.
 
     Source: Bartlett 1933; Anderson 2003, corollary 7.2.1.
 

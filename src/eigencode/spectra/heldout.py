@@ -1,4 +1,4 @@
-"""Cross-validated spectra of deterministic networks: other images, or noise put in by hand."""
+"""Cross-validated spectra of deterministic networks: on held-out images, or with injected noise."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ def heldout_spectrum(
 
     λ̂ₙ = Σᵢ ((zᵢ − z̄)·vₙ)² / (N − 1) over test images, vₙ = eigenvectors of the covariance over training images.
 
-    For a deterministic code the two repeats of cvPCA are equal and cross-validate nothing; other images are what
-    there is to generalise to.  Leading values come out smaller and late values larger than those of the population.
+    For a deterministic code the two repeats of cvPCA are equal, so directions are cross-validated on other images.
+    Leading values are biased downwards and late values upwards.
 
     Args:
         code: images -> responses; for arrays of responses pass the identity, `lambda z: z`.
@@ -72,14 +72,14 @@ def injected_noise_spectrum(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Spectrum:
-    """cvPCA of a deterministic code on two noisy copies x + σ N(0, 1) of every image.
+    """Compute cvPCA of a deterministic code on two noisy copies x + σ N(0, 1) of every image.
 
     Args:
-        x: images; the noise is added where the code starts.
+        x: images; the noise is added to the input of the code.
         sigma: standard deviation of the noise in the units of that space (not clipped to any box).
 
     Returns:
-        A `Spectrum` of kind `"injected noise"`; `source` names σ.
+        A `Spectrum` of kind `"injected noise"`; `source` states σ.
 
     >>> x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
     >>> torch.testing.assert_close(injected_noise_spectrum(lambda z: z, x, 0.0).eigenvalues,

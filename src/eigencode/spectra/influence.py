@@ -1,4 +1,4 @@
-"""What each image does to each eigenvalue, and from it the sampling error of any function of the spectrum."""
+"""Influence of each image on each eigenvalue, and from it the sampling error of functions of the spectrum."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from eigencode.base.symmetric import gram
 from eigencode.spectra.population import population
 
 GROUPS = 256
-"""Groups of images; a standard error from 256 groups is known to 4 %."""
+"""Number of groups of images; 256 give a standard error to 4 %."""
 
 FEWEST = 8
-"""Directions from which a population spectrum is estimated."""
+"""Smallest number of directions for which a population spectrum is estimated."""
 
 DEPENDENT = 1e-5
-"""A direction of which less than this share of its standard deviation is its own within the rows is not known there."""
+"""Directions whose residual standard deviation, given all leading ones, is below this fraction are unidentified."""
 
 
 def rows_wanted(units: int) -> int:
-    """How many images are read again for an interval: more would not improve it."""
+    """Number of images to read again for an interval; more would not improve it."""
     return max(4096, 4 * units)
 
 
@@ -29,10 +29,10 @@ def rows_wanted(units: int) -> int:
 class Sampling:
     """Sampling error and sampling bias of log λ.
 
-    direct: group means of the influence of image i on the corrected log λₙ, through the directions of this sample.
-    mixed: the same through the population directions that the sample directions mix.
+    direct: group means of the influence of image i on the corrected log λₙ, at the directions of this sample.
+    mixed: the same at the population directions that the sample directions mix.
     log_bias: E[log λ̂ₙ] − log λₙ, NaN where it was not estimated.
-    log_bias_error: standard error of `log_bias`, common to all ranks: +1 of it moves each by its entry.
+    log_bias_error: standard error of `log_bias`; the errors of all ranks are perfectly correlated.
     group_size: images per group.
     """
 
@@ -51,7 +51,7 @@ def sampling(
     usable: int,
     seed: int,
 ) -> Sampling:
-    """Influences (vₙ·zᵢ)²/λₙ − 1 of the images and the bias of log λ, from centred responses `z`.
+    """Compute influences (vₙ·zᵢ)²/λₙ − 1 of the images and the bias of log λ from centred responses `z`.
 
     d log λₙ = Σᵢ dwᵢ [(vₙ·zᵢ)²/λₙ − 1] for weights wᵢ of the images (Critchley 1985): a statistic Σ aₙ log λₙ has one
     number per image, and their variance / N is its sampling variance to first order.  Two versions bracket it.
@@ -63,15 +63,15 @@ def sampling(
         z: some or all centred responses.
         directions, eigenvalues: eigenvectors and eigenvalues of the covariance of all `n` samples.
         n: number of samples.
-        usable: how many leading eigenvalues are above the rounding floor.
+        usable: number of leading eigenvalues above the rounding floor.
         seed: of the grouping and of the resampling.
 
-    The bias is exact for Gaussian responses, as far as resampling can be.  What it takes from the fourth moments of
-    others is an estimate, so all of that counts as its standard error.
+    The bias is exact for Gaussian responses, up to resampling noise.  The non-Gaussian part is only an estimate, from
+    fourth moments, so all of it counts as standard error.
 
     Returns:
         A `Sampling`; the bias is NaN with no more samples than units, at ranks beyond `usable`, and from the first
-        direction on that `z` does not show.
+        direction that `z` does not identify.
     """
     top = max(1, usable)
     order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
@@ -98,11 +98,10 @@ def sampling(
 
 
 def _whitened(scores: Tensor) -> Tensor:
-    """Orthonormal columns spanning the centred scores, leading directions first; scores of about unit variance, so that
-    the factorisation works however steep the spectrum is.
+    """Orthonormalise the columns of centred scores of about unit variance, leading directions first.
 
-    The rows may be some of the images, and a direction may live on the others (a unit that answers a few images
-    only).  There are then fewer columns: the leading ones, up to the first that the rows do not tell from the rest.
+    In a subsample of the images a direction may be unidentified (a unit that responds to a few other images only).
+    Only the leading columns before the first such direction are then returned.
     """
     centred = scores - scores.mean(0)
     moments = gram(centred)
@@ -117,6 +116,6 @@ def _whitened(scores: Tensor) -> Tensor:
 
 
 def _padded(values: Tensor, eigenvalues: Tensor) -> Tensor:
-    """The same with NaN at the ranks that were not usable."""
+    """Pad with NaN at the ranks that are not usable."""
     missing = len(eigenvalues) - values.shape[-1]
     return torch.nn.functional.pad(values, (0, missing), value=torch.nan)

@@ -1,4 +1,4 @@
-"""The leading eigenvalues of codes too wide for their covariance to be kept: a randomised method in a few passes."""
+"""Leading eigenvalues of codes whose covariance does not fit into memory, by a randomised method in few passes."""
 
 import torch
 from torch import Tensor
@@ -21,17 +21,17 @@ def leading_spectrum(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Spectrum:
-    """The `top` largest eigenvalues of the covariance in memory of units × (top + oversampling) numbers.
+    """Compute the `top` largest covariance eigenvalues with memory for units × (top + oversampling) numbers.
 
     Subspace iteration from a random start, centred, in float64: passes − 1 products with the covariance, each
     followed by orthonormalisation, then the eigenvalues of its projection (Rayleigh and Ritz), which are never larger
     than the true ones.  Each pass reads all responses once; the mean takes one more.
 
     Args:
-        code, x, batch_size, seed: as in `spectrum`; an iterator that can be read only once will not do.
-        top: how many eigenvalues.
+        code, x, batch_size, seed: as in `spectrum`; but not an iterator, which can be read only once.
+        top: number of eigenvalues.
         passes: products with the covariance, at least 2; the error falls like (λ_rest / λₙ)^(2 passes − 1).
-        oversampling: further directions that are iterated and then dropped.
+        oversampling: additional directions, dropped at the end.
 
     Returns:
         A `Spectrum` of kind `"leading"` without interval.  Measures that need all eigenvalues refuse it.
@@ -73,7 +73,7 @@ def leading_spectrum(
 
 
 def _first(given: Responses) -> tuple[Tensor, Tensor, int, float]:
-    """(mean, variance per unit, samples, relative rounding error) in one pass."""
+    """Mean, variance per unit, number of samples and machine epsilon, in one pass."""
     n, eps = 0, 0.0
     mean = square = torch.zeros(())
     for batch in given.batches():
@@ -92,7 +92,7 @@ def _first(given: Responses) -> tuple[Tensor, Tensor, int, float]:
 
 
 def _product(given: Responses, mean: Tensor, basis: Tensor, n: int) -> Tensor:
-    """Covariance @ basis without the covariance."""
+    """Covariance @ basis, without forming the covariance."""
     out = torch.zeros_like(basis)
     for batch in given.batches():
         z = batch.double() - mean

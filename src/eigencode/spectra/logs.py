@@ -1,4 +1,4 @@
-"""Logarithms of eigenvalues with their sampling error: what every fit starts from."""
+"""Log eigenvalues with sampling bias and sampling error, the input of every fit."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Logs:
-    """log λ at ranks 1..R, how far sampling has moved it, and how it varies over samples.
+    """log λ at ranks 1..R with its sampling bias and its error.
 
-    `effects`: rows whose mean outer product over the first axis is the covariance of the error of `corrected`: of
-    sampling, and in the last row of the correction; no rows where it was not measured.
+    `effects`: Σ of outer products of these rows, averaged over the first axis, is the error covariance of `corrected`;
+    the last row is the error of the correction, the others are of sampling.  Empty where it was not measured.
     """
 
     values: Float[Tensor, " ranks"]
@@ -30,7 +30,7 @@ class Logs:
         group_size: int,
         n_samples: int,
     ) -> "Logs":
-        """From what a `Spectrum` holds: group means of influences, of `group_size` images each, out of `n_samples`."""
+        """Create from the fields of a `Spectrum`: influences are means over groups of `group_size` images."""
         ways = torch.stack([i.double() for i in influences])
         groups = ways.shape[1]
         scale = math.sqrt(group_size / n_samples / max(1, groups - 1))
@@ -42,12 +42,12 @@ class Logs:
 
     @property
     def known(self) -> bool:
-        """Was the sampling error measured?"""
+        """True if the sampling error was measured."""
         return self.effects.numel() > 0
 
     @property
     def corrected(self) -> Float[Tensor, " ranks"]:
-        """Estimates of the population's log λ; NaN where the bias is not known."""
+        """Estimates of the population log λ; NaN where the bias is unknown."""
         return self.values - self.bias
 
     def covariance(self, rows: Float[Tensor, "k ranks"]) -> Float[Tensor, "k k"]:
@@ -64,16 +64,16 @@ class Logs:
         return (self.effects @ rows.T).square().sum(1).mean(0).sqrt()
 
     def draws(self, count: int, generator: torch.Generator) -> Float[Tensor, "count ranks"]:
-        """Log spectra that new samples might give: `corrected` plus Gaussian noise of the sampling covariance.
+        """Draw log spectra as from new samples: `corrected` plus Gaussian noise of the sampling covariance.
 
-        A multiplier bootstrap over images (van der Vaart and Wellner 1996, section 2.9), for functions of the
-        spectrum that are not linear.
+        A multiplier bootstrap over images (van der Vaart and Wellner 1996, section 2.9), for nonlinear functions
+        of the spectrum.
         """
         ways, groups, _ = self.effects.shape
         noise = torch.randn(ways, count, groups, dtype=torch.float64, generator=generator)
         return self.corrected + (noise @ self.effects).sum(0) / math.sqrt(ways)
 
     def window(self, low: int, high: int) -> "Logs":
-        """The ranks low..high, both included."""
+        """Restrict to the ranks low..high, both included."""
         part = slice(low - 1, high)
         return Logs(self.values[part], self.bias[part], self.effects[..., part])

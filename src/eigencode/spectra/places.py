@@ -1,4 +1,4 @@
-"""`spectra_at(net, x, places)`: covariance spectra of many places of a network from one pass over the images."""
+"""`spectra_at(net, x, places)`: covariance spectra of many places of a network in one pass over the images."""
 
 from collections.abc import Sequence
 
@@ -28,16 +28,16 @@ def spectra_at(
     batch_size: int = 1000,
     seed: int = 0,
 ) -> dict[str, Spectrum]:
-    """The covariance spectrum of each of several places, the network run once per batch and not once per place.
+    """Covariance spectra of several places, with one forward pass per batch for all of them.
 
     Args:
-        net: any `nn.Module`; left as it was.
+        net: any `nn.Module`; it is left unchanged.
         x: images `N C H W` in [0, 1].
         places, start, reduce: as in `between`; not `reduce="positions"` with an interval.
         interval, batch_size, seed: as in `spectrum`.
 
     Returns:
-        A `Spectrum` by place: what `spectrum(between(net, start, place, reduce), x)` gives.
+        A `Spectrum` by place, equal to `spectrum(between(net, start, place, reduce), x)`.
 
     Raises:
         InputError: as `trace` and `spectrum`.

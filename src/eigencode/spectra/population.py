@@ -1,4 +1,4 @@
-"""The population eigenvalues behind a sample: how far sampling has moved each logarithm, and how surely."""
+"""Estimate the sampling bias of each log eigenvalue, by indirect inference on the population spectrum."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from eigencode.spectra.splines import even_knots, knots_by_width, roughness, spl
 
 @dataclass(frozen=True)
 class Population:
-    """What sampling did to log λ.
+    """Effect of sampling on log λ.
 
     bias: E[log λ̂ₙ] − log λₙ at the estimated population, per rank.
-    non_gaussian: the part of it that Gaussian responses of the same covariance would not have.
+    non_gaussian: bias minus that of Gaussian responses of the same covariance.
     response: derivative of the corrected log λ with respect to the measured log λ̂.
     mixing: |⟨v̂ₖ, vⱼ⟩|², the mean share of population direction j in sample direction k; rows sum to one.
     """
@@ -30,16 +30,16 @@ class Population:
 
 
 MOST, SETTLED = 8, 0.1
-"""Of the iteration with a curve: steps at most, and the change of the curve at which it has settled, as a share of the
-standard deviation √(2/n) of one log eigenvalue.  Stopped after two steps, with the derivative of the first, α of flat
-spectra with two samples per unit was too large by a fifth of its correction."""
+"""Iteration with a curve: largest number of steps, and change of the curve at convergence in units of the standard
+deviation √(2/n) of one log eigenvalue.  With only two steps, and the derivative of the first, α of flat spectra with
+two samples per unit was too large by a fifth of its correction."""
 
 TERMS, ROUNDS = 3, 2
-"""Of the iteration without a curve."""
+"""Iteration without a curve: terms of the series S, and rounds."""
 
 
 def draws_for(rank: int) -> int:
-    """Resamplings behind the bias; small problems can afford more, and need them."""
+    """Number of resamplings for the bias; more for small problems, which need more and are cheap."""
     return 8 if rank <= 512 else 4
 
 
@@ -49,11 +49,11 @@ def population(
     n: int,
     generator: torch.Generator,
 ) -> Population:
-    """Bias of every log eigenvalue, by indirect inference on a smooth population spectrum.
+    """Estimate the bias of every log eigenvalue, by indirect inference on a smooth population spectrum.
 
     Find the smooth log λ(log n) whose resampled spectrum F(λ), mean of log eig(Λ^½ Wᵦ Λ^½) over the resamplings Wᵦ,
-    agrees with the measured log λ̂; the bias is F(λ) − log λ.  Only the bias is taken from the smooth curve, so
-    structure finer than the curve stays in the corrected eigenvalues.  Gauss-Newton on spline coefficients: the
+    agrees with the measured log λ̂; the bias is F(λ) − log λ.  Only the bias comes from the smooth curve, so
+    the corrected eigenvalues keep structure finer than the curve.  Gauss-Newton on spline coefficients: the
     derivative ∂ log eigₖ / ∂ log λⱼ = y²ₖⱼ with y the eigenvectors of Λ^½ W Λ^½ is exact.
 
     Args:
@@ -66,8 +66,8 @@ def population(
     population eigenvalues: El Karoui (2008), Ledoit and Wolf (2015).  Differs from these by working with the measured
     fourth moments of the responses instead of Gaussian ones, and by correcting logarithms rank by rank.
 
-    A spectrum with a cliff (a code of low rank and some noise, units that hardly ever answer) is no smooth curve.
-    Where the curve misses the measured spectrum, `_without_curve` does without it.
+    A spectrum with a sharp drop (a code of low rank plus noise, units that hardly ever respond) is no smooth curve.
+    Where the curve does not fit the measured spectrum, `_without_curve` is used.
     """
     rank, rows = len(eigenvalues), len(white)
     device = eigenvalues.device
@@ -92,7 +92,7 @@ def population(
     for _ in range(2):
         log_f, _ = _resample(curve.basis @ theta, noises, mixing=False)
         before, theta = theta, curve.step(theta, mixing, y - log_f)
-    log_f = log_f + mixing @ (curve.basis @ (theta - before))  # the last step is small: its derivative is enough
+    log_f = log_f + mixing @ (curve.basis @ (theta - before))  # the last step is small: first order is enough
     if _misfit(y - log_f, n):
         return _without_curve(y, noises, gaussian)
     displaced = mixing @ curve.basis
@@ -104,24 +104,27 @@ def population(
 def _population(
     log_lambda: Tensor, log_f: Tensor, gaussian: Iterable[Tensor], response: Tensor, mixing: Tensor
 ) -> Population:
-    """What sampling does to a population, from its resamplings `log_f`."""
+    """Effect of sampling on a population spectrum, given its mean resampled log spectrum `log_f`."""
     log_g, _ = _resample(log_lambda, gaussian, mixing=False)
     return Population(log_f - log_lambda, log_f - log_g, response, mixing)
 
 
 def _misfit(residual: Float[Tensor, " rank"], n: int) -> bool:
-    """Is more left than sampling explains?  On smooth planted spectra the rest is below one standard deviation, √(2/n),
-    in the mean and below five at worst; a step of a factor 0.3 in λ leaves five in the mean and more than twenty."""
+    """True if the residual is larger than sampling noise explains.
+
+    On smooth planted spectra it is below one standard deviation √(2/n) in root mean square and below five at most; a
+    step of a factor 0.3 in λ gives five and more than twenty.
+    """
     rest = residual.abs() / (2 / n) ** 0.5
     return bool(rest.square().mean().sqrt() > 1.5) or bool(rest.max() > 8)
 
 
 def _without_curve(y: Float[Tensor, " rank"], noises: list[Tensor], gaussian: Iterable[Tensor]) -> Population:
-    """Bias of every log eigenvalue of a spectrum of any shape: the iterated bootstrap (Hall 1992, section 1.4).
+    """Estimate the bias for a spectrum of any shape by the iterated bootstrap (Hall 1992, section 1.4).
 
-    Start at λ = λ̂ and repeat log λ ← log λ + S (log λ̂ − F(λ)) with S = Σ_{j<TERMS} (1 − M)ʲ, M the mixing at λ̂: as many
-    steps of Landweber's iteration at once.  It stops early, which keeps the noise of single ranks from growing; so flat
-    spectra with few samples per unit are corrected less well than by the curve, and a bent one is not bent back.
+    Start at λ = λ̂ and repeat log λ ← log λ + S (log λ̂ − F(λ)) with S = Σ_{j<TERMS} (1 − M)ʲ, M the mixing at λ̂: `TERMS`
+    steps of Landweber's iteration at once.  Early stopping limits the noise of single ranks, so flat or bent spectra
+    with few samples per unit are corrected less well than by the curve.
     """
     log_f, mixing = _resample(y, noises, mixing=True)
     one = torch.eye(len(y), dtype=y.dtype, device=y.device)
@@ -135,7 +138,7 @@ def _without_curve(y: Float[Tensor, " rank"], noises: list[Tensor], gaussian: It
 
 
 class _Curve:
-    """A penalised spline for log λ against log rank; residuals have variance 2/n, curvature per knot about one."""
+    """Penalised spline of log λ over log rank; residuals have variance 2/n, curvature per knot about one."""
 
     def __init__(self, rank: int, knots: np.ndarray, n: int, device: torch.device) -> None:
         self.basis = spline_basis(rank, knots).to(device)
@@ -143,7 +146,7 @@ class _Curve:
         self._penalty = 2 / n * rough + 1e-9 * torch.eye(len(rough), dtype=torch.float64, device=device)
 
     def operator(self, design: Tensor) -> Tensor:
-        """Residuals -> coefficients."""
+        """Matrix from residuals to coefficients."""
         solved: Tensor = torch.linalg.solve(design.T @ design + self._penalty, design.T)
         return solved
 
@@ -151,6 +154,7 @@ class _Curve:
         return self.operator(design) @ y
 
     def step(self, theta: Tensor, mixing: Tensor, residual: Tensor) -> Tensor:
+        """One damped Gauss-Newton step of the coefficients."""
         design = mixing @ self.basis
         pull = torch.linalg.solve(design.T @ design + self._penalty, self._penalty @ theta)
         new: Tensor = theta + (self.operator(design) @ residual - pull).clamp(-0.7, 0.7)

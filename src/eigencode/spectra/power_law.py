@@ -1,4 +1,4 @@
-"""The exponent of λₙ ∝ n^(−α), with an interval over images."""
+"""Exponent α of λₙ ∝ n^(−α), with an interval over images."""
 
 import math
 from dataclasses import dataclass
@@ -19,11 +19,10 @@ Window = tuple[int, int]
 class PowerLaw(Record):
     """Fit of log(λₙ/λ₁) = intercept − α log n over the ranks of `window`, both ends included.
 
-    `alpha` is the plain fit to the measured eigenvalues, `alpha_corrected` the one to eigenvalues freed of the bias of
-    finite sampling.  `interval` is for the exponent of the population, over images; (NaN, NaN) where it cannot be
-    had.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose part that is not
-    exact (what responses that are not Gaussian add to it) counts as its error.  It is never the residual error of the
-    regression, whose residuals are correlated.
+    `alpha` is the fit to the measured eigenvalues, `alpha_corrected` that to eigenvalues corrected for the bias of
+    finite sampling.  `interval` is for the exponent of the population, over images; (NaN, NaN) if not
+    available.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose non-Gaussian
+    part counts as error.  It is not the residual error of the regression, whose residuals are correlated.
     """
 
     alpha: float
@@ -43,7 +42,7 @@ class PowerLaw(Record):
 
     @property
     def text(self) -> str:
-        """The fit and, where there is an interval, the corrected exponent that the interval belongs to."""
+        """The exponent and, with an interval, the corrected exponent and its interval."""
         low, high = self.interval
         if math.isnan(low):
             return f"{self.alpha:.4g}"
@@ -75,14 +74,14 @@ def fit_weights(n: Float[Tensor, " ranks"], weights: str) -> Float[Tensor, " ran
 
 
 def slope_row(n: Float[Tensor, " ranks"], w: Float[Tensor, " ranks"]) -> Float[Tensor, " ranks"]:
-    """The row a with α = Σ aₙ log λₙ: weighted least squares is linear in the logarithms."""
+    """Coefficients a of α = Σ aₙ log λₙ: weighted least squares is linear in log λ."""
     x = n.log()
     x = x - (w * x).sum()
     return -w * x / (w * x.square()).sum()
 
 
 def log_window(eigenvalues: Float[Tensor, " rank"], window: Window) -> Float[Tensor, " ranks"]:
-    """log(λₙ/λ₁) over the window."""
+    """Logarithms log(λₙ/λ₁) over the window."""
     low, high = window
     part = eigenvalues[low - 1 : high]
     if not bool((part > 0).all()):
@@ -98,7 +97,7 @@ def log_window(eigenvalues: Float[Tensor, " rank"], window: Window) -> Float[Ten
 
 @dataclass(frozen=True)
 class Line:
-    """A weighted straight line through log λ against log n."""
+    """Weighted regression line of log λ on log n."""
 
     alpha: float
     intercept: float
@@ -107,7 +106,7 @@ class Line:
 
 
 def fit_line(eigenvalues: Float[Tensor, " rank"], window: Window, weights: str) -> Line:
-    """Weighted least squares of log(λₙ/λ₁) on log n.
+    """Fit log(λₙ/λ₁) on log n by weighted least squares.
 
     >>> line = fit_line(torch.arange(1, 101).double() ** -1.5, (11, 50), "uniform")
     >>> round(line.alpha, 6), round(line.r2, 6)

@@ -1,4 +1,4 @@
-"""Where responses come from: an array, a code and its images, or any iterator of batches."""
+"""Sources of responses: an array, a code with images, or an iterator of batches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from eigencode.representation.modes import borrowed
 from eigencode.spectra.arithmetic import arithmetic_errors
 
 ELEMENTS = 1 << 23
-"""Numbers per batch of an array: 64 MiB once in float64."""
+"""Numbers per batch of an array: 64 MiB in float64."""
 
 
 @dataclass(frozen=True)
 class Responses:
-    """Responses `samples x units`, batch by batch; `rows` reads chosen samples again, None for an iterator.
+    """Responses `samples x units` in batches; `rows` reads selected samples again (None for an iterator).
 
-    `label` says where they come from, e.g. `"encoder of Stack"`; `together` how many rows belong to one image;
-    `errors` measures what rounding inside a network changes at some of the points (`arithmetic_errors`).
+    `label` is their origin, e.g. `"encoder of Stack"`; `together` the number of rows per image; `errors` measures
+    rounding errors inside the network on some of the images (`arithmetic_errors`).
     """
 
     batches: Callable[[], Iterator[Tensor]]
@@ -40,13 +40,13 @@ Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | I
 def responses(
     source: Source, x: Tensor | None = None, batch_size: int | None = None, points: bool = False
 ) -> Responses:
-    """Any source of responses in one form.
+    """Convert any source of responses to `Responses`.
 
     Args:
         source: a callable (with `x`), an array `samples x units`, or an iterable of such arrays.
-        x: images for a callable, `N C H W`; a code takes them to the place where it starts.
-        batch_size: samples evaluated at once (default 1000 for a callable, 64 MiB of float64 for an array).
-        points: True if `x` holds points of the code's space already, `code.points(images)` or noise.
+        x: images for a callable, `N C H W`; for a code, they are converted to the space of its start first.
+        batch_size: samples per batch (default 1000 for a callable, 64 MiB of float64 for an array).
+        points: True if `x` holds points of the code's space, `code.points(images)` or noise, not images.
 
     Raises:
         InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
@@ -117,7 +117,7 @@ def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
 
 
 def _tensor(batch: Tensor | np.ndarray) -> Tensor:
-    """A floating tensor; integers (spike counts) become float64."""
+    """Convert to a floating-point tensor; integers (spike counts) become float64."""
     out = torch.tensor(batch) if isinstance(batch, np.ndarray) else batch.detach()
     if out.is_complex():
         raise InputError("responses are complex", got=out.dtype, wanted="real numbers")

@@ -1,4 +1,4 @@
-"""`spectrum(code, x)`: the covariance eigenvalues of any code, streamed in float64."""
+"""`spectrum(code, x)`: covariance eigenvalues of any code, streamed in float64."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,14 +25,14 @@ from eigencode.spectra.windows import LocalSlope, WindowMap, automatic, local_sl
 
 @dataclass(frozen=True)
 class Spectrum(Record):
-    """Eigenvalues of a covariance, descending, with what an interval needs.
+    """Covariance eigenvalues, descending, with the data for intervals.
 
     `eigenvalues`: min(units, samples − 1) values, divisor samples − 1, units centred over samples.
-    `floor`: below it rounding decides, not the code.
+    `floor`: rounding floor; eigenvalues below it are dominated by rounding errors.
     `log_bias`: E[log λ̂ₙ] − log λₙ of the population, NaN where unknown.
-    `log_bias_error`: standard error of that, common to all ranks; NaN where unknown.
-    `influence`, `influence_mixed`: what groups of `group_size` images do to the bias-corrected log λ, two ways whose
-    variances average to the sampling variance; no groups when not measured.
+    `log_bias_error`: its standard error, perfectly correlated over ranks; NaN where unknown.
+    `influence`, `influence_mixed`: influence of groups of `group_size` images on the bias-corrected log λ, in two
+    versions whose variances average to the sampling variance; empty if not measured.
     """
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -70,17 +70,17 @@ class Spectrum(Record):
 
     @property
     def n_above_floor(self) -> int:
-        """How many eigenvalues lie above the rounding floor."""
+        """Number of eigenvalues above the rounding floor."""
         return int((self.eigenvalues > self.floor).sum())
 
     @property
     def participation_ratio(self) -> float:
-        """(Σλ)² / Σλ²."""
+        """Participation ratio (Σλ)² / Σλ²."""
         return participation_ratio(self._all())
 
     @property
     def rankme(self) -> float:
-        """exp of the entropy of the singular values √λ, RankMe."""
+        """RankMe, the exponential of the entropy of the singular values √λ."""
         return rankme(self._all())
 
     def _all(self) -> Tensor:
@@ -101,12 +101,12 @@ class Spectrum(Record):
     def power_law(
         self, window: Window | Literal["auto"] = (11, 500), weights: str = "uniform", method: Method = "least squares"
     ) -> PowerLaw:
-        """The exponent α of λₙ ∝ n^(−α) over the ranks of `window`, both ends included.
+        """Fit the exponent α of λₙ ∝ n^(−α) over the ranks of `window`, both ends included.
 
         Args:
             window: (n_min, n_max), 1-based; or `"auto"`, see `spectra.windows.automatic` for the rule.
             weights: `"uniform"` (arXiv 2405.00679) or `"1/n"` (Stringer et al. 2019); for least squares only.
-            method: `"least squares"`, or `"theil-sen"` or `"siegel"`, which a few odd eigenvalues cannot move.
+            method: `"least squares"`, or the robust `"theil-sen"` or `"siegel"`.
 
         Returns:
             A `PowerLaw`; read its `warnings`.
@@ -115,15 +115,15 @@ class Spectrum(Record):
         return fit(self, chosen, weights, method)
 
     def window_map(self, weights: str = "uniform", points: int = 30) -> WindowMap:
-        """α over all windows of a grid of ranks: how much of it is the choice of the window."""
+        """α over all windows of a grid of ranks, to see its dependence on the window."""
         return window_map(self.logs, weights, points)
 
     def local_slope(self, width: float = 1.0) -> LocalSlope:
-        """−d log λ / d log n at each rank, from ranks within a factor exp(`width` / 2)."""
+        """Local slope −d log λ / d log n at each rank, from ranks within a factor exp(`width` / 2)."""
         return local_slope(self.logs, width)
 
     def compare(self, window: Window = (11, 500), weights: str = "uniform") -> Comparison:
-        """Is it a power law over `window`?  The law against its sampling error and against three others."""
+        """Test the power law over `window` against the sampling error and three other laws."""
         return compare(self.logs, window, weights)
 
 
@@ -143,12 +143,12 @@ def spectrum(
     Args:
         code: a callable points -> responses (a network, `at(net, place)`, a function), or an array
             `samples x units` (torch or numpy, any real type), or an iterator of such batches.
-        x: images `N C H W`, in [0, 1]; a code in unit space takes them through the network's `norm` first.  Only with a
-            callable.
-        interval: also measure what intervals need, and how far rounding inside a network reaches.
-        points: True if `x` already holds points of the code's space (noise in unit space, say), used as they are.
-        batch_size: samples evaluated at once.
-        seed: of the random choice of images behind intervals.
+        x: images `N C H W` in [0, 1], for a callable.  For a code in unit space they are scaled by the network's `norm`
+            first.
+        interval: also measure the sampling error, and rounding errors inside the network.
+        points: True if `x` holds points of the code's space (noise in unit space, say), not images.
+        batch_size: samples per batch.
+        seed: of the random subsample of images for intervals.
 
     Returns:
         A `Spectrum`.
@@ -175,12 +175,12 @@ def spectrum(
     found = found.with_errors(given.errors()) if interval else found
     rows = None
     if interval:
-        rows = kept.rows() if kept else given.rows(_some(found, seed)) if given.rows else None
+        rows = kept.rows() if kept else given.rows(_subsample(found, seed)) if given.rows else None
     return assembled(found, rows, given.label, given.space, seed)
 
 
 def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: int) -> Spectrum:
-    """A `Spectrum` from eigenvalues and, for its interval, some of the responses behind them."""
+    """Create a `Spectrum` from eigenvalues and, for intervals, a subsample `rows` of the responses."""
     result = Spectrum(
         eigenvalues=host(found.values),
         n_samples=found.n,
@@ -204,13 +204,14 @@ def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: i
     )
 
 
-def _some(found: Eigen, seed: int) -> Tensor:
+def _subsample(found: Eigen, seed: int) -> Tensor:
+    """Sorted indices of a random subsample of the images."""
     order = torch.randperm(found.n, generator=stream(seed, "rows"))
     return order[: rows_wanted(len(found.mean))].sort().values
 
 
 class Reservoir:
-    """A uniform random sample of the rows of a stream of unknown length: smallest random keys win."""
+    """Uniform random sample of the rows of a stream of unknown length: keeps those with the smallest random keys."""
 
     def __init__(self, seed: int, wanted: int | None = None) -> None:
         self._generator = stream(seed, "rows")
@@ -219,6 +220,7 @@ class Reservoir:
         self._rows: Tensor | None = None
 
     def watching(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Pass batches through and sample from their rows."""
         for batch in batches:
             keys = torch.rand(len(batch), generator=self._generator)
             rows = batch if self._rows is None else torch.cat([self._rows, batch])

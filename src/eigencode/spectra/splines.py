@@ -1,4 +1,4 @@
-"""Smooth functions of log rank, only as fine as the data can tell apart."""
+"""Spline functions of log rank, with knots as fine as the data resolve."""
 
 import math
 
@@ -17,8 +17,8 @@ def even_knots(ranks: int, step: float) -> np.ndarray:
 def knots_by_width(width: np.ndarray) -> np.ndarray:
     """Knots in log rank about 1.8 mixing widths apart (at least 0.35, at most 1.6), and 2.5 ranks or more each.
 
-    `width[k]`: spread in log rank of the population directions that sample direction k + 1 mixes.  Finer structure of
-    the population than that cannot be seen in the sample.
+    `width[k]`: spread in log rank of the population directions that sample direction k + 1 mixes.  The sample does not
+    resolve finer structure of the population.
     """
     log_rank = np.log(np.arange(1, len(width) + 1))
     step = np.maximum(np.clip(1.8 * width, 0.35, 1.6), np.log1p(2.5 * np.exp(-log_rank)))
@@ -39,6 +39,6 @@ def spline_basis(ranks: int, knots: np.ndarray) -> Float[Tensor, "ranks function
 
 
 def roughness(functions: int) -> Float[Tensor, "functions functions"]:
-    """D'D of the second differences D of spline coefficients; zero for a power law on even knots."""
+    """Roughness penalty D'D, D the second differences of spline coefficients; zero for a power law on even knots."""
     second = np.diff(np.eye(functions), n=2, axis=0)
     return torch.from_numpy(second.T @ second)

@@ -1,4 +1,4 @@
-"""Spectra of nested populations of units, all from one pass over the responses (figure 3 of arXiv 2405.00679)."""
+"""Spectra of nested sets of units, in one pass over the responses (figure 3 of arXiv 2405.00679)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -26,7 +26,7 @@ def spectra_by_width(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> list[Spectrum]:
-    """Covariance spectra of the first, or of random, m units for every m of `widths`; smaller sets lie in larger ones.
+    """Covariance spectra of nested sets of m units for every m of `widths`.
 
     Args:
         code, x, interval, points, batch_size, seed: as in `spectrum`.
@@ -34,7 +34,7 @@ def spectra_by_width(
         order: `"first"` units as they are numbered, or nested `"random"` sets drawn with `seed`.
 
     Returns:
-        One `Spectrum` per width, in the order of `widths`; `source` names the width.
+        One `Spectrum` per width, in the order of `widths`; `source` states the width.
 
     Raises:
         InputError: a width that does not exist.

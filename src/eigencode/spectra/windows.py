@@ -1,4 +1,4 @@
-"""What the choice of the window does to α: the map over all windows, the local slope, and a window chosen by rule."""
+"""Dependence of α on the window: map over all windows, local slope, and an automatic window."""
 
 import math
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from eigencode.spectra.power_law import Window, fit_weights, slope_row
 Z95 = 1.959964
 
 STRAIGHT = 0.1
-"""A window is straight when the slopes of its two halves differ by less than this share of α."""
+"""A window is straight if the slopes of its halves differ by less than this fraction of α."""
 
 SHORTEST = 5.0
-"""Smallest n_max / n_min of a window chosen by rule."""
+"""Smallest n_max / n_min of an automatic window."""
 
 
 @dataclass(frozen=True)
 class WindowMap(Record):
     """α over every window n_min..n_max of a grid of ranks; NaN where n_max / n_min < 2.
 
-    `alpha`: the plain fit; `alpha_corrected`, `standard_error`: see `PowerLaw`; `bend`: slope of the second half of the
+    `alpha`: uncorrected fit; `alpha_corrected`, `standard_error`: see `PowerLaw`; `bend`: α of the second half of the
     window minus that of the first, halves of equal length in log rank.
     """
 
@@ -57,7 +57,7 @@ class WindowMap(Record):
 
 @dataclass(frozen=True)
 class LocalSlope(Record):
-    """−d log λ / d log n at each rank, from ranks within a factor exp(width / 2); 95 % interval over images."""
+    """Local slope −d log λ / d log n from ranks within a factor exp(width / 2), with 95 % interval over images."""
 
     dims: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(("rank", "alpha", "low", "high"), ("rank",))
 
@@ -69,7 +69,7 @@ class LocalSlope(Record):
 
 
 def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
-    """`WindowMap` over about `points` ranks, evenly spaced in log rank."""
+    """Compute a `WindowMap` over about `points` ranks, evenly spaced in log rank."""
     ranks = grid(len(logs.values), points)
     shape = (len(ranks), len(ranks))
     pairs = [(i, j) for i, low in enumerate(ranks) for j, high in enumerate(ranks) if _wide(low, high)]
@@ -92,7 +92,7 @@ def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
 
 
 def local_slope(logs: Logs, width: float = 1.0) -> LocalSlope:
-    """Local straight lines through log λ, uniform weights; at ranks with at least 3 others within reach."""
+    """Fit local lines with uniform weights to log λ, at ranks with at least 3 others in their window."""
     ranks = torch.arange(1, len(logs.values) + 1, dtype=torch.float64)
     centres = torch.tensor(grid(len(ranks), 100))
     reach = math.exp(width / 2)
@@ -105,12 +105,12 @@ def local_slope(logs: Logs, width: float = 1.0) -> LocalSlope:
 
 
 def automatic(logs: Logs, weights: str, n_min: int = 1) -> Window:
-    """The widest window, in log rank, that is straight.
+    """Find the widest window, in log rank, that is straight.
 
     Of all windows of a grid of 60 ranks with n_max / n_min ≥ 5, inside ranks n_min .. half of the ranks (the last ones
     are bent by sampling), those are kept in which the slopes of the two halves (of equal length in log rank) differ
-    by less than a tenth of α or by less than two standard errors.  The widest in log rank wins; of equally wide ones
-    that with the earlier start.
+    by less than a tenth of α or by less than two standard errors.  The widest in log rank is chosen; of equally wide
+    ones that with the smaller n_min.
 
     Raises:
         InputError: no such window: the spectrum is bent everywhere.
@@ -135,7 +135,7 @@ def automatic(logs: Logs, weights: str, n_min: int = 1) -> Window:
 
 
 def placed(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
-    """The row a with α = Σ aₙ log λₙ for the fit over `window`, zero outside."""
+    """Coefficients a of α = Σ aₙ log λₙ for the fit over `window`, zero outside."""
     n = torch.arange(window[0], window[1] + 1, dtype=torch.float64)
     row = torch.zeros(total, dtype=torch.float64)
     row[window[0] - 1 : window[1]] = slope_row(n, fit_weights(n, weights))
@@ -143,13 +143,13 @@ def placed(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
 
 
 def bend_row(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
-    """Slope over the second half of the window minus slope over the first, halves of equal length in log rank."""
+    """Coefficients of the bend: α over the second half of the window minus α over the first."""
     first, second = halves(window)
     return placed(second, weights, total) - placed(first, weights, total)
 
 
 def halves(window: Window) -> tuple[Window, Window]:
-    """The window cut at its geometric middle; the rank there belongs to both."""
+    """Split a window at its geometric mean; the rank there belongs to both halves."""
     middle = min(max(round(math.sqrt(window[0] * window[1])), window[0] + 2), window[1] - 2)
     return (window[0], middle), (middle, window[1])
 

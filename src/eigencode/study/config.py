@@ -1,5 +1,6 @@
 """What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -23,12 +24,28 @@ class WeightedPenalty(Choice):
         return dict(self.model_extra or {})
 
 
-class Local(Strict):
+class Trains(Strict):
+    """A training.  After each number of epochs in `snapshots`, the network and the state of its training are kept."""
+
+    epochs: int = Field(1000, ge=1)
+    snapshots: tuple[Annotated[int, Field(ge=1)], ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Trains":
+        if any(a >= b for a, b in pairwise((*self.snapshots, self.epochs))):
+            raise ValueError(f"snapshots: rising numbers of epochs below {self.epochs}")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result; snapshots do not."""
+        return self.model_dump(exclude={"snapshots"})
+
+
+class Local(Trains):
     """Local training of the encoder, on all training images or on the first `images` of them."""
 
     rule: Choice = Choice(name="KrotovHopfield")
     images: int | None = Field(None, ge=1)
-    epochs: int = Field(1000, ge=1)
     lr: float = Field(0.02, gt=0)
     batch_size: int = Field(1000, ge=1)
     decay: Literal["linear", "constant"] = "linear"
@@ -52,11 +69,10 @@ class AdversarialChoice(Strict):
     space: Literal["pixel", "unit"] = "unit"
 
 
-class Supervised(Strict):
+class Supervised(Trains):
     """Training by gradient."""
 
     parameters: str = "all"
-    epochs: int = Field(1000, ge=1)
     lr: float = Field(1e-3, gt=0)
     batch_size: int = Field(1000, ge=1)
     schedule: ScheduleChoice = ScheduleChoice()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from eigencode.measures.protocol import Readable
 from eigencode.study.architecture import architecture, places
@@ -18,7 +19,7 @@ from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.network import NetworkStep
+from eigencode.study.steps.network import NetworkStep, Training
 from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
@@ -87,13 +88,23 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
     common = {"data": images, "seed": seed, "validation": study.validation}
     step = _variant(model, Initial(**common, architecture=architecture(model)))  # type: ignore[arg-type]
     if model.local is not None:
-        step = _variant(model, LocallyTrained(**common, start=step, local=model.local.model_dump()))  # type: ignore[arg-type]
+        local = {**common, "start": step, "local": model.local.settings()}
+        step = _variant(model, _snapshots(LocallyTrained, local, model.local.snapshots))
         if model.prune:
             step = _variant(model, Pruned(**common, start=step))  # type: ignore[arg-type]
     if model.supervised is not None:
-        plan = model.supervised.model_dump()
-        step = _variant(model, Trained(**common, start=step, supervised=plan))  # type: ignore[arg-type]
+        supervised = {**common, "start": step, "supervised": model.supervised.settings()}
+        step = _variant(model, _snapshots(Trained, supervised, model.supervised.snapshots))
     return _variant(model, step, last=True)
+
+
+def _snapshots(kind: type[Training], settings: dict[str, Any], epochs: tuple[int, ...]) -> Training:
+    """The finished training, behind its snapshots, each of which continues from the one before."""
+    earlier: Training | None = None
+    for stop in (*epochs, None):
+        earlier = kind(**settings, stop=stop, earlier=earlier)
+    assert earlier is not None
+    return earlier
 
 
 def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep:

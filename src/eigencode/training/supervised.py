@@ -113,7 +113,7 @@ def train_supervised(
         adversarial: train on perturbed batches, see `Adversarial`.
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
         patience: stop after so many epochs without a better validation accuracy.
-        keep: weights of the last epoch, or of the best validation accuracy.
+        keep: weights of the last epoch, or of the best validation accuracy once the training has ended.
         callbacks: see `Callback`.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at any
             moment and started again ends with bit-identical weights on the same machine and thread count.
@@ -244,7 +244,7 @@ def train_supervised(
             run.stopped = run.stopped or any(told)
             for file in saves.due(run.epoch, run.stopped):
                 file.save(*run.state(net, opt, stateful))
-    if keep == "best" and run.best_state:
+    if keep == "best" and run.best_state and (run.stopped or run.epoch == epochs):
         net.load_state_dict(run.best_state)
     opt.zero_grad(set_to_none=True)
     loss_, train_accuracy, validation_accuracy, rates = run.history[:, : run.epoch].clone()

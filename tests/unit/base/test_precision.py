@@ -46,4 +46,4 @@ def test_an_older_torch_is_asked_in_its_way(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     for amx in (False, True):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
-        assert module._processor_multiplies() is amx
+        assert module._cpu_has_bfloat16() is amx

@@ -5,22 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny import write
 
 from eigencode.report import StudyRun, build
-from eigencode.study import Store, execute, plan, read_study, rows
+from eigencode.study import Store, plan, read_study, rows
 from eigencode.study import results as study_results
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    folder = tmp_path_factory.mktemp("report")
-    study = read_study(write(folder))
-    cells, store = plan(study), Store(folder / "store")
-    assert execute([c.step for c in cells], store).ok
-    target = folder / "store" / "reports" / "tiny"
+def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    study, store = read_study(home / "tiny.toml"), Store(tmp_path_factory.mktemp("report") / "store")
+    store.root.mkdir()
+    (store.root / "steps").symlink_to(home / "store" / "steps")
+    cells, target = plan(study), store.root / "reports" / "tiny"
     study_results.write(target, study, cells, rows(study, cells, store), {"provenance": {"torch": "2"}, "seconds": 1.0})
-    return StudyRun(target, folder / "store")
+    return StudyRun(target, store.root)
 
 
 @pytest.fixture(scope="session")

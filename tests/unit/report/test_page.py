@@ -16,7 +16,7 @@ from hostile import NAMES, edit, renamed
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun, build
-from eigencode.report.build import _safe
+from eigencode.report.build import _file_names
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.style import colours, label
 from eigencode.report.html.embedded import plotly
@@ -191,7 +191,7 @@ def test_a_record_of_another_version_is_told_from_a_defect(finished: StudyRun, r
 
 def test_data_sets_have_figures_of_their_own() -> None:
     names = ["digits", "folder:a/b", "folder:a_b", "folder:A_b", "../../x", "x" * 300, "x" * 301, "日本", "語学", ""]
-    files = _safe(names)
+    files = _file_names(names)
     assert list(files) == names
     assert len({f.lower() for f in files.values()}) == len(names)
     for file in files.values():

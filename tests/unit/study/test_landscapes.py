@@ -1,5 +1,6 @@
 """Landscapes of a study: the same plane for every model, shown on one scale, no number of the table."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def read(folder: Path, planes: str = PLANES) -> object:
     return read_study(path, ["seeds=[0]", MODELS])
 
 
-def test_landscapes_of_a_study(tmp_path: Path) -> None:
+def test_landscapes_of_a_study(tmp_path: Path, only_figure: Callable[[str], None]) -> None:
+    only_figure("landscapes")
     study = read(tmp_path)
     cells = plan(study)  # type: ignore[arg-type]
     views = [c for c in cells if c.kind == "landscape"]

@@ -1,5 +1,6 @@
 """Spectra of nested sets of units in a study: measured once, shown in a figure, no number of the table."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,7 +14,8 @@ from eigencode.study.results import write as write_results
 WIDE = ("window = [2, 8]", "window = [2, 8]\nwidths = [6, 12, 99]")
 
 
-def test_widths_of_a_study(tmp_path: Path) -> None:
+def test_widths_of_a_study(tmp_path: Path, only_figure: Callable[[str], None]) -> None:
+    only_figure("widths")
     study = read_study(
         write(tmp_path, WIDE), ["seeds=[0]", 'models={BP={recipe="BP", units=12, supervised={epochs=1}}}']
     )

@@ -1,4 +1,4 @@
-"""What the departures of the published code do: the same number with one of them on and off."""
+"""Effect of each departure of the published code: the same number with it on and off."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ COLUMNS = 3
 
 
 def deviations(run: StudyRun, data: str) -> Figure | None:
-    """One panel per quantity, one line per deviation and model: published (filled) and corrected (open), 95 %."""
+    """Plot one panel per quantity, one row per departure and model: published (filled) and corrected (open), 95 %."""
     found = [e for e in run.results["deviations"] if e["data"] == data and _known(e)]
     quantities = list(dict.fromkeys(e["quantity"] for e in found))
     if not found:

@@ -17,7 +17,7 @@ CLASSES = ListedColormap([*PALETTE, "#882255", "#44AA99"])
 
 
 def landscapes(run: StudyRun, data: str) -> Figure | None:
-    """Per landscape of the study three rows of maps, one column per model (five models to a line), first seed."""
+    """Plot three rows of maps per landscape of the study, one column per model (at most five), first seed."""
     names = run.quantities("landscape")
     views = {
         name: {m: found[0] for m in run.models if (found := run.load(Landscape, data=data, model=m, quantity=name))}
@@ -28,7 +28,7 @@ def landscapes(run: StudyRun, data: str) -> Figure | None:
 
 
 def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
-    """Maps of several planes; on each plane all models share the colour scales.
+    """Plot maps of several planes; on each plane all models share the colour scales.
 
     Args:
         views: name of the plane -> model -> `Landscape`.
@@ -78,7 +78,7 @@ def _map(axes, view: Landscape, values: Tensor, limits: tuple[float, float], col
 
 
 def _boundary(axes, view: Landscape) -> None:  # type: ignore[no-untyped-def]
-    """Where the prediction first changes along rays from the first image."""
+    """Plot the decision boundary around the first image."""
     reached = torch.isfinite(view.boundary)
     if bool(reached.any()):
         at = view.anchors[0]

@@ -1,4 +1,4 @@
-"""Figure A1 of the paper: which units pruning takes away, what they look like, and what they do to the spectra."""
+"""Figure A1 of the paper: variances and weights of pruned and kept units, and spectra before and after pruning."""
 
 import torch
 from matplotlib.axes import Axes
@@ -23,8 +23,10 @@ COMPONENTS = (PALETTE[1], PALETTE[3], PALETTE[6], PALETTE[4])
 
 
 def pruning(run: StudyRun, data: str) -> Figure | None:
-    """Per pruned model, first seed: log variances by Gaussian, weights of units, spectra before and after; up to
-    `BESIDE` spectra stand in the same line, more below it."""
+    """Plot, per pruned model (first seed), log variances by Gaussian, weights of units, and spectra before and after.
+
+    Up to `BESIDE` spectra are in the same row, more in rows below it.
+    """
     kept = {m: run.load(Units, data=data, model=m, kind="pruning") for m in run.models}
     found = {m: several[0] for m, several in kept.items() if several}
     if not found:
@@ -73,7 +75,7 @@ def _histogram(axes: Axes, units: Units, name: str) -> None:
 
 
 def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> None:  # type: ignore[no-untyped-def]
-    """Above units that were pruned, those of the largest variance first; below units that were kept, by wins."""
+    """Plot weights of pruned units, by falling variance, above those of kept units, by wins."""
     folder = run.locally_trained(data, model)[0]
     found, shape = arrays(folder), image_shape(folder)
     order = units.log_variance.argsort(descending=True)
@@ -90,7 +92,7 @@ def _examples(figure, run: StudyRun, data: str, model: str, units: Units) -> Non
 
 
 def _spectra(axes: Axes, run: StudyRun, where: dict[str, str], name: str) -> None:
-    """The eigenvalues themselves: pruning changes λ₁, so relative to it the two could not be compared."""
+    """Plot absolute eigenvalues before and after pruning; they are not relative to λ₁, which pruning changes."""
     before = ("before pruning", f"{name}, raw", PALETTE[2], 2.6)
     for title, quantity, colour, width in (before, ("pruned", name, PALETTE[1], 1.0)):
         for spectrum in run.load(Spectrum, quantity=quantity, **where)[:1]:

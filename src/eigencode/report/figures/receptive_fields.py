@@ -1,4 +1,4 @@
-"""Weights of locally trained units as pictures, in the order of how often they win."""
+"""Weights of locally trained units as images, sorted by number of wins."""
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -8,7 +8,7 @@ from eigencode.report.run import StudyRun, arrays
 
 
 def receptive_fields(run: StudyRun, data: str) -> Figure | None:
-    """The most active units of the first locally trained model; red positive, blue negative, each on its own scale."""
+    """Plot the weights of the units with most wins, first locally trained model; red positive, blue negative."""
     wanted: int = run.results["study"]["receptive_fields"]
     folders = [folder for model in run.models for folder in run.locally_trained(data, model)[:1]]
     if not wanted or not folders:
@@ -30,6 +30,7 @@ def receptive_fields(run: StudyRun, data: str) -> Figure | None:
 
 
 def draw_weight(axes, weight: Tensor) -> None:  # type: ignore[no-untyped-def]
+    """Plot the weights of one unit, `C H W`, scaled by their largest magnitude."""
     largest = float(weight.abs().max()) or 1.0
     if len(weight) == 3:
         axes.imshow((weight.permute(1, 2, 0) / largest / 2 + 0.5).clamp(0, 1).numpy(), interpolation="nearest")
@@ -38,7 +39,7 @@ def draw_weight(axes, weight: Tensor) -> None:  # type: ignore[no-untyped-def]
 
 
 def image_shape(folder) -> tuple[int, int, int]:  # type: ignore[no-untyped-def]
-    """The image shape, from the header of the weights file."""
+    """Read the image shape from the header of the weights file."""
     import json
 
     from safetensors import safe_open

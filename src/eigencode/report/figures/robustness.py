@@ -11,11 +11,11 @@ from eigencode.robustness.curve import Curve
 COLUMNS = 3
 
 CROWDED = 24
-"""Letters that fit side by side below a panel."""
+"""Letters of model names that fit below a panel without rotation."""
 
 
 def robustness(run: StudyRun, data: str) -> Figure | None:
-    """Columns are attacks.  Curves: mean over seeds and range; boxes: images of all seeds, whiskers 5 % to 95 %."""
+    """Plot one column per attack: curves (mean and range over seeds) and boxes (all images and seeds, 5 % to 95 %)."""
     curves, sizes = (lines_of(run.quantities(kind), COLUMNS) for kind in ("curve", "critical"))
     lines = [(_curves, names) for names in curves] + [(_boxes, names) for names in sizes]
     if not lines:

@@ -1,4 +1,4 @@
-"""Every quantity of the table, one dot per seed: how much of a difference is the seed?"""
+"""Every quantity of the headline table, one dot per seed."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from eigencode.report.run import StudyRun
 
 
 def seeds(run: StudyRun, data: str) -> Figure | None:
-    """One panel per quantity: dots are seeds, bars mean and 95 % t interval; of one seed the interval over images."""
+    """Plot one panel per quantity: dots are seeds, bars mean and 95 % t interval (over images for one seed)."""
     names = ["data", *run.models]
     rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
     shown = [q for q in run.results["headline"] if any(r["quantity"] == q for r in rows)]

@@ -14,11 +14,11 @@ from eigencode.spectra.spectrum import Spectrum
 COLUMNS = 3
 
 LOWEST, HIGHEST = 1e-9, 3.0
-"""Limits of λₙ / λ₁ that are shown: what lies below is rounding, or a unit that never answers."""
+"""Limits of the axis of λₙ / λ₁; values below are rounding errors or silent units."""
 
 
 def spectra(run: StudyRun, data: str) -> Figure | None:
-    """One panel per spectrum of the study; thin lines are seeds, dashes the fit over its window."""
+    """Plot one panel per spectrum of the study; thin lines are seeds, dashed lines the fits over their window."""
     names = run.quantities("spectrum")
     if not names:
         return None
@@ -48,12 +48,12 @@ def spectra(run: StudyRun, data: str) -> Figure | None:
 
 
 def _draw(axes, spectrum: Spectrum, settings: dict[str, Any], colour: str) -> PowerLaw | None:  # type: ignore[no-untyped-def]
-    """The eigenvalues, and the fitted line if these eigenvalues have one."""
+    """Plot eigenvalues and the fitted power law; return the fit, or None if it is not possible."""
     _points(axes, spectrum.eigenvalues / spectrum.eigenvalues[0], colour, lw=0.9, alpha=0.7)
     window = tuple(settings["window"])
     try:
         law = spectrum.power_law(window=window, weights=settings["weights"])
-    except InputError:  # the table says why there is none
+    except InputError:  # the table gives the reason
         return None
     n = torch.tensor([float(window[0]), float(window[1])])
     axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=1.4)

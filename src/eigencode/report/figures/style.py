@@ -1,4 +1,4 @@
-"""One style for all figures: colour-blind safe, the same colour for the same model everywhere, byte-identical files."""
+"""Common style of all figures: colour-blind safe, one colour per model, reproducible files."""
 
 import math
 import warnings
@@ -18,10 +18,10 @@ from eigencode.base.text import printable
 matplotlib.use("Agg")
 
 PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-"""Okabe and Ito (2008): distinguishable with any kind of colour vision."""
+"""Colour-blind safe palette of Okabe and Ito (2008)."""
 
 MODELS = (*PALETTE, *(f"#{''.join(f'{round(0.55 * int(c[i : i + 2], 16)):02X}' for i in (1, 3, 5))}" for c in PALETTE))
-"""Of the models of a study: the palette, then each of its colours darkened to 55 %."""
+"""Colours of models: the palette, then each of its colours darkened to 55 %."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -45,25 +45,25 @@ SETTINGS = {
     "savefig.dpi": 220,
     "svg.hashsalt": "eigencode",
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # letters stay letters: searchable, and editable in a drawing program
+    "pdf.fonttype": 42,  # embed text as text: searchable and editable
     "figure.constrained_layout.use": True,
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The settings of all figures; matplotlib's own are restored afterwards."""
+    """Apply the settings of all figures inside the block; restore those of matplotlib afterwards."""
     with matplotlib.rc_context(SETTINGS):
         yield
 
 
 def colours(models: list[str]) -> dict[str, str]:
-    """A colour per model, by position in the study; the seventeenth has that of the first again."""
+    """Colour of each model by its position in the study; colours repeat after 16 models."""
     return {model: MODELS[i % len(MODELS)] for i, model in enumerate(models)}
 
 
 def lines_of(names: list[str], columns: int) -> list[list[str]]:
-    """The names in lines of at most `columns`.
+    """Split names into rows of at most `columns`.
 
     >>> lines_of(["a", "b", "c"], 2)
     [['a', 'b'], ['c']]
@@ -74,8 +74,10 @@ def lines_of(names: list[str], columns: int) -> list[list[str]]:
 def grid(
     count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False
 ) -> tuple[Figure, np.ndarray]:
-    """A figure of `count` panels in lines of at most `columns`, each `height` inches high: (figure, panels by line and
-    column).  Panels beyond `count` are invisible; a shared axis has its numbers under the last panel of each column.
+    """Create a figure of `count` panels in rows of at most `columns`, each `height` inches high.
+
+    Returns the figure and its panels by row and column.  Panels beyond `count` are invisible; a shared axis has tick
+    labels below the last panel of each column.
 
     >>> figure, panels = grid(5, 2.0)
     >>> panels.shape, [axes.axison for axes in panels.ravel()]
@@ -93,7 +95,7 @@ def grid(
 
 
 def lowest(panels: np.ndarray, count: int) -> list[Axes]:
-    """Of the `count` panels in use, those with none below.
+    """The lowest of the `count` visible panels in each column.
 
     >>> _, panels = grid(5, 2.0)
     >>> [panels.ravel().tolist().index(axes) for axes in lowest(panels, 5)]
@@ -103,7 +105,7 @@ def lowest(panels: np.ndarray, count: int) -> list[Axes]:
 
 
 def few_log_ticks(axis: Axis) -> None:
-    """Round numbers on a logarithmic axis: three or more where possible, and not so many that they touch."""
+    """Set three to six round tick labels on a logarithmic axis, where possible."""
     low, high = sorted(axis.get_view_interval())
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
@@ -120,14 +122,14 @@ def few_log_ticks(axis: Axis) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
-    """One legend for the whole figure, below its panels: what `axes` has labels for."""
+    """Put one legend, with the labels of `axes`, below all panels of the figure."""
     handles, names = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
 
 def around(values: list[float]) -> tuple[float, float]:
-    """Limits of an axis that shows these values with room: a long interval must not squeeze them together.
+    """Axis limits around values with a margin, whatever the length of their intervals.
 
     >>> around([1.0, 3.0])
     (0.0, 4.0)
@@ -138,18 +140,18 @@ def around(values: list[float]) -> tuple[float, float]:
 
 
 def label(name: str) -> str:
-    """A name as matplotlib shows it letter by letter: no formulae, no hidden legend entries, not endless."""
+    """Escape a name for matplotlib ($ and leading _) and shorten it to 40 characters."""
     shown = printable(name, longest=40).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write PATH.png, PATH.svg and PATH.pdf; the same figure gives the same bytes."""
+    """Write PATH.png, PATH.svg and PATH.pdf, with identical bytes for identical figures."""
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg", ".pdf")]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a script the font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # characters that the font lacks
         figure.savefig(files[0], metadata={"Software": None})
-        figure.set_layout_engine("none")  # the layout is found; finding it again would take as long as drawing
+        figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing
         figure.savefig(files[1], metadata={"Date": None, "Creator": None})
         figure.savefig(files[2], metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return files

@@ -9,7 +9,7 @@ from eigencode.report.run import StudyRun
 
 
 def tradeoff(run: StudyRun, data: str) -> Figure | None:
-    """One panel per attack, one point per model and seed."""
+    """Plot one panel per attack, with one point per model and seed."""
     sizes = run.quantities("critical")
     if not sizes:
         return None

@@ -1,4 +1,4 @@
-"""Spectra of nested sets of units: does the law depend on how many are looked at?"""
+"""Spectra of nested sets of units: dependence of the power law on their number."""
 
 import matplotlib
 import torch
@@ -17,8 +17,7 @@ COLUMNS = 4
 
 
 def widths(run: StudyRun, data: str) -> Figure | None:
-    """One panel per model and spectrum of the study, first seed; one line per width, dashes the fit, its exponent
-    in the colour of the width.
+    """Plot one panel per model and spectrum, first seed: a line, dashed fit and exponent per number of units.
 
     The fit ends at the study's n_max or at half of the units, whichever comes first.
     """

@@ -1,4 +1,4 @@
-"""How much of an exponent is the choice of its window: local slopes, and α over all windows."""
+"""Dependence of α on the window: local slopes, and α over all windows."""
 
 import numpy as np
 import torch
@@ -9,11 +9,11 @@ from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
 
 ENOUGH = 8
-"""Ranks above the rounding floor that a local slope takes."""
+"""Smallest number of ranks above the rounding floor for a local slope."""
 
 
 def slopes(run: StudyRun, data: str) -> Figure | None:
-    """One panel per spectrum of the study: −d log λ / d log n against rank, 95 % band of the first seed."""
+    """Plot one panel of local slopes per spectrum of the study, with the 95 % band of the first seed."""
     names = run.quantities("spectrum")
     found = {(n, m): run.load(Spectrum, data=data, model=m, quantity=n) for n in names for m in ("data", *run.models)}
     drawn = {key: [s for s in spectra if len(s.logs.values) >= ENOUGH] for key, spectra in found.items()}
@@ -44,7 +44,7 @@ def _slope(axes, spectrum: Spectrum, colour: str, name: str, first: bool) -> Non
 
 
 def windows(run: StudyRun, data: str) -> Figure | None:
-    """α over all windows for the first spectrum of the study, one map per model (first seed), one colour scale."""
+    """Plot α over all windows for the first spectrum of the study: one map per model (first seed), one colour scale."""
     names = run.quantities("spectrum")
     found = {
         model: spectra[0].window_map(points=25)
@@ -72,7 +72,7 @@ def windows(run: StudyRun, data: str) -> Figure | None:
 
 
 def _edges(ranks: torch.Tensor) -> np.ndarray:
-    """Borders of cells around ranks, halfway in the logarithm."""
+    """Edges of map cells around ranks, halfway in log rank."""
     x = np.log(ranks.double().numpy())
     middle = (x[1:] + x[:-1]) / 2
     edges: np.ndarray = np.exp(np.concatenate([[x[0] - (middle[0] - x[0])], middle, [2 * x[-1] - middle[-1]]]))

@@ -1,1 +1,1 @@
-"""The page of a study."""
+"""Interactive HTML page of one or several studies."""

@@ -1,4 +1,4 @@
-"""Scripts, style and results inside a page: nothing is fetched, nothing that is data can become code."""
+"""Scripts, style and results embedded in a page: no network access, and data cannot run as code."""
 
 import base64
 import hashlib
@@ -14,13 +14,13 @@ SCRIPTS = (
     "text", "content", "fit", "state", "panels", "figure",
     "curves", "sizes", "tradeoff", "spectra", "windows", "widths", "landscapes", "fields", "training", "start",
 )  # fmt: skip
-"""Files of the folder `browser`, in the order they need each other."""
+"""Files of the folder `browser`, in the order of their dependencies."""
 
 CODES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def data(content: Any) -> Markup:
-    r"""Strict JSON that can stand in an HTML page: no character in it can end the element that holds it.
+    r"""Serialise to strict JSON that is safe inside an HTML element.
 
     >>> print(data({"name": "</script>"}))
     {"name":"\u003c/script\u003e"}
@@ -29,27 +29,27 @@ def data(content: Any) -> Markup:
 
 
 def script() -> Markup:
-    """The page's own script: the files of `browser/` in one function, so that their names stay theirs."""
+    """The script of the page: the files of `browser/` in one function scope."""
     parts = [_read(f"{name}.js") for name in SCRIPTS]
-    return _closed('(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n")
+    return _embeddable('(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n")
 
 
 def style() -> Markup:
-    """The page's own style."""
-    return _closed(_read("page.css"))
+    """The style sheet of the page."""
+    return _embeddable(_read("page.css"))
 
 
 def plotly() -> Markup:
-    """plotly.js as the Python package ships it."""
+    """The plotly.js of the Python package plotly."""
     from plotly.offline import get_plotlyjs
 
-    return _closed(str(get_plotlyjs()))
+    return _embeddable(str(get_plotlyjs()))
 
 
 def policy(*scripts: Markup) -> str:
-    """A content security policy: only these scripts run, and no address can be reached.
+    """Content security policy that allows only these scripts and no network access.
 
-    Plotly writes styles, and draws pictures from `data:` and `blob:`.
+    Plotly needs inline styles, and images from `data:` and `blob:`.
     """
     hashes = " ".join(f"'sha256-{_digest(s)}'" for s in scripts)
     rules = ("default-src 'none'", f"script-src {hashes}", "style-src 'unsafe-inline'", "img-src data: blob:")
@@ -64,8 +64,8 @@ def _read(name: str) -> str:
     return (files("eigencode.report.html") / "browser" / name).read_text(encoding="utf-8")
 
 
-def _closed(source: str) -> Markup:
-    """The source as it is, if it can stand inside <script> or <style>."""
+def _embeddable(source: str) -> Markup:
+    """Check that a source is safe inside <script> or <style>."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     if any(word in source.lower() for word in ("</script", "</style", "<!--")):
         raise EigencodeError("this script cannot be put into a page: it would end its own element")

@@ -1,4 +1,4 @@
-"""What stands first on the page, as plain HTML: tables, claims with their evidence, conventions, origin."""
+"""Top of the page, as plain HTML: tables, claims with their evidence, conventions, provenance."""
 
 from collections import Counter
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from eigencode.report.html.shown import Shown
 from eigencode.report.numbers import measured
 from eigencode.report.run import StudyRun
-from eigencode.report.table import grid, judged, warning_lines
+from eigencode.report.table import claimed, grid, warning_lines
 
 
 def tables(shown: Shown) -> list[dict[str, Any]]:
-    """Per data set: the columns, and a row per run and model with the cells of `report.table.grid`."""
+    """Headline table per data set: columns, and a row per run and model with the cells of `report.table.grid`."""
     return [{"data": data, "columns": columns(shown), "rows": _rows(shown, data)} for data in shown.data]
 
 
@@ -20,11 +20,11 @@ def columns(shown: Shown) -> list[str]:
 
 
 def claims(shown: Shown) -> list[dict[str, Any]]:
-    """Per data set and statement: the verdict of each run that judged it, with the numbers behind it."""
+    """Claims by data set and statement: the verdict of each run, with its numbers."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for run, label in zip(shown.runs, shown.labels, strict=True):
         for claim in run.results["claims"]:
-            value, interval = judged(claim)
+            value, interval = claimed(claim)
             found = {**claim, "run": label, "shown": value, "interval": interval, "evidence": evidence(run, claim)}
             groups.setdefault((claim["data"], claim["statement"], claim["quantity"]), []).append(found)
     return [
@@ -34,7 +34,7 @@ def claims(shown: Shown) -> list[dict[str, Any]]:
 
 
 def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The number of every model the claim is about, seed by seed, with its interval over images."""
+    """Numbers of all models of a claim, per seed, with their intervals over images."""
     key = ("statement", "quantity")
     asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
     about = [pair for c in asked for pair in _compared(c)]
@@ -52,19 +52,19 @@ def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _compared(claim: dict[str, Any]) -> list[tuple[str, str]]:
-    """Every (model, quantity) a claim of the study reads."""
+    """All (model, quantity) of a claim."""
     other = (claim["other"], claim.get("other_quantity") or claim["quantity"])
     pairs = [*((m, claim["quantity"]) for m in (*claim["order"], claim["model"])), other]
     return [(model, quantity) for model, quantity in pairs if model]
 
 
 def conventions(shown: Shown) -> list[tuple[str, str]]:
-    """What each headline quantity means, once; where runs differ, each meaning."""
-    said: dict[tuple[str, str], None] = {}
+    """Conventions of the headline quantities, without duplicates; several where runs differ."""
+    found: dict[tuple[str, str], None] = {}
     for name in columns(shown):
         for run in shown.runs:
-            said |= {(name, e["convention"]): None for e in run.results["summary"] if e["quantity"] == name}
-    return list(said)
+            found |= {(name, e["convention"]): None for e in run.results["summary"] if e["quantity"] == name}
+    return list(found)
 
 
 def warnings(shown: Shown) -> list[tuple[str, list[str]]]:
@@ -73,7 +73,7 @@ def warnings(shown: Shown) -> list[tuple[str, list[str]]]:
 
 
 def origins(shown: Shown) -> list[dict[str, Any]]:
-    """Per run: name, title, seeds, computing time by kind of step, versions, the study as it was run."""
+    """Provenance of each run: name, title, seeds, computing time by kind of step, versions, study."""
     return [_origin(run, label) for run, label in zip(shown.runs, shown.labels, strict=True)]
 
 
@@ -91,7 +91,7 @@ def _origin(run: StudyRun, label: str) -> dict[str, Any]:
 
 
 def _flat(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Nested provenance as lines."""
+    """Flatten nested provenance to pairs of text."""
     return [
         (key, ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
         for key, value in found.items()

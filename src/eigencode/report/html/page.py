@@ -1,4 +1,4 @@
-"""One HTML file with verdicts, tables, interactive figures and where everything comes from; opens offline from disk."""
+"""Single HTML file with verdicts, tables, interactive figures and provenance; works offline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,11 @@ from eigencode.report.html.shown import DATA_ITSELF, Shown, short_names
 from eigencode.report.run import StudyRun
 
 MARK = '<meta name="generator" content="eigencode">'
-"""How a page of this package is known."""
+"""Identifies a page written by this package."""
 
 
 def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> str:
-    """The page as text.
+    """Render the page as text.
 
     Args:
         runs: one study, or several to compare.
@@ -35,7 +35,7 @@ def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": printable, "clock": clock, "told": _told}
+    environment.filters |= {"plain": printable, "clock": clock, "told": _settings_text}
     plotly, script = embedded.plotly(), embedded.script()
     return environment.get_template("page.html.j2").render(
         mark=MARK,
@@ -56,7 +56,7 @@ def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> st
 
 
 def content(shown: Shown) -> dict[str, Any]:
-    """What the figures are drawn from; every name is made harmless here, once."""
+    """Data of the interactive figures, with all names escaped and shortened."""
     return {
         "runs": [{"label": label} for label in short_names(shown.labels)],
         "data": short_names(shown.data),
@@ -76,6 +76,6 @@ def _title(shown: Shown) -> str:
     return str(study.get("title") or study["name"])
 
 
-def _told(value: object) -> str:
-    """A study's settings as text, each line short."""
+def _settings_text(value: object) -> str:
+    """Settings of a study as JSON text with short lines."""
     return printable(strict_json.dumps(value), 300, lines=True)

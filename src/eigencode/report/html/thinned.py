@@ -1,4 +1,4 @@
-"""Numbers for display: few digits, and not more points than a screen or a file has room for."""
+"""Reduce numbers for display: fewer digits and fewer points."""
 
 import base64
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def room(characters: int, count: int, each: float, low: int, high: int) -> int:
-    """Points per curve so that `count` curves of `each` characters per point take at most `characters`.
+    """Number of points per curve for `count` curves, `each` characters per point, within `characters` in total.
 
     >>> room(1000, 5, 2, 10, 80), room(1000, 500, 2, 10, 80), room(10**6, 1, 2, 10, 80)
     (80, 10, 80)
@@ -18,7 +18,7 @@ def room(characters: int, count: int, each: float, low: int, high: int) -> int:
 
 
 def picked(count: int, points: int) -> list[int]:
-    """At most `points` of the places 0 .. count − 1, evenly spaced, both ends among them.
+    """At most `points` of the indices 0 .. count − 1, evenly spaced, including both ends.
 
     >>> picked(5, 9), picked(9, 3)
     ([0, 1, 2, 3, 4], [0, 4, 8])
@@ -29,7 +29,7 @@ def picked(count: int, points: int) -> list[int]:
 
 
 def digits(values: Tensor | Iterable[float], significant: int = 4) -> list[float]:
-    """Numbers to a few significant digits; they are for eyes.
+    """Round numbers to a few significant digits.
 
     >>> digits([0.123456, 1234567.0, 0.0])
     [0.1235, 1235000.0, 0.0]
@@ -39,14 +39,14 @@ def digits(values: Tensor | Iterable[float], significant: int = 4) -> list[float
 
 
 def over_seeds(values: list[Tensor], points: list[int]) -> dict[str, list[float]]:
-    """Mean, smallest and largest over seeds at the picked points."""
+    """Mean, smallest and largest value over seeds at the picked points."""
     together = torch.stack([v.double() for v in values])[:, points]
     parts = {"mean": together.mean(0), "low": together.amin(0), "high": together.amax(0)}
     return {name: digits(part) for name, part in parts.items()}
 
 
 def packed(values: np.ndarray) -> str:
-    """Bytes of an array, little-endian, as base64: to the last bit and a third longer than the bytes.
+    """Encode the little-endian bytes of an array as base64, which is exact.
 
     >>> packed(np.array([1.0]))
     'AAAAAAAA8D8='

@@ -1,4 +1,4 @@
-"""Attacks of other libraries behind the protocol of this package; each library is imported when first used."""
+"""Adapters for attacks of other libraries, which are imported on first use."""
 
 from eigencode.robustness.adapters.autoattack import AutoAttack
 from eigencode.robustness.adapters.foolbox import Foolbox

@@ -1,4 +1,4 @@
-"""AutoAttack, the standard ensemble of the field, by the package pyautoattack."""
+"""AutoAttack, by the package pyautoattack."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ NAMES = {"linf": "Linf", "l2": "L2", "l1": "L1"}
 
 @dataclass(frozen=True)
 class AutoAttack(Perturbation):
-    """APGD on the cross-entropy, targeted APGD on DLR, targeted FAB, and Square, one after the other.
+    """AutoAttack: APGD on the cross-entropy, targeted APGD on DLR, targeted FAB, and Square, in this order.
 
     Meant for `curve(..., exhaustive=True)` at a few eps: each value of eps is a full run (9 targets, 5000 queries).
     Needs the package `pyautoattack`, images `N C H W` in [0, 1], and at least four classes.  Untargeted.

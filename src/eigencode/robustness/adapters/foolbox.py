@@ -35,12 +35,12 @@ ATTACKS: dict[str, dict[str, str]] = {
 class Foolbox(MinimumNorm):
     """A minimum-norm attack of foolbox by its short name: `Foolbox("CW")`, `Foolbox("BB", norm="linf")`.
 
-    What foolbox finds is checked, clipped, judged and drawn back like the result of every other attack.  Needs the
+    The result is checked, clipped, evaluated and moved closer to the image as for every other attack.  Needs the
     extra `eigencode[attacks]`, and `numba` for "BB".  Attacks that draw random numbers depend on the size of the batch.
 
     Args:
         attack: a key of `ATTACKS`.
-        norm: norm that is minimised.
+        norm: the norm to minimise.
         settings: arguments of the foolbox class, e.g. `{"steps": 50}`.
 
     Source: Rauber et al. 2020, “Foolbox Native”, JOSS 5(53), 2607.
@@ -71,7 +71,7 @@ class Foolbox(MinimumNorm):
     ) -> Float[Tensor, "n *image"]:
         foolbox = library("foolbox", "foolbox")
         if self.attack == "BB":
-            library("numba", "numba")  # which foolbox uses for this attack and does not ask for
+            library("numba", "numba")  # which foolbox needs for this attack but does not install
         rows = (~model.reached(x, goal)).nonzero()[:, 0]
         found = x.clone()
         if len(rows) == 0:

@@ -1,4 +1,4 @@
-"""What every foreign attack needs: its library, a module to attack, and global random numbers of its own."""
+"""Import other attack libraries, wrap the network for them, and isolate their global random numbers."""
 
 import importlib
 import random
@@ -16,7 +16,7 @@ from eigencode.robustness.oracle import Oracle
 
 
 def library(name: str, package: str) -> Any:
-    """Import `name`; a missing one is an `InputError` that says how to install it."""
+    """Import `name`; if it is missing, raise an `InputError` with the command that installs it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy and NumPy, in their imports
@@ -30,11 +30,11 @@ def library(name: str, package: str) -> Any:
 
 
 class AsModule(nn.Module):
-    """The oracle as the `nn.Module` in evaluation mode that other libraries insist on."""
+    """Wrap an `Oracle` as an `nn.Module` in evaluation mode, as other libraries require."""
 
     def __init__(self, oracle: Oracle) -> None:
         super().__init__()
-        self._oracle = [oracle]  # in a list, so that nothing of it is registered
+        self._oracle = [oracle]  # in a list, so that it is not registered as a submodule
         self.training = False
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class AsModule(nn.Module):
 
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Global random numbers of torch, NumPy and Python seeded inside, and as they were outside."""
+    """Seed the global generators of torch, NumPy and Python inside the block; restore them afterwards."""
     kept = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -9,12 +9,12 @@ from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.initial import Initial
-from eigencode.study.steps.network import NetworkStep, keep, network
+from eigencode.study.steps.network import Training, keep, network
 from eigencode.training.local import train_local
 
 
 @dataclass(frozen=True)
-class LocallyTrained(NetworkStep):
+class LocallyTrained(Training):
     """A network whose encoder has been trained by a local rule."""
 
     start: Initial
@@ -35,10 +35,7 @@ class LocallyTrained(NetworkStep):
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
         rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)  # type: ignore[arg-type]
         train, _ = self.training_images()
-        checkpoint = inputs.scratch / "local.safetensors"
-        record = train_local(
-            net, train[: self.local["images"] or len(train)], rule, seed=self.seed, checkpoint=checkpoint, **settings
-        )
-        self.write(net, folder)
-        keep(record, folder / "training")
+        some, checkpoint = train[: self.local["images"] or len(train)], self.checkpoint(inputs)
+        record = train_local(net, some, rule, seed=self.seed, checkpoint=checkpoint, stop=self.stop, **settings)
+        self.finish(net, record, folder, inputs)
         keep(convergence(net), folder / "convergence")

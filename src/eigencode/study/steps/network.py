@@ -1,18 +1,22 @@
 """The base of the steps that make a network; reading and writing of their folders."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import nn
 
+from eigencode.base.files import replacing
 from eigencode.base.record import Record
 from eigencode.base.types import Images
 from eigencode.models.files import load, save
-from eigencode.study.step import Step
+from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
 
 WEIGHTS = "network.safetensors"
+STATE = "state.safetensors"
+"""Everything a training needs to continue from a snapshot."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,39 @@ class NetworkStep(Step):
         """(training part, validation part); the validation part never trains anything, the test set is not touched."""
         train, _ = self.data.pair()
         return train.split(self.validation, self.seed) if self.validation else (train, None)
+
+
+@dataclass(frozen=True)
+class Training(NetworkStep):
+    """The base of steps that train a network, to the end or to a snapshot after `stop` epochs.
+
+    A snapshot keeps the state of the training, from which a later one continues with the same bits as one that never
+    stopped.  So `earlier`, the snapshot it continues from, is no part of the key: asking for more snapshots leaves the
+    others and the finished network what they are.
+    """
+
+    label_only: ClassVar[tuple[str, ...]] = ("earlier",)
+    stop: int | None
+    earlier: "Training | None"
+
+    def describe(self) -> str:
+        return self.name if self.stop is None else f"{self.name}, epoch {self.stop}"
+
+    def checkpoint(self, inputs: Inputs) -> Path:
+        """The file to continue from: that of this step if it was interrupted, else that of the earlier snapshot."""
+        path = inputs.scratch / STATE
+        state = None if self.earlier is None else inputs.folder(self.earlier) / STATE
+        if state is not None and not path.exists():
+            with replacing(path) as part:
+                shutil.copyfile(state, part)
+        return path
+
+    def finish(self, net: nn.Module, record: Record, folder: Path, inputs: Inputs) -> None:
+        """Write the network, the record of its training and, for a snapshot, the state."""
+        self.write(net, folder)
+        keep(record, folder / "training")
+        if self.stop is not None:
+            shutil.copyfile(inputs.scratch / STATE, folder / STATE)
 
 
 def network(folder: Path, where: str | None = None) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from eigencode.study.catalogue import make, modules
 from eigencode.study.choice import Choice
 from eigencode.study.step import Inputs
-from eigencode.study.steps.network import NetworkStep, keep, network
+from eigencode.study.steps.network import NetworkStep, Training, network
 from eigencode.training.augment import Augmentation
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
@@ -18,7 +18,7 @@ ADVERSARIAL = "eigencode.training.adversarial"
 
 
 @dataclass(frozen=True)
-class Trained(NetworkStep):
+class Trained(Training):
     """A network trained by gradient, whole or read-out only."""
 
     start: NetworkStep
@@ -49,11 +49,11 @@ class Trained(NetworkStep):
             schedule=Schedule(**self.supervised["schedule"]),
             validation=validation,
             seed=self.seed,
-            checkpoint=inputs.scratch / "trained.safetensors",
+            checkpoint=self.checkpoint(inputs),
+            stop=self.stop,
             **settings,
         )
-        self.write(net, folder)
-        keep(record, folder / "training")
+        self.finish(net, record, folder, inputs)
 
 
 def _adversarial(chosen: dict[str, Any] | None) -> Augmentation | None:

@@ -1,4 +1,4 @@
-"""What the figures of a page are drawn from.  A new one is one file here, one row in PARTS, one file in browser/."""
+"""Data of the figures of a page.  A new figure is one file here, one row in PARTS, one file in browser/."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +23,6 @@ PARTS: dict[str, Callable[[Shown], Any]] = {
     "fields": fields,
     "training": training,
 }
-"""Name -> function of what is shown that returns strict JSON."""
+"""Name -> function from the shown runs to JSON data."""
 
 __all__ = ["PARTS"]

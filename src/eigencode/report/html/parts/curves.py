@@ -1,4 +1,4 @@
-"""Accuracy against the size of a perturbation: mean and range over seeds."""
+"""Accuracy over perturbation size: mean and range over seeds."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ CHARACTERS, EACH = 400_000, 7 * 7
 
 
 def curves(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and curve."""
-    series = sum(1 for place in shown.places() for _ in place.run.quantities("curve"))
+    """Data of the accuracy curves: one entry per run, data set, model and curve."""
+    series = sum(1 for item in shown.combinations() for _ in item.run.quantities("curve"))
     points = room(CHARACTERS, series, EACH, 10, 80)
     entries = []
-    for place, quantity, found in shown.found("curve", Curve):
+    for item, quantity, found in shown.found("curve", Curve):
         chosen = picked(len(found[0].eps), points)
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "seeds": len(found),
             "points": len(found[0].eps),
             "axis": axis(found[0]),
@@ -30,6 +30,6 @@ def curves(shown: Shown) -> list[dict[str, Any]]:
 
 
 def axis(curve: Curve) -> str:
-    """What ε is: its norm and its space, or a standard deviation."""
+    """Axis label of ε: its norm (or standard deviation) and space."""
     size = "standard deviation" if curve.attack.startswith("Gaussian") else f"ε, {curve.norm}"
     return f"{size}, {curve.space} space"

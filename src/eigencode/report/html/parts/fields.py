@@ -1,4 +1,4 @@
-"""Weights of locally trained units as pictures, with what they can be sorted by."""
+"""Weights of locally trained units as images, with sorting keys."""
 
 import json
 from pathlib import Path
@@ -16,16 +16,15 @@ CHARACTERS = 600_000
 
 
 def fields(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set and locally trained model, first seed.
+    """Data of the receptive fields: one entry per run, data set and locally trained model, first seed.
 
-    `units` holds the first ones of each of the three orders (most wins, largest variance, farthest from the radius),
-    so that each order begins with what it would begin with if all units were there.
+    `units` holds the first units in each of the three orders: most wins, largest variance, farthest from the radius.
     """
     found = []
-    for place in shown.places():
-        wanted = int(place.run.results["study"]["receptive_fields"])
-        folders = place.run.locally_trained(place.data_name, place.model_name)[:1]
-        found += [(place, folder, wanted) for folder in folders if wanted]
+    for item in shown.combinations():
+        wanted = int(item.run.results["study"]["receptive_fields"])
+        folders = item.run.locally_trained(item.data_name, item.model_name)[:1]
+        found += [(item, folder, wanted) for folder in folders if wanted]
     return [
         {**p.entry(), **_gallery(p.run.read(Convergence, f / "convergence"), f, n, len(found))} for p, f, n in found
     ]
@@ -56,12 +55,12 @@ def _gallery(state: Convergence, folder: Path, wanted: int, galleries: int) -> d
 
 
 def _last_channel(pixels: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Units x height x width x channels."""
+    """Reshape to units x height x width x channels."""
     return pixels.reshape(-1, *shape).permute(0, 2, 3, 1)
 
 
 def _shape(folder: Path) -> tuple[int, ...]:
-    """The image shape, from the header of the weights file."""
+    """Read the image shape from the header of the weights file."""
     from safetensors import safe_open
 
     with safe_open(str(folder / "network.safetensors"), "pt") as file:

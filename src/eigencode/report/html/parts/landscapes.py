@@ -14,14 +14,14 @@ CHARACTERS, EACH = 400_000, 15
 
 
 def landscapes(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and plane; maps are rows of ξ, each over ε."""
+    """Data of the landscapes: one entry per run, data set, model and plane; maps have rows ξ and columns ε."""
     count = sum(1 for _ in shown.found("landscape", Landscape))
     points = math.isqrt(room(CHARACTERS, count, EACH, 15 * 15, 80 * 80))
     entries = []
-    for place, quantity, (view, *_) in shown.found("landscape", Landscape):
+    for item, quantity, (view, *_) in shown.found("landscape", Landscape):
         across, up = picked(len(view.eps), points), picked(len(view.xi), points)
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "axis": f"L2, {view.space} space",
             "label": f"‖∂z/∂x‖ of {view.place}",
             "points": [len(view.eps), len(view.xi)],
@@ -42,6 +42,6 @@ def _rows(values: Tensor, across: list[int], up: list[int]) -> Tensor:
 
 
 def _boundary(view: Landscape) -> Tensor:
-    """Where the prediction first changes along rays from the first image; NaN where it does not."""
+    """Points of the decision boundary along rays from the first image; NaN where there is none."""
     t = torch.where(torch.isfinite(view.boundary), view.boundary, math.nan)
     return torch.stack([t * view.angle.cos(), t * view.angle.sin()], 1) + view.anchors[0]

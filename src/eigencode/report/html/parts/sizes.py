@@ -1,4 +1,4 @@
-"""Critical sizes: quantiles that count the images never broken, and the distribution of all images of all seeds."""
+"""Critical sizes: Kaplan-Meier quantiles, and the distribution over images of all seeds."""
 
 import math
 from typing import Any
@@ -15,20 +15,20 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def sizes(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and attack.
+    """Data of the critical sizes: one entry per run, data set, model and attack.
 
-    `quantiles`: Kaplan–Meier, 5 25 50 75 95 %, "Infinity" where more images are left unbroken.  `sorted`: every k-th
-    image in ascending order, one never broken at the largest size it was given.
+    `quantiles`: Kaplan–Meier, 5 25 50 75 95 %, "Infinity" if too many images are censored.  `sorted`: sizes of every
+    k-th image in ascending order, for a censored one the largest size tried.
     """
-    series = sum(1 for place in shown.places() for _ in place.run.quantities("critical"))
+    series = sum(1 for item in shown.combinations() for _ in item.run.quantities("critical"))
     points = room(CHARACTERS, series, EACH, 15, 400)
     entries = []
-    for place, quantity, found in shown.found("critical", CriticalSizes):
+    for item, quantity, found in shown.found("critical", CriticalSizes):
         size, censored = torch.cat([c.size for c in found]), torch.cat([c.censored for c in found])
         ordered = size.sort().values
         values = [quantile(size, censored, q).value for q in QUANTILES]
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
+            **item.entry(shown.quantities.index(quantity)),
             "seeds": len(found),
             "images": len(size),
             "censored": int(censored.sum()),

@@ -1,6 +1,6 @@
-"""Spectra from which the page itself fits a power law over any window of its grid of ranks, exactly.
+"""Spectra in a form from which the page fits power laws exactly, over any window of a grid of ranks.
 
-Least squares needs sums over the window only, so the page gets cumulative sums at the ranks of a grid instead of every
+Least squares only needs sums over the window, so the page gets cumulative sums at the ranks of a grid instead of every
 eigenvalue: with y = log(λₙ/λ₁) and x = log n, the sums of y and xy with equal weights, and of both with weights 1/n.
 The slope over any two ranks of the grid is then that of all ranks between them, to the rounding of float64.
 """
@@ -19,21 +19,21 @@ SMALLEST, LARGEST = 14, 160
 
 
 def spectra(shown: Shown) -> dict[str, Any]:
-    """`grid`: the ranks that a window can start and end at; `entries`: one per run, data set, model and spectrum.
+    """Data of the spectra: `grid` of ranks, and `entries` per run, data set, model and spectrum.
 
-    `packed`: five rows at the ranks of the grid that this spectrum has: y, Σy, Σxy, Σy/n, Σxy/n; up to the first
-    eigenvalue that is not positive.  `floor`: the last rank above rounding.
+    `packed`: rows y, Σy, Σxy, Σy/n, Σxy/n at the grid ranks before the first eigenvalue that is not positive.
+    `floor`: number of eigenvalues above the rounding floor.
     """
     found = list(shown.found("spectrum", Spectrum))
     total = sum(len(records) for *_, records in found)
     ranks = common_grid(found, shown, room(CHARACTERS, total, EACH, SMALLEST, LARGEST))
     at_most = room(CHARACTERS, len(found) * len(ranks), EACH, 1, 1000)
     entries = []
-    for place, quantity, records in found:
+    for item, quantity, records in found:
         kept = [records[i] for i in picked(len(records), max(2, at_most))]
         entry = {
-            **place.entry(shown.quantities.index(quantity)),
-            **{name: place.run.fits[quantity][name] for name in ("window", "weights")},
+            **item.entry(shown.quantities.index(quantity)),
+            **{name: item.run.fits[quantity][name] for name in ("window", "weights")},
             "seeds": len(records),
             "spectra": [one(s, ranks) for s in kept],
         }
@@ -42,14 +42,14 @@ def spectra(shown: Shown) -> dict[str, Any]:
 
 
 def common_grid(found: list[Any], shown: Shown, points: int) -> list[int]:
-    """Ranks evenly spaced in the logarithm, the last ranks of the spectra, and the ends of the studies' windows."""
+    """Ranks evenly spaced in log rank, the last ranks of the spectra, and the ends of the windows of the studies."""
     lengths = {len(s.eigenvalues) for *_, records in found for s in records}
     ends = {int(n) for run in shown.runs for fit in run.fits.values() for n in fit["window"]}
     return sorted({*grid(max(lengths, default=1), points), *lengths, *ends})
 
 
 def one(spectrum: Spectrum, ranks: list[int]) -> dict[str, Any]:
-    """The five rows of one spectrum."""
+    """Data of one spectrum, see `spectra`."""
     values = spectrum.eigenvalues.numpy()
     positive = len(values) if (values > 0).all() else int(np.argmin(values > 0))
     kept = [n - 1 for n in ranks if n <= positive]

@@ -1,4 +1,4 @@
-"""Test accuracy beside the median critical size, a point per seed."""
+"""Test accuracy and median critical size, a point per seed."""
 
 import math
 from typing import Any
@@ -10,21 +10,21 @@ ACCURACY = "test accuracy"
 
 
 def tradeoff(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model, attack and seed that has both numbers, with their intervals over images."""
+    """Data of the trade-off: one entry per run, data set, model, attack and seed, with intervals over images."""
     entries = []
-    for place in shown.places():
+    for item in shown.combinations():
         rows = [
             r
-            for r in place.run.results["rows"]
-            if r["data"] == place.data_name and r["model"] == place.model_name and math.isfinite(r["value"])
+            for r in item.run.results["rows"]
+            if r["data"] == item.data_name and r["model"] == item.model_name and math.isfinite(r["value"])
         ]
         accuracy = {r["seed"]: r for r in rows if r["quantity"] == ACCURACY}
-        attacks = place.run.quantities("critical")
+        attacks = item.run.quantities("critical")
         for row in rows:
             if row["quantity"] in attacks and row["seed"] in accuracy:
                 numbers = {"size": _interval(row), "accuracy": _interval(accuracy[row["seed"]])}
                 quantity = shown.quantities.index(row["quantity"])
-                entries.append({**place.entry(quantity), "seed": row["seed"], **numbers})
+                entries.append({**item.entry(quantity), "seed": row["seed"], **numbers})
     return entries
 
 

@@ -1,10 +1,10 @@
-"""How the trainings went: mean and range over seeds, per epoch."""
+"""Training curves: mean and range over seeds, per epoch."""
 
 from typing import Any
 
 from torch import Tensor
 
-from eigencode.report.html.shown import Place, Shown
+from eigencode.report.html.shown import ModelOnData, Shown
 from eigencode.report.html.thinned import over_seeds, picked, room
 from eigencode.training.local import LocalTraining
 from eigencode.training.supervised import SupervisedTraining
@@ -15,21 +15,21 @@ MEASURES: dict[str, tuple[type[LocalTraining] | type[SupervisedTraining], tuple[
     "local": (LocalTraining, ("converged", "active", "repelled", "norm")),
     "trained": (SupervisedTraining, ("loss", "train_accuracy", "validation_accuracy")),
 }
-"""Name of the step -> its record and what is drawn of it."""
+"""Name of the step -> its record and the series to plot."""
 
 
 def training(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and training (local, by gradient)."""
-    places = list(shown.places())
-    points = room(CHARACTERS, len(places), EACH, 10, 100)
-    found = [(place, step) for place in places for step in MEASURES]
-    return [entry for place, step in found for entry in _entry(place, step, points)]
+    """Data of the training curves: one entry per run, data set, model and training (local or supervised)."""
+    items = list(shown.combinations())
+    points = room(CHARACTERS, len(items), EACH, 10, 100)
+    found = [(item, step) for item in items for step in MEASURES]
+    return [entry for item, step in found for entry in _entry(item, step, points)]
 
 
-def _entry(place: Place, step: str, points: int) -> list[dict[str, Any]]:
+def _entry(item: ModelOnData, step: str, points: int) -> list[dict[str, Any]]:
     kind, names = MEASURES[step]
-    folders = place.run.made_by(place.data_name, place.model_name, step)
-    records = [place.run.read(kind, folder / "training") for folder in folders]
+    folders = item.run.made_by(item.data_name, item.model_name, step)
+    records = [item.run.read(kind, folder / "training") for folder in folders]
     if not records:
         return []
     series: dict[str, list[Tensor]] = {name: [getattr(r, name) for r in records] for name in names}
@@ -39,7 +39,7 @@ def _entry(place: Place, step: str, points: int) -> list[dict[str, Any]]:
     seconds = sum(r.seconds for r in records)
     return [
         {
-            **place.entry(),
+            **item.entry(),
             "step": step,
             "seeds": len(records),
             "points": shortest,

@@ -13,13 +13,13 @@ CHARACTERS, EACH = 200_000, 14
 
 
 def widths(shown: Shown) -> list[dict[str, Any]]:
-    """One entry per run, data set, model and spectrum; the fit ends at the study's n_max or half of the units."""
+    """Data of the nested spectra: one entry per run, data set, model and spectrum; fits end at half of the units."""
     points = room(CHARACTERS, 5 * shown.cells("widths"), EACH, 12, 60)
     entries = []
-    for place, quantity, records in shown.found("widths", Widths):
-        fit = place.run.fits[quantity]
+    for item, quantity, records in shown.found("widths", Widths):
+        fit = item.run.fits[quantity]
         parts = [_one(spectrum, fit, points) for spectrum in records[0].spectra]
-        entries.append({**place.entry(shown.quantities.index(quantity)), "widths": parts})
+        entries.append({**item.entry(shown.quantities.index(quantity)), "widths": parts})
     return entries
 
 
