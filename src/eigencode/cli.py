@@ -104,7 +104,7 @@ def run(
         if json_:
             sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
         else:
-            show(finished, _console())
+            show(finished.results, _console())
             typer.echo(_told(outcome))
             typer.echo(f"page: {printable(page, 1000)}")
         if not outcome.ok:
@@ -149,7 +149,7 @@ def report(
         finished = [StudyRun.found(folder, store) for folder in folders]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
-            show(run_, _console())
+            show(run_.results, _console())
         typer.echo(f"page: {printable(page, 1000)}")
 
 
@@ -173,16 +173,14 @@ def spectrum(
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
     from eigencode.data import prepared, read_recording
-    from eigencode.given import recording
+    from eigencode.given import files, recorded
+    from eigencode.given.asked import ranks
 
     with _explained(quiet=quiet):
-        ranks, folder = recording.ranks(window), None if out is None else recording.free(out)
+        chosen, folder = ranks(window), None if out is None else files.free(out)
         read = read_recording(file, key, axes=axes)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
-        found = recording.recorded(ready, ranks, weights, shuffled)  # type: ignore[arg-type]
-        if folder is not None:
-            recording.write(found, folder)
-        _told_of(found, json_)
+        _given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 
 
 @app.command()
@@ -204,16 +202,13 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
-    from eigencode.given.asked import Asked
+    from eigencode.given import files
+    from eigencode.given.asked import asked
 
-    words = tuple(arg or ())
     with _explained("interrupted", quiet):
-        asked = Asked(factory, place, weights, data, data_dir, images, window, words, expects, mean, std, seed, out)
-        found = asked.answered()
-        page = None if out is None else found.save(out)
-        _told_of(found, json_)
-        if page is not None and not quiet:
-            typer.echo(f"page: {page}", err=json_)
+        folder = None if out is None else files.free(out)
+        words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
+        _given(asked(*words), folder, json_, quiet)
 
 
 @data_app.command("list")
@@ -322,11 +317,15 @@ def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[obje
         listing(header, rows, _console())
 
 
-def _told_of(found: "Given", json_: bool) -> None:
-    """A probe or a recording: its results.json for machines, its table for people."""
+def _given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
+    """Keep a probe or a recording, and print its results.json for machines or its table for people."""
+    from eigencode.given.files import write
     from eigencode.report.table import show
 
-    typer.echo(found.json()) if json_ else show(found, _console())
+    page = None if folder is None else write(found, folder)
+    typer.echo(found.json()) if json_ else show(found.results, _console())
+    if page is not None and not quiet:
+        typer.echo(f"page: {page}", err=json_)
 
 
 def _whereabouts(name: str, present: bool) -> str:

@@ -1,10 +1,11 @@
-"""A probe as it is asked for in words, on the command line."""
+"""A probe asked for in words, on the command line."""
 
 import contextlib
 import os
+import re
 import sys
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -12,61 +13,65 @@ from torch import nn
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.data.catalogue import load
 from eigencode.given.probe import probe
-from eigencode.given.recording import ranks
 from eigencode.given.result import Probe
 from eigencode.models.checkpoint import load_weights
 from eigencode.models.factory import build, settings_of
 from eigencode.models.standardised import Standardised, as_expected
+from eigencode.spectra.power_law import Window
 
 UNTRAINED = "no weights were given, so this network is untrained: --weights FILE"
 LISTED = 30
 """Places shown to somebody who names none."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The words of `eigencode probe`; lists are comma-separated, a window is FROM:TO."""
+def asked(
+    factory: str,
+    place: str | None,
+    weights: Path | None = None,
+    data: str = "cifar10",
+    data_dir: Path | None = None,
+    images: int = 500,
+    window: str | None = None,
+    settings: Sequence[str] = (),
+    expects: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    seed: int = 0,
+) -> Probe:
+    """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
 
-    factory: str
-    place: str | None
-    weights: Path | None = None
-    data: str = "cifar10"
-    data_dir: Path | None = None
-    images: int = 500
-    window: str | None = None
-    settings: tuple[str, ...] = ()
-    expects: str | None = None
-    mean: str | None = None
-    std: str | None = None
-    seed: int = 0
-    out: Path | None = None
+    The working directory joins the import path.  What somebody's code prints goes to standard error.
+    """
+    chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))
+    expects = expects or ("0-1" if scale == (None, None) else "standardised")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore", EigencodeWarning)  # they are shown with the table
+        bare = build(factory, settings_of(settings), seed)
+        notes = load_weights(bare, weights) if weights is not None else ()
+        if place is None:
+            raise _no_place(bare)
+        train, test = load(data, data_dir)
+        net = as_expected(bare, expects, train, *scale)
+        trained = weights is not None
+        said = () if trained else (UNTRAINED,)
+        told = (*notes, *_scaling(net), *said)
+        common = (net, test, place)
+        return probe(*common, images=images, window=chosen, trained=trained, notes=told, seed=seed)
 
-    def answered(self) -> Probe:
-        """Build the network, load weights and images, and measure.
 
-        The working directory joins the import path.  What somebody's code prints goes to standard error.
-        """
-        window, settings = None if self.window is None else ranks(self.window), settings_of(self.settings)
-        mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
-        expects = self.expects or ("0-1" if mean is None and std is None else "standardised")
-        if self.out is not None:
-            _make(self.out)
-        here = os.getcwd()
-        if here not in sys.path:
-            sys.path.insert(0, here)
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter("ignore", EigencodeWarning)  # they are shown with the table
-            bare = build(self.factory, settings, self.seed)
-            notes = load_weights(bare, self.weights) if self.weights is not None else ()
-            if self.place is None:
-                raise _no_place(bare)
-            train, test = load(self.data, self.data_dir)
-            net = as_expected(bare, expects, train, mean, std)
-            trained = self.weights is not None
-            said = () if trained else (UNTRAINED,)
-            told = (*notes, *_scaling(net), *said)
-            common = (net, test, self.place)
-            return probe(*common, images=self.images, window=window, trained=trained, notes=told, seed=self.seed)
+def ranks(text: str) -> Window:
+    """The ranks of `"11:500"`; `"(11, 500)"` is understood too.
+
+    >>> ranks("11:500")
+    (11, 500)
+    """
+    found = re.fullmatch(r"\s*\(?\s*(\d+)\s*[:,]\s*(\d+)\s*\)?\s*", text)
+    if found is None:
+        raise InputError("not a window of ranks", got=repr(text), wanted="FROM:TO, both included", fix="11:500")
+    return int(found[1]), int(found[2])
 
 
 def _numbers(name: str, text: str | None) -> list[float] | None:
@@ -75,16 +80,6 @@ def _numbers(name: str, text: str | None) -> list[float] | None:
     except ValueError:
         raise InputError(
             f"--{name} is not a list of numbers", got=text, wanted="one per channel", fix=f"--{name} 0.49,0.48,0.45"
-        ) from None
-
-
-def _make(folder: Path) -> None:
-    """Before anything is measured, so that nothing is lost if it cannot be kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "results cannot be kept there", got=error, wanted="a folder, or a path where one can be made"
         ) from None
 
 

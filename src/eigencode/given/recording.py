@@ -1,15 +1,11 @@
 """The spectrum of one recording, measured and kept like a study of one network."""
 
-import re
-from pathlib import Path
-
-from eigencode.base.errors import EigencodeError, InputError
-from eigencode.base.files import replacing
+from eigencode.base.errors import InputError
 from eigencode.data.recordings import Recording
 from eigencode.given.result import Given, Taken
 from eigencode.measures import SpectrumMeasure
 from eigencode.spectra.cvpca import cvpca, shuffled_control
-from eigencode.spectra.power_law import Weights, Window
+from eigencode.spectra.power_law import Window
 from eigencode.spectra.spectrum import Spectrum, spectrum
 
 ALPHA = "α"
@@ -17,7 +13,7 @@ HEADLINE = ("", "corrected", "standard error", "r²", "participation ratio", "Ra
 
 
 def recorded(
-    recording: Recording, window: Window = (11, 500), weights: Weights = "1/n", shuffled: bool = False, seed: int = 0
+    recording: Recording, window: Window = (11, 500), weights: str = "1/n", shuffled: bool = False, seed: int = 0
 ) -> Given:
     """`spectrum` of one repeat, `cvpca` of the first two of more, and the power law.
 
@@ -42,7 +38,7 @@ def recorded(
         )
     found = cvpca(x[0], x[1], seed=seed) if repeats > 1 else spectrum(x[0], seed=seed)
     found.power_law(window, weights)  # what does not fit is an error, not a number that does not exist
-    measure = SpectrumMeasure(window=window, weights=weights, rounding=True)
+    measure = SpectrumMeasure(window=window, weights=weights, rounding=True)  # type: ignore[arg-type]
     taken = [Taken(ALPHA, measure, found, _doubts(repeats))]
     negative = int((found.eigenvalues <= 0).sum())
     made = {"file": recording.name, "array": recording.array, "sha256": recording.sha256, "repeats": repeats}
@@ -60,38 +56,6 @@ def recorded(
     headline = [measure.quantity(ALPHA, what) for what in HEADLINE]
     study = {"name": recording.name, "title": f"{recording.name}: {recording.array}", "seeds": [seed]}
     return Given.of(study, recording.name, recording.array, taken, headline, notes=notes, recording=made)
-
-
-def ranks(text: str) -> Window:
-    """The ranks of `"11:500"`; `"(11, 500)"` is understood too.
-
-    >>> ranks("11:500")
-    (11, 500)
-    """
-    found = re.fullmatch(r"\s*\(?\s*(\d+)\s*[:,]\s*(\d+)\s*\)?\s*", text)
-    if found is None:
-        raise InputError("not a window of ranks", got=repr(text), wanted="FROM:TO, both included", fix="11:500")
-    return int(found[1]), int(found[2])
-
-
-def free(folder: Path) -> Path:
-    """The folder, if nothing is there yet: a result is never overwritten."""
-    folder = folder.expanduser().absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: there is something already", wanted="a new or empty folder", fix="another --out")
-    return folder
-
-
-def write(found: Given, folder: Path) -> None:
-    """Save a result in a new folder, which appears when it is complete."""
-    folder = free(folder)
-    try:
-        with replacing(folder) as part:
-            found.save(part)
-            if folder.exists():
-                folder.rmdir()
-    except OSError as error:
-        raise EigencodeError(f"cannot write the result: {error}\n  fix:    choose another --out") from error
 
 
 def _doubts(repeats: int) -> list[str]:

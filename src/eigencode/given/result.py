@@ -25,6 +25,7 @@ from eigencode.robustness.curve import Curve
 from eigencode.robustness.masking import Masking
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
+from eigencode.study.catalogue import find
 from eigencode.study.plan import Cell
 from eigencode.study.provenance import provenance
 from eigencode.study.results import Row, content, numbers, where
@@ -32,16 +33,6 @@ from eigencode.study.step import Inputs, Step
 
 G = TypeVar("G", bound="Given")
 R = TypeVar("R", bound=Record)
-
-RECORDS: dict[str, type[Record]] = {
-    "accuracy": Estimate,
-    "spectrum": Spectrum,
-    "shuffled": Spectrum,
-    "jacobian": JacobianNorm,
-    "critical": CriticalSizes,
-    "curve": Curve,
-}
-"""The type of the record of each kind of cell."""
 
 LISTED = {"spectrum": ("eigenvalues",), "curve": ("eps", "accuracy", "accuracy_low", "accuracy_high")}
 """Arrays that the JSON holds as well."""
@@ -125,7 +116,9 @@ class Given:
             InputError: there is no such result.
         """
         run = StudyRun(Path(folder), Path(folder))
-        return cls(run.results, {c["key"]: run.read(RECORDS[c["kind"]], run.step(c["key"])) for c in run.cells()})
+        types = {c["key"]: Spectrum if c["kind"] == "shuffled" else find("measures", c["kind"]) for c in run.cells()}
+        held = {key: run.read(getattr(kind, "record", Spectrum), run.step(key)) for key, kind in types.items()}
+        return cls(run.results, held)
 
     def save(self, folder: Path | str) -> Path:
         """Write results.json, records, figures (PDF, PNG, SVG) and a page into a folder; return the page's path."""
@@ -144,11 +137,6 @@ class Given:
         return strict_json.dumps(self.results)
 
     @property
-    def datasets(self) -> list[str]:
-        """The one data set or file."""
-        return list(dict.fromkeys(c["data"] for c in self.results["cells"]))
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What was done to the network or the responses before they were measured."""
         return tuple(self.results["notes"])
@@ -157,18 +145,6 @@ class Given:
     def warnings(self) -> tuple[str, ...]:
         """What must be known to read the numbers."""
         return tuple(dict.fromkeys(w for entry in self.results["summary"] for w in entry["warnings"]))
-
-    def value(self, quantity: str) -> Estimate:
-        """A number by its name, with its interval.
-
-        Raises:
-            InputError: there is no such number.
-        """
-        rows = {r["quantity"]: r for r in self.results["rows"]}
-        if quantity not in rows:
-            raise InputError("no such number", got=quantity, wanted=", ".join(rows))
-        found = rows[quantity]
-        return Estimate(found["value"], found["low"], found["high"], method=found["convention"])
 
     @property
     def spectrum(self) -> Spectrum:
@@ -191,12 +167,12 @@ class Given:
 
     def __str__(self) -> str:
         out = io.StringIO()
-        show(self, Console(file=out, width=10_000))
+        show(self.results, Console(file=out, width=10_000))
         return out.getvalue()
 
     def _repr_html_(self) -> str:
         out = Console(file=io.StringIO(), record=True, width=200)
-        show(self, out)
+        show(self.results, out)
         return out.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 

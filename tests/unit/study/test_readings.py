@@ -13,7 +13,6 @@ from eigencode.base.types import Images
 from eigencode.data import PlantedCode
 from eigencode.geometry import landscape
 from eigencode.geometry.maps import Landscape
-from eigencode.measures import Reading
 from eigencode.measures.landscape import roughness
 from eigencode.robustness import FGSM, curve
 from eigencode.robustness.critical import CriticalSizes
@@ -21,7 +20,7 @@ from eigencode.robustness.masking import Masking
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Study, plan, read_study
 from eigencode.study.measurements import details, headline, measurements, names
-from eigencode.study.results import readings
+from eigencode.study.results import Row, numbers
 
 G = torch.Generator().manual_seed(0)
 PLANE = '\n[[landscapes]]\nname = "plane"\npoints = 5\n'
@@ -34,9 +33,9 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return read_study(path)
 
 
-def read(chosen: Study, kind: str, folder: Path) -> dict[str, Reading]:
+def read(chosen: Study, kind: str, folder: Path) -> dict[str, Row]:
     cell = next(c for c in plan(chosen) if c.kind == kind)
-    return {n.what: n for n in readings(cell, folder)}
+    return {n.quantity: n for n in numbers(cell, cell.measure.record.load(folder))}
 
 
 @pytest.mark.parametrize(("law", "wanted"), [("power", 1.0), ("exponential", 0.0)])
