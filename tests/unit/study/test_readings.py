@@ -105,12 +105,14 @@ def test_readings_of_critical_sizes(chosen: Study, tmp_path: Path) -> None:
     name = "critical size, noise"
     seen = read(chosen, "critical", tmp_path)
     values = {k.removeprefix(f"{name}, "): v.value for k, v in seen.items()}
-    wanted = {name: 3.5, "all images": 2.5, "broken only": 2.5, "broken": 4 / 6, "zero gradients": 0.3, "masking": 1.0}
+    wanted = {name: 3.5, "all images": 2.5, "broken only": 2.5, "eps": 3.5, "broken": 4 / 6, "masking": 1.0}
+    wanted["zero gradients"] = 0.3
     assert values == pytest.approx(wanted)
-    assert seen[f"{name}, masking"].warnings == ("one", "two")
+    (said,) = seen[f"{name}, masking"].warnings
+    assert said.endswith("say: one; two")
     assert seen[f"{name}, broken"].low < 4 / 6 < seen[f"{name}, broken"].high
     sizes(zero_gradients=math.nan).save(tmp_path)
-    assert len(read(chosen, "critical", tmp_path)) == 4, "no gradients were asked for, and nothing checked"
+    assert len(read(chosen, "critical", tmp_path)) == 5, "no gradients were asked for, and nothing checked"
 
 
 def half_plane(distance: float) -> nn.Module:
