@@ -1,7 +1,7 @@
 """Records of something that was given, beside the numbers, the table and the files that a study has of its steps."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +83,7 @@ class Given:
         data: str,
         model: str,
         taken: Sequence[Taken],
-        headline: Iterable[str],
+        headline: list[str],
         **more: Any,
     ) -> G:
         """Read the numbers of every record, in the order of `taken`.
@@ -105,7 +105,7 @@ class Given:
             rows += [] if one.kind else numbers(cell, one.record, one.warnings)
         whole = {"models": {model: {}}, "receptive_fields": 0, "data": data, **study}
         empty = {"claims": [], "deviations": [], "notes": [], "provenance": provenance()}
-        found = content(whole, list(headline), cells, rows, {**empty, **more})
+        found = content(whole, headline, cells, rows, {**empty, **more})
         return cls(found, {c["key"]: t.record for c, t in zip(cells, taken, strict=True)})
 
     @classmethod
@@ -116,8 +116,8 @@ class Given:
             InputError: there is no such result.
         """
         run = StudyRun(Path(folder), Path(folder))
-        types = {c["key"]: Spectrum if c["kind"] == "shuffled" else find("measures", c["kind"]) for c in run.cells()}
-        held = {key: run.read(getattr(kind, "record", Spectrum), run.step(key)) for key, kind in types.items()}
+        kinds = {c["key"]: c["kind"].replace("shuffled", "spectrum") for c in run.cells()}
+        held = {key: run.read(find("measures", kind).record, run.step(key)) for key, kind in kinds.items()}  # type: ignore[attr-defined]
         return cls(run.results, held)
 
     def save(self, folder: Path | str) -> Path:
