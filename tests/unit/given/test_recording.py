@@ -111,8 +111,9 @@ def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
     text = str(found)
     assert not {"\x1b", "\x07", "\x00", "\r", "\x9b", "\u202e", "\u2066", "\u2028"} & set(text)
     assert len(text.splitlines()) == len(str(recorded(noisy(2), WINDOW)).splitlines())
-    write(found, tmp_path / "out")
-    assert (tmp_path / "out" / "figures" / "spectra.png").is_file()
+    if name in (NAMES["formula"], NAMES["path"], NAMES["null"]):  # the page and its figures have tests of their own
+        write(found, tmp_path / "out")
+        assert (tmp_path / "out" / "figures" / "spectra.png").is_file()
 
 
 @pytest.mark.usefixtures("coarse")
