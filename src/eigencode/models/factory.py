@@ -39,7 +39,10 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
     settings = dict(settings or {})
     with contextlib.redirect_stdout(sys.stderr):
         with isolated(seed):
-            factory = _found(where)
+            factory = found(where)
+            if not callable(factory):
+                kind = type(factory).__name__
+                raise InputError(f"{where} cannot be called", got=kind, wanted="a function or class")
         with isolated(seed):  # again: the import may have drawn numbers, but only the first time
             net = factory if isinstance(factory, nn.Module) else _called(where, factory, settings)
     if isinstance(factory, nn.Module) and settings:
@@ -74,23 +77,26 @@ def settings_of(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _found(where: str) -> Any:
+def found(where: str) -> Any:
+    """The object that `package.module:name` names, of somebody's own code.
+
+    Raises:
+        InputError: a name of another form, a module that cannot be imported, or that has no such name.
+    """
     module_name, colon, path = where.partition(":")
     if not colon or not path or not all(part.isidentifier() for part in module_name.split(".")):
         stem = module_name.removesuffix(".py").strip("./").replace("/", ".")
         fix = f"write {stem}:{path or 'NAME'}" if "/" in module_name or module_name.endswith(".py") else None
-        raise InputError("this does not name a network", got=where, wanted=FORM, fix=fix)
-    found: Any = _imported(module_name)
+        raise InputError("this names nothing that can be imported", got=where, wanted=FORM, fix=fix)
+    inside: Any = _imported(module_name)
     for part in path.split("."):
-        if not hasattr(found, part):
-            known = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+        if not hasattr(inside, part):
+            known = [n for n in dir(inside) if not n.startswith("_")]
             raise InputError(
                 f"{module_name} has no {path}", got=where, wanted="something it defines", fix=nearest(part, known)
             )
-        found = getattr(found, part)
-    if not callable(found):
-        raise InputError(f"{where} cannot be called", got=type(found).__name__, wanted="a function or class")
-    return found
+        inside = getattr(inside, part)
+    return inside
 
 
 def _imported(name: str) -> Any:

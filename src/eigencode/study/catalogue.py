@@ -99,7 +99,7 @@ def decisive(choice: Choice, made: Any) -> dict[str, Any]:
 
 def _foreign(package: str, name: str) -> type:
     """A class of somebody's own module."""
-    from eigencode.models.factory import _found as imported
+    from eigencode.models.factory import found as imported
 
     found, bases = imported(name), _bases(package)
     if not inspect.isclass(found) or not issubclass(found, bases) or inspect.isabstract(found):

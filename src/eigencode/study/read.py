@@ -68,11 +68,23 @@ def _expand(name: str, entry: Any) -> Any:
     recipe = entry.pop("recipe", None)
     if recipe is None:
         return entry
+    return _merged(_recipe(name, recipe), entry)
+
+
+def _recipe(model: str, name: Any) -> dict[str, Any]:
+    """The settings that a recipe stands for: one of an extension, or a dictionary of somebody's own module."""
     known = recipes()
-    if not isinstance(recipe, str) or recipe not in known:
-        fix = nearest(str(recipe), list(known))
-        raise StudyError(f"models.{name}.recipe is unknown", got=recipe, wanted=", ".join(known), fix=fix)
-    return _merged(known[recipe], entry)
+    if isinstance(name, str) and ":" in name:
+        from eigencode.models.factory import found  # here: torch, which `--help` does without
+
+        settings = found(name)
+        if not isinstance(settings, dict):
+            raise StudyError(f"models.{model}.recipe is no recipe", got=settings, wanted="a dictionary of model keys")
+        return settings
+    if not isinstance(name, str) or name not in known:
+        wanted, fix = f"{', '.join(known)}, or package.module:NAME", nearest(str(name), list(known))
+        raise StudyError(f"models.{model}.recipe is unknown", got=name, wanted=wanted, fix=fix)
+    return known[name]
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], arrays: bool = False) -> dict[str, Any]:

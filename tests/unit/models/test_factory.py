@@ -49,11 +49,11 @@ def test_what_the_code_prints_is_not_our_output(
 @pytest.mark.parametrize(
     ("where", "settings", "message"),
     [
-        ("acme.nets", {}, "does not name a network"),
+        ("acme.nets", {}, "names nothing that can be imported"),
         ("acme/nets.py:SmallCNN", {}, "write acme.nets:SmallCNN"),
         ("./nets.py:SmallCNN", {}, "write nets:SmallCNN"),
-        ("acme.nets:", {}, "does not name a network"),
-        (":SmallCNN", {}, "does not name a network"),
+        ("acme.nets:", {}, "names nothing that can be imported"),
+        (":SmallCNN", {}, "names nothing that can be imported"),
         ("acme.net:SmallCNN", {}, "did you mean 'acme.nets'"),
         ("acmee.nets:SmallCNN", {}, "did you mean 'acme'"),
         ("acme.nets:SmalCNN", {}, "did you mean 'SmallCNN'"),

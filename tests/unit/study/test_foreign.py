@@ -8,6 +8,7 @@ import pytest
 from eigencode.base.errors import InputError, StudyError
 from eigencode.study import Store, execute, plan, rows
 from eigencode.study import fingerprint as code
+from eigencode.study.config import Model
 from eigencode.study.read import study
 
 OWN = '''
@@ -160,3 +161,20 @@ def test_its_source_is_part_of_the_key(own: Path) -> None:
 def test_mistakes_are_named(changes: dict[str, object], says: str) -> None:
     with pytest.raises((StudyError, InputError), match=says):
         plan(study({**asked(), "critical": [], "measure": [], **changes}))
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_recipes.py").write_text(
+        'SMALL = {"kind": "perceptron", "units": 7, "supervised": {"epochs": 2, "lr": 0.01}}\nlist_ = [1]\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def of(recipe: str) -> Model:
+        return study({"name": "s", "models": {"A": {"recipe": recipe, "supervised": {"epochs": 3}}}}).models["A"]
+
+    made = of("my_recipes:SMALL")
+    assert (made.units, made.supervised.epochs, made.supervised.lr) == (7, 3, 0.01)
+    with pytest.raises(StudyError, match=r"models\.A\.recipe is no recipe"):
+        of("my_recipes:list_")
+    with pytest.raises(InputError, match=r"(?s)my_recipes has no SMALLER.*did you mean 'SMALL'"):
+        of("my_recipes:SMALLER")
