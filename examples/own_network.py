@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 import eigencode as ec
-from eigencode.report import draw_probe
 
 
 def small_cnn() -> nn.Sequential:
@@ -28,9 +27,7 @@ def main() -> None:
     found = ec.probe(net, test, place="3", images=chosen.images, window=(2, 40))
     print(found)
     if chosen.out:
-        found.save(chosen.out)
-        for file in draw_probe(found, chosen.out):
-            print(f"figure: {file}")
+        print(f"page: {found.save(chosen.out)}")
 
 
 if __name__ == "__main__":

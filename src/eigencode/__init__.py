@@ -37,9 +37,9 @@ _NAMES = {
     "eigencode.base.types": ("Bounds", "Images"),
     "eigencode.data": ("load",),
     "eigencode.geometry": ("jacobian_norm", "landscape"),
+    "eigencode.given": ("Probe", "probe"),
     "eigencode.models": ("convergence", "prune"),
     "eigencode.spectra": ("Spectrum", "cvpca", "spectrum"),
-    "eigencode.study.probe": ("Probe", "probe"),
     "eigencode.training": ("train_local", "train_supervised"),
 }
 

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eigencode.given import Given
     from eigencode.study import Cell, Outcome, Store, Study
 
 app = typer.Typer(
@@ -103,7 +104,7 @@ def run(
         if json_:
             sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
         else:
-            show(finished, _console())
+            show(finished.results, _console())
             typer.echo(_told(outcome))
             typer.echo(f"page: {printable(page, 1000)}")
         if not outcome.ok:
@@ -148,7 +149,7 @@ def report(
         finished = [StudyRun.found(folder, store) for folder in folders]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
-            show(run_, _console())
+            show(run_.results, _console())
         typer.echo(f"page: {printable(page, 1000)}")
 
 
@@ -168,24 +169,18 @@ def spectrum(
     shuffled: Annotated[bool, typer.Option("--shuffled", help="Also with shuffled stimuli, which is chance.")] = False,
     json_: JsonOption = False,
     quiet: QuietOption = False,
-    out: Annotated[Path | None, typer.Option(help="New folder for record and figure; default: none.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for page, figures and arrays; default: none.")] = None,
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
-    from eigencode.base.strict_json import dumps
     from eigencode.data import prepared, read_recording
-    from eigencode.report import recording as report
+    from eigencode.given import files, recorded
+    from eigencode.given.asked import ranks
 
     with _explained(quiet=quiet):
-        ranks, folder = report.window(window), None if out is None else report.free(out)
+        chosen, folder = ranks(window), None if out is None else files.free(out)
         read = read_recording(file, key, axes=axes)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
-        found = report.measure(ready, ranks, weights, shuffled)
-        if folder is not None:
-            report.write(found, folder)
-        if json_:
-            typer.echo(dumps(found.summary()))
-        else:
-            report.show(found, _console())
+        _given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 
 
 @app.command()
@@ -204,22 +199,16 @@ def probe(
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for figures and arrays.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
-    from eigencode.study.probe.asked import Asked
+    from eigencode.given import files
+    from eigencode.given.asked import asked
 
-    words = tuple(arg or ())
     with _explained("interrupted", quiet):
-        asked = Asked(factory, place, weights, data, data_dir, images, window, words, expects, mean, std, seed, out)
-        found = asked.answered()
-        typer.echo(found.json() if json_ else str(found))
-        if out is not None:
-            from eigencode.report import draw_probe
-
-            for file in draw_probe(found, out):
-                if not quiet:
-                    typer.echo(f"figure: {file}", err=json_)
+        folder = None if out is None else files.free(out)
+        words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
+        _given(asked(*words), folder, json_, quiet)
 
 
 @data_app.command("list")
@@ -326,6 +315,17 @@ def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[obje
         typer.echo(dumps(machine))
     else:
         listing(header, rows, _console())
+
+
+def _given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
+    """Keep a probe or a recording, and print its results.json for machines or its table for people."""
+    from eigencode.given.files import write
+    from eigencode.report.table import show
+
+    page = None if folder is None else write(found, folder)
+    typer.echo(found.json()) if json_ else show(found.results, _console())
+    if page is not None and not quiet:
+        typer.echo(f"page: {page}", err=json_)
 
 
 def _whereabouts(name: str, present: bool) -> str:

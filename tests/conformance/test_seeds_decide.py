@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import textbook_intervals
 import torch
+from eigencode.report.recording import measure
 from PIL import Image
 from torch import Tensor, nn
 
@@ -33,7 +34,6 @@ from eigencode.models.factory import build
 from eigencode.paper.published.grid import first_on_grid
 from eigencode.paper.published.penalties import PublishedJacobian
 from eigencode.paper.published.pruning import prune_always
-from eigencode.report.recording import measure
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum

@@ -45,4 +45,4 @@ def test_example_runs(
             assert code["jacobian_norm"][0] == pytest.approx(expected)
     else:
         assert "critical size, FGSM" in printed
-        assert {"probe.json", "spectra.svg"} <= {p.name for p in (tmp_path / "found").iterdir()}
+        assert {"results.json", "report.html", "figures"} <= {p.name for p in (tmp_path / "found").iterdir()}

@@ -62,10 +62,11 @@ def test_a_newcomer_gets_a_report_of_their_own_network(tmp_path: Path) -> None:
                 printed = shell(home, line)
             if "eigencode probe" in block.text:
                 break
-    assert float(re.findall(r"accuracy +(0\.\d+)", printed)[0]) > 0.8
+    assert float(re.findall(r"accuracy +│ +(0\.\d+)", printed)[0]) > 0.8
     assert "critical size, PGD" in printed
     figures = {f"{name}.{kind}" for name in ("spectra", "slopes", "windows", "robustness") for kind in ("svg", "png")}
-    assert figures | {"probe.json"} <= {p.name for p in (home / "probe").iterdir()}
+    assert figures <= {p.name for p in (home / "probe" / "figures").iterdir()}
+    assert {"results.json", "report.html"} <= {p.name for p in (home / "probe").iterdir()}
 
 
 PLUGINS = {

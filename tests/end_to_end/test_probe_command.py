@@ -69,19 +69,21 @@ def test_table_figures_and_arrays(probe, by_hand: ec.Probe, tmp_path: Path) -> N
         "acme.nets:SmallCNN", "--weights", "weights.safetensors", *SCALED, "--place", "fc1", *TINY, "--out", out
     )
     assert done.exit_code == 0, done.output
-    for word in ("accuracy", "alpha, fc1", "participation ratio", "Jacobian norm", "quartiles", "exact", "pixel space"):
+    for word in ("test accuracy", "α, fc1", "participation ratio", "Jacobian norm", "quartile", "pixel space"):
         assert word in done.stdout
     for attack in ("noise", "FGSM", "PGD L∞", "PGD L2"):
         assert f"critical size, {attack}" in done.stdout
     assert "every channel is scaled to (x - mean) / std with mean -2 and std 0.1" in done.stdout
     assert "forward" not in done.stdout
+    assert f"page: {out / 'report.html'}" in done.stdout
     names = {
         f"{name}.{kind}" for name in ("spectra", "slopes", "windows", "robustness") for kind in ("pdf", "png", "svg")
     }
-    assert names < {p.name for p in out.iterdir()}
-    kept = ec.Probe.load(out)
-    assert str(kept) in done.stdout
-    torch.testing.assert_close(kept.tensors(), by_hand.tensors(), rtol=0, atol=0, equal_nan=True)
+    assert names < {p.name for p in (out / "figures").iterdir()}
+    kept = ec.Probe.found(out)
+    assert str(kept).strip() in "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    for key, record in by_hand.records.items():
+        torch.testing.assert_close(kept.records[key].tensors(), record.tensors(), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("weights", ["plain.pt", "wrapped.pth", "weights.safetensors"])
@@ -92,7 +94,9 @@ def test_every_format_gives_the_same_numbers(probe, by_hand: ec.Probe, weights: 
     notes = found.pop("notes")
     assert ("wrapped.pth: dropped the prefix 'module.' of all names" in notes) == (weights == "wrapped.pth")
     expected = json.loads(by_hand.json())
-    expected.pop("notes")
+    for part in ("notes", "provenance"):
+        expected.pop(part)
+    found.pop("provenance")
     assert found == expected
 
 
@@ -106,15 +110,16 @@ def test_the_working_directory_is_on_the_path(lab: Path) -> None:
 def test_a_network_without_weights_is_called_untrained(probe) -> None:
     done = probe("acme.nets:SmallCNN", "--arg", "width=4", "--place", "fc1", *TINY, "--json")
     found = json.loads(done.stdout)
-    assert found["spectrum"]["n_units"] == 24
-    assert "untrained" in found["warnings"][0]
-    assert not any("accuracy" in said for said in found["warnings"])
+    (spectrum,) = (c["record"] for c in found["cells"] if c["kind"] == "spectrum")
+    assert spectrum["n_units"] == 24
+    assert "untrained" in found["notes"][-1]
+    assert not any("accuracy" in said for entry in found["summary"] for said in entry["warnings"])
 
 
 def test_without_its_normalisation_the_network_is_doubted(probe) -> None:
     done = probe("acme.nets:SmallCNN", "--weights", "plain.pt", "--place", "logits", "--window", "2:8", *TINY[:4])
     assert done.exit_code == 0
-    assert "! accuracy" in done.stdout
+    assert "! SmallCNN: accuracy" in done.stdout
     assert "is the input normalised as in training?  --mean and --std" in done.stdout
 
 
@@ -145,7 +150,8 @@ WITH = ["acme.nets:SmallCNN", "--weights", "plain.pt", "--place", "fc1"]
         ([*WITH, "--window", "11:500"], "the window of the fit does not fit the spectrum"),
         ([*WITH, "--data", "digit"], "did you mean 'digits'"),
         ([*WITH, "--data", "mnist5k"], "fails on the images of mnist5k/test"),
-        ([*WITH, "--out", "plain.pt"], "results cannot be kept there"),
+        ([*WITH, "--out", "plain.pt"], "there is something already"),
+        ([*WITH, "--out", "plain.pt/out"], "results cannot be kept there"),
         (["acme.nets:pair", "--place", "net.fc1"], "does not return logits"),
         (["acme.nets:softmaxed", "--place", "net.fc1"], "probabilities, not logits"),
         (["acme.nets:undefined", "--place", "net.fc1"], "answers NaN or Inf"),
@@ -166,7 +172,7 @@ def test_a_network_with_scaled_logits_is_said_to_mask_its_gradients(probe, lab: 
     save_file({f"net.{k}": v for k, v in torch.load(lab / "plain.pt", weights_only=True).items()}, lab / "loud.st")
     done = probe("loud:loud", "--weights", "loud.st", *SCALED, "--place", "net.fc1", *TINY)
     assert done.exit_code == 0, done.stderr
-    assert "! gradients look masked" in done.stdout
+    assert "! Then: gradients look masked" in done.stdout
 
 
 def test_help_is_complete(probe) -> None:

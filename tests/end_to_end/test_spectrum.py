@@ -12,6 +12,12 @@ from scipy.io import savemat
 from typer.testing import Result
 
 from eigencode.data import PlantedCode
+from eigencode.report.numbers import measured
+
+
+def row(found: dict, what: str = "α") -> dict:
+    (one,) = (r for r in found["rows"] if r["quantity"] == what)
+    return one
 
 
 def run(*words: str | Path) -> Result:
@@ -35,32 +41,37 @@ def test_a_planted_exponent_lies_in_its_interval(home: Path) -> None:
     result = run(home / "one.npy", "--window", "5:50", "--weights", "uniform", "--json")
     assert result.exit_code == 0
     found = json.loads(result.stdout, parse_constant=pytest.fail)
-    low, high = found["interval"]
+    low, high = row(found)["low"], row(found)["high"]
     assert low < 1.0 < high
     assert high - low < 0.1
-    assert (found["kind"], found["stimuli"], found["units"], found["window"]) == ("covariance", 2000, 100, [5, 50])
+    (cell,) = found["cells"]
+    made = found["recording"]
+    assert (cell["record"]["kind"], made["stimuli"], made["units"]) == ("covariance", 2000, 100)
+    assert cell["read"] == {"window": [5, 50], "weights": "uniform", "rounding": True}
     table = run(home / "one.npy", "--window", "5:50", "--weights", "uniform").stdout
     for word in (
         "one.npy: array",
-        f"corrected {found['alpha_corrected']:.4g} [{low:.4g}, {high:.4g}]",
+        f" {measured(row(found, 'α, corrected')['value'])} ",
+        f"[{measured(low)}, {measured(high)}]",
         "participation ratio",
         "RankMe",
     ):
         assert word in table
-    assert "! one repeat" in table
+    assert "! array: one repeat" in table
 
 
 def test_cvpca_recovers_the_signal_that_the_covariance_hides(home: Path) -> None:
     result = run(home / "two.mat", "--window", "2:25", "--shuffled", "--json")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert (found["kind"], found["repeats"], found["array"]) == ("cvpca", 2, "responses")
-    assert abs(found["alpha"] - 1) < 2.5 * found["standard_error"]
-    assert found["standard_error"] < 0.05
-    assert abs(found["shuffled"]["total"]) < 0.05
+    made, error = found["recording"], row(found, "α, standard error")["value"]
+    assert (found["cells"][0]["record"]["kind"], made["repeats"], made["array"]) == ("cvpca", 2, "responses")
+    assert abs(row(found)["value"] - 1) < 2.5 * error
+    assert error < 0.05
+    assert abs(made["shuffled"]["total"]) < 0.05
     savemat(home / "first.mat", {"x": np.asarray(_repeats(home)[0])})
     hidden = json.loads(run(home / "first.mat", "--window", "2:25", "--json").stdout)
-    assert hidden["interval"][1] < 0.8
+    assert row(hidden)["high"] < 0.8
 
 
 def _repeats(home: Path) -> np.ndarray:
@@ -74,7 +85,8 @@ def test_preparation_is_done_and_told(home: Path) -> None:
     table = run(home / "two.mat", *words).stdout
     assert "- z-scored by mean and sd of 400 frames of spontaneous activity\n" in table
     assert "- 32 leading components of spontaneous activity removed (400 frames)\n" in table
-    values = json.loads(run(home / "two.mat", *words, "--json").stdout)["eigenvalues"]
+    found = json.loads(run(home / "two.mat", *words, "--json").stdout)
+    values = found["cells"][0]["record"]["eigenvalues"]
     assert max(map(abs, values[28:])) < 1e-9 * values[0]
     assert min(values[:28]) > 1e-3 * values[0]
 
@@ -97,21 +109,15 @@ def test_the_layout_of_stringer_from_file_to_table(tmp_path: Path) -> None:
         assert word in table
     write_stringer(path, resp=resp, istim=istim[:, None] + 1.0, spont=spont)
     found = json.loads(run(path, "--window", "1:7", "--json").stdout)
-    assert (found["stimuli"], found["units"], found["repeats"]) == (500, 7, 2)
-    assert abs(found["alpha"] - 1) < 0.1
+    assert [found["recording"][k] for k in ("stimuli", "units", "repeats")] == [500, 7, 2]
+    assert abs(row(found)["value"] - 1) < 0.1
 
 
 @pytest.mark.usefixtures("coarse")
 def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [home / "two.mat", "--window", "2:25", "--out", tmp_path / "out"]
     assert run(*words).exit_code == 0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "result.json",
-        "spectrum",
-        "spectrum.pdf",
-        "spectrum.png",
-        "spectrum.svg",
-    ]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["figures", "report.html", "results.json", "steps"]
     again = run(*words)
     assert (again.exit_code, "there is something already" in again.stderr) == (2, True)
     before = sorted(home.iterdir())
@@ -134,10 +140,11 @@ def test_nan_and_constant_units(tmp_path: Path) -> None:
         assert (result.exit_code, says in result.stderr, result.stdout) == (2, True, "")
     done = run(tmp_path / "a.npy", *plain, "--nan", "drop-units", "--constant", "drop-units", "--json")
     found = json.loads(done.stdout)
-    assert (found["units"], found["stimuli"]) == (10, 200)
-    assert found["steps"] == ["1 of 12 units left out: NaN", "1 of 11 units left out: constant"]
+    assert (found["recording"]["units"], found["recording"]["stimuli"]) == (10, 200)
+    assert found["notes"][1:] == ["1 of 12 units left out: NaN", "1 of 11 units left out: constant"]
     fewer = run(tmp_path / "a.npy", *plain, "--nan", "drop stimuli", "--constant", "drop units", "--json")
-    assert (json.loads(fewer.stdout)["units"], json.loads(fewer.stdout)["stimuli"]) == (11, 199)
+    made = json.loads(fewer.stdout)["recording"]
+    assert (made["units"], made["stimuli"]) == (11, 199)
 
 
 WRONG = [

@@ -13,8 +13,9 @@ LEVELS = {
     "study": 6,
     "paper": 7,
     "report": 8,
-    "cli": 9,
-    "__main__": 10,
+    "given": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 COMPARISONS = {"allclose", "array_equal", "array_equiv", "isclose", "equal", "close"}
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "yaml"}

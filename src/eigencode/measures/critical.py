@@ -32,17 +32,16 @@ class CriticalMeasure(Measure):
         return f"critical size, {type(self.attack).__name__}"
 
     def names(self) -> tuple[str, ...]:
-        return "", "all images", "broken only", "broken", "zero gradients", "masking"
+        return "", "all images", "broken only", "eps", "broken", "zero gradients", "masking"
 
     def measure(self, subject: Subject) -> CriticalSizes:
         return critical_size(
             subject.network,
-            subject.some(self.images),
-            self.attack,
+            attack=self.attack,
             space=self.space,
             eps_max=self.eps_max,
             tolerance=self.tolerance,
-            seed=subject.seed,
+            **subject.attacked(self.images),
         )
 
     def readings(self, record: CriticalSizes) -> Iterator[Reading]:
@@ -53,6 +52,8 @@ class CriticalMeasure(Measure):
         yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told, said)
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
         yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
+        told = f"median eps of the attack, {record.norm}, {record.space} space"
+        yield Reading.of("eps", record.quantile(0.5, of="eps"), told, said)
         told = "share of the images classified correctly"
         yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
         if not math.isnan(record.zero_gradients):
@@ -61,4 +62,4 @@ class CriticalMeasure(Measure):
         if record.masking.n:
             flagged = float(bool(record.masking.flags))
             told = f"1: a sign of masked gradients on {record.masking.n} images, 0: none"
-            yield Reading("masking", flagged, flagged, flagged, told, record.masking.flags)
+            yield Reading("masking", flagged, flagged, flagged, told, record.masking.doubts)

@@ -53,12 +53,11 @@ class CurveMeasure(Measure):
     def measure(self, subject: Subject) -> Curve:
         return curve(
             subject.network,
-            subject.some(self.images),
-            self.attack,
+            attack=self.attack,
             eps=logarithmic(self.eps, self.points),
             space=self.space,
             exhaustive=self.exhaustive,
-            seed=subject.seed,
+            **subject.attacked(self.images),
         )
 
     def readings(self, record: Curve) -> Iterator[Reading]:

@@ -31,15 +31,20 @@ class JacobianMeasure(Measure):
         return "Jacobian norm"
 
     def names(self) -> tuple[str, ...]:
-        return "", "mean", "sampling error"
+        return "", "mean", "lower quartile", "upper quartile", "sampling error"
 
     def measure(self, subject: Subject) -> JacobianNorm:
         x = subject.some(self.images).x
-        return jacobian_norm(subject.code(self.space), x, self.method, projections=self.projections, seed=subject.seed)
+        common = {"projections": self.projections, "batch_size": subject.batch_size, "seed": subject.seed}
+        return jacobian_norm(subject.code(self.space), x, self.method, **common)  # type: ignore[arg-type]
 
     def readings(self, record: JacobianNorm) -> Iterator[Reading]:
         where = f"‖∂z/∂x‖_F of {record.place} over {len(record)} test images, {record.space} space"
-        yield Reading.of("", record.median, f"median of {where}")
+        flat = int((record.value == 0).sum())
+        said = f"the Jacobian is zero for {flat} of {len(record)} images: dead units, or a detached place"
+        yield Reading.of("", record.median, f"median of {where}", (said,) if flat else ())
         yield Reading.of("mean", record.mean, f"mean of {where}")
+        for name, q in (("lower quartile", 0.25), ("upper quartile", 0.75)):
+            yield Reading(name, float(record.value.quantile(q)), convention=f"{name} of {where}")
         share = float((record.standard_error / record.value).nanmedian())
         yield Reading("sampling error", share, convention=f"median relative error from projections, {record.method}")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from eigencode.base.record import Estimate, Record
 from eigencode.base.types import Images, Space
 from eigencode.representation.at import Code, at
+from eigencode.robustness.masking import Masking
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -45,12 +46,18 @@ class Subject:
     Attributes:
         net: a module whose output is logits; None: the images themselves.
         place: where a representation is read, as in `ec.at`.
+        subset: numbers of the images that measures of some images get; None: the first ones.
+        check: masking checks that were already made, for attacks to use; True: make them.
+        batch_size: images at a time.
     """
 
     net: nn.Module | None
     test: Images
     place: str = "logits"
     seed: int = 0
+    subset: Tensor | None = None
+    check: bool | Masking = True
+    batch_size: int = 1000
 
     @property
     def network(self) -> nn.Module:
@@ -68,8 +75,14 @@ class Subject:
         return at(self.network, self.place, space)
 
     def some(self, images: int | None) -> Images:
-        """The first test images, by default all of them."""
-        return self.test[: images or len(self.test)]
+        """The chosen test images; by default the first ones, or all of them."""
+        return self.test[: images or len(self.test)] if self.subset is None else self.test[self.subset]
+
+    def attacked(self, images: int | None) -> dict[str, Any]:
+        """The arguments of an attack on these images, which keep the numbers they have in the data set."""
+        test = self.some(images) if self.subset is None else self.test
+        common = {"check": self.check, "seed": self.seed, "batch_size": self.batch_size}
+        return {"test": test, "subset": self.subset, **common}
 
 
 @dataclass(frozen=True)

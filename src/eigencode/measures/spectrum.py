@@ -9,6 +9,7 @@ import torch
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
+from eigencode.base.types import Space
 from eigencode.data.noise import gaussian_noise
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
@@ -16,6 +17,13 @@ from eigencode.representation.at import Code
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
+
+FITTED = {
+    "corrected": ("alpha_corrected", "α freed of the bias of finite sampling, to which the interval of α belongs"),
+    "standard error": ("standard_error", "of α, over samples"),
+    "r²": ("r2", "of the fit of log λ"),
+}
+"""Further numbers of a fit: the field of `PowerLaw`, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class SpectrumMeasure(Measure):
             that enter after the network's `norm`, if it has one, as in arXiv 2405.00679.
         samples: how many images; by default all test images, or 10 000 noise images.
         window, weights: of the fit.
+        space: of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
         rounding: fit also through ranks that are rounding; by default such a window has no exponent.
     """
 
@@ -34,6 +43,7 @@ class SpectrumMeasure(Measure):
     samples: Count | None = None
     window: Window = (11, 500)
     weights: Literal["uniform", "1/n"] = "uniform"
+    space: Space = "unit"
     rounding: bool = False
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
@@ -46,13 +56,13 @@ class SpectrumMeasure(Measure):
         return f"α {self.source}"
 
     def names(self) -> tuple[str, ...]:
-        return "", "power law", "bend", "decades"
+        return "", *FITTED, "power law", "bend", "decades", "participation ratio", "RankMe"
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
         if code is None:
             return spectrum(points.flatten(1), seed=subject.seed)
-        return spectrum(code, points, points=True, seed=subject.seed)
+        return spectrum(code, points, points=True, batch_size=subject.batch_size, seed=subject.seed)
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """(representation or None, the points it is read at)."""
@@ -62,31 +72,40 @@ class SpectrumMeasure(Measure):
             points = subject.some(self.samples).x
         if subject.net is None:
             return None, points if self.source == "noise" else UnitNorm()(points)
-        code = subject.code("unit" if subject.normed else "pixel")
+        code = subject.code("unit" if subject.normed and self.space == "unit" else "pixel")
         return code, points if self.source == "noise" else code.points(points)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
-        yield self.alpha("", record, self.window)
+        law, fit = self.law(record, self.window), self._fit(self.window)
+        first = self.alpha("", law, self.window)
+        yield first
+        for what, (field, said) in FITTED.items():
+            value = math.nan if isinstance(law, str) else getattr(law, field)
+            ends = (first.low, first.high) if what == "corrected" else (math.nan, math.nan)
+            yield Reading(what, value, *ends, f"{said}, {fit}")
         try:
             found = record.compare(self.window, self.weights)
             yes, bend = float(found.is_power_law), found.bend
         except InputError:  # a window in which laws cannot be told apart
             yes, bend = math.nan, math.nan
-        fit = self._fit(self.window)
         said = f"1: a power law over {fit}, 0: not; the test allows for the sampling error over images"
         yield Reading("power law", yes, yes, yes, said)
         yield Reading("bend", bend, convention=f"|difference of the slopes of the halves| / |α|, {fit}")
         said = "log₁₀ n_max / n_min of the widest window whose halves have equal slopes; 0: there is none"
         yield Reading("decades", self._decades(record), convention=said)
+        varies = bool((record.eigenvalues != 0).any())
+        said = f"(Σλ)² / Σλ² of {record.n_samples} samples x {record.n_units} units"
+        yield Reading("participation ratio", record.participation_ratio if varies else math.nan, convention=said)
+        said = "exp of the entropy of the shares of √λ"
+        yield Reading("RankMe", record.rankme if bool((record.eigenvalues > 0).any()) else math.nan, convention=said)
 
-    def alpha(self, what: str, record: Spectrum, window: tuple[int, int]) -> Reading:
+    def alpha(self, what: str, law: PowerLaw | str, window: tuple[int, int]) -> Reading:
         """The exponent over a window; NaN with the reason where this spectrum has no such fit."""
-        law = self._law(record, window)
         if isinstance(law, str):
             return Reading(what, math.nan, convention=self._fit(window), warnings=(f"{{name}}: {law}",))
         return Reading(what, law.alpha, *law.interval, self._fit(window), law.warnings)
 
-    def _law(self, record: Spectrum, window: tuple[int, int]) -> PowerLaw | str:
+    def law(self, record: Spectrum, window: tuple[int, int]) -> PowerLaw | str:
         """The fit, or why there is none: a slope through rounding errors is no property of the code."""
         usable = len(record.logs.values)
         if not self.rounding and usable < window[1] <= len(record.eigenvalues):

@@ -61,4 +61,4 @@ class WidthsMeasure(SpectrumMeasure):
         for units in self.widths:
             found = min(units, max(parts))
             window = (self.window[0], min(self.window[1], found // 2))
-            yield self.alpha(f"{units} units", parts[found], window)
+            yield self.alpha(f"{units} units", self.law(parts[found], window), window)

@@ -1,7 +1,6 @@
 """Results of a finished study: results.json, and the stored records of its cells."""
 
 import json
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,30 +21,8 @@ EFFECT = (
 """Numbers of the effect of a departure, see `study.deviations.Effect`."""
 
 
-class Measured(ABC):
-    """Interface of the figures: names of networks and measurements, their records, and the settings of fits."""
-
-    @property
-    @abstractmethod
-    def models(self) -> list[str]:
-        """Labels of the networks, in order."""
-
-    @abstractmethod
-    def quantities(self, kind: str) -> list[str]:
-        """Names of the measurements of one kind (spectrum, critical, curve), in order."""
-
-    @abstractmethod
-    def load(self, record: type[R], **wanted: object) -> list[R]:
-        """Load the records with these fields (data, model, quantity), one per seed."""
-
-    @property
-    @abstractmethod
-    def fits(self) -> dict[str, dict[str, Any]]:
-        """Window and weights of the power law of each spectrum, by name."""
-
-
 @dataclass(frozen=True)
-class StudyRun(Measured):
+class StudyRun:
     """Results of a study: `folder` holds results.json, `store` the steps."""
 
     folder: Path
@@ -53,12 +30,14 @@ class StudyRun(Measured):
 
     @classmethod
     def found(cls, folder: Path, store: Path | None = None) -> "StudyRun":
-        """Open a finished run; its default store is the one whose reports folder contains it.
+        """Open a finished run; its store is by default the folder itself if it holds steps, else the one whose reports
+        folder contains it.
 
         Raises:
             InputError: no results.json, or a store with none of its steps.
         """
-        run = cls(folder, folder.resolve().parent.parent if store is None else store)
+        usual = folder if (folder / "steps").is_dir() else folder.resolve().parent.parent
+        run = cls(folder, usual if store is None else store)
         if not run.cells():
             raise InputError(
                 "the store has none of the steps of this study", got=run.store, fix="--store FOLDER, as in the run"

@@ -10,37 +10,46 @@ from rich.text import Text
 
 from eigencode.base.text import printable
 from eigencode.report.numbers import measured
-from eigencode.report.run import StudyRun
+
+Results = dict[str, Any]
+"""Content of results.json."""
 
 
-def show(run: StudyRun, console: Console) -> None:
+def show(results: Results, console: Console) -> None:
     """Print the table of every data set, then warnings, claims and departures."""
-    for data in run.datasets:
-        console.print(_table(run, data))
-        for line in convention_lines(run, data):
+    for data in dict.fromkeys(c["data"] for c in results["cells"]):
+        rows = [r for r in results["rows"] if r["data"] == data]
+        if len({(r["model"], r["seed"]) for r in rows}) == 1:
+            model, seed = rows[0]["model"], rows[0]["seed"]
+            console.print(Text(f"{printable(data)}: {printable(model)}, seed {seed}"), _single(results, rows), sep="\n")
+            continue
+        console.print(_table(results, data))
+        for line in convention_lines(results, data):
             console.print(Text(line, style="dim"))
-    for line in warning_lines(run):
+    for note in results.get("notes", ()):
+        console.print(Text(f"- {printable(note, 1000)}"))
+    for line in warning_lines(results):
         console.print(Text(line, style="yellow"))
-    if run.results["claims"]:
-        console.print(_claims(run))
-    if run.results["deviations"]:
-        console.print(_deviations(run))
+    if results["claims"]:
+        console.print(_claims(results))
+    if results["deviations"]:
+        console.print(_deviations(results))
 
 
-def convention_lines(run: StudyRun, data: str) -> list[str]:
+def convention_lines(results: Results, data: str) -> list[str]:
     """Unit and convention of the columns of a table, one line per convention."""
     meant: dict[str, list[str]] = {}
-    for quantity in run.results["headline"]:
-        found = [s for s in run.results["summary"] if s["data"] == data and s["quantity"] == quantity]
+    for quantity in results["headline"]:
+        found = [s for s in results["summary"] if s["data"] == data and s["quantity"] == quantity]
         for convention in dict.fromkeys(s["convention"] for s in found if s["convention"]):
             meant.setdefault(convention, []).append(quantity)
     return [f"{', '.join(map(printable, names))}: {printable(convention)}" for convention, names in meant.items()]
 
 
-def warning_lines(run: StudyRun) -> list[str]:
+def warning_lines(results: Results) -> list[str]:
     """All warnings with their models; warnings of a model that differ only in numbers are merged."""
     models_of: dict[str, list[str]] = {}
-    for entry in run.results["summary"]:
+    for entry in results["summary"]:
         for warning in entry["warnings"]:
             models_of.setdefault(warning, []).append(entry["model"])
     alike: dict[tuple[str, ...], list[str]] = {}
@@ -53,42 +62,57 @@ def warning_lines(run: StudyRun) -> list[str]:
     ]
 
 
-def _table(run: StudyRun, data: str) -> Table:
-    seeds = len(run.results["study"]["seeds"])
+def _table(results: Results, data: str) -> Table:
+    seeds = len(results["study"]["seeds"])
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, no spread"
     table = Table(title=Text(f"{printable(data)}: {spread}"), title_justify="left")
     table.add_column("", overflow="fold")
-    quantities = run.results["headline"]
+    quantities = results["headline"]
     for name in quantities:
         table.add_column(Text(printable(name)), justify="right", overflow="fold")
-    for model in grid(run, data):
+    for model in grid(results, data):
         texts = [model["cells"].get(q, {}).get("text", "") for q in quantities]
         table.add_row(Text(printable(model["name"])), *map(Text, texts))
     return table
 
 
-def _claims(run: StudyRun) -> Table:
+def _single(results: Results, rows: list[dict[str, Any]]) -> Table:
+    """One network measured once: a line per number, with its interval over images and its convention."""
+    found = [r for name in results["headline"] for r in rows if r["quantity"] == name]
+    lines = [
+        (r["quantity"], measured(r["value"]) + (" !" if r["warnings"] else ""), _known(r), r["convention"])
+        for r in found
+    ]
+    return _listed("", ("", "value", "95 %", "convention"), lines)
+
+
+def _known(row: dict[str, Any]) -> str:
+    """The interval, if it is one of this number: that of a plain α belongs to the corrected one."""
+    return _interval(row) if row["low"] <= row["value"] <= row["high"] else ""
+
+
+def _claims(results: Results) -> Table:
     names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
     rows = [
         (c["statement"], c["compared"], *claimed(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
-        for c in run.results["claims"]
+        for c in results["claims"]
     ]
     return _listed("claims", names, rows)
 
 
-def _deviations(run: StudyRun) -> Table:
+def _deviations(results: Results) -> Table:
     """Table of departures of the published code: each number with it, without it, and the difference."""
     names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")
     numbers = ("published", "corrected", "difference")
     rows = [
         (d["id"], d["model"], d["quantity"], *(measured(d[n]) for n in numbers), _interval(d))
-        for d in run.results["deviations"]
+        for d in results["deviations"]
     ]
     return _listed("what the published code does otherwise, and what that does", names, rows)
 
 
 def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -111,16 +135,16 @@ def _text(entry: dict[str, Any], seeds: int) -> str:
     return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
 
 
-def grid(run: StudyRun, data: str) -> list[dict[str, Any]]:
+def grid(results: Results, data: str) -> list[dict[str, Any]]:
     """Rows of the headline table: name, and for every quantity its text, convention and warnings."""
-    entries = [s for s in run.results["summary"] if s["data"] == data]
+    entries = [s for s in results["summary"] if s["data"] == data]
     names = list(dict.fromkeys(s["model"] for s in entries))
     return [
         {
             "name": name,
             "cells": {
                 s["quantity"]: {
-                    "text": _text(s, len(run.results["study"]["seeds"])),
+                    "text": _text(s, len(results["study"]["seeds"])),
                     "convention": s["convention"],
                     "warnings": s["warnings"],
                 }

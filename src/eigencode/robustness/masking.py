@@ -61,6 +61,14 @@ class Masking(Record):
     space: Space = "pixel"
     seed: int = 0
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The flags as one warning; empty if nothing looks like masking."""
+        said = "gradients look masked, so the network may be less robust than FGSM and PGD say: " + "; ".join(
+            self.flags
+        )
+        return (said,) if self.flags else ()
+
 
 def masking_checks(
     net: object,

@@ -51,14 +51,14 @@ def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
     return (float(equal[0]) + first) / 2 if len(equal) else first
 
 
-def share(hits: float, n: int) -> Estimate:
-    """The share hits / n with its 95 % Wilson interval; NaN for n = 0.
+def share(hits: float, n: int, confidence: float = 0.95) -> Estimate:
+    """The share hits / n with its Wilson interval; NaN for n = 0.
 
     >>> print(share(9, 10))
     0.9 [0.5958, 0.9821]
     """
-    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n)
-    return Estimate(hits / n if n else math.nan, float(low), float(high), n, "95 % Wilson")
+    low, high = wilson(torch.tensor([hits], dtype=torch.float64), n, confidence)
+    return Estimate(hits / n if n else math.nan, float(low), float(high), n, f"{100 * confidence:.3g} % Wilson")
 
 
 def wilson(

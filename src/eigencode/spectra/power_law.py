@@ -40,16 +40,10 @@ class PowerLaw(Record):
     method: str = "least squares"
     warnings: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        """The exponent and, with an interval, the corrected exponent and its interval."""
-        low, high = self.interval
-        if math.isnan(low):
-            return f"{self.alpha:.4g}"
-        return f"{self.alpha:.4g}, corrected {self.alpha_corrected:.4g} [{low:.4g}, {high:.4g}]"
-
     def __str__(self) -> str:
-        return f"alpha = {self.text}, ranks {self.window[0]}..{self.window[1]}"
+        low, high = self.interval
+        more = "" if math.isnan(low) else f", corrected {self.alpha_corrected:.4g} [{low:.4g}, {high:.4g}]"
+        return f"alpha = {self.alpha:.4g}{more}, ranks {self.window[0]}..{self.window[1]}"
 
 
 def ranks(window: Window, available: int) -> Tensor:

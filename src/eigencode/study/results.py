@@ -3,13 +3,13 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eigencode.base import strict_json
 from eigencode.base.files import replacing
-from eigencode.measures.protocol import Reading
+from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
 from eigencode.study.config import Study
 from eigencode.study.measurements import headline
@@ -55,19 +55,17 @@ def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
 
 def _rows(cell: Cell, store: Store) -> Iterable[Row]:
     own = [] if cell.step is cell.network else store.meta(cell.step)["warnings"]
-    beside = [*own, *_inherited(cell, store)]
-    for n in readings(cell, store.folder(cell.step) / cell.part):
-        where = (cell.data, cell.model, cell.seed, n.what)
-        warnings = tuple(dict.fromkeys([*n.warnings, *beside]))
-        yield Row(*where, n.value, n.low, n.high, n.convention, cell.step.key, warnings)
+    record = cell.measure.record.load(store.folder(cell.step) / cell.part)
+    return numbers(cell, record, [*own, *_inherited(cell, store)])
 
 
-def readings(cell: Cell, folder: Path) -> Iterable[Reading]:
-    """The numbers of the record in a folder, under their full names."""
-    for n in cell.measure.readings(cell.measure.record.load(folder)):
+def numbers(cell: Cell, record: Record, beside: Iterable[str] = ()) -> Iterable[Row]:
+    """The numbers of a record, under their full names, with the warnings of the measure and those `beside` it."""
+    for n in cell.measure.readings(record):
         name = cell.measure.quantity(cell.name, n.what)
-        said = tuple(w.replace("{name}", name) for w in n.warnings)
-        yield replace(n, what=name, convention=n.convention + cell.note, warnings=said)
+        said = tuple(dict.fromkeys([*(w.replace("{name}", name) for w in n.warnings), *beside]))
+        found = (cell.data, cell.model, cell.seed, name, n.value, n.low, n.high, n.convention + cell.note)
+        yield Row(*found, cell.step.key, said)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
@@ -100,22 +98,23 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
     Strict JSON: a number that does not exist (no spread over one seed) is null, an infinite one (a median that more
     than half of the images outlived) the string "Infinity".
     """
-    content = {
-        "study": study.model_dump(mode="json"),
-        "headline": headline(study),
-        "cells": [_where(cell) for cell in cells],
-        "rows": [asdict(r) for r in found],
-        "summary": [asdict(s) for s in summarise(found)],
-        **more,
-    }
+    whole = content(study.model_dump(mode="json"), headline(study), [where(cell) for cell in cells], found, more)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     with replacing(path) as part:
-        part.write_text(strict_json.dumps(content) + "\n", encoding="utf-8")
+        part.write_text(strict_json.dumps(whole) + "\n", encoding="utf-8")
     return path
 
 
-def _where(cell: Cell) -> dict[str, Any]:
+def content(
+    study: dict[str, Any], shown: list[str], cells: list[dict[str, Any]], found: list[Row], more: dict[str, Any]
+) -> dict[str, Any]:
+    """The parts of results.json."""
+    numbers = {"rows": [asdict(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
+    return {"study": study, "headline": shown, "cells": cells, **numbers, **more}
+
+
+def where(cell: Cell) -> dict[str, Any]:
     """Where the record behind a cell lies, how numbers are read from it, and the steps that made its network."""
     names = ("data", "model", "seed", "kind", "quantity", "part")
     read = {name: getattr(cell.measure, name) for name in getattr(cell.measure, "reading_only", ())}

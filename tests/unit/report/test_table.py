@@ -16,7 +16,10 @@ from eigencode.report.table import grid, show, warning_lines
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
     out = io.StringIO()
-    show(run, Console(file=out, width=width, force_terminal=terminal, color_system="truecolor" if terminal else None))
+    show(
+        run.results,
+        Console(file=out, width=width, force_terminal=terminal, color_system="truecolor" if terminal else None),
+    )
     return out.getvalue()
 
 
@@ -65,14 +68,18 @@ def test_warnings_that_differ_in_a_number_are_said_once(run: StudyRun) -> None:
     entry = {"data": "digits", "quantity": "q", "mean": 1.0, "spread": None, "seeds": 1, "convention": ""}
     words = {"A": ["3 of 9 never", "4 of 9 never", "other"], "B": ["5 of 9 never", "other"]}
     edit(run, summary=[{**entry, "model": m, "warnings": w} for m, w in words.items()])
-    assert warning_lines(run) == ["! A: 3 of 9 never (and 1 more like it)", "! A, B: other", "! B: 5 of 9 never"]
+    assert warning_lines(run.results) == [
+        "! A: 3 of 9 never (and 1 more like it)",
+        "! A, B: other",
+        "! B: 5 of 9 never",
+    ]
 
 
 def test_missing_seeds_are_told(run: StudyRun) -> None:
     summary = [s for s in json.loads((run.folder / "results.json").read_text("utf-8"))["summary"] if s["model"] == "BP"]
     edit(run, summary=[{**s, "seeds": 1, "spread": None} for s in summary])
     assert shown(run).count("(1 of 2 seeds)") == len(run.results["headline"])
-    assert {m["name"] for m in grid(run, "digits")} == {"BP"}
+    assert {m["name"] for m in grid(run.results, "digits")} == {"BP"}
 
 
 def test_numbers_that_do_not_exist(run: StudyRun) -> None:
@@ -132,7 +139,7 @@ def test_a_file_that_is_no_result(run: StudyRun, content: str | None, says: str)
     path = run.folder / "results.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(InputError, match=says):
-        show(run, Console(file=io.StringIO()))
+        show(run.results, Console(file=io.StringIO()))
 
 
 def test_a_report_is_found_again_with_its_store(finished: StudyRun, run: StudyRun) -> None:

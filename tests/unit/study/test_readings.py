@@ -13,7 +13,6 @@ from eigencode.base.types import Images
 from eigencode.data import PlantedCode
 from eigencode.geometry import landscape
 from eigencode.geometry.maps import Landscape
-from eigencode.measures import Reading
 from eigencode.measures.landscape import roughness
 from eigencode.robustness import FGSM, curve
 from eigencode.robustness.critical import CriticalSizes
@@ -21,7 +20,7 @@ from eigencode.robustness.masking import Masking
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Study, plan, read_study
 from eigencode.study.measurements import details, headline, measurements, names
-from eigencode.study.results import readings
+from eigencode.study.results import Row, numbers
 
 G = torch.Generator().manual_seed(0)
 PLANE = '\n[[landscapes]]\nname = "plane"\npoints = 5\n'
@@ -34,9 +33,9 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return read_study(path)
 
 
-def read(chosen: Study, kind: str, folder: Path) -> dict[str, Reading]:
+def read(chosen: Study, kind: str, folder: Path) -> dict[str, Row]:
     cell = next(c for c in plan(chosen) if c.kind == kind)
-    return {n.what: n for n in readings(cell, folder)}
+    return {n.quantity: n for n in numbers(cell, cell.measure.record.load(folder))}
 
 
 @pytest.mark.parametrize(("law", "wanted"), [("power", 1.0), ("exponential", 0.0)])
@@ -106,12 +105,14 @@ def test_readings_of_critical_sizes(chosen: Study, tmp_path: Path) -> None:
     name = "critical size, noise"
     seen = read(chosen, "critical", tmp_path)
     values = {k.removeprefix(f"{name}, "): v.value for k, v in seen.items()}
-    wanted = {name: 3.5, "all images": 2.5, "broken only": 2.5, "broken": 4 / 6, "zero gradients": 0.3, "masking": 1.0}
+    wanted = {name: 3.5, "all images": 2.5, "broken only": 2.5, "eps": 3.5, "broken": 4 / 6, "masking": 1.0}
+    wanted["zero gradients"] = 0.3
     assert values == pytest.approx(wanted)
-    assert seen[f"{name}, masking"].warnings == ("one", "two")
+    (said,) = seen[f"{name}, masking"].warnings
+    assert said.endswith("say: one; two")
     assert seen[f"{name}, broken"].low < 4 / 6 < seen[f"{name}, broken"].high
     sizes(zero_gradients=math.nan).save(tmp_path)
-    assert len(read(chosen, "critical", tmp_path)) == 4, "no gradients were asked for, and nothing checked"
+    assert len(read(chosen, "critical", tmp_path)) == 5, "no gradients were asked for, and nothing checked"
 
 
 def half_plane(distance: float) -> nn.Module:

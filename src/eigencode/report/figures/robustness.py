@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.report.figures.style import DOUBLE, colours, label, lines_of
-from eigencode.report.run import Measured
+from eigencode.report.run import StudyRun
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 
@@ -14,7 +14,7 @@ CROWDED = 24
 """Letters of model names that fit below a panel without rotation."""
 
 
-def robustness(run: Measured, data: str) -> Figure | None:
+def robustness(run: StudyRun, data: str) -> Figure | None:
     """Plot one column per attack: curves (mean and range over seeds) and boxes (all images and seeds, 5 % to 95 %)."""
     curves, sizes = (lines_of(run.quantities(kind), COLUMNS) for kind in ("curve", "critical"))
     lines = [(_curves, names) for names in curves] + [(_boxes, names) for names in sizes]
@@ -38,7 +38,7 @@ def robustness(run: Measured, data: str) -> Figure | None:
     return figure
 
 
-def _curves(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _curves(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
     for model in run.models:
         found = run.load(Curve, data=data, model=model, quantity=name)
         if found:
@@ -50,7 +50,7 @@ def _curves(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -
     axes.set_ylim(-0.02, 1.02)
 
 
-def _boxes(axes, run: Measured, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
     for place, model in enumerate(run.models):
         found = run.load(CriticalSizes, data=data, model=model, quantity=name)
         sizes = torch.cat([torch.zeros(0, dtype=torch.float64), *(c.size for c in found)])

@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.base.errors import InputError
-from eigencode.report.figures.style import DATA, colours, grid, label
-from eigencode.report.run import Measured
+from eigencode.report.figures.style import DATA, PALETTE, colours, grid, label
+from eigencode.report.run import StudyRun
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 
@@ -18,7 +18,7 @@ LOWEST, HIGHEST = 1e-9, 3.0
 """Limits of the axis of λₙ / λ₁; values below are rounding errors or silent units."""
 
 
-def spectra(run: Measured, data: str) -> Figure | None:
+def spectra(run: StudyRun, data: str) -> Figure | None:
     """Plot one panel per spectrum of the study; thin lines are seeds, dashed lines the fits over their window."""
     names = run.quantities("spectrum")
     if not names:
@@ -34,6 +34,10 @@ def spectra(run: Measured, data: str) -> Figure | None:
             if found:
                 mean = f"  α = {sum(f.alpha for f in fits) / len(fits):.2f}" if fits else ""
                 axes.plot([], [], color=colour[model], label=label(model) + mean)
+        for control in run.load(Spectrum, data=data, kind="shuffled"):
+            first = run.load(Spectrum, data=data, kind="spectrum", quantity=name)[0].eigenvalues[0]
+            _points(axes, control.eigenvalues / first, PALETTE[0], ls="", marker=".", ms=2)
+            axes.plot([], [], ".", color=PALETTE[0], label="stimuli shuffled")
         axes.set_title(label(name))
         axes.set_xlabel("rank n")
         low, high = axes.get_ylim()
@@ -45,10 +49,7 @@ def spectra(run: Measured, data: str) -> Figure | None:
 
 def _draw(axes, spectrum: Spectrum, settings: dict[str, Any], colour: str) -> PowerLaw | None:  # type: ignore[no-untyped-def]
     """Plot eigenvalues and the fitted power law; return the fit, or None if it is not possible."""
-    values = spectrum.eigenvalues / spectrum.eigenvalues[0]
-    shown = values > 0
-    ranks = torch.arange(1, len(values) + 1)
-    axes.loglog(ranks[shown], values[shown], color=colour, lw=0.9, alpha=0.7)
+    _points(axes, spectrum.eigenvalues / spectrum.eigenvalues[0], colour, lw=0.9, alpha=0.7)
     window = tuple(settings["window"])
     try:
         law = spectrum.power_law(window=window, weights=settings["weights"])
@@ -57,3 +58,9 @@ def _draw(axes, spectrum: Spectrum, settings: dict[str, Any], colour: str) -> Po
     n = torch.tensor([float(window[0]), float(window[1])])
     axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=1.4)
     return law
+
+
+def _points(axes, values: torch.Tensor, colour: str, **look: Any) -> None:  # type: ignore[no-untyped-def]
+    """The values above zero over their ranks."""
+    shown = values > 0
+    axes.loglog(torch.arange(1, len(values) + 1)[shown], values[shown], color=colour, **look)

@@ -27,8 +27,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 DATA = "#000000"
 
-SINGLE, DOUBLE = 3.4, 7.0
-"""Widths of a single and a double column in inches."""
+DOUBLE = 7.0
+"""Width of a double column in inches."""
 
 SETTINGS = {
     "font.size": 8,

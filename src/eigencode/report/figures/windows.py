@@ -5,14 +5,14 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.report.figures.style import DATA, colours, grid, label, legend_below, lowest
-from eigencode.report.run import Measured
+from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
 
 ENOUGH = 8
 """Smallest number of ranks above the rounding floor for a local slope."""
 
 
-def slopes(run: Measured, data: str) -> Figure | None:
+def slopes(run: StudyRun, data: str) -> Figure | None:
     """Plot one panel of local slopes per spectrum of the study, with the 95 % band of the first seed."""
     names = run.quantities("spectrum")
     found = {(n, m): run.load(Spectrum, data=data, model=m, quantity=n) for n in names for m in ("data", *run.models)}
@@ -41,7 +41,7 @@ def _slope(axes, spectrum: Spectrum, colour: str, name: str, first: bool) -> Non
         axes.fill_between(found.rank, found.low, found.high, color=colour, alpha=0.2, lw=0)
 
 
-def windows(run: Measured, data: str) -> Figure | None:
+def windows(run: StudyRun, data: str) -> Figure | None:
     """Plot α over all windows for the first spectrum of the study: one map per model (first seed), one colour scale."""
     names = run.quantities("spectrum")
     found = {

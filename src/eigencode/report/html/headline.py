@@ -69,7 +69,7 @@ def conventions(shown: Shown) -> list[tuple[str, str]]:
 
 def warnings(shown: Shown) -> list[tuple[str, list[str]]]:
     """The warnings of each run."""
-    return [(label, warning_lines(run)) for run, label in zip(shown.runs, shown.labels, strict=True)]
+    return [(label, warning_lines(run.results)) for run, label in zip(shown.runs, shown.labels, strict=True)]
 
 
 def origins(shown: Shown) -> list[dict[str, Any]]:
@@ -100,4 +100,4 @@ def _flat(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _rows(shown: Shown, data: str) -> list[dict[str, Any]]:
     found = [(label, run) for run, label in zip(shown.runs, shown.labels, strict=True) if data in run.datasets]
-    return [{"run": label, **row} for label, run in found for row in grid(run, data)]
+    return [{"run": label, **row} for label, run in found for row in grid(run.results, data)]

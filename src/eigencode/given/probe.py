@@ -1,30 +1,29 @@
-"""`probe(net, test, place)`: everything this package measures, on one network of anybody."""
+"""`probe(net, test, place)`: a study of one network of anybody, in pixel space."""
 
-import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
+from eigencode.given.examine import device_of, examine, name_of
+from eigencode.given.result import Probe, Taken
+from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
 from eigencode.models.standardised import Standardised
-from eigencode.representation.at import Code, at
-from eigencode.robustness.critical import critical_size
-from eigencode.robustness.curve import curve
+from eigencode.representation.at import at
 from eigencode.robustness.fgsm import FGSM
-from eigencode.robustness.masking import Masking, masking_checks
+from eigencode.robustness.masking import masking_checks
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation
-from eigencode.spectra.power_law import PowerLaw, Weights, Window
-from eigencode.spectra.spectrum import Spectrum, spectrum
-from eigencode.study.probe.examine import device_of, examine, name_of
-from eigencode.study.probe.record import Probe
+from eigencode.spectra.power_law import Weights, Window
+from eigencode.spectra.spectrum import Spectrum
 
 Attacks = Mapping[str, Perturbation | MinimumNorm]
 
@@ -53,6 +52,7 @@ def probe(
     points: int = 41,
     trained: bool = True,
     name: str = "",
+    notes: Sequence[str] = (),
     batch_size: int = 250,
     seed: int = 0,
 ) -> Probe:
@@ -72,11 +72,12 @@ def probe(
         points: ε per accuracy curve, from 1e-4 of the largest that makes sense to the attack up to that; 0 for none.
         trained: False: do not wonder about an accuracy at chance.
         name: what tables and figures call the network; its class by default.
+        notes: sentences to show below the table, on how the network was made.
         batch_size: images at a time.
         seed: of the draw of images, of noise and of random starts.
 
     Returns:
-        A `Probe`; `print` it, or `report.draw_probe(it, folder)`.
+        A `Probe`; `print` it, `save` it.
 
     Raises:
         InputError: the network does not fit the images, does not return logits, has no such place; a window that does
@@ -94,60 +95,36 @@ def probe(
     """
     if not isinstance(net, nn.Module):
         raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module")
-    code = _code(net, place)
+    at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is told with the names of their own
     examined = examine(net, test, batch_size, trained)
+    here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name)
     order = torch.randperm(len(test), generator=stream(seed, "probe"))
     chosen = order[: _wanted(images, len(test))].sort().values
-    spec, said = _spectrum(code, test, order, batch_size, seed)
-    law, doubts = _law(spec, window, weights)
-    jacobian = _jacobian(code, test[chosen].x.to(device_of(net)), batch_size, seed)
+    measure, spectrum, said = _spectrum(Subject(net, here, place, seed, batch_size=batch_size), order, window, weights)
+    subject = Subject(net, here, place, seed, batch_size=batch_size, subset=chosen)
+    jacobian = JacobianMeasure(space="pixel")
+    slopes = _jacobian(jacobian, subject)
     masking = masking_checks(net, test, subset=chosen, seed=seed, warn=False)
-    loud = [*examined.doubts, *_masked(masking)]
-    given = ATTACKS if attacks is None else attacks
-    sizes = {
-        k: critical_size(net, test, a, subset=chosen, check=masking, seed=seed, batch_size=batch_size)
-        for k, a in given.items()
-    }
-    curves = {
-        k: curve(net, test, a, _grid(a, test, points), subset=chosen, check=masking, seed=seed, batch_size=batch_size)
-        for k, a in given.items()
-        if points
-    }
-    for warning in loud:
+    attacked = [*_attacked(replace(subject, check=masking), ATTACKS if attacks is None else attacks, points)]
+    for warning in (*examined.doubts, *masking.doubts):
         warnings.warn(warning, EigencodeWarning, stacklevel=2)
-    fitted = law.window if law else window or USUAL
-    flat = int((jacobian.value == 0).sum())
-    if flat:
-        doubts.append(f"the Jacobian is zero for {flat} of {len(jacobian)} images: dead units, or a detached place")
-    never = {k: int(s.censored.sum()) for k, s in sizes.items()}
-    return Probe(
-        model=name or name_of(net),
-        data=test.name,
-        sha256=test.sha256,
-        place=place,
-        window=fitted,
-        weights=weights,
-        seed=seed,
-        accuracy=examined.accuracy,
-        law=law,
-        masking=masking,
-        index=chosen,
-        spectrum=spec,
-        jacobian=jacobian,
-        critical=sizes,
-        curves=curves,
-        warnings=(
-            *loud,
-            *said,
-            *doubts,
-            *(f"{k}: {n} of {sizes[k].n_correct} images were never broken" for k, n in never.items() if n),
-        ),
-    )
-
-
-def _code(net: nn.Module, place: str) -> Code:
-    at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is told with the names of their own
-    return at(net, place)
+    accuracy, alpha, speed = AccuracyMeasure(), f"α, {place}", f"{jacobian.label()}, {place}"
+    found = [
+        Taken(accuracy.label(), accuracy, examined.accuracy, examined.doubts),
+        Taken(alpha, measure, spectrum, said),
+        Taken(speed, jacobian, slopes),
+        *attacked,
+    ]
+    sizes = [one.name for one in attacked if one.measure.kind == "critical"]
+    headline = [
+        *(accuracy.label(), alpha, f"{alpha}, corrected", f"{alpha}, participation ratio"),
+        *(speed, f"{speed}, lower quartile", f"{speed}, upper quartile"),
+        *(name for size in sizes for name in (size, f"{size}, eps")),
+    ]
+    model = name or name_of(net)
+    study = {"name": model, "title": f"{model} on {test.name}", "seeds": [seed], "place": place, "sha256": test.sha256}
+    more = {"notes": list(notes), "images": chosen.tolist(), "masking": masking.scalars()}
+    return Probe.of(study, test.name, model, found, headline, **more)
 
 
 def _wanted(images: int | None, available: int) -> int:
@@ -156,64 +133,54 @@ def _wanted(images: int | None, available: int) -> int:
     return available if images is None else min(images, available)
 
 
-def _spectrum(code: Code, test: Images, order: Tensor, batch_size: int, seed: int) -> tuple[Spectrum, list[str]]:
-    """The spectrum on as many images as fit into memory, and a word about it if those are not all."""
-    device = device_of(code.module)
+def _spectrum(
+    subject: Subject, order: Tensor, window: Window | None, weights: Weights
+) -> tuple[SpectrumMeasure, Spectrum, list[str]]:
+    """The spectrum on as many images as fit into memory, its measure with a window that fits, and warnings."""
     with torch.no_grad():
-        units = code(test[:2].x.to(device)).shape[1]
-    n = min(len(test), max(2, NUMBERS // units))
-    rows = order[:n].sort().values
-    found = spectrum(code, test[rows].x.to(device), batch_size=batch_size, seed=seed)
-    if found.n_above_floor == 0:
+        units = subject.code()(subject.test[:2].x).shape[1]
+    n = min(len(order), max(2, NUMBERS // units))
+    rows, measure = order[:n].sort().values, SpectrumMeasure(space="pixel", weights=weights, rounding=True)
+    found: Spectrum = measure.measure(replace(subject, test=subject.test[rows]))  # type: ignore[assignment]
+    usable = found.n_above_floor
+    if usable == 0:
         raise InputError(
-            f"{code.place!r} is the same for all images",
+            f"{subject.place!r} is the same for all images",
             got=f"largest eigenvalue {float(found.eigenvalues.max()):.3g}",
             wanted="a representation that varies with the image",
             fix="are the units dead?  Is the input scaled as in training?  Choose another place",
         )
-    said = f"the spectrum of {units} units is that of {n} of {len(test)} images, so that it fits into memory"
-    return found, [said] if n < len(test) else []
-
-
-def _law(spec: Spectrum, window: Window | None, weights: Weights) -> tuple[PowerLaw | None, list[str]]:
-    """The fit over the window asked for; without one, over the usual window or the nearest that fits."""
-    usable = spec.n_above_floor
+    said = f"the spectrum of {units} units is that of {n} of {len(order)} images, so that it fits into memory"
+    told = [said] if n < len(order) else []
     chosen = window or (USUAL if usable >= USUAL[1] else (min(11, max(1, usable // 20)), usable // 2))
-    try:
-        law = spec.power_law(chosen, weights)
-    except InputError as error:
-        if window is not None:
-            raise
-        return None, ["no power law: " + "; ".join(" ".join(line.split()) for line in str(error).splitlines())]
-    doubts = []
-    if window is None and chosen != USUAL:
-        doubts.append(
+    if window is not None:
+        found.power_law(window, weights)  # what does not fit is an error, not a number that does not exist
+    elif chosen != USUAL:
+        told.append(
             f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is that of ranks "
             f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) chooses others"
         )
-    return law, [*doubts, *law.warnings]
+    return replace(measure, window=chosen), found, told
 
 
-def _jacobian(code: Code, x: Tensor, batch_size: int, seed: int) -> JacobianNorm:
+def _jacobian(measure: JacobianMeasure, subject: Subject) -> Record:
     try:
-        return jacobian_norm(code, x, batch_size=batch_size, seed=seed)
+        return measure.measure(subject)
     except RuntimeError as error:
         raise InputError(
-            f"{code.place!r} has no derivative with respect to the images",
+            f"{subject.place!r} has no derivative with respect to the images",
             got=str(error).split("\n")[0][:200],
             wanted="a place that depends differentiably on the images",
             fix="drop operations in place and autograd.Functions without setup_context, or choose another place",
         ) from error
 
 
-def _masked(masking: Masking) -> list[str]:
-    if not masking.flags:
-        return []
-    return [
-        "gradients look masked, so the network may be less robust than FGSM and PGD say: " + "; ".join(masking.flags)
-    ]
-
-
-def _grid(attack: Perturbation | MinimumNorm, test: Images, points: int) -> Tensor:
-    top = math.log10(attack.reach(test.inputs))
-    return torch.logspace(top - 4, top, points, dtype=torch.float64)
+def _attacked(subject: Subject, attacks: Attacks, points: int) -> Iterator[Taken]:
+    """Critical sizes, then curves, of every attack."""
+    for name, attack in attacks.items():
+        sizes = CriticalMeasure(attack, space="pixel")
+        yield Taken(f"critical size, {name}", sizes, sizes.measure(subject))
+    for name, attack in attacks.items() if points else ():
+        top = attack.reach(subject.test.inputs)
+        curve = CurveMeasure(attack, space="pixel", eps=(1e-4 * top, top), points=points)
+        yield Taken(f"accuracy, {name}", curve, curve.measure(subject))

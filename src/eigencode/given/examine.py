@@ -12,7 +12,7 @@ from eigencode.base.record import Estimate
 from eigencode.base.types import Images
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
 from eigencode.representation.modes import borrowed
-from eigencode.robustness.survival import wilson
+from eigencode.robustness.survival import share
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation that most networks trained on colour photographs were trained with."""
@@ -23,10 +23,9 @@ TRIED = 500
 
 @dataclass(frozen=True)
 class Examined:
-    """Accuracy on all images (95 % Wilson interval), numbers per output, and what looks wrong, in words."""
+    """Accuracy on all images (95 % Wilson interval), and what looks wrong, in words."""
 
     accuracy: Estimate
-    outputs: int
     doubts: tuple[str, ...]
 
 
@@ -51,11 +50,11 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
         logits = torch.cat([first, *rest])
         _refuse_probabilities(net, logits)
         hits = (logits.argmax(1) == test.y.cpu()).double()
-        accuracy = _share(hits)
+        right = share(float(hits.sum()), len(hits))
         doubts = [*_about_outputs(logits, test), *_about_repeats(first, again, alone)]
         if trained:
-            doubts += _about_scaling(net, test, accuracy, hits, batch_size)
-    return Examined(accuracy, logits.shape[1], tuple(doubts))
+            doubts += _about_scaling(net, test, right, hits, batch_size)
+    return Examined(right, tuple(doubts))
 
 
 def device_of(net: nn.Module) -> torch.device:
@@ -95,7 +94,13 @@ def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
 
 def _one_row_each(net: nn.Module, out: Any, x: Tensor, classes: int) -> Tensor:
     if not isinstance(out, Tensor):
-        parts = list(out.items()) if isinstance(out, dict) else list(enumerate(out)) if _many(out) else []
+        parts = (
+            list(out.items())
+            if isinstance(out, dict)
+            else list(enumerate(out))
+            if isinstance(out, list | tuple)
+            else []
+        )
         shapes = [f"{k!r}: {tuple(v.shape)}" for k, v in parts if isinstance(v, Tensor)]
         like = [k for k, v in parts if isinstance(v, Tensor) and v.ndim == 2 and len(v) == len(x) and v.shape[1] > 1]
         raise InputError(
@@ -157,31 +162,32 @@ def _about_outputs(logits: Tensor, test: Images) -> list[str]:
     return found
 
 
-def _about_scaling(net: nn.Module, test: Images, accuracy: Estimate, hits: Tensor, batch_size: int) -> list[str]:
+def _about_scaling(net: nn.Module, test: Images, whole: Estimate, hits: Tensor, batch_size: int) -> list[str]:
     """Accuracy at chance, or far below what another scaling of the images gives: the input is not as in training."""
     found = []
     constant = int(torch.bincount(test.y.cpu()).max()) / len(test)
-    if accuracy.low <= constant:
+    if whole.low <= constant:
         found.append(
-            f"accuracy {accuracy} is no better than always answering the most frequent class ({constant:.3g}): is the "
+            f"accuracy {whole} is no better than always answering the most frequent class ({constant:.3g}): is the "
             "input normalised as in training?  --mean and --std (models.Standardised), or --expects"
         )
     rows = torch.linspace(0, len(test) - 1, min(TRIED, len(test))).long()
     some = test[rows]
     inner = net.net if isinstance(net, Standardised) else net
-    best, words = _share(hits[rows], 0.999), ""
+    best = as_it_is = share(float(hits[rows].sum()), len(rows), 0.999)
+    words = ""
     for said, candidate in _scalings(inner, some):
         try:
             other = torch.cat([_logits(candidate, some, i, batch_size) for i in range(0, len(some), batch_size)])
         except InputError:  # NaN at this scale, say
             continue
-        share = _share((other.argmax(1) == some.y.cpu()).double(), 0.999)
-        if share.low > _share(hits[rows], 0.999).high and share.value > best.value:
-            best, words = share, f"with {said} it would be {share.value:.3g}"
+        right = share(int((other.argmax(1) == some.y.cpu()).sum()), len(rows), 0.999)
+        if right.low > as_it_is.high and right.value > best.value:
+            best, words = right, f"with {said} it would be {right.value:.3g}"
     if words:
         found.append(
             f"the input does not seem to be scaled as in training: accuracy on {len(rows)} images is "
-            f"{float(hits[rows].mean()):.3g}, {words}"
+            f"{as_it_is.value:.3g}, {words}"
         )
     return found
 
@@ -215,16 +221,6 @@ def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: Exception) -> 
         wanted=wanted,
         fix=fix,
     )
-
-
-def _share(hits: Tensor, confidence: float = 0.95) -> Estimate:
-    low, high = wilson(hits.sum()[None], len(hits), confidence)
-    method = f"{100 * confidence:.3g} % Wilson interval over images"
-    return Estimate(float(hits.mean()), float(low), float(high), len(hits), method)
-
-
-def _many(out: Any) -> bool:
-    return isinstance(out, list | tuple)
 
 
 def name_of(net: nn.Module) -> str:

@@ -1,6 +1,6 @@
 """`ec.probe`: the numbers are those of the measures called directly, and what cannot be measured is explained."""
 
-import dataclasses
+import importlib
 import json
 import math
 import re
@@ -17,7 +17,7 @@ from torch import nn
 import eigencode as ec
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.models import Standardised
-from eigencode.study.probe import measure
+from eigencode.report.numbers import measured
 
 FGSM = {"FGSM": ec.robustness.FGSM()}
 
@@ -58,6 +58,12 @@ def found(trained: nn.Module, held_out: ec.Images) -> ec.Probe:
     return ec.probe(trained, held_out, "fc1", images=20, window=(2, 20), points=5, seed=3)
 
 
+def number(found: ec.Probe, quantity: str) -> dict:
+    """A row of the results."""
+    (row,) = (r for r in found.results["rows"] if r["quantity"] == quantity)
+    return row
+
+
 def quick(net: nn.Module, held_out: ec.Images, place: str = "logits", **more: object) -> ec.Probe:
     settings = {"images": 10, "attacks": FGSM, "points": 0, **more}
     with warnings.catch_warnings():
@@ -80,7 +86,8 @@ def test_the_numbers_are_those_of_the_measures(found: ec.Probe, trained: nn.Modu
     spec = ec.spectrum(code, held_out.x, batch_size=250, seed=3)
     torch.testing.assert_close(found.spectrum.eigenvalues, spec.eigenvalues, **same)
     assert found.law == spec.power_law((2, 20))
-    assert found.alpha.interval == spec.power_law((2, 20)).interval
+    alpha = number(found, "α, fc1")
+    assert (alpha["value"], alpha["low"], alpha["high"]) == (found.law.alpha, *found.law.interval)
     jacobian = ec.jacobian_norm(code, held_out.x[found.index], batch_size=250, seed=3)
     torch.testing.assert_close(found.jacobian.value, jacobian.value, **same)
     attacks = {
@@ -120,7 +127,7 @@ def test_a_network_in_training_mode_is_measured_in_evaluation_mode(trained: nn.M
     evaluated = Standardised(trained.net, own_network.MEAN, own_network.STD).eval()
     one, other = (quick(net, held_out, "fc1", window=(2, 20)) for net in (trained, evaluated))
     trained.train()
-    assert one.json() == other.json()
+    assert repr(one.results["rows"]) == repr(other.results["rows"])
 
 
 def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Module, held_out: ec.Images) -> None:
@@ -131,35 +138,69 @@ def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Modu
     assert everything.tolist() == list(range(30))
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_record_survives_the_disk(found: ec.Probe, tmp_path: Path) -> None:
     found.save(tmp_path / "kept")
-    back = ec.Probe.load(tmp_path / "kept")
-    torch.testing.assert_close(back.tensors(), found.tensors(), rtol=0, atol=0, equal_nan=True)
-    assert json.loads(back.json()).keys() == json.loads(found.json()).keys()  # its fit is made anew, sums may round
+    back = ec.Probe.found(tmp_path / "kept")
+    assert list(back.records) == list(found.records)
+    for key, record in found.records.items():
+        torch.testing.assert_close(back.records[key].tensors(), record.tensors(), rtol=0, atol=0, equal_nan=True)
+        assert repr(back.records[key].scalars()) == repr(record.scalars())
+    assert back.json() == found.json()
     assert str(back) == str(found)
-    with pytest.raises(InputError, match="no probe here"):
-        ec.Probe.load(tmp_path)
+    assert back.masking == found.masking
+    with pytest.raises(InputError, match="no results here"):
+        ec.Probe.found(tmp_path)
 
 
-def test_table_json_html_and_dataset_say_the_same(found: ec.Probe) -> None:
-    content = json.loads(found.json())
-    assert content["critical"]["PGD L2"]["size"]["value"] == float(found.critical["PGD L2"].median)
-    assert content["alpha"]["value"] == found.law.alpha
-    assert content["jacobian"]["method"] == "exact"
-    assert content["participation_ratio"] == found.spectrum.participation_ratio
-    assert content["rankme"] == found.spectrum.rankme
-    low, middle, high = found.jacobian_quartiles
-    assert content["jacobian"]["quartiles"] == [low, high]
-    assert low < middle < high
-    assert found.law is not None
+def test_rows_are_read_from_the_records_as_in_a_study(found: ec.Probe) -> None:
+    content = json.loads(found.json(), parse_constant=pytest.fail)
+    assert {"study", "headline", "cells", "rows", "summary", "claims", "provenance", "notes"} <= set(content)
+    assert set(content["headline"]) <= {r["quantity"] for r in content["rows"]}
+    assert [r["value"] for r in content["rows"]] == [s["mean"] for s in content["summary"]]
+    expected = {
+        "test accuracy": found.accuracy.value,
+        "α, fc1, corrected": found.law.alpha_corrected,
+        "α, fc1, participation ratio": found.spectrum.participation_ratio,
+        "α, fc1, RankMe": found.spectrum.rankme,
+        "Jacobian norm, fc1": float(found.jacobian.median),
+        "Jacobian norm, fc1, lower quartile": float(found.jacobian.value.quantile(0.25)),
+        "critical size, PGD L2": float(found.critical["PGD L2"].median),
+        "critical size, FGSM, eps": float(found.critical["FGSM"].quantile(0.5, of="eps")),
+    }
+    assert {name: number(found, name)["value"] for name in expected} == expected
+    curve = next(c for c in content["cells"] if c["quantity"] == "accuracy, FGSM")["record"]
+    assert curve["accuracy"] == found.curves["FGSM"].accuracy.tolist()
+    eigenvalues = next(c for c in content["cells"] if c["kind"] == "spectrum")["record"]["eigenvalues"]
+    assert eigenvalues == found.spectrum.eigenvalues.tolist()
+    assert content["images"] == found.index.tolist()
+
+
+def test_the_table_shows_every_headline_with_its_interval(found: ec.Probe) -> None:
     for text in (str(found), found._repr_html_()):
-        for word in (found.law.text, str(found.critical["noise"].median), f"{middle:.4g}", "exact", "pixel", "ranks"):
-            assert word in text
-    assert found.to_dataset()["curves-1-FGSM/accuracy"].values.tolist() == content["curves"]["FGSM"]["accuracy"]
+        for name in found.results["headline"]:
+            row = number(found, name)
+            (line,) = (line for line in text.splitlines() if f" {name} " in line)
+            assert f" {measured(row['value'])} " in line
+            if row["low"] <= row["value"] <= row["high"]:
+                assert f"[{measured(row['low'])}, {measured(row['high'])}]" in line
+            assert row["convention"][:20] in line
+
+
+def test_an_interval_stands_only_beside_its_own_number(found: ec.Probe) -> None:
+    moved = [{**r, "value": r["high"] + 1} if r["quantity"] == "α, fc1" else r for r in found.results["rows"]]
+    text = str(ec.Probe({**found.results, "rows": moved}, found.records))
+    (line,) = (line for line in text.splitlines() if " α, fc1 " in line)
+    assert "[" not in line
 
 
 def test_names_are_harmless(found: ec.Probe) -> None:
-    hostile = dataclasses.replace(found, model="<script>\x1b[31m", warnings=("<b>\x07",))
+    bad = "<script>\x1b[31m"
+    rows = [{**r, "model": bad, "data": bad} for r in found.results["rows"]]
+    summary = [{**s, "model": bad, "warnings": ("<b>\x07",)} for s in found.results["summary"]]
+    cells = [{**c, "data": bad} for c in found.results["cells"]]
+    hostile = ec.Probe({**found.results, "rows": rows, "summary": summary, "cells": cells}, found.records)
+    assert "<script>" in str(hostile)
     assert "<script>" not in hostile._repr_html_()
     assert "<b>" not in hostile._repr_html_()
     assert "\x1b" not in str(hostile)
@@ -169,7 +210,7 @@ def test_names_are_harmless(found: ec.Probe) -> None:
 def test_a_network_with_huge_logits_is_said_to_hide_its_gradients(trained: nn.Module, held_out: ec.Images) -> None:
     with pytest.warns(EigencodeWarning, match="gradients look masked.*logits are large"):
         masked = ec.probe(Inside(trained, 1000.0), held_out, "logits", images=30, attacks=FGSM, points=0, window=(2, 8))
-    assert "! gradients look masked" in str(masked)
+    assert "! Inside: gradients look masked" in str(masked)
     assert "masked" not in warned(trained, held_out, images=30, window=(2, 8))
 
 
@@ -275,9 +316,9 @@ def test_without_a_window_a_spectrum_too_short_for_any_has_no_alpha(held_out: ec
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 10))
     none = quick(net, held_out, "1", trained=False)
     assert none.law is None
-    assert math.isnan(none.alpha.value)
-    assert any("no power law" in said for said in none.warnings)
-    assert json.loads(none.json())["alpha"]["value"] is None
+    assert math.isnan(number(none, "α, 1")["value"])
+    assert any("α, 1: the window of the fit does not fit" in said for said in none.warnings)
+    assert {r["quantity"]: r["value"] for r in json.loads(none.json())["rows"]}["α, 1"] is None
 
 
 def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, held_out: ec.Images) -> None:
@@ -289,7 +330,7 @@ def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, h
 def test_a_wide_place_gets_fewer_images_and_says_so(
     trained: nn.Module, held_out: ec.Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "NUMBERS", 100 * 24)
+    monkeypatch.setattr(importlib.import_module("eigencode.given.probe"), "NUMBERS", 100 * 24)
     few = quick(trained, held_out, "fc1", window=(2, 20))
     assert few.spectrum.n_samples == 100
     assert any("that of 100 of 359 images" in said for said in few.warnings)
@@ -302,7 +343,7 @@ def test_nothing_correct_is_no_error(held_out: ec.Images) -> None:
     net[1].weight.data[10] = 1.0
     none = quick(net, held_out, "0", window=(2, 20), points=3, trained=False)
     assert none.critical["FGSM"].n_correct == 0
-    assert json.loads(none.json())["critical"]["FGSM"]["size"]["value"] is None
+    assert {r["quantity"]: r["value"] for r in json.loads(none.json())["rows"]}["critical size, FGSM"] is None
 
 
 def test_not_a_module_and_too_few_images(trained: nn.Module, held_out: ec.Images, unchecked: None) -> None:

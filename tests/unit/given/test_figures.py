@@ -1,19 +1,20 @@
-"""A probe is drawn by the figures of a study."""
+"""A probe that was saved is drawn by the figures and the page of a study."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from command import inside
 from torch import nn
 
 import eigencode as ec
-from eigencode.report import draw_probe
+from eigencode.report import StudyRun
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.style import style
-from eigencode.report.probed import Probed
+from eigencode.report.numbers import measured
 
-FIGURES = ("robustness", "slopes", "spectra", "windows")
+FIGURES = ("robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,15 @@ def found() -> ec.Probe:
     )
 
 
-def test_spectrum_and_fit_are_drawn(found: ec.Probe) -> None:
+@pytest.fixture
+def run(found: ec.Probe, tmp_path: Path, coarse: None) -> StudyRun:
+    found.save(tmp_path / "saved")
+    return StudyRun.found(tmp_path / "saved")
+
+
+def test_spectrum_and_fit_are_drawn(found: ec.Probe, run: StudyRun) -> None:
     with style():
-        (axes,) = spectra(Probed(found), found.data).axes
+        (axes,) = spectra(run, "digits/test").axes
     eigenvalues, fit = axes.lines[:2]
     values = found.spectrum.eigenvalues
     torch.testing.assert_close(torch.tensor(eigenvalues.get_ydata()), values[values > 0] / values[0])
@@ -39,10 +46,12 @@ def test_spectrum_and_fit_are_drawn(found: ec.Probe) -> None:
     assert axes.get_legend().get_texts()[0].get_text() == f"\\$mine  α = {found.law.alpha:.2f}"
 
 
-def test_curves_and_critical_sizes_are_drawn(found: ec.Probe) -> None:
+def test_curves_and_critical_sizes_are_drawn(found: ec.Probe, run: StudyRun) -> None:
     with style():
-        panels = robustness(Probed(found), found.data).axes
-    assert [axes.get_title() for axes in panels] == ["FGSM", "noise"] * 2
+        panels = robustness(run, "digits/test").axes
+    assert [axes.get_title() for axes in panels] == [
+        f"{kind}, {name}" for kind in ("accuracy", "critical size") for name in ("FGSM", "noise")
+    ]
     for axes, name in zip(panels, found.curves, strict=False):
         torch.testing.assert_close(torch.tensor(axes.lines[0].get_ydata()), found.curves[name].relative_accuracy)
     for axes, name in zip(panels[2:], found.critical, strict=True):
@@ -54,16 +63,24 @@ def test_curves_and_critical_sizes_are_drawn(found: ec.Probe) -> None:
 
 
 def test_files(found: ec.Probe, tmp_path: Path, coarse: None) -> None:
-    files = draw_probe(found, tmp_path / "new" / "folder")
-    assert sorted(p.name for p in files) == sorted(f"{n}.{k}" for n in FIGURES for k in ("pdf", "png", "svg"))
+    page = found.save(tmp_path / "new" / "folder")
+    assert page == tmp_path / "new" / "folder" / "report.html"
+    files = sorted((page.parent / "figures").iterdir())
+    assert [p.name for p in files] == sorted(f"{n}.{k}" for n in FIGURES for k in ("pdf", "png", "svg"))
     assert all(p.stat().st_size > 1000 for p in files)
-    again = draw_probe(found, tmp_path / "again")
-    assert [p.read_bytes() for p in again] == [p.read_bytes() for p in files]
+    found.save(tmp_path / "again")
+    assert [p.read_bytes() for p in sorted((tmp_path / "again" / "figures").iterdir())] == [
+        p.read_bytes() for p in files
+    ]
 
 
-def test_other_networks_are_not_in_it(found: ec.Probe) -> None:
-    assert Probed(found).load(ec.Spectrum, data=found.data, model="data", quantity="2") == []
-    assert len(Probed(found).load(ec.Spectrum, data=found.data, model="$mine", quantity="2")) == 1
+def test_eigencode_report_builds_it_anew(found: ec.Probe, run: StudyRun, coarse: None) -> None:
+    before = (run.folder / "report.html").read_bytes()
+    (run.folder / "report.html").unlink()
+    done = inside("report", run.folder)
+    assert done.exit_code == 0
+    assert f" {measured(found.law.alpha_corrected)} " in done.stdout
+    assert (run.folder / "report.html").read_bytes() == before
 
 
 def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, coarse: None) -> None:
@@ -74,4 +91,5 @@ def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, coarse: None) -
     with pytest.warns(ec.EigencodeWarning, match="11 outputs"):
         wrong = ec.probe(net, test, "1", images=5, attacks={"FGSM": ec.robustness.FGSM()}, points=3, trained=False)
     assert (wrong.law, wrong.critical["FGSM"].n_correct) == (None, 0)
-    assert len(draw_probe(wrong, tmp_path)) == 6
+    wrong.save(tmp_path)
+    assert {"spectra.png", "robustness.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}

@@ -1,0 +1,101 @@
+"""A probe asked for in words, on the command line."""
+
+import contextlib
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.data.catalogue import load
+from eigencode.given.probe import probe
+from eigencode.given.result import Probe
+from eigencode.models.checkpoint import load_weights
+from eigencode.models.factory import build, settings_of
+from eigencode.models.standardised import Standardised, as_expected
+from eigencode.spectra.power_law import Window
+
+UNTRAINED = "no weights were given, so this network is untrained: --weights FILE"
+LISTED = 30
+"""Places shown to somebody who names none."""
+
+
+def asked(
+    factory: str,
+    place: str | None,
+    weights: Path | None = None,
+    data: str = "cifar10",
+    data_dir: Path | None = None,
+    images: int = 500,
+    window: str | None = None,
+    settings: Sequence[str] = (),
+    expects: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    seed: int = 0,
+) -> Probe:
+    """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
+
+    The working directory joins the import path.  What somebody's code prints goes to standard error.
+    """
+    chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))
+    expects = expects or ("0-1" if scale == (None, None) else "standardised")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore", EigencodeWarning)  # they are shown with the table
+        bare = build(factory, settings_of(settings), seed)
+        notes = load_weights(bare, weights) if weights is not None else ()
+        if place is None:
+            raise _no_place(bare)
+        train, test = load(data, data_dir)
+        net = as_expected(bare, expects, train, *scale)
+        trained = weights is not None
+        said = () if trained else (UNTRAINED,)
+        told = (*notes, *_scaling(net), *said)
+        common = (net, test, place)
+        return probe(*common, images=images, window=chosen, trained=trained, notes=told, seed=seed)
+
+
+def ranks(text: str) -> Window:
+    """The ranks of `"11:500"`; `"(11, 500)"` is understood too.
+
+    >>> ranks("11:500")
+    (11, 500)
+    """
+    found = re.fullmatch(r"\s*\(?\s*(\d+)\s*[:,]\s*(\d+)\s*\)?\s*", text)
+    if found is None:
+        raise InputError("not a window of ranks", got=repr(text), wanted="FROM:TO, both included", fix="11:500")
+    return int(found[1]), int(found[2])
+
+
+def _numbers(name: str, text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--{name} is not a list of numbers", got=text, wanted="one per channel", fix=f"--{name} 0.49,0.48,0.45"
+        ) from None
+
+
+def _no_place(net: nn.Module) -> InputError:
+    aliases: dict[str, str] = getattr(net, "places", {})
+    known = [*aliases, *(name for name, _ in net.named_modules() if name)]
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return InputError(
+        "where are spectrum and Jacobian to be read?",
+        wanted=f"one of {', '.join([*known[:LISTED], 'logits'])}{more}",
+        fix=f"--place {known[-2] if len(known) > 1 else 'logits'}",
+    )
+
+
+def _scaling(net: nn.Module) -> tuple[str, ...]:
+    if not isinstance(net, Standardised):
+        return ()
+    mean, std = (", ".join(f"{v:.4g}" for v in x.flatten().tolist()) for x in (net.mean, net.std))
+    return (f"before the network every channel is scaled to (x - mean) / std with mean {mean} and std {std}",)

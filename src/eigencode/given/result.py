@@ -1,0 +1,214 @@
+"""Records of something that was given, beside the numbers, the table and the files that a study has of its steps."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from eigencode.base import strict_json
+from eigencode.base.errors import InputError
+from eigencode.base.files import replacing
+from eigencode.base.record import Estimate, Record
+from eigencode.geometry.jacobian import JacobianNorm
+from eigencode.measures.protocol import Readable
+from eigencode.report.build import build
+from eigencode.report.run import StudyRun
+from eigencode.report.table import show
+from eigencode.robustness.critical import CriticalSizes
+from eigencode.robustness.curve import Curve
+from eigencode.robustness.masking import Masking
+from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.spectrum import Spectrum
+from eigencode.study.catalogue import find
+from eigencode.study.plan import Cell
+from eigencode.study.provenance import provenance
+from eigencode.study.results import Row, content, numbers, where
+from eigencode.study.step import Inputs, Step
+
+G = TypeVar("G", bound="Given")
+R = TypeVar("R", bound=Record)
+
+LISTED = {"spectrum": ("eigenvalues",), "curve": ("eps", "accuracy", "accuracy_low", "accuracy_high")}
+"""Arrays that the JSON holds as well."""
+
+
+@dataclass(frozen=True)
+class ByHand(Step):
+    """Stands for the step of a study where a record was made without one; its key names the folder of the record."""
+
+    label: str
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the folder."""
+        return self.label
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A record, the measure that reads numbers from it, the name of the measurement, and warnings about all of it."""
+
+    name: str
+    measure: Readable
+    record: Record
+    warnings: Sequence[str] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The measurements of one network or one recording.  `print` it, `save` it; `json()` is its results.json.
+
+    Attributes:
+        results: the content of results.json, as a study writes it: `headline`, `cells`, `rows`, `summary`, and `notes`.
+        records: the record of every cell, by its key.
+    """
+
+    results: dict[str, Any]
+    records: dict[str, Record]
+
+    @classmethod
+    def of(
+        cls: type[G],
+        study: dict[str, Any],
+        data: str,
+        model: str,
+        taken: Sequence[Taken],
+        headline: list[str],
+        **more: Any,
+    ) -> G:
+        """Read the numbers of every record, in the order of `taken`.
+
+        Args:
+            study: settings, for results.json.
+            data, model: names of the images (or the file) and of the network (or the array).
+            taken: the records.  One of a kind of its own ("shuffled") is kept without its numbers.
+            headline: quantities of the table.
+            more: further parts of results.json.
+        """
+        seed, cells = study["seeds"][0], []
+        rows: list[Row] = []
+        for i, one in enumerate(taken):
+            kind, step = one.kind or one.measure.kind, ByHand(f"{one.kind or one.measure.kind}-{i}")
+            cell = Cell(data, model, seed, kind, one.measure.title(one.name), step, one.name, one.measure)
+            arrays = {name: getattr(one.record, name).tolist() for name in LISTED.get(kind, ())}
+            cells.append({**where(cell), "record": {**one.record.scalars(), **arrays}})
+            rows += [] if one.kind else numbers(cell, one.record, one.warnings)
+        whole = {"models": {model: {}}, "receptive_fields": 0, "data": data, **study}
+        empty = {"claims": [], "deviations": [], "notes": [], "provenance": provenance()}
+        found = content(whole, headline, cells, rows, {**empty, **more})
+        return cls(found, {c["key"]: t.record for c, t in zip(cells, taken, strict=True)})
+
+    @classmethod
+    def found(cls: type[G], folder: Path | str) -> G:
+        """What `save` has written.
+
+        Raises:
+            InputError: there is no such result.
+        """
+        run = StudyRun(Path(folder), Path(folder))
+        kinds = {c["key"]: c["kind"].replace("shuffled", "spectrum") for c in run.cells()}
+        held = {key: run.read(find("measures", kind).record, run.step(key)) for key, kind in kinds.items()}  # type: ignore[attr-defined]
+        return cls(run.results, held)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write results.json, records, figures (PDF, PNG, SVG) and a page into a folder; return the page's path."""
+        folder = Path(folder)
+        for key, record in self.records.items():
+            part = folder / "steps" / key
+            part.mkdir(parents=True, exist_ok=True)
+            record.save(part)
+            (part / "step.json").write_text("{}\n", encoding="utf-8")
+        with replacing(folder / "results.json") as path:
+            path.write_text(self.json() + "\n", encoding="utf-8")
+        return build(StudyRun(folder, folder))
+
+    def json(self) -> str:
+        """The results as strict JSON: null for a number that does not exist, "Infinity" for one without end."""
+        return strict_json.dumps(self.results)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the network or the responses before they were measured."""
+        return tuple(self.results["notes"])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be known to read the numbers."""
+        return tuple(dict.fromkeys(w for entry in self.results["summary"] for w in entry["warnings"]))
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """Covariance spectrum, or cvPCA of a recording."""
+        return self._of("spectrum", Spectrum)[0]
+
+    @cached_property
+    def law(self) -> PowerLaw | None:
+        """The power law over the window of the table; None where there is none."""
+        read = next(c["read"] for c in self.results["cells"] if c["kind"] == "spectrum")
+        try:
+            return self.spectrum.power_law(tuple(read["window"]), read["weights"])
+        except InputError:
+            return None
+
+    def _of(self, kind: str, record: type[R]) -> list[R]:
+        """The records of one kind."""
+        kept = [self.records[c["key"]] for c in self.results["cells"] if c["kind"] == kind]
+        return [found for found in kept if isinstance(found, record)]
+
+    def __str__(self) -> str:
+        out = io.StringIO()
+        show(self.results, Console(file=out, width=10_000))
+        return out.getvalue()
+
+    def _repr_html_(self) -> str:
+        out = Console(file=io.StringIO(), record=True, width=200)
+        show(self.results, out)
+        return out.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+class Probe(Given):
+    """Spectrum, Jacobian norm and robustness of one network on one data set, all in pixel space."""
+
+    @property
+    def accuracy(self) -> Estimate:
+        """On all images, 95 % Wilson interval."""
+        return self._of("accuracy", Estimate)[0]
+
+    @property
+    def jacobian(self) -> JacobianNorm:
+        """‖∂z/∂x‖_F of the representation, on the images numbered `index`."""
+        return self._of("jacobian", JacobianNorm)[0]
+
+    @property
+    def critical(self) -> dict[str, CriticalSizes]:
+        """By attack: critical sizes of the images `index` that are classified correctly."""
+        return dict(zip(self._attacks("critical"), self._of("critical", CriticalSizes), strict=True))
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """By attack: accuracy of the images `index` against ε."""
+        return dict(zip(self._attacks("curve"), self._of("curve", Curve), strict=True))
+
+    @property
+    def masking(self) -> Masking:
+        """Signs that gradients are masked."""
+        return next((sizes.masking for sizes in self.critical.values()), Masking())
+
+    @property
+    def index(self) -> Tensor:
+        """The images drawn for Jacobian and attacks, numbers in the data set."""
+        return torch.tensor(self.results["images"])
+
+    def _attacks(self, kind: str) -> list[str]:
+        """The names of the attacks: quantities are called "critical size, FGSM"."""
+        return [c["quantity"].partition(", ")[2] for c in self.results["cells"] if c["kind"] == kind]

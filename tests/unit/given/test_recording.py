@@ -1,0 +1,179 @@
+"""The spectrum of a recording: what is measured, what is said about it, and what is written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hostile import NAMES
+
+from eigencode.base.errors import EigencodeError, InputError
+from eigencode.data import PlantedCode, Recording
+from eigencode.given import Given, recorded
+from eigencode.given.asked import ranks
+from eigencode.given.files import free, write
+from eigencode.report import StudyRun
+from eigencode.report.figures.spectra import spectra
+from eigencode.report.numbers import measured
+from eigencode.spectra import Spectrum, cvpca, spectrum
+
+WINDOW = (2, 10)
+
+
+def noisy(repeats: int, sd: float = 0.3, n: int = 600, units: int = 30) -> Recording:
+    rng = torch.Generator().manual_seed(1)
+    signal = PlantedCode.of(units, alpha=1.0, seed=2).sample(n, seed=3)
+    noise = torch.randn(repeats, n, units, generator=rng, dtype=torch.float64)
+    return Recording(signal + sd * noise, name="a.npz", sha256="ab", notes=("first this", "then that"))
+
+
+def row(found: Given, what: str = "") -> dict:
+    (one,) = (r for r in found.results["rows"] if r["quantity"] == ("α" if not what else f"α, {what}"))
+    return one
+
+
+def test_one_repeat_is_a_covariance_and_more_are_cvpca() -> None:
+    given = noisy(3)
+    one = recorded(replace(given, responses=given.responses[:1]), WINDOW)
+    torch.testing.assert_close(one.spectrum.eigenvalues, spectrum(given.responses[0]).eigenvalues)
+    assert any(said.startswith("one repeat: the noise of single trials") for said in one.warnings)
+    three = recorded(given, WINDOW)
+    torch.testing.assert_close(three.spectrum.eigenvalues, cvpca(given.responses[0], given.responses[1]).eigenvalues)
+    assert "3 repeats: cvPCA of the first two" in three.warnings
+    two = recorded(replace(given, responses=given.responses[:2]), WINDOW)
+    torch.testing.assert_close(two.spectrum.eigenvalues, three.spectrum.eigenvalues, rtol=0, atol=0)
+    assert not any("repeats" in said for said in two.warnings)
+    assert two.law.alpha == two.spectrum.power_law(WINDOW, "1/n").alpha
+
+
+def test_noise_moves_the_covariance_and_not_cvpca() -> None:
+    given = noisy(2, sd=0.5, n=3000)
+    one = recorded(replace(given, responses=given.responses[:1]), WINDOW)
+    two = recorded(given, WINDOW)
+    assert one.law.alpha < 0.7
+    assert abs(two.law.alpha - 1) < 3 * two.law.standard_error + 0.02
+
+
+def test_the_shuffled_control_is_chance() -> None:
+    found = recorded(noisy(2, n=2000), WINDOW, shuffled=True)
+    share = found.results["recording"]["shuffled"]
+    assert abs(share["total"]) < 0.1
+    assert 0 < share["largest"] < 0.2
+    assert "stimuli shuffled" in str(found)
+    assert "shuffled" not in str(recorded(noisy(2), WINDOW))
+    with pytest.raises(InputError, match=r"a\.npz: responses: the shuffled control needs two repeats"):
+        recorded(noisy(1), WINDOW, shuffled=True)
+
+
+def test_an_interval_stands_beside_the_exponent_it_belongs_to() -> None:
+    found = recorded(noisy(1, sd=0.01, n=80), (2, 28))
+    low, high = found.law.interval
+    assert low < found.law.alpha_corrected < high < found.law.alpha
+    lines = [line for line in str(found).splitlines() if f"[{measured(low)}, {measured(high)}]" in line]
+    assert [line.split("│")[1].strip() for line in lines] == ["α, corrected"]
+
+
+def test_everything_is_in_the_table_and_in_the_json() -> None:
+    found = recorded(noisy(2), WINDOW, "uniform", shuffled=True)
+    text, content = str(found), json.loads(found.json(), parse_constant=pytest.fail)
+    assert content["notes"][0].startswith("cvPCA of two repeats, 600 stimuli x 30 units; ")
+    for word in ("a.npz: responses", "cvPCA of two repeats", "600", "ranks 2..10, weights uniform", "r²", "RankMe"):
+        assert word in text
+    for word in (
+        "participation ratio",
+        f" {measured(found.law.alpha)} ",
+        "- first this\n",
+        "- then that\n",
+        "no interval",
+    ):
+        assert word in text
+    law, spec = found.law, found.spectrum
+    expected = {"": law.alpha, "r²": law.r2, "standard error": law.standard_error, "RankMe": spec.rankme}
+    assert {what: row(found, what)["value"] for what in expected} == expected
+    made = content["recording"]
+    assert [made[k] for k in ("file", "array", "sha256", "repeats", "stimuli", "units")] == [
+        *("a.npz", "responses", "ab", 2, 600, 30)
+    ]
+    assert made["not_positive"] == int((spec.eigenvalues <= 0).sum())
+    assert content["cells"][0]["record"]["eigenvalues"] == spec.eigenvalues.tolist()
+    assert content["cells"][0]["read"]["weights"] == "uniform"
+    assert content["rows"][0]["low"] is None
+    one = recorded(noisy(1), WINDOW)
+    assert (row(one)["low"], row(one)["high"]) == one.law.interval
+    assert f"[{measured(one.law.interval[0])}, {measured(one.law.interval[1])}]" in str(one)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
+    found = recorded(replace(noisy(2), name=name, array=name), WINDOW)
+    text = str(found)
+    assert not {"\x1b", "\x07", "\x00", "\r", "\x9b", "\u202e", "\u2066", "\u2028"} & set(text)
+    assert len(text.splitlines()) == len(str(recorded(noisy(2), WINDOW)).splitlines())
+    if name in (NAMES["formula"], NAMES["path"], NAMES["null"]):  # the page and its figures have tests of their own
+        write(found, tmp_path / "out")
+        assert (tmp_path / "out" / "figures" / "spectra.png").is_file()
+
+
+@pytest.mark.usefixtures("coarse")
+def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) -> None:
+    found, folder = recorded(noisy(2), WINDOW, shuffled=True), tmp_path / "deep" / "out"
+    write(found, folder)
+    back = Given.found(folder)
+    assert back.json() == found.json()
+    for key, record in found.records.items():
+        torch.testing.assert_close(back.records[key].tensors(), record.tensors(), equal_nan=True)
+    assert [type(r) for r in back.records.values()] == [Spectrum, Spectrum]
+    assert {p.name for p in folder.iterdir()} == {"results.json", "steps", "figures", "report.html"}
+    read = json.loads((folder / "results.json").read_text("utf-8"), parse_constant=pytest.fail)
+    assert read["notes"][1:3] == ["first this", "then that"]
+    assert read["provenance"]["versions"]["torch"]
+    assert [p.name for p in folder.parent.iterdir()] == ["out"]
+    with pytest.raises(InputError, match="there is something already"):
+        write(found, folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="there is something already"):
+        free(tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    write(found, tmp_path / "empty")
+    assert (tmp_path / "empty" / "results.json").is_file()
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EigencodeError, match="results cannot be kept there"):
+        write(recorded(noisy(2), WINDOW), tmp_path / "file" / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.usefixtures("coarse")
+def test_the_figure_shows_spectrum_fit_and_control(tmp_path: Path) -> None:
+    found = recorded(replace(noisy(2, sd=2.0, n=200), array="a $name"), (1, 4), shuffled=True)
+    write(found, tmp_path / "out")
+    (axes,) = spectra(StudyRun.found(tmp_path / "out"), "a.npz").axes
+    values, fit, _, control, _ = axes.lines
+    first = found.spectrum.eigenvalues[0]
+    (kept,) = (r for key, r in found.records.items() if key.startswith("shuffled"))
+    for line, record in ((values, found.spectrum), (control, kept)):
+        expected = record.eigenvalues[record.eigenvalues > 0] / first
+        torch.testing.assert_close(torch.as_tensor(line.get_ydata()), expected)
+    left, right = (float(v) for v in fit.get_ydata())
+    assert list(fit.get_xdata()) == [1.0, 4.0]
+    assert right / left == pytest.approx(4**-found.law.alpha, rel=1e-5)
+    assert left == pytest.approx(2.718281828**found.law.intercept, rel=1e-5)
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert said == [rf"a \$name  α = {found.law.alpha:.2f}", "stimuli shuffled"]
+    assert found.results["recording"]["not_positive"] > 0
+
+
+@pytest.mark.parametrize("text", ["11:500", "(11, 500)", " 11 , 500 "])
+def test_windows(text: str) -> None:
+    assert ranks(text) == (11, 500)
+
+
+@pytest.mark.parametrize("text", ["", "11", "11:", "11-500", "1:2:3", "a:b", "-1:5", "1.5:3"])
+def test_what_is_no_window(text: str) -> None:
+    with pytest.raises(InputError, match="not a window of ranks"):
+        ranks(text)
