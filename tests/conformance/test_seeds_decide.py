@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import textbook_intervals
 import torch
-from eigencode.report.recording import measure
 from PIL import Image
 from torch import Tensor, nn
 
@@ -30,6 +29,7 @@ from eigencode.data.noise import gaussian_noise
 from eigencode.data.split import stratified_split
 from eigencode.data.synthetic import random_basis
 from eigencode.geometry.plane import random_plane
+from eigencode.given import recorded
 from eigencode.models.factory import build
 from eigencode.paper.published.grid import first_on_grid
 from eigencode.paper.published.penalties import PublishedJacobian
@@ -121,7 +121,9 @@ def probed(s: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EigencodeWarning)
         attacks = {"noise": ec.robustness.Gaussian()}
-        return ec.probe(net(), classified()[:12], "3", images=6, window=(1, 4), attacks=attacks, points=3, seed=s)
+        return ec.probe(
+            net(), classified()[:12], "3", images=6, window=(1, 4), attacks=attacks, points=3, seed=s
+        ).records
 
 
 TABLE: dict[str, Seeded] = {
@@ -177,7 +179,9 @@ TABLE: dict[str, Seeded] = {
         check=False,
         seed=s,
     ),
-    "measure": lambda s: measure(Recording(torch.stack([responses()] * 2) + draw(2, 500, 24)), (2, 10), seed=s),
+    "recorded": lambda s: (
+        recorded(Recording(torch.stack([responses()] * 2) + draw(2, 500, 24)), (2, 10), seed=s).records
+    ),
     "masking_checks": lambda s: ec.robustness.masking_checks(Rounded(), classified(), images=12, seed=s, warn=False),
     "probe": probed,
 }
