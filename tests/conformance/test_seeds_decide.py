@@ -188,6 +188,7 @@ TABLE: dict[str, Seeded] = {
 
 
 PASSED_ON = {
+    "asked": "`probe` in the words of the command line",
     "Subject": "what `critical_size` is made of",
     "batch": "kept in the batch for the penalties, which have rows",
     "estimated_seconds": "a time",

@@ -13,7 +13,7 @@ from browser import opened
 from eigencode.base.record import Estimate, Record
 from eigencode.report import StudyRun, compare
 from eigencode.robustness.critical import CriticalSizes
-from eigencode.robustness.curve import SERIES, Curve
+from eigencode.robustness.curve import Curve
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study import Cell, Store, plan, read_study, results as study_results, rows
 from eigencode.study.order import ordered
@@ -41,7 +41,7 @@ def record(cell: Cell, rng: torch.Generator) -> Record:
     if cell.kind == "curve":
         eps = torch.logspace(-4, -1, 100, dtype=torch.float64)
         values = torch.rand(100, dtype=torch.float64, generator=rng).sort(descending=True).values
-        series = {**dict.fromkeys(SERIES, values), "eps": eps}
+        series = {**dict.fromkeys((n for n, axes in Curve.dims().items() if axes == ("eps",)), values), "eps": eps}
         return Curve(**series, **common, attack="PGD", exhaustive=False, zero_gradients=0.0)
     size = torch.rand(900, dtype=torch.float64, generator=rng)
     arrays = {"index": torch.arange(900), "eps": size, "size": size, "distance": size, "censored": size > 0.95}
