@@ -1,11 +1,13 @@
 """Closed form of the Jacobian norm of one layer z = s · relu(A x + b)^n, with or without a unit norm before it."""
 
+import weakref
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from eigencode.representation.at import Code
 from eigencode.representation.declared import declared
 from eigencode.representation.layers import OneLayer
 
@@ -52,11 +54,29 @@ class ClosedForm:
         return total
 
 
-def closed_form(code: object, x: Float[Tensor, "points *image"]) -> ClosedForm | None:
+def closed_form(code: object, x: Float[Tensor, "points *image"], compare: bool = True) -> ClosedForm | None:
     """Closed form of a code, or None if it has more than one layer or its network does not match its declared layers.
 
     Args:
         x: some points of its space, at which the declared layer is compared with the network.
+        compare: see `declared`.
     """
-    found = declared(code, x)
+    found = declared(code, x, compare)
     return ClosedForm(found.layers[0], found.norm_p) if found is not None and len(found.layers) == 1 else None
+
+
+class ClosedForms:
+    """Closed forms of a network in training, which is compared with its declared layer once per epoch.
+
+    A loop that does not count epochs has it compared at every call.
+    """
+
+    def __init__(self) -> None:
+        self._matched: tuple[weakref.ref[nn.Module], int | None] | None = None
+
+    def __call__(self, code: Code, x: Float[Tensor, "points *image"], epoch: int | None) -> ClosedForm | None:
+        module, seen = self._matched or (lambda: None, None)
+        known = epoch is not None and epoch == seen and module() is code.module
+        form = closed_form(code, x, compare=not known)
+        self._matched = None if form is None else (weakref.ref(code.module), epoch)
+        return form

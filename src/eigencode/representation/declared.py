@@ -34,7 +34,7 @@ class Declared:
         return z
 
 
-def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None:
+def declared(code: object, x: Float[Tensor, "points *image"], compare: bool = True) -> Declared | None:
     """Declared layers of a network (`as_layers`, or an `nn.Sequential`), if they match its output.
 
     A forward hook, a reparametrised weight or a wrong `matrix()` can make the network differ from its declared
@@ -44,6 +44,7 @@ def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None
     Args:
         code: result of `at` or `between`; anything else has no layers.
         x: points of the space in which the code starts.
+        compare: False leaves out the comparison, for a network that has just passed it.
 
     Returns:
         The layers; None if there are none, if they do not start where the code starts, or if they differ from the
@@ -61,19 +62,24 @@ def declared(code: object, x: Float[Tensor, "points *image"]) -> Declared | None
     if not isinstance(code, Code) or code.start not in ("pixel", "norm") or code.reduce != "flatten":
         return None
     with torch.no_grad():  # the network first: it updates weights that a forward pass recomputes
-        points = _neighbours(x.detach()[:POINTS])
-        found = code(points)
-        layers = layers_of(code.module, code.place)
-        norm_p = unit_norm_power(code.module) if code.start == "pixel" else None
-        if layers is None or layers[0].weight.shape[1] != x[0].numel() or (norm_p is not None and math.isnan(norm_p)):
-            return None
-        claimed = Declared(layers, norm_p)(points.to(layers[0].weight.dtype))
-    if claimed.shape != found.shape:
+        points = _neighbours(x.detach()[:POINTS]) if compare else None
+        output = None if points is None else code(points)
+    layers = layers_of(code.module, code.place)
+    norm_p = unit_norm_power(code.module) if code.start == "pixel" else None
+    if layers is None or layers[0].weight.shape[1] != x[0].numel() or (norm_p is not None and math.isnan(norm_p)):
         return None
-    allowed = min(1e4 * torch.finfo(found.dtype).eps, 0.05) * claimed.abs().amax(1, keepdim=True)
-    if bool(((found - claimed).abs() > allowed).any()) or not bool(torch.isfinite(found).all()):
-        return None
-    return Declared(layers_of(code.module, code.place) or layers, norm_p)  # again, with the autograd graph
+    found = Declared(layers, norm_p)
+    return found if points is None or output is None or _matches(found, points, output) else None
+
+
+def _matches(layers: Declared, points: Tensor, output: Tensor) -> bool:
+    """True if the layers give the output of the network at these points, up to rounding."""
+    with torch.no_grad():
+        claimed = layers(points.to(layers.layers[0].weight.dtype))
+    if claimed.shape != output.shape or not bool(torch.isfinite(output).all()):
+        return False
+    allowed = min(1e4 * torch.finfo(output.dtype).eps, 0.05) * claimed.abs().amax(1, keepdim=True)
+    return not bool(((output - claimed).abs() > allowed).any())
 
 
 def _neighbours(x: Float[Tensor, "points *image"]) -> Float[Tensor, "more *image"]:

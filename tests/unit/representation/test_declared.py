@@ -135,3 +135,22 @@ def test_bounds_need_images_where_no_shape_is_known() -> None:
     assert lipschitz_upper(net, "2", "pixel", x=X).value > 0
     with pytest.raises((InputError, AssertionError)):
         lipschitz_upper(net, "2", "pixel")
+
+
+def test_a_penalty_compares_once_per_epoch_and_network() -> None:
+    penalty, net, passes = Jacobian("2"), plain(), 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    net.register_forward_pre_hook(count)
+    for epoch, expected in ((0, 1), (0, 1), (1, 2), (None, 3), (None, 4), (2, 5), (2, 5)):
+        penalty(Batch(net, X, epoch=epoch))
+        assert passes == expected, epoch
+    other = hooked()
+    wrong = Jacobian("2", projections=3000)
+    wrong(Batch(net, X, epoch=0))
+    assert float(wrong(Batch(other, X, epoch=0)).detach()) == pytest.approx(
+        float((ec.jacobian_norm(ec.at(other, "2"), X, method="exact").value ** 2).mean()) / 2, rel=0.1
+    )
