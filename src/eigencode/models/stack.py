@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, nearest
-from eigencode.representation.at import in_order
 from eigencode.representation.layers import OneLayer, chain_to
+from eigencode.representation.run import sequential
 
 
 class Stack(nn.Module):
@@ -53,7 +53,7 @@ class Stack(nn.Module):
                 wanted="at least one layer, and places that name layers",
             )
 
-    @in_order
+    @sequential
     def forward(self, x: Tensor) -> Tensor:
         return self.run(x)
 
