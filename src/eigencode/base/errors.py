@@ -8,7 +8,7 @@ class EigencodeError(Exception):
 
 
 class InputError(EigencodeError, ValueError):
-    """Wrong input from the caller.  The command line ends with exit code 2.
+    """Invalid input.  The command line exits with code 2.
 
     >>> raise InputError("eps is negative", got=-0.1, wanted="a number >= 0", fix="pass eps=0.1")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""A new folder for the results of a probe or a recording."""
+"""Write the results of a probe or a recording to a new folder."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from eigencode.measures.protocol import Count, Measure, Reading, Some, Subject
 
 @dataclass(frozen=True)
 class JacobianMeasure(Measure):
-    """Frobenius norm of the derivative of a place by the image, see `ec.jacobian_norm`.
+    """Frobenius norm of the Jacobian of a representation with respect to the image, see `ec.jacobian_norm`.
 
     Args:
         space: the space of the images, "unit" (after the network's `norm`) or "pixel".

@@ -14,7 +14,7 @@ from eigencode.spectra.widths import spectra_by_width
 
 @dataclass(frozen=True)
 class Widths(Record):
-    """One spectrum per number of units, in ascending order; on disk one folder each."""
+    """Spectra of nested sets of units, by ascending size; each is saved in a folder of its own."""
 
     spectra: tuple[Spectrum, ...]
 

@@ -115,7 +115,7 @@ def mixture(values: Float[Tensor, " n"], components: int, seed: int) -> Any:
     from sklearn.mixture import GaussianMixture
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unsettled)  # a mixture that has not settled has a poor BIC and is not chosen
+        warnings.simplefilter("ignore", Unsettled)  # a fit that has not converged has a poor BIC and is not chosen
         return GaussianMixture(components, n_init=5, random_state=seed).fit(values[:, None].numpy())
 
 

@@ -1,4 +1,4 @@
-"""Base of all penalties: a scalar of one training batch, without its coefficient."""
+"""Base class of penalties: a differentiable scalar per training batch, without its coefficient."""
 
 import math
 from abc import ABC, abstractmethod

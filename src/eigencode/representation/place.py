@@ -17,7 +17,7 @@ class Place:
 
     Attributes:
         name: as given by the caller.
-        module: the submodule; the network itself for `"logits"`, None for an `"input"` without a `norm` child.
+        module: the submodule; for `"logits"` the network itself; for `"input"` the child `norm`, or None without one.
         call: number of its call, from 1.
         path: keys or indices of an element of a tuple, list or mapping; empty for the output itself.
     """

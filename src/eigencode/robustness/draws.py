@@ -27,7 +27,7 @@ class Draws:
 
     @classmethod
     def of(cls, generator: torch.Generator | None, n: int) -> "Draws":
-        """Create streams for images 0..n−1, seeded by one number of `generator` (0 without one)."""
+        """Create one random stream per image 0..n−1; their common seed is drawn from `generator`, or 0 without one."""
         if generator is None:
             return cls(0, range(n))
         device = generator.device

@@ -1,4 +1,4 @@
-"""Has a local layer converged?  Only then do its spectrum and its robustness describe what it learned."""
+"""Convergence of local layers; the spectrum of a layer that has not converged still reflects its random start."""
 
 from dataclasses import dataclass
 

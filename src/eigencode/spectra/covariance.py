@@ -36,7 +36,7 @@ class Eigen:
 
 
 class Accumulator:
-    """Accumulates responses batch by batch, in constant memory, for the eigenvalues of their covariance.
+    """Streaming covariance: add responses batch by batch, then compute the eigenvalues.
 
     Rows are stored until there are more of them than units: with fewer samples than units the eigenvalues come from
     the Gram matrix of the samples, otherwise from the streamed covariance.  min(units, samples − 1) values exist.

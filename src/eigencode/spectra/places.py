@@ -1,4 +1,4 @@
-"""`spectra_at(net, x, places)`: covariance spectra of many places of a network in one pass over the images."""
+"""Covariance spectra at many places of a network, in one pass over the images: `spectra_at(net, x, places)`."""
 
 from collections.abc import Sequence
 

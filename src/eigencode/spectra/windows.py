@@ -60,7 +60,7 @@ class LocalSlope(Record):
 
 
 def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
-    """Compute a `WindowMap` over about `points` ranks, evenly spaced in log rank."""
+    """Fit α over all windows whose ends are among about `points` ranks, evenly spaced in log rank."""
     ranks = grid(len(logs.values), points)
     shape = (len(ranks), len(ranks))
     pairs = [(i, j) for i, low in enumerate(ranks) for j, high in enumerate(ranks) if _wide(low, high)]

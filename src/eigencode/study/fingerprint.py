@@ -95,7 +95,7 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
 
 @cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
-    """Digest of the code of a module, and the modules it imports that count.
+    """Return a digest of the code of a module, and the imported modules that also belong to the key.
 
     `from package import name` counts `package.name` if that is a module, otherwise the package's table of contents.
     """

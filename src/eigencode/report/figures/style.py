@@ -74,7 +74,7 @@ def lines_of(names: list[str], columns: int) -> list[list[str]]:
 def grid(
     count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False, ylabel: str = ""
 ) -> tuple[Figure, np.ndarray]:
-    """Create a figure of `count` panels in rows of at most `columns`, each `height` inches high.
+    """Create a figure with `count` panels, at most `columns` per row; each row is `height` inches high.
 
     Returns the figure and its panels by row and column, the first of each row with `ylabel`.  Panels beyond `count` are
     invisible; a shared axis has tick labels below the last panel of each column.

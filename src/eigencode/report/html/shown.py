@@ -75,7 +75,7 @@ class Shown:
                         yield ModelOnData(run, data, model, where)
 
     def found(self, kind: str, record: type[R]) -> Iterator[tuple[ModelOnData, str, list[R]]]:
-        """Iterate over all records of one kind of measurement: (model, quantity, records)."""
+        """Yield (model, quantity, records) for all measurements of one kind."""
         for item in self.combinations():
             for quantity in item.run.quantities(kind):
                 records = item.load(record, quantity)
