@@ -95,8 +95,8 @@ def idx_data_set(
     """A data set of 60 000 training and 10 000 test images of 28 x 28 grey pixels, like MNIST.
 
     Args:
-        folder: name of the subfolder that other libraries use; the files in it may be plain or gzipped, with a dash or a
-            dot in their names.
+        folder: name of the subfolder that other libraries use; files in it may be plain or gzipped, named with a dash
+            or a dot.
         files: size and SHA-256 of each file, by name, to be downloaded from any of the `mirrors`.
     """
     kinds = ("images", "idx3"), ("labels", "idx1")

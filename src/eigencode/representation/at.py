@@ -164,8 +164,8 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
         reduce: as in `at`.
 
     Raises:
-        InputError: no such place.  Calling the code raises it if `end` comes before `start`, or if `end` also depends on
-            a path around `start`, such as the shortcut of a residual block.
+        InputError: no such place.  Calling the code raises it if `end` comes before `start`, or also depends on a path
+            around `start`, such as the shortcut of a residual block.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
