@@ -1,6 +1,9 @@
-"""Settings of a training loop, checked before anything is computed."""
+"""Checks of the settings, images and outputs of a training."""
+
+from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.types import Images
 
 
 def require(what: str, *settings: tuple[bool, str, object, str]) -> None:
@@ -16,3 +19,32 @@ def require(what: str, *settings: tuple[bool, str, object, str]) -> None:
     for right, name, value, wanted in settings:
         if not right:
             raise InputError(f"{what}: {name} is out of range", got=value, wanted=wanted)
+
+
+def check_classes(train: Images, validation: Images | None, needs_validation: bool) -> None:
+    """Refuse training images of one class, and a validation set that is missing or numbers its classes differently."""
+    if int(train.y.min()) == int(train.y.max()):
+        raise InputError("one class cannot be told from another", got="a single class in the training images")
+    if validation is None and needs_validation:
+        raise InputError(
+            "patience and keep='best' need a validation set",
+            got="validation=None",
+            fix="train, validation = images.split(0.1, seed=0)",
+        )
+    if validation is not None and any(a != b for a, b in zip(train.class_names, validation.class_names)):
+        raise InputError(
+            "training and validation images number their classes differently",
+            got=f"{train.class_names} and {validation.class_names}",
+            wanted="the same names in the same order",
+        )
+
+
+def check_logits(logits: Tensor, train: Images) -> None:
+    """Refuse an output that is not one number per image and class."""
+    if logits.ndim != 2 or logits.shape[1] < len(train.class_names):
+        raise InputError(
+            "the output of the network does not fit the classes",
+            got=tuple(logits.shape),
+            wanted=f"(images, >= {len(train.class_names)})",
+            fix="build the network on this data set",
+        )

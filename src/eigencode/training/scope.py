@@ -1,4 +1,4 @@
-"""What a training borrows from its caller: flags, modes, penalties and the global generator, all handed back."""
+"""Select the parameters that learn, and restore flags, modes, penalties and the global generator after a training."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +7,35 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
+from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import lent
 from eigencode.representation.modes import evaluating
+
+
+def learners(net: nn.Module, parameters: str) -> list[nn.Parameter]:
+    """The parameters that learn: all that require a gradient, or those of the submodule named `parameters`."""
+    if parameters == "all":
+        learn = [p for p in net.parameters() if p.requires_grad]
+    else:
+        modules = dict(net.named_modules())
+        if not parameters or parameters not in modules:
+            raise InputError(
+                "no such part to train", got=parameters, fix=nearest(parameters, ["all", *(m for m in modules if m)])
+            )
+        learn = [p for p in modules[parameters].parameters() if p.requires_grad]
+    if not learn:
+        raise InputError(
+            f"nothing to train in {parameters!r}",
+            wanted="parameters with requires_grad=True",
+            fix="net.requires_grad_()",
+        )
+    return learn
+
+
+def names_of(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
+    """The names of some parameters of a network, in its order."""
+    chosen = {id(p) for p in learn}
+    return [name for name, p in net.named_parameters() if id(p) in chosen]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.base.errors import InputError, TrainingError, nearest
+from eigencode.base.errors import InputError, TrainingError
 from eigencode.base.precision import Precision, product_dtype
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
@@ -24,12 +24,12 @@ from eigencode.penalties.watch import watch
 from eigencode.representation.modes import evaluating
 from eigencode.training.augment import Augmentation
 from eigencode.training.callbacks import Callback, Progress
-from eigencode.training.checks import require
+from eigencode.training.checks import check_classes, check_logits, require
 from eigencode.training.feed import Feed, feed, fixed_layers
 from eigencode.training.run import Run, module_digest
 from eigencode.training.saves import Saves
 from eigencode.training.schedule import Schedule
-from eigencode.training.scope import learning
+from eigencode.training.scope import learners, learning, names_of
 from eigencode.training.state import fingerprint
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -131,8 +131,8 @@ def train_supervised(
         (patience is None or patience >= 1, "patience", patience, "None, or a number of epochs >= 1"),
         (keep in ("last", "best"), "keep", keep, "'last' or 'best'"),
     )
-    _check(net, train, validation, needs_validation=patience is not None or keep == "best")
-    learn = _select(net, parameters)
+    check_classes(train, validation, needs_validation=patience is not None or keep == "best")
+    learn = learners(net, parameters)
     made = {"fused": True} if optimizer != "sgd" else {"momentum": momentum, "fused": True}
     opt = OPTIMIZERS[optimizer](learn, lr=lr, weight_decay=weight_decay, **made)
     terms_of = active(penalties)
@@ -166,7 +166,7 @@ def train_supervised(
             "stop": [patience, keep],
             "data": [train.sha256, validation.sha256 if validation is not None else None],
             "net": repr(net),
-            "learn": _names(net, learn),
+            "learn": names_of(net, learn),
             "start": module_digest(net),
         }
     )
@@ -202,7 +202,7 @@ def train_supervised(
                 with autocast():
                     with seen:
                         logits = data.forward(x).float()
-                    _fits(logits, train)
+                    check_logits(logits, train)
                     losses = {"cross-entropy": F.cross_entropy(logits, y)}
                     if terms_of:
                         space: Space = "pixel" if data.after is None else "unit"
@@ -269,57 +269,6 @@ def _fixed(
         return []
     found = fixed_layers(net, part, learn)
     return [name for name in found[:1] if name == "norm"] if penalties or adversarial is not None else found
-
-
-def _check(net: nn.Module, train: Images, validation: Images | None, needs_validation: bool) -> None:
-    if int(train.y.min()) == int(train.y.max()):
-        raise InputError("one class cannot be told from another", got="a single class in the training images")
-    if validation is None and needs_validation:
-        raise InputError(
-            "patience and keep='best' need a validation set",
-            got="validation=None",
-            fix="train, validation = images.split(0.1, seed=0)",
-        )
-    if validation is not None and any(a != b for a, b in zip(train.class_names, validation.class_names)):
-        raise InputError(
-            "training and validation images number their classes differently",
-            got=f"{train.class_names} and {validation.class_names}",
-            wanted="the same names in the same order",
-        )
-
-
-def _fits(logits: Tensor, train: Images) -> None:
-    if logits.ndim != 2 or logits.shape[1] < len(train.class_names):
-        raise InputError(
-            "the output of the network does not fit the classes",
-            got=tuple(logits.shape),
-            wanted=f"(images, >= {len(train.class_names)})",
-            fix="build the network on this data set",
-        )
-
-
-def _select(net: nn.Module, parameters: str) -> list[nn.Parameter]:
-    if parameters == "all":
-        learn = [p for p in net.parameters() if p.requires_grad]
-    else:
-        modules = dict(net.named_modules())
-        if not parameters or parameters not in modules:
-            raise InputError(
-                "no such part to train", got=parameters, fix=nearest(parameters, ["all", *(m for m in modules if m)])
-            )
-        learn = [p for p in modules[parameters].parameters() if p.requires_grad]
-    if not learn:
-        raise InputError(
-            f"nothing to train in {parameters!r}",
-            wanted="parameters with requires_grad=True",
-            fix="net.requires_grad_()",
-        )
-    return learn
-
-
-def _names(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
-    chosen = {id(p) for p in learn}
-    return [name for name, p in net.named_parameters() if id(p) in chosen]
 
 
 def _autocast(device: str, products: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:
