@@ -11,7 +11,7 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Estimate
 from eigencode.base.types import Images
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
-from eigencode.representation.modes import borrowed
+from eigencode.representation.modes import borrowed, device_of
 from eigencode.robustness.survival import share
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -55,12 +55,6 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
         if trained:
             doubts += _about_scaling(net, test, right, hits, batch_size)
     return Examined(right, tuple(doubts))
-
-
-def device_of(net: nn.Module) -> torch.device:
-    """Where the network's weights are."""
-    tensors = [*net.parameters(), *net.buffers()]
-    return tensors[0].device if tensors else torch.device("cpu")
 
 
 def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:

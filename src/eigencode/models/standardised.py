@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.moments import Moments
 from eigencode.base.types import Images
+from eigencode.representation.modes import device_of
 
 Channels = float | Sequence[float] | Tensor
 
@@ -56,7 +57,7 @@ class Standardised(nn.Module):
                 fix="e.g. mean 0.49,0.48,0.45 and std 0.25,0.24,0.26; divide by 255 if they are for pixels up to 255",
             )
         self.net = net
-        device = next((p.device for p in net.parameters()), torch.device("cpu"))
+        device = device_of(net)
         self.register_buffer("mean", m.float().reshape(-1, 1, 1).to(device), persistent=False)
         self.register_buffer("std", s.float().reshape(-1, 1, 1).to(device), persistent=False)
         self.train(net.training)

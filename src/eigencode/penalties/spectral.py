@@ -13,6 +13,7 @@ from eigencode.base.symmetric import eigenvectors
 from eigencode.base.types import floats
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.representation.at import at
+from eigencode.representation.modes import device_of
 
 CHUNK = 2000
 """Training images per batch while the eigenbasis is computed."""
@@ -124,7 +125,7 @@ class Spectral(Penalty):
     def eigenbasis(self, net: nn.Module, x: Tensor) -> Float[Tensor, "units units"]:
         """V for all training images, as columns."""
         code = at(net, str(self.place))
-        device = next((p.device for p in net.parameters()), x.device)
+        device = device_of(net, x.device)
         parts = (code(floats(x[i : i + CHUNK].to(device))) for i in range(0, len(x), CHUNK))
         return eigenvectors(Moments.over(parts).scatter)[1]
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
 from eigencode.base.flush import flushing
@@ -79,3 +81,13 @@ def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any], before: bool 
     finally:
         for handle in handles:
             handle.remove()
+
+
+def device_of(net: object, default: torch.device | str = "cpu") -> torch.device:
+    """The device of the parameters of a module, or of its buffers; `default` for anything without either.
+
+    >>> device_of(nn.Linear(2, 2)), device_of(abs)
+    (device(type='cpu'), device(type='cpu'))
+    """
+    tensors = chain(net.parameters(), net.buffers()) if isinstance(net, nn.Module) else ()
+    return next((t.device for t in tensors), torch.device(default))

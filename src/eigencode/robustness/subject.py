@@ -12,7 +12,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.representation.at import logits_of
-from eigencode.representation.modes import borrowed
+from eigencode.representation.modes import borrowed, device_of
 from eigencode.robustness.draws import Draws
 from eigencode.robustness.oracle import Goal, Oracle
 
@@ -92,9 +92,7 @@ class Subject:
             yield Batch(index, x, goal, Draws(self.seed, index.tolist()))
 
     def _points(self, index: Tensor) -> Tensor:
-        parameters = self.net.parameters() if isinstance(self.net, torch.nn.Module) else iter(())
-        device = next((p.device for p in parameters), self.test.pixels.device)
-        x: Tensor = self.points(self.test[index].x.to(device))
+        x: Tensor = self.points(self.test[index].x.to(device_of(self.net, self.test.pixels.device)))
         return x
 
     @torch.no_grad()

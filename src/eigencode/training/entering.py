@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images, floats
 from eigencode.models.local import LocalLayer, local_layer, local_layers
-from eigencode.representation.modes import borrowed, hooked
-from eigencode.training.feed import computed, device_of, fits
+from eigencode.representation.modes import borrowed, device_of, hooked
+from eigencode.training.feed import computed, fits
 
 
 @contextmanager

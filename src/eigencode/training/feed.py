@@ -11,7 +11,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images, floats
 from eigencode.models.layers import UnitNorm
 from eigencode.models.stack import Stack
-from eigencode.representation.modes import borrowed
+from eigencode.representation.modes import borrowed, device_of
 
 KEPT_BYTES = 8 * 2**30
 """Activations of the whole training set are computed once and kept up to this size; a constant, so that a training
@@ -91,8 +91,3 @@ def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.devi
 def fits(one: Tensor, images: int) -> bool:
     """True if the activations of so many images, each like `one`, may be kept in memory."""
     return math.prod(one.shape[1:]) * one.element_size() * images <= KEPT_BYTES
-
-
-def device_of(net: nn.Module) -> torch.device:
-    """The device of the parameters of a module."""
-    return next((p.device for p in net.parameters()), torch.device("cpu"))

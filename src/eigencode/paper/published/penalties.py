@@ -17,6 +17,7 @@ from eigencode.penalties.lp import sum_of_squares
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.penalties.spectral import Spectral, spectral_loss
 from eigencode.representation.at import Code, at
+from eigencode.representation.modes import device_of
 
 MANY = 100
 """Images from which on the directions of a whole batch are replaced by their expectation."""
@@ -147,7 +148,7 @@ class PublishedSpectral(Spectral):
         if "D1" in self.fix:
             return super().eigenbasis(net, x)
         last = (len(x) - 1) // self.batch_size * self.batch_size
-        device = next((p.device for p in net.parameters()), x.device)
+        device = device_of(net, x.device)
         first, rest = (floats(part.to(device)) for part in (x[: self.batch_size], x[last:]))
         pixels = at(net, "input")(first)  # of unit norm; the shift is their mean, not that of the responses
         z = at(net, str(self.place))(rest)
