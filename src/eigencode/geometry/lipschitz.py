@@ -97,18 +97,19 @@ def lipschitz_upper(
 
 def _declared(net: nn.Module, place: str, space: Space, x: Tensor | None) -> Declared:
     """The declared layers up to `place`; an `InputError` where there are none."""
-    bound = "use spectral_norm, a bound from below"
-    fix = bound if space == "unit" else f"{bound}, or pass images as x="
+    code, fix = at(net, place, space), "use spectral_norm, a bound from below"
+    got = "layers of unknown order or kind, or not the ones that the network computes"
     try:
-        code = at(net, place, space)
-        points = code.points(_images(net) if x is None else x)
         with borrowed(net):
-            found = declared(code, points)
-        got = "layers of unknown order or kind, or not the ones that the network computes"
-    except InputError as error:
-        found, got, fix = None, str(error).splitlines()[0], "space='pixel' for a network without a norm"
-    except (RuntimeError, ValueError, TypeError) as error:  # random points of a shape that the network does not take
-        found, got, fix = None, str(error).splitlines()[0], "pass some images as x="
+            found = declared(code, code.points(_images(net) if x is None else x))
+    except Exception as error:  # a network may raise anything for random images of a shape that it does not take
+        if x is not None:
+            raise
+        found, got, fix = (
+            None,
+            str(error).splitlines()[0] if str(error) else type(error).__name__,
+            "pass some images as x=",
+        )
     if found is None:
         raise InputError(
             f"no product bound for {type(net).__name__} at {place!r} in {space} space",

@@ -38,7 +38,7 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
     settings = dict(settings or {})
     with contextlib.redirect_stdout(sys.stderr):
         with isolated(seed):
-            factory = found(where)
+            factory = import_object(where)
             if not callable(factory):
                 kind = type(factory).__name__
                 raise InputError(f"{where} cannot be called", got=kind, wanted="a function or class")
@@ -76,8 +76,8 @@ def settings_of(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def found(where: str) -> Any:
-    """The object that `package.module:name` names, of somebody's own code.
+def import_object(where: str) -> Any:
+    """Import the object named by `package.module:name`.
 
     Raises:
         InputError: a name of another form, a module that cannot be imported, or that has no such name.

@@ -98,9 +98,9 @@ def decisive(choice: Choice, made: Any) -> dict[str, Any]:
 
 def _foreign(package: str, name: str) -> type:
     """A class of somebody's own module."""
-    from eigencode.models.factory import found as imported
+    from eigencode.models.factory import import_object
 
-    found, bases = imported(name), _bases(package)
+    found, bases = import_object(name), _bases(package)
     if not inspect.isclass(found) or not issubclass(found, bases) or inspect.isabstract(found):
         wanted = f"a class that fills in {' or '.join(b.__name__ for b in bases)} of eigencode.{package}"
         raise StudyError(f"{name} cannot be used here", got=found, wanted=wanted)

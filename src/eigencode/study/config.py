@@ -20,9 +20,6 @@ class WeightedPenalty(Choice):
 
     coefficient: float = Field(ge=0)
 
-    def settings(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
 
 class Trains(Strict):
     """A training.  After each number of epochs in `snapshots`, the network and the state of its training are kept."""

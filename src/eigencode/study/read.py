@@ -75,9 +75,9 @@ def _recipe(model: str, name: Any) -> dict[str, Any]:
     """The settings that a recipe stands for: one of an extension, or a dictionary of somebody's own module."""
     known = recipes()
     if isinstance(name, str) and ":" in name:
-        from eigencode.models.factory import found  # here: torch, which `--help` does without
+        from eigencode.models.factory import import_object  # here: torch, which `--help` does without
 
-        settings = found(name)
+        settings = import_object(name)
         if not isinstance(settings, dict):
             raise StudyError(f"models.{model}.recipe is no recipe", got=settings, wanted="a dictionary of model keys")
         return settings

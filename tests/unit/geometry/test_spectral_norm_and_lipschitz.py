@@ -139,7 +139,8 @@ def test_wrong_input_is_explained(unchecked: None) -> None:
     for bad, message in [
         (lambda: spectral_norm(net, DATA.x[:0]), "nothing to iterate"),
         (lambda: lipschitz_upper(nn.Conv2d(1, 1, 3), "logits", "pixel"), "no product bound"),
-        (lambda: lipschitz_upper(nn.Sequential(nn.Linear(2, 2)), "logits", "unit"), "no product bound"),
+        (lambda: lipschitz_upper(nn.Sequential(nn.Linear(2, 2)), "logits", "unit"), "no unit space"),
+        (lambda: lipschitz_upper(net, "latnet"), r"(?s)no place 'latnet'.*did you mean 'latent'"),
         (lambda: lipschitz_upper(net, radius=-1.0), "not a region"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -1,9 +1,7 @@
 """`package.module:callable`: what works, and what is said when it does not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import own_network
 import pytest
 import torch
 from torch import nn
@@ -11,15 +9,6 @@ from torch import nn
 from eigencode.base.errors import InputError
 from eigencode.models import build
 from eigencode.models.factory import settings_of
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    own_network.write(tmp_path)
-    own_network.forget()
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    own_network.forget()
 
 
 def test_a_class_a_function_and_a_module(lab: Path) -> None:

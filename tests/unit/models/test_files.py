@@ -1,11 +1,9 @@
 """Networks survive the disk bit by bit; files that are not ours are named."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import own_network
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -101,15 +99,6 @@ def test_a_header_that_does_not_describe_the_weights(tmp_path: Path, header: str
     save_file(perceptron(TRAIN, 6).state_dict(), str(path), metadata={"eigencode": header})
     with pytest.raises(InputError, match=r"odd\.safetensors"):
         load(path)
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    own_network.write(tmp_path)
-    own_network.forget()
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    own_network.forget()
 
 
 def test_anybodys_module_with_the_callable_that_builds_it(lab: Path) -> None:
