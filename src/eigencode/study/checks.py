@@ -11,7 +11,6 @@ from eigencode.study.catalogue import make
 from eigencode.study.config import Claim, Model, Study, Supervised
 from eigencode.study.extensions import extensions, variants
 from eigencode.study.measurements import DATA_ITSELF, details, measured, measurements, names
-from eigencode.training.schedule import Schedule
 
 OF_OTHER_KIND = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
 """Settings of a model that the networks of a kind do not have."""
@@ -82,7 +81,6 @@ def _check_model(label: str, model: Model) -> None:
 def _check_supervised(label: str, plan: Supervised) -> None:
     for penalty in plan.penalties:
         make("penalties", penalty)
-    Schedule(**plan.schedule.model_dump())
     if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
         got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
         raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from eigencode.study.choice import Choice, Strict
+from eigencode.training.schedule import Schedule
 
 
 def _several(names: Any) -> Any:
@@ -48,16 +49,6 @@ class Local(Trains):
     decay: Literal["linear", "constant"] = "linear"
 
 
-class ScheduleChoice(Strict):
-    """Learning rate over epochs, see `training.Schedule`."""
-
-    kind: Literal["constant", "linear", "cosine", "exponential", "piecewise"] = "constant"
-    boundaries: tuple[int, ...] = ()
-    factors: tuple[float, ...] = (1.0,)
-    start: int = 0
-    scale: float = 30.0
-
-
 class AdversarialChoice(Strict):
     """Adversarial training, see `training.Adversarial`."""
 
@@ -72,7 +63,7 @@ class Supervised(Trains):
     parameters: str = "all"
     lr: float = Field(1e-3, gt=0)
     batch_size: int = Field(1000, ge=1)
-    schedule: ScheduleChoice = ScheduleChoice()
+    schedule: Schedule = Schedule()
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(None, gt=0)

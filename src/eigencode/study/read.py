@@ -1,5 +1,7 @@
 """Read a study file: TOML, recipes, overrides, and errors that name the key and the nearest valid one."""
 
+import dataclasses
+import inspect
 import re
 import tomllib
 import typing
@@ -153,12 +155,16 @@ def _index(entries: list[Any], key: str, text: str) -> int:
     return int(key)
 
 
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""Pydantic's errors for a key that a model, or a dataclass, does not have."""
+
+
 def _explain(error: ValidationError) -> StudyError:
     """The first unknown key with the nearest valid one; if there is none, the first error with its key."""
     errors = error.errors()
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    first = next((e for e in errors if e["type"] in UNKNOWN), errors[0])
     where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+    if first["type"] in UNKNOWN:
         unknown = str(first["loc"][-1])
         valid = _keys(Study, first["loc"][:-1])
         valid += ["recipe"] if len(first["loc"]) == 3 and first["loc"][0] == "models" else []
@@ -169,23 +175,25 @@ def _explain(error: ValidationError) -> StudyError:
     return StudyError(f"{where}: {first['msg'].removeprefix('Value error, ')}", got=first["input"], fix=fix)
 
 
-def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+def _keys(model: type, path: tuple[Any, ...]) -> list[str]:
     """The valid keys at a place of the study."""
     parts = iter(path)
     for part in parts:
-        if isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            if typing.get_origin(annotation) is dict:
+        fields = typing.get_type_hints(model)
+        if isinstance(part, str) and part in fields:
+            if typing.get_origin(fields[part]) is dict:
                 next(parts, None)  # a label somebody chose, which may well be the name of a key
-            model = _model_in(annotation) or model
-    return list(model.model_fields)
+            model = _model_in(fields[part]) or model
+    return _fields(model)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _fields(model: type) -> list[str]:
+    """The keys of a pydantic model or a dataclass."""
+    return list(model.model_fields if issubclass(model, BaseModel) else inspect.signature(model).parameters)
+
+
+def _model_in(annotation: Any) -> type | None:
     """The model class inside an annotation such as `dict[str, Model]` or `Local | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
         return annotation
-    for part in typing.get_args(annotation):
-        if found := _model_in(part):
-            return found
-    return None
+    return next((found for part in typing.get_args(annotation) if (found := _model_in(part))), None)
