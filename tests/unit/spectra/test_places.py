@@ -1,6 +1,7 @@
 """Spectra of many places from one pass are the spectra of each."""
 
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -24,6 +25,26 @@ def test_ten_places_at_once_are_ten_spectra(reduce: str, leaves_no_trace) -> Non
         one = ec.spectrum(ec.at(net, place, reduce=reduce), X, batch_size=50, seed=3)
         torch.testing.assert_close(found[place].tensors(), one.tensors(), equal_nan=True)
         assert found[place].scalars() == one.scalars()
+
+
+def test_each_place_reads_the_images_again_that_its_own_interval_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample of images grows with the units, so wide places need images that narrow ones leave out."""
+    for module in ("places", "spectrum"):
+        monkeypatch.setattr(sys.modules[f"eigencode.spectra.{module}"], "rows_wanted", lambda units: 30 + units)
+    net, places = ResNet(width=4), ["layer1", "layer3", "logits"]
+    found = spectra_at(net, X, places, reduce="mean", seed=3)
+    assert sorted({30 + s.n_units for s in found.values()}) == [34, 40, 46]
+    for place in places:
+        one = ec.spectrum(ec.at(net, place, reduce="mean"), X, seed=3)
+        torch.testing.assert_close(found[place].tensors(), one.tensors(), equal_nan=True)
+
+
+def test_the_floor_of_each_place_knows_the_rounding_inside_the_network() -> None:
+    x = torch.rand(400, 1, 6, 6, generator=torch.Generator().manual_seed(2))
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(36, 100, bias=False), nn.Linear(100, 80, bias=False))
+    found = spectra_at(linear, x, ["1", "2"])
+    assert [s.n_above_floor for s in found.values()] == [36, 36]
+    assert spectra_at(linear, x, ["2"], interval=False)["2"].n_above_floor > 36
 
 
 def test_one_pass_per_batch() -> None:

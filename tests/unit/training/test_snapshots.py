@@ -52,6 +52,19 @@ def assert_same(found: nn.Module, wanted: nn.Module) -> None:
     torch.testing.assert_close(found.state_dict(), wanted.state_dict(), rtol=0, atol=0)
 
 
+def test_a_training_that_stops_early_has_the_weights_of_that_epoch_and_not_the_best_so_far(tmp_path: Path) -> None:
+    """The best weights are those of the whole training: here the first epoch, after which the rate is far too large."""
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 20, "validation": TRAIN[40:], "seed": 0}
+    rate = Schedule("piecewise", boundaries=(1,), factors=(1.0, 1e4))
+    last, best, stopped = (perceptron(TRAIN, units=8) for _ in range(3))
+    train_supervised(last, TRAIN, lr=1e-3, schedule=rate, stop=2, **settings)
+    train_supervised(stopped, TRAIN, lr=1e-3, schedule=rate, stop=2, keep="best", **settings)
+    found = train_supervised(best, TRAIN, lr=1e-3, schedule=rate, keep="best", **settings)
+    assert found.best_epoch == 0
+    assert_same(stopped, last)
+    assert not torch.equal(best.readout.weight, stopped.readout.weight)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_any_snapshot_continues_to_the_same_bits(case: str, tmp_path: Path) -> None:
     make, train, epochs = CASES[case]
