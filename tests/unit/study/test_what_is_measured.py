@@ -279,10 +279,9 @@ def test_only_the_training_part_trains_and_only_the_validation_part_validates(
         made = prune(made, seed=1).apply(made)
         same(made, net_of(run, model, Pruned))
     given = asked.supervised
-    schedule = ec.training.Schedule(**given.schedule.model_dump())
     record = ec.train_supervised(
         *(made, part, given.parameters, 2, given.lr, (), 40, 1),
-        schedule=schedule,
+        schedule=given.schedule,
         validation=validation,
         keep=given.keep,
     )
