@@ -45,7 +45,7 @@ def unchecked() -> Iterator[None]:
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer pixels, for tests that build figures but do not look at them."""
-    from eigencode.report.figures.style import SETTINGS
+    from eigencode.report.figures._style import SETTINGS
 
     monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import benchmarks
-from eigencode.study.provenance import provenance
+from eigencode.study._provenance import provenance
 
 SKIP = {"__main__", "timing"}
 

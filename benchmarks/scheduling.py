@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.timing import Result, best
-from eigencode.study.order import Queue, ordered
+from eigencode.study._order import Queue, ordered
 from eigencode.study.step import Inputs, Step
 
 WORKERS = 2

@@ -23,7 +23,7 @@ from eigencode.models.files import load
 from eigencode.models.stack import Stack
 from eigencode.paper.published import eigenvalues
 from eigencode.spectra.power_law import fit_line
-from eigencode.study.provenance import provenance
+from eigencode.study._provenance import provenance
 
 
 def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:

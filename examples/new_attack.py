@@ -10,8 +10,8 @@ from torch import Tensor
 import eigencode as ec
 from eigencode.base.types import Bounds, Norm
 from eigencode.robustness import FGSM, Gaussian, Perturbation
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 import eigencode as ec
 from eigencode.base.record import host
 from eigencode.measures import Measure, Reading, Subject
-from eigencode.representation.modes import borrowed
+from eigencode.representation._modes import borrowed
 
 
 @dataclass(frozen=True)

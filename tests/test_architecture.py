@@ -43,7 +43,7 @@ def test_no_two_modules_import_each_other() -> None:
     assert rules.cycles(SOURCES) == []
 
 
-LENDER = "eigencode.robustness.adapters.isolation"
+LENDER = "eigencode.robustness.adapters._isolation"
 """The one module that seeds the global generators, for libraries that draw from nothing else; it puts them back."""
 
 
@@ -57,6 +57,10 @@ def test_source_keeps(rule: Callable[[str], list[str]]) -> None:
 
 def test_init_files_are_tables_of_contents() -> None:
     assert broken(rules.more_than_contents, {n: SOURCES[n] for n in CONTENTS}) == {}
+
+
+def test_a_module_is_private_unless_its_package_offers_something_of_it() -> None:
+    assert rules.misnamed(SOURCES, CONTENTS) == []
 
 
 @pytest.mark.parametrize("rule", [rules.dropped_comparisons, rules.asserts_nothing])
@@ -208,3 +212,10 @@ def test_a_cycle_is_caught(sources: dict[str, str]) -> None:
 def test_a_diamond_is_no_cycle() -> None:
     sources = {"e.a": "import e.b\nimport e.c", "e.b": "import e.d", "e.c": "import e.d", "e.d": "import os"}
     assert rules.cycles(sources) == []
+
+
+def test_misnamed_modules_are_caught() -> None:
+    sources = {"eigencode.a": "from eigencode.a.x import f\nfrom eigencode.a._y import g", "eigencode.b": ""}
+    inside = ("eigencode.a.x", "eigencode.a._y", "eigencode.a._z", "eigencode.a.hidden", "eigencode.b.free")
+    found = rules.misnamed(sources | dict.fromkeys(inside, ""), ["eigencode.a", "eigencode.b"])
+    assert found == ["eigencode.a._y", "eigencode.a.hidden"]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.base.strict_json import dumps, number
-from eigencode.study.claims import verdicts
+from eigencode.study._claims import verdicts
+from eigencode.study._deviations import effects
+from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Study
-from eigencode.study.deviations import effects
-from eigencode.study.measurements import DATA_ITSELF
 from eigencode.study.results import Row, summarise
 
 OWN = {"name", "title", "models", "claims", "deviations"}

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 
 from eigencode.base.strict_json import number
-from eigencode.report.numbers import measured
+from eigencode.report._numbers import measured
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(

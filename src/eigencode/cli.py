@@ -72,12 +72,12 @@ def run(
     from eigencode.base.progress import shown
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
-    from eigencode.report.live import Live
-    from eigencode.report.table import show
+    from eigencode.report._live import Live
+    from eigencode.report._table import show
     from eigencode.study import Store, execute, plan
-    from eigencode.study.claims import verdicts
-    from eigencode.study.deviations import effects
-    from eigencode.study.provenance import provenance
+    from eigencode.study._claims import verdicts
+    from eigencode.study._deviations import effects
+    from eigencode.study._provenance import provenance
     from eigencode.study.results import rows, write
 
     with _explained(quiet=quiet):
@@ -125,7 +125,7 @@ def status(
 ) -> None:
     """Say which steps of a study are finished and which are not."""
     from eigencode.base.progress import clock
-    from eigencode.report.listing import finished
+    from eigencode.report._listing import finished
     from eigencode.study import Store, plan
 
     with _explained():
@@ -143,7 +143,7 @@ def report(
     """Build figures and page of a finished study again, or one page that compares several; trains nothing."""
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build, compare
-    from eigencode.report.table import show
+    from eigencode.report._table import show
 
     with _explained():
         finished = [StudyRun.found(folder, store) for folder in folders]
@@ -173,8 +173,8 @@ def spectrum(
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
     from eigencode.data import prepared, read_recording
-    from eigencode.given import files, recorded
-    from eigencode.given.asked import ranks
+    from eigencode.given import _files as files, recorded
+    from eigencode.given._asked import ranks
 
     with _explained(quiet=quiet):
         chosen, folder = ranks(window), None if out is None else files.free(out)
@@ -202,8 +202,8 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
-    from eigencode.given import files
-    from eigencode.given.asked import asked
+    from eigencode.given import _files as files
+    from eigencode.given._asked import asked
 
     with _explained("interrupted", quiet):
         folder = None if out is None else files.free(out)
@@ -247,7 +247,7 @@ def doctor(json_: JsonOption = False) -> None:
         import torch
 
         from eigencode.data import available
-        from eigencode.study.provenance import provenance
+        from eigencode.study._provenance import provenance
 
         found = provenance()
         found["instructions"] = torch.backends.cpu.get_cpu_capability()
@@ -309,7 +309,7 @@ def _console() -> "Console":
 def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """JSON, if there is something for machines; otherwise a list for people."""
     from eigencode.base.strict_json import dumps
-    from eigencode.report.listing import listing
+    from eigencode.report._listing import listing
 
     if machine is not None:
         typer.echo(dumps(machine))
@@ -319,8 +319,8 @@ def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[obje
 
 def _given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
     """Keep a probe or a recording, and print its results.json for machines or its table for people."""
-    from eigencode.given.files import write
-    from eigencode.report.table import show
+    from eigencode.given._files import write
+    from eigencode.report._table import show
 
     page = None if folder is None else write(found, folder)
     typer.echo(found.json()) if json_ else show(found.results, _console())
@@ -343,6 +343,6 @@ def _told(outcome: "Outcome") -> str:
 
 def _seconds(store: "Store", cells: "list[Cell]") -> float:
     """Computing time of all finished steps, whenever they ran."""
-    from eigencode.study.order import ordered
+    from eigencode.study._order import ordered
 
     return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

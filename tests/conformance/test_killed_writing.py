@@ -19,11 +19,11 @@ from safetensors.torch import save_file
 
 from eigencode.base.errors import InputError
 from eigencode.report import compare
-from eigencode.report.html.page import MARK
+from eigencode.report.html._page import MARK
 from eigencode.study.results import write
 from eigencode.study.step import Inputs, Step
 from eigencode.study.store import META, Store
-from eigencode.training.state import Checkpoint
+from eigencode.training._state import Checkpoint
 
 
 @dataclass(frozen=True)

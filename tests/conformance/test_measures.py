@@ -34,9 +34,9 @@ from eigencode.measures import (
     Subject,
     WidthsMeasure,
 )
-from eigencode.paper.measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
+from eigencode.paper._measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
 from eigencode.robustness import FGSM, Gaussian
-from eigencode.study.catalogue import plugins
+from eigencode.study._catalogue import plugins
 
 Function = Callable[[Callable[[Tensor], Tensor], Tensor, int], Record]
 """measure(code, images, batch size)"""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eigencode.paper.published import PublishedJacobian, PublishedSpectral
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, active, spectral_loss, watch, weighted
-from eigencode.representation.modes import evaluating
+from eigencode.representation._modes import evaluating
 
 
 class Row(NamedTuple):

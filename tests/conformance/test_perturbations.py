@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from eigencode.base.types import Bounds, Norm
 from eigencode.paper.published import PublishedGaussian, PublishedPGD
 from eigencode.robustness import DDN, FGSM, FMN, PGD, Gaussian, MinimumNorm, Perturbation, Sphere, Square
-from eigencode.robustness.balls import length
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import length
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 
 PERTURBATIONS: list[Perturbation] = [
     Gaussian(),

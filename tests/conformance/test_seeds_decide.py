@@ -23,12 +23,12 @@ from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data import PlantedCode, Recording
+from eigencode.data._split import stratified_split
 from eigencode.data.crops import photograph_crops
 from eigencode.data.folder import read_folder
 from eigencode.data.noise import gaussian_noise
-from eigencode.data.split import stratified_split
 from eigencode.data.synthetic import random_basis
-from eigencode.geometry.plane import random_plane
+from eigencode.geometry._plane import random_plane
 from eigencode.given import recorded
 from eigencode.models.factory import build
 from eigencode.paper.published.grid import first_on_grid

@@ -14,7 +14,7 @@ import pytest
 from browser import Opened, opened
 
 from eigencode.report import StudyRun
-from eigencode.report.numbers import measured
+from eigencode.report._numbers import measured
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 from eigencode.spectra.spectrum import Spectrum

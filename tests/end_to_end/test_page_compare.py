@@ -13,7 +13,7 @@ from hostile import NAMES, renamed
 from small_study import finished
 
 from eigencode.report import StudyRun
-from eigencode.report.html.page import page
+from eigencode.report.html._page import page
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study import Cell, Store, plan, read_study, results as study_results, rows
-from eigencode.study.order import ordered
+from eigencode.study._order import ordered
 from eigencode.study.step import Step
 from eigencode.study.steps.trained import Trained
 from eigencode.training.supervised import SupervisedTraining

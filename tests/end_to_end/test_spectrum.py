@@ -12,7 +12,7 @@ from scipy.io import savemat
 from typer.testing import Result
 
 from eigencode.data import PlantedCode
-from eigencode.report.numbers import measured
+from eigencode.report._numbers import measured
 
 
 def row(found: dict, what: str = "α") -> dict:

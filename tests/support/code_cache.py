@@ -1,6 +1,6 @@
 """Forget the sources that fingerprints have read, for tests that change them."""
 
-from eigencode.study import fingerprint
+from eigencode.study import _fingerprint as fingerprint
 
 
 def forget() -> None:

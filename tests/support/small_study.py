@@ -7,7 +7,7 @@ from tiny import write
 
 from eigencode.report import StudyRun
 from eigencode.study import Store, execute, plan, read_study, results as study_results, rows
-from eigencode.study.claims import verdicts
+from eigencode.study._claims import verdicts
 
 MORE = """
 [[landscapes]]

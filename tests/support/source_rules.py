@@ -190,3 +190,11 @@ def more_than_contents(source: str) -> list[str]:
     """Functions or classes in a file that should be a table of contents."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     return [f"{n.lineno}: defines {n.name}" for n in ast.parse(source).body if isinstance(n, kinds)]
+
+
+def misnamed(sources: dict[str, str], packages: list[str]) -> list[str]:
+    """Modules offered by their package under a private name, or kept to it under a public one."""
+    offered = {m for p in packages for _, m, _ in imported(sources[p])}
+    doors = {p for p in packages if any(m.startswith(f"{p}.") for m in offered)}
+    inside = [m for m in sources if m not in packages and m.rpartition(".")[0] in doors]
+    return [m for m in inside if m.rpartition(".")[2].startswith("_") == (m in offered)]

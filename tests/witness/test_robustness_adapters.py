@@ -13,9 +13,9 @@ from torch import nn
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.base.types import Images
 from eigencode.robustness import DDN, FMN, PGD, AutoAttack, Foolbox, critical_size, curve, worst_case
+from eigencode.robustness._balls import length
+from eigencode.robustness.adapters._isolation import isolated
 from eigencode.robustness.adapters.foolbox import ATTACKS
-from eigencode.robustness.adapters.isolation import isolated
-from eigencode.robustness.balls import length
 
 CASES = [(name, norm) for name, norms in ATTACKS.items() for norm in norms if name != "BB"]
 SHORT = {"CW": {"steps": 60, "binary_search_steps": 4}, "EAD": {"steps": 60, "binary_search_steps": 4}}

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from eigencode.base.types import Bounds
 from eigencode.robustness import FGSM, PGD
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from eigencode.base.errors import DataError, EigencodeWarning, InputError, nearest
 from eigencode.base.record import Record
-from eigencode.data.cifar10 import CIFAR10
+from eigencode.data._cifar10 import CIFAR10
+from eigencode.data._dataset import DataSet, Pair
+from eigencode.data._digits import DIGITS
+from eigencode.data._download import download
+from eigencode.data._fashion_mnist import FASHION_MNIST
+from eigencode.data._files import Where, cache_folder, find, locate
+from eigencode.data._mnist import MNIST
+from eigencode.data._mnist5k import MNIST5K
 from eigencode.data.crops import CROPS
-from eigencode.data.dataset import DataSet, Pair
-from eigencode.data.digits import DIGITS
-from eigencode.data.download import download
-from eigencode.data.fashion_mnist import FASHION_MNIST
-from eigencode.data.files import Where, cache_folder, find, locate
 from eigencode.data.folder import read_folder
-from eigencode.data.mnist import MNIST
-from eigencode.data.mnist5k import MNIST5K
 
 TABLE: dict[str, DataSet] = {d.name: d for d in (MNIST5K, DIGITS, CROPS, CIFAR10, MNIST, FASHION_MNIST)}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.data.dataset import DataSet, Pair
+from eigencode.data._dataset import DataSet, Pair
 
 CLASSES = ("china", "flower")
 _TRAIN_SHARE = 0.8

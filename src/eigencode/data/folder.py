@@ -10,8 +10,8 @@ import torch
 
 from eigencode.base.errors import DataError
 from eigencode.base.types import Images
-from eigencode.data.dataset import Pair
-from eigencode.data.split import stratified_split
+from eigencode.data._dataset import Pair
+from eigencode.data._split import stratified_split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 TEST_SHARE = 0.2

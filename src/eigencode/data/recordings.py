@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import DataError, InputError, nearest
-from eigencode.data.stored import Stored, arrays_in
-from eigencode.data.stringer import red_cells, two_halves
+from eigencode.data._stored import Stored, arrays_in
+from eigencode.data._stringer import red_cells, two_halves
 
 RESPONSES = ("responses", "resp")
 SPONTANEOUS = ("spontaneous", "spont")

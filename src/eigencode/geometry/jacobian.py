@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
-from eigencode.geometry.intervals import mean_estimate, median_estimate
-from eigencode.geometry.plan import Method, plan, root
+from eigencode.geometry._intervals import mean_estimate, median_estimate
+from eigencode.geometry._plan import Method, plan, root
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, at
-from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
+from eigencode.geometry._plan import Method
+from eigencode.geometry._plane import plane_through, random_plane
 from eigencode.geometry.maps import Landscape, measure
-from eigencode.geometry.plan import Method
-from eigencode.geometry.plane import plane_through, random_plane
 from eigencode.representation.at import at
 
 

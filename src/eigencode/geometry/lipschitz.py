@@ -11,10 +11,10 @@ from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
+from eigencode.representation._declared import Declared, declared
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
-from eigencode.representation.declared import Declared, declared
 from eigencode.representation.layers import OneLayer
-from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from eigencode.base.progress import progress
 from eigencode.base.record import Record, host
 from eigencode.base.types import Space
-from eigencode.geometry.boundary import boundary_distance
-from eigencode.geometry.plan import plan, root
-from eigencode.geometry.plane import Plane
+from eigencode.geometry._boundary import boundary_distance
+from eigencode.geometry._plan import plan, root
+from eigencode.geometry._plane import Plane
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
-from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

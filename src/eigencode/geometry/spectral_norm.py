@@ -11,10 +11,10 @@ from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.seeding import stream
-from eigencode.geometry.intervals import median_estimate
-from eigencode.geometry.products import linearised
+from eigencode.geometry._intervals import median_estimate
+from eigencode.geometry._products import linearised
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, at
-from eigencode.representation.modes import borrowed
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.given.examine import examine, name_of
+from eigencode.given._examine import examine, name_of
 from eigencode.given.result import Probe, Taken
 from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
 from eigencode.models.standardised import Standardised
+from eigencode.representation._modes import device_of
 from eigencode.representation.at import at
-from eigencode.representation.modes import device_of
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.masking import masking_checks
 from eigencode.robustness.minimal import MinimumNorm

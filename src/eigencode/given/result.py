@@ -17,17 +17,17 @@ from eigencode.base.files import replacing
 from eigencode.base.record import Estimate, Record
 from eigencode.geometry.jacobian import JacobianNorm
 from eigencode.measures.protocol import Readable
+from eigencode.report._table import show
 from eigencode.report.build import build
 from eigencode.report.run import StudyRun
-from eigencode.report.table import show
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 from eigencode.robustness.masking import Masking
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
-from eigencode.study.catalogue import find
+from eigencode.study._catalogue import find
+from eigencode.study._provenance import provenance
 from eigencode.study.plan import Cell
-from eigencode.study.provenance import provenance
 from eigencode.study.results import Row, content, numbers, where
 from eigencode.study.step import Inputs, Step
 

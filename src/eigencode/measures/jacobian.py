@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from eigencode.base.record import Record
 from eigencode.base.types import Space
+from eigencode.geometry._plan import Method
 from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
-from eigencode.geometry.plan import Method
 from eigencode.measures.protocol import Count, Measure, Reading, Some, Subject
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from eigencode.base.errors import InputError, nearest
-from eigencode.robustness.adapters.isolation import isolated
+from eigencode.robustness.adapters._isolation import isolated
 
 FORM = "package.module:callable, e.g. mypackage.models:SmallCNN"
 

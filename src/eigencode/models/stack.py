@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, nearest
+from eigencode.representation._run import sequential
 from eigencode.representation.layers import OneLayer, chain_to
-from eigencode.representation.run import sequential
 
 
 class Stack(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.moments import Moments
 from eigencode.base.types import Images
-from eigencode.representation.modes import device_of
+from eigencode.representation._modes import device_of
 
 Channels = float | Sequence[float] | Tensor
 

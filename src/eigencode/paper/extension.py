@@ -1,15 +1,15 @@
 """The contents of this folder, as studies see them."""
 
-from eigencode.paper.departures import check
-from eigencode.paper.recipes import RECIPES
-from eigencode.paper.variants import VARIANTS
-from eigencode.study.extensions import Extension
+from eigencode.paper._departures import check
+from eigencode.paper._recipes import RECIPES
+from eigencode.paper._variants import VARIANTS
+from eigencode.study._extensions import Extension
 
 PUBLISHED = ("eigencode.paper.published",)
 
 EXTENSION = Extension(
     recipes=RECIPES,
-    plugins={"penalties": PUBLISHED, "robustness": PUBLISHED, "measures": ("eigencode.paper.measures",)},
+    plugins={"penalties": PUBLISHED, "robustness": PUBLISHED, "measures": ("eigencode.paper._measures",)},
     variants=VARIANTS,
     check=check,
 )

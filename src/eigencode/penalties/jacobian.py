@@ -8,8 +8,8 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
-from eigencode.geometry.closed import ClosedForms
-from eigencode.geometry.products import flattened, projected_squares
+from eigencode.geometry._closed import ClosedForms
+from eigencode.geometry._products import flattened, projected_squares
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.representation.at import Code, at
 

@@ -12,8 +12,8 @@ from eigencode.base.moments import Moments
 from eigencode.base.symmetric import eigenvectors
 from eigencode.base.types import floats
 from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.representation._modes import device_of
 from eigencode.representation.at import at
-from eigencode.representation.modes import device_of
 
 CHUNK = 2000
 """Training images per batch while the eigenbasis is computed."""

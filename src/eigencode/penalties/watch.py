@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
 from eigencode.penalties.protocol import Batch, Penalty
-from eigencode.representation.place import Listener, resolve
+from eigencode.representation._place import Listener, resolve
 
 
 class Watch:

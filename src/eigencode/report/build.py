@@ -7,8 +7,8 @@ from pathlib import Path
 from eigencode.base.errors import InputError
 from eigencode.base.files import replacing
 from eigencode.report.figures import FIGURES
-from eigencode.report.figures.style import save, style
-from eigencode.report.html.page import MARK, page
+from eigencode.report.figures._style import save, style
+from eigencode.report.html._page import MARK, page
 from eigencode.report.run import StudyRun
 
 PAGE = "report.html"

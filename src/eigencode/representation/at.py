@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
-from eigencode.representation.modes import evaluating
-from eigencode.representation.place import Place, resolve
+from eigencode.representation._modes import evaluating
+from eigencode.representation._place import Place, resolve
+from eigencode.representation._run import children_after, run
 from eigencode.representation.reduce import Reduce, reducer
-from eigencode.representation.run import children_after, run
 
 PIXEL = "pixel"
 """Start of functions of the images themselves."""

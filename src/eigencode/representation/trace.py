@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
+from eigencode.representation._modes import evaluating, hooked
 from eigencode.representation.at import PIXEL, Reader
-from eigencode.representation.modes import evaluating, hooked
 from eigencode.representation.reduce import Reduce
 
 if TYPE_CHECKING:

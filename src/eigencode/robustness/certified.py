@@ -9,11 +9,11 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import check_norm, diameter
-from eigencode.robustness.certificate import certificate
+from eigencode.representation._modes import borrowed
+from eigencode.robustness._balls import check_norm, diameter
+from eigencode.robustness._certificate import certificate
+from eigencode.robustness._search import Ladder
 from eigencode.robustness.critical import LOWEST
-from eigencode.robustness.search import Ladder
 from eigencode.robustness.subject import Subject, Subset
 from eigencode.robustness.survival import quantile
 

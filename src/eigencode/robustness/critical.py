@@ -10,13 +10,13 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import length, reach
+from eigencode.representation._modes import borrowed
+from eigencode.robustness._balls import length, reach
+from eigencode.robustness._paths import Path
+from eigencode.robustness._search import Ladder, smallest
 from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.minimal import MinimumNorm
-from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.search import Ladder, smallest
 from eigencode.robustness.subject import Batch, Subject, Subset
 from eigencode.robustness.survival import quantile
 

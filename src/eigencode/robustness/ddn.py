@@ -8,12 +8,12 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import length, per_image, unit
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.losses import check_loss
+from eigencode.robustness._balls import length, per_image, unit
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._losses import check_loss
+from eigencode.robustness._oracle import Goal, Oracle
+from eigencode.robustness._search import guess
 from eigencode.robustness.minimal import MinimumNorm
-from eigencode.robustness.oracle import Goal, Oracle
-from eigencode.robustness.search import guess
 
 
 @dataclass(frozen=True)

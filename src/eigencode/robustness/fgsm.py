@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import check_norm, fill, per_image, unit
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.losses import check_loss
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import check_norm, fill, per_image, unit
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._losses import check_loss
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import length, per_image, unit
+from eigencode.representation._modes import borrowed
+from eigencode.robustness._balls import length, per_image, unit
+from eigencode.robustness._oracle import Oracle
+from eigencode.robustness._search import Ladder, smallest
+from eigencode.robustness._squares import RandomSquares
 from eigencode.robustness.fgsm import FGSM
-from eigencode.robustness.oracle import Oracle
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.search import Ladder, smallest
-from eigencode.robustness.squares import RandomSquares
 from eigencode.robustness.subject import Batch, Subject, Subset
 
 CROSS_ENTROPY = "cross_entropy"

@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.types import Bounds
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Logits
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
+from eigencode.robustness._search import draw_back
 from eigencode.robustness.protocol import Attack, Perturbed, checked
-from eigencode.robustness.search import draw_back
 
 
 class MinimumNorm(Attack):

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm, Space
-from eigencode.robustness.balls import per_image, unit
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import per_image, unit
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 
 

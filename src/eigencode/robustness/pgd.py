@@ -9,10 +9,10 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import check_norm, in_ball, per_image, project, unit
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.losses import check_loss
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import check_norm, in_ball, per_image, project, unit
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._losses import check_loss
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 
 

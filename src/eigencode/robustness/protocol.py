@@ -10,11 +10,11 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm, Space
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Logits
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import check_norm, diameter, length, project
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Counts, Goal, Oracle
+from eigencode.robustness._balls import check_norm, diameter, length, project
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Counts, Goal, Oracle
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eigencode.base.types import Norm
-from eigencode.robustness.squares import RandomSquares
+from eigencode.robustness._squares import RandomSquares
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
+from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import logits_of
-from eigencode.representation.modes import borrowed, device_of
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 
 LEAST = 250
 Subset = Tensor | Sequence[int] | None

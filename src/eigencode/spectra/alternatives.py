@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.spectra.logs import Logs
+from eigencode.spectra._logs import Logs
 from eigencode.spectra.power_law import Window, fit_weights, ranks
 from eigencode.spectra.windows import STRAIGHT, halves, placed
 

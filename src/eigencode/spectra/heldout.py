@@ -10,9 +10,9 @@ from eigencode.base.errors import InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.representation.at import Reader
-from eigencode.spectra.covariance import eigen
+from eigencode.spectra._covariance import eigen
+from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.cvpca import cvpca, with_influence
-from eigencode.spectra.responses import Source, responses
 from eigencode.spectra.spectrum import Spectrum
 
 

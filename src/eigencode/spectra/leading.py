@@ -6,8 +6,8 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
-from eigencode.spectra.covariance import noise_floor
-from eigencode.spectra.responses import Responses, Source, responses
+from eigencode.spectra._covariance import noise_floor
+from eigencode.spectra._responses import Responses, Source, responses
 from eigencode.spectra.spectrum import Spectrum
 
 

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.seeding import stream
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import PIXEL, Reader
-from eigencode.representation.modes import borrowed
 from eigencode.representation.reduce import Reduce
-from eigencode.spectra.arithmetic import arithmetic_errors
-from eigencode.spectra.covariance import Accumulator
-from eigencode.spectra.influence import rows_wanted
+from eigencode.spectra._arithmetic import arithmetic_errors
+from eigencode.spectra._covariance import Accumulator
+from eigencode.spectra._influence import rows_wanted
 from eigencode.spectra.spectrum import Spectrum, assembled
 
 

@@ -12,14 +12,14 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
+from eigencode.spectra._covariance import Eigen, eigen
+from eigencode.spectra._fit import Method, fit
+from eigencode.spectra._influence import rows_wanted, sampling
+from eigencode.spectra._logs import Logs
+from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.alternatives import Comparison, compare
-from eigencode.spectra.covariance import Eigen, eigen
 from eigencode.spectra.dimension import participation_ratio, rankme
-from eigencode.spectra.fit import Method, fit
-from eigencode.spectra.influence import rows_wanted, sampling
-from eigencode.spectra.logs import Logs
 from eigencode.spectra.power_law import PowerLaw, Window
-from eigencode.spectra.responses import Source, responses
 from eigencode.spectra.windows import LocalSlope, WindowMap, automatic, local_slope, window_map
 
 

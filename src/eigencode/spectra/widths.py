@@ -9,9 +9,9 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.seeding import stream
-from eigencode.spectra.covariance import from_moments
-from eigencode.spectra.influence import rows_wanted
-from eigencode.spectra.responses import Source, responses
+from eigencode.spectra._covariance import from_moments
+from eigencode.spectra._influence import rows_wanted
+from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled
 
 

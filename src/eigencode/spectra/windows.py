@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.spectra.logs import Logs
+from eigencode.spectra._logs import Logs
 from eigencode.spectra.power_law import Window, fit_weights, slope_row
 
 Z95 = 1.959964

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from eigencode.study.choice import Choice, Strict
+from eigencode.study._choice import Choice, Strict
 from eigencode.training.schedule import Schedule
 
 

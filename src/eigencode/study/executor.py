@@ -17,8 +17,8 @@ from typing import Any
 from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.flush import flushing
 from eigencode.base.progress import quiet
-from eigencode.study.order import Queue, ordered
-from eigencode.study.provenance import provenance
+from eigencode.study._order import Queue, ordered
+from eigencode.study._provenance import provenance
 from eigencode.study.step import Inputs, Step
 from eigencode.study.store import Store
 

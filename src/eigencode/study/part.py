@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from eigencode.base.errors import StudyError, nearest
+from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Claim, Study
-from eigencode.study.measurements import DATA_ITSELF
 
 
 def part(study: Study, models: Sequence[str]) -> Study:

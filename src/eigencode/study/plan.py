@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.measures.protocol import Readable
-from eigencode.study.architecture import architecture, places
-from eigencode.study.catalogue import decisive
-from eigencode.study.checks import check
+from eigencode.study._architecture import architecture, places
+from eigencode.study._catalogue import decisive
+from eigencode.study._checks import check
+from eigencode.study._extensions import variants
+from eigencode.study._measurements import COVERAGE, DATA_ITSELF, RAW, Planned, measurements
 from eigencode.study.config import Model, Planted, Study
-from eigencode.study.extensions import variants
-from eigencode.study.measurements import COVERAGE, DATA_ITSELF, RAW, Planned, measurements
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from eigencode.base.errors import StudyError, nearest
+from eigencode.study._extensions import recipes
+from eigencode.study._measurements import measurements
 from eigencode.study.config import Study
-from eigencode.study.extensions import recipes
-from eigencode.study.measurements import measurements
 
 
 def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:

@@ -11,8 +11,8 @@ from eigencode.base import strict_json
 from eigencode.base.files import replacing
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
+from eigencode.study._measurements import headline
 from eigencode.study.config import Study
-from eigencode.study.measurements import headline
 from eigencode.study.plan import Cell
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.store import Store

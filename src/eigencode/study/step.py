@@ -69,7 +69,7 @@ class Step(ABC):
     @cached_property
     def code(self) -> str:
         """Hash of the code this step depends on."""
-        from eigencode.study.fingerprint import fingerprint  # here: how keys are made changes no result
+        from eigencode.study._fingerprint import fingerprint  # here: how keys are made changes no result
 
         return fingerprint((type(self).__module__, *self.uses()))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Space
-from eigencode.representation.modes import borrowed
+from eigencode.representation._modes import borrowed
 from eigencode.robustness.protocol import Perturbation
 
 

@@ -19,11 +19,11 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.local import LocalLayer, local_layer
 from eigencode.rules.protocol import Rule
-from eigencode.training.checks import require
-from eigencode.training.entering import in_order, inputs_of
-from eigencode.training.run import module_digest
-from eigencode.training.saves import Saves
-from eigencode.training.state import fingerprint
+from eigencode.training._checks import require
+from eigencode.training._entering import in_order, inputs_of
+from eigencode.training._run import module_digest
+from eigencode.training._saves import Saves
+from eigencode.training._state import fingerprint
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,16 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images, Space
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
-from eigencode.representation.modes import evaluating
-from eigencode.training.augment import Augmentation
+from eigencode.representation._modes import evaluating
+from eigencode.training._augment import Augmentation
+from eigencode.training._checks import check_classes, check_logits, require
+from eigencode.training._feed import Feed, feed, fixed_layers
+from eigencode.training._run import Run, module_digest
+from eigencode.training._saves import Saves
+from eigencode.training._scope import learners, learning, names_of
+from eigencode.training._state import fingerprint
 from eigencode.training.callbacks import Callback, Progress
-from eigencode.training.checks import check_classes, check_logits, require
-from eigencode.training.feed import Feed, feed, fixed_layers
-from eigencode.training.run import Run, module_digest
-from eigencode.training.saves import Saves
 from eigencode.training.schedule import Schedule
-from eigencode.training.scope import learners, learning, names_of
-from eigencode.training.state import fingerprint
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from eigencode.base.flush import flushing
-from eigencode.representation.modes import borrowed, evaluating
+from eigencode.representation._modes import borrowed, evaluating
 
 SUBNORMAL = 1e-39
 

@@ -8,7 +8,7 @@ import torch
 
 from eigencode.base.errors import InputError
 from eigencode.data import load, photograph_crops
-from eigencode.data.mnist5k import read_mnist5k
+from eigencode.data._mnist5k import read_mnist5k
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import load
-from eigencode.data.cifar10 import CLASSES, read_cifar10
+from eigencode.data._cifar10 import CLASSES, read_cifar10
 
 
 @pytest.fixture

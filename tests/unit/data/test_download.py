@@ -19,11 +19,11 @@ from fake_data import CIFAR_FILES, cifar_record, idx_contents
 import eigencode.data.catalogue as catalogue
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import fetch, load
-from eigencode.data.cifar10 import CIFAR10
-from eigencode.data.dataset import DataSet, Remote
-from eigencode.data.download import download
-from eigencode.data.files import cache_folder
-from eigencode.data.mnist import MNIST
+from eigencode.data._cifar10 import CIFAR10
+from eigencode.data._dataset import DataSet, Remote
+from eigencode.data._download import download
+from eigencode.data._files import cache_folder
+from eigencode.data._mnist import MNIST
 
 
 @dataclass
@@ -220,7 +220,7 @@ def test_an_interrupted_unpacking_leaves_no_half_file(
         if len(written) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("eigencode.data.download.shutil.copyfileobj", interrupted)
+    monkeypatch.setattr("eigencode.data._download.shutil.copyfileobj", interrupted)
     with pytest.raises(KeyboardInterrupt):
         download(data, tmp_path)
     assert files_below(tmp_path) == []

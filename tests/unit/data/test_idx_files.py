@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eigencode.base.errors import DataError, EigencodeWarning
 from eigencode.data import load
-from eigencode.data.idx import FIRST_LABELS, read_idx
-from eigencode.data.mnist import MNIST
+from eigencode.data._idx import FIRST_LABELS, read_idx
+from eigencode.data._mnist import MNIST
 
 SMALL = "12 training and 12 test images; the original has 60000 and 10000"
 

@@ -9,7 +9,7 @@ from fake_data import CIFAR_FILES, write_cifar, write_idx
 import eigencode.data.catalogue as catalogue
 from eigencode.base.errors import DataError, EigencodeWarning, InputError
 from eigencode.data import available, fetch, load
-from eigencode.data.files import cache_folder
+from eigencode.data._files import cache_folder
 
 
 @pytest.fixture(autouse=True)

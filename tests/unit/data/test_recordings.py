@@ -14,7 +14,7 @@ from scipy.io import savemat
 
 from eigencode.base.errors import DataError, InputError
 from eigencode.data import Recording, read_recording
-from eigencode.data.stored import arrays_in
+from eigencode.data._stored import arrays_in
 
 X = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
 SPONT = np.random.default_rng(1).normal(size=(9, 8))

@@ -4,7 +4,7 @@ import hashlib
 
 from hypothesis import given, strategies as st
 
-from eigencode.data.split import stratified_split
+from eigencode.data._split import stratified_split
 
 
 @given(st.lists(st.integers(2, 30), min_size=1, max_size=5), st.floats(0.05, 0.95), st.integers(0, 3))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
-from eigencode.geometry import jacobian_norm, products
+from eigencode.geometry import _products as products, jacobian_norm
 from eigencode.representation.at import at
 from eigencode.representation.layers import chain_to
 
@@ -117,7 +117,7 @@ def test_auto_takes_the_cheapest_trustworthy_way(monkeypatch: pytest.MonkeyPatch
     assert jacobian_norm(at(net, "latent"), x).method == "closed"
     assert jacobian_norm(at(net, "readout"), x).method == "exact"
     assert jacobian_norm(net, x).place == "logits"
-    monkeypatch.setattr("eigencode.geometry.plan.CHEAP", 4 * 3 - 1)
+    monkeypatch.setattr("eigencode.geometry._plan.CHEAP", 4 * 3 - 1)
     estimate = jacobian_norm(at(net, "readout"), x)
     assert (estimate.method, estimate.projections) == ("hutchinson", 100)
 
@@ -163,7 +163,7 @@ def test_it_behaves_like_its_array() -> None:
 
 
 def test_intervals_cover_the_truth() -> None:
-    from eigencode.geometry.intervals import mean_estimate, median_estimate
+    from eigencode.geometry._intervals import mean_estimate, median_estimate
 
     draws = torch.empty(2000, 15, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(1)).log()
     medians = [median_estimate(row) for row in draws]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.geometry import jacobian_norm, landscape, landscape_through
-from eigencode.geometry.boundary import boundary_distance
-from eigencode.geometry.plane import plane_through, random_plane
+from eigencode.geometry._boundary import boundary_distance
+from eigencode.geometry._plane import plane_through, random_plane
 from eigencode.representation.at import at
 
 X0 = torch.rand(3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))

@@ -9,10 +9,10 @@ from torch import nn
 
 import eigencode as ec
 from eigencode.report import StudyRun
+from eigencode.report._numbers import measured
+from eigencode.report.figures._style import style
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
-from eigencode.report.figures.style import style
-from eigencode.report.numbers import measured
 
 FIGURES = ("robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
 

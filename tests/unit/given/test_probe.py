@@ -17,7 +17,7 @@ from torch import nn
 import eigencode as ec
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.models import Standardised
-from eigencode.report.numbers import measured
+from eigencode.report._numbers import measured
 
 FGSM = {"FGSM": ec.robustness.FGSM()}
 

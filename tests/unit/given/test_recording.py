@@ -11,11 +11,11 @@ from hostile import NAMES
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.data import PlantedCode, Recording
 from eigencode.given import Given, recorded
-from eigencode.given.asked import ranks
-from eigencode.given.files import free, write
+from eigencode.given._asked import ranks
+from eigencode.given._files import free, write
 from eigencode.report import StudyRun
+from eigencode.report._numbers import measured
 from eigencode.report.figures.spectra import spectra
-from eigencode.report.numbers import measured
 from eigencode.spectra import Spectrum, cvpca, spectrum
 
 WINDOW = (2, 10)

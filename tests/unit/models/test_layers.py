@@ -8,8 +8,8 @@ from torch import nn
 
 from eigencode.base.errors import InputError
 from eigencode.models import Dense, LocalConv2d, LocalDense, RePU, UnitNorm
+from eigencode.representation._modes import borrowed
 from eigencode.representation.layers import chain, unit_norm_power
-from eigencode.representation.modes import borrowed
 from eigencode.rules import KrotovHopfield
 
 

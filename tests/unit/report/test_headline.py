@@ -3,7 +3,7 @@
 from hostile import edit
 
 from eigencode.report import StudyRun
-from eigencode.report.html.headline import evidence
+from eigencode.report.html._headline import evidence
 
 CLAIM = {"statement": "KH is steeper", "quantity": "α noise", "data": "digits"}
 STUDY_CLAIM = {"statement": "KH is steeper", "quantity": "α noise", "order": [], "model": "KH", "other": "BP"}

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from eigencode.base import progress as bars
 from eigencode.measures import SpectrumMeasure
-from eigencode.report import live as module
-from eigencode.report.live import Live
+from eigencode.report import _live as module
+from eigencode.report._live import Live
 from eigencode.study.plan import Cell
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from eigencode.report.numbers import measured
+from eigencode.report._numbers import measured
 
 CASES = [
     (0.87931, 0.0081, "0.8793 ± 0.0081"),

@@ -17,12 +17,12 @@ from hostile import NAMES, edit, renamed
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun, build
+from eigencode.report._numbers import measured
 from eigencode.report.build import _file_names
+from eigencode.report.figures._style import colours, label
 from eigencode.report.figures.robustness import robustness
-from eigencode.report.figures.style import colours, label
-from eigencode.report.html.embedded import plotly
+from eigencode.report.html._embedded import plotly
 from eigencode.report.html.parts import PARTS
-from eigencode.report.numbers import measured
 
 FIGURES = ["pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows"]
 

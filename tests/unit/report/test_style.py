@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import few_log_ticks
+from eigencode.report.figures._style import few_log_ticks
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun
-from eigencode.report.numbers import measured
-from eigencode.report.table import grid, show, warning_lines
+from eigencode.report._numbers import measured
+from eigencode.report._table import grid, show, warning_lines
 
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:

@@ -10,8 +10,8 @@ import eigencode as ec
 from eigencode.base.errors import InputError
 from eigencode.geometry import lipschitz_upper
 from eigencode.penalties import Batch, Jacobian
-from eigencode.representation.declared import declared
-from eigencode.robustness.certificate import certificate
+from eigencode.representation._declared import declared
+from eigencode.robustness._certificate import certificate
 
 X = torch.rand(8, 1, 3, 3, generator=torch.Generator().manual_seed(0))
 

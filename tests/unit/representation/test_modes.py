@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from eigencode.representation.modes import Holding, borrowed, evaluating
+from eigencode.representation._modes import Holding, borrowed, evaluating
 
 
 def mixed() -> nn.Sequential:

@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import diameter, fill, in_ball, length, project, unit
-from eigencode.robustness.draws import Draws
+from eigencode.robustness._balls import diameter, fill, in_ball, length, project, unit
+from eigencode.robustness._draws import Draws
 
 NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 

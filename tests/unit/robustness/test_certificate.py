@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from eigencode.base.types import Bounds, Images, Norm
 from eigencode.models import krotov_hopfield, perceptron
 from eigencode.models.layers import RePU
-from eigencode.robustness.balls import in_ball, length, per_image
-from eigencode.robustness.certificate import Certificate, certificate
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import in_ball, length, per_image
+from eigencode.robustness._certificate import Certificate, certificate
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation
 

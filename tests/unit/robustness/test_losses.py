@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eigencode.base.errors import InputError
-from eigencode.robustness.losses import LOSSES, check_loss, cross_entropy, dlr, log_odds, margin, scale_free
+from eigencode.robustness._losses import LOSSES, check_loss, cross_entropy, dlr, log_odds, margin, scale_free
 
 
 def test_values_by_hand() -> None:

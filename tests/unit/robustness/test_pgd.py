@@ -7,9 +7,9 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds
 from eigencode.robustness import PGD
-from eigencode.robustness.balls import length
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import length
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 
 
 def corner(x: Tensor) -> Tensor:

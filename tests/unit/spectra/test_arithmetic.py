@@ -11,7 +11,7 @@ import eigencode as ec
 from eigencode.base.types import Images
 from eigencode.models import Stack, perceptron
 from eigencode.spectra import heldout_spectrum, spectra_by_width, spectrum
-from eigencode.spectra.arithmetic import arithmetic_errors
+from eigencode.spectra._arithmetic import arithmetic_errors
 
 X = torch.rand(900, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eigencode.spectra.population import _misfit
+from eigencode.spectra._population import _misfit
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import spectrum
 

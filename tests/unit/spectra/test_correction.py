@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from eigencode.data.synthetic import PlantedCode
-from eigencode.spectra import population as population_module
-from eigencode.spectra.free_bootstrap import wishart
+from eigencode.spectra import _population as population_module
+from eigencode.spectra._free_bootstrap import wishart
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum, spectrum
 

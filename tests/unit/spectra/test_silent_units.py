@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eigencode.spectra.influence import _whitened, sampling
+from eigencode.spectra._influence import _whitened, sampling
 from eigencode.spectra.spectrum import spectrum
 
 

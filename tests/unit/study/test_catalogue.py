@@ -10,8 +10,8 @@ from eigencode.robustness import PGD
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
 from eigencode.rules import KrotovHopfield, Rule
-from eigencode.study.catalogue import find, make, modules, plugins
-from eigencode.study.choice import Choice
+from eigencode.study._catalogue import find, make, modules, plugins
+from eigencode.study._choice import Choice
 
 KINDS: dict[str, tuple[type, ...]] = {
     "rules": (Rule,),

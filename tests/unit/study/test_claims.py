@@ -6,7 +6,7 @@ import pytest
 
 from eigencode.base.errors import StudyError
 from eigencode.study import Row, plan
-from eigencode.study.claims import Verdict, verdicts
+from eigencode.study._claims import Verdict, verdicts
 from eigencode.study.read import study
 
 MODELS = {name: {"recipe": "Init", "units": 5} for name in "ABC"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from code_cache import forget
 
-from eigencode.study import fingerprint as module
+from eigencode.study import _fingerprint as module
 
 SOURCES = {
     "steps.py": '"""Steps."""\nfrom eigencode.low import f\nfrom eigencode.plug import A\nX = 1\n"""About X."""\n',
@@ -236,13 +236,13 @@ def test_the_real_steps_see_what_they_compute_with() -> None:
         "eigencode.rules.krotov_hopfield",
         "eigencode.training.local",
         "eigencode.study.config",
-        "eigencode.study.fingerprint",
-        "eigencode.study.order",
+        "eigencode.study._fingerprint",
+        "eigencode.study._order",
     )
     assert not {n for n in trained if n.startswith(strangers)}
     assert "eigencode.training.local" in module.closure(("eigencode.study.steps.local",))
     assert "eigencode.robustness.critical" in module.closure(("eigencode.measures.critical",))
-    assert "eigencode.spectra.covariance" in module.closure(("eigencode.measures.spectrum",))
+    assert "eigencode.spectra._covariance" in module.closure(("eigencode.measures.spectrum",))
 
 
 def test_what_only_shows_something_is_no_part_of_the_code(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from eigencode.base.errors import StudyError
-from eigencode.paper.departures import departures, differences
+from eigencode.paper._departures import departures, differences
 from eigencode.study import Row, plan
-from eigencode.study.claims import verdicts
-from eigencode.study.deviations import effects
-from eigencode.study.extensions import variants
+from eigencode.study._claims import verdicts
+from eigencode.study._deviations import effects
+from eigencode.study._extensions import variants
 from eigencode.study.read import study
 
 SPECTRAL = {"name": "PublishedSpectral", "coefficient": 1.0, "alpha": 1.0, "tau": 0}

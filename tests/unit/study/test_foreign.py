@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eigencode.base.errors import InputError, StudyError
-from eigencode.study import Store, execute, fingerprint as code, plan, rows
+from eigencode.study import Store, _fingerprint as code, execute, plan, rows
 from eigencode.study.config import Model
 from eigencode.study.read import study
 

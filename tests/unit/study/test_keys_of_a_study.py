@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from code_cache import forget
 
-from eigencode.study import fingerprint as module, plan
+from eigencode.study import _fingerprint as module, plan
 from eigencode.study.read import study
 
 SQUARES = {"eps": 0.1, "attack": {"name": "Square"}}
@@ -48,7 +48,9 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
     monkeypatch.setattr(module, "ROOT", tmp_path / "eigencode")
 
     def change(file: str, old: str, new: str) -> None:
-        for path in (tmp_path / "eigencode").glob(file):
+        found = list((tmp_path / "eigencode").glob(file))
+        assert found, f"no file {file}"
+        for path in found:
             text = path.read_text(encoding="utf-8")
             assert old in text, f"{path}: {old}"
             path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -89,9 +91,8 @@ def test_a_default_of_square_concerns_what_uses_square(edit: Edit) -> None:
 
 def test_the_interval_of_alpha_concerns_no_network_and_no_attack(edit: Edit) -> None:
     edit("spectra/power_law.py", "return w / w.sum()", "return w / w.mean()")
-    edit("spectra/fit.py", "Z95 *", "2 *")
-    edit("spectra/resampling.py", "Z95 *", "2 *")
-    edit("spectra/influence.py", "return ", "return 2 * ")
+    edit("spectra/_fit.py", "Z95 *", "2 *")
+    edit("spectra/_influence.py", "return ", "return 2 * ")
     assert {kind for _, kind, _ in changed()} == {"spectrum", "widths"}
 
 

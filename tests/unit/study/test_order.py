@@ -9,7 +9,7 @@ from fake_steps import GoWrong, Write
 from hypothesis import given, settings, strategies as st
 
 from eigencode.study import Step, Store, execute, executor
-from eigencode.study.order import Queue, ordered
+from eigencode.study._order import Queue, ordered
 
 
 @st.composite

@@ -6,7 +6,7 @@ import pytest
 
 from eigencode.base.errors import StudyError
 from eigencode.study import part, plan, read_study
-from eigencode.study.checks import check
+from eigencode.study._checks import check
 
 STUDIES = Path(__file__).parents[3] / "studies"
 

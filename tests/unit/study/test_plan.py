@@ -8,7 +8,7 @@ from tiny import write
 
 from eigencode.base.errors import DataError, InputError, StudyError
 from eigencode.study import Step, Study, plan, read_study
-from eigencode.study.order import ordered
+from eigencode.study._order import ordered
 from eigencode.study.read import study as from_dict
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained

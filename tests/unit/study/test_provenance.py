@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eigencode.study import provenance as module
+from eigencode.study import _provenance as module
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
 

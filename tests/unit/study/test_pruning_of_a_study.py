@@ -15,12 +15,12 @@ from eigencode.measures import Subject
 from eigencode.measures.pruning import units
 from eigencode.models import Convergence, Pruning
 from eigencode.report import StudyRun
+from eigencode.report.figures._style import save
 from eigencode.report.figures.pruning import pruning
-from eigencode.report.figures.style import save
 from eigencode.representation.at import at
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
-from eigencode.study.measurements import measurements
+from eigencode.study._measurements import measurements
 from eigencode.study.results import write as write_results
 from eigencode.study.steps.network import network
 

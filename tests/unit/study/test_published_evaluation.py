@@ -14,15 +14,15 @@ from eigencode.base.errors import InputError, StudyError
 from eigencode.base.types import Bounds, Images
 from eigencode.measures import CurveMeasure, Subject
 from eigencode.models import krotov_hopfield, perceptron, prune
-from eigencode.paper.measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
+from eigencode.paper._measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
+from eigencode.paper._steps import EvaluatedInTraining
 from eigencode.paper.published import PublishedGaussian, PublishedPGD, first_on_grid, prune_always
-from eigencode.paper.steps import EvaluatedInTraining
 from eigencode.robustness import DDN, FGSM, PGD, CriticalSizes, Gaussian, Perturbation
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.spectra import Spectrum
 from eigencode.study import Store, execute, plan, read_study, rows
-from eigencode.study.measurements import measurements
+from eigencode.study._measurements import measurements
 from eigencode.study.read import study as from_dict
 from eigencode.study.steps.measured import Measured
 from eigencode.study.steps.network import network

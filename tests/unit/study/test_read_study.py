@@ -7,7 +7,7 @@ import pytest
 from tiny import STUDY, write
 
 from eigencode.base.errors import StudyError
-from eigencode.paper.recipes import RECIPES
+from eigencode.paper._recipes import RECIPES
 from eigencode.study import read_study
 from eigencode.study.plan import plan
 from eigencode.study.read import study

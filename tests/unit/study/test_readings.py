@@ -19,7 +19,7 @@ from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.masking import Masking
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Study, plan, read_study
-from eigencode.study.measurements import details, headline, measurements, names
+from eigencode.study._measurements import details, headline, measurements, names
 from eigencode.study.results import Row, numbers
 
 G = torch.Generator().manual_seed(0)

@@ -9,9 +9,9 @@ from tiny import write
 from eigencode.base.errors import StudyError
 from eigencode.models import load
 from eigencode.study import Cell, Store, execute, plan, read_study
-from eigencode.study.order import ordered
+from eigencode.study._order import ordered
 from eigencode.study.steps.network import STATE, WEIGHTS, Training
-from eigencode.training.saves import Saves
+from eigencode.training._saves import Saves
 
 MODELS = (
     "models={KH={recipe='KH', units=12, local={epochs=6, batch_size=60, snapshots=LOCAL}, "

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import pytest
 from fake_steps import Write
 
-from eigencode.study import fingerprint as code_module
-from eigencode.study.catalogue import decisive, make
-from eigencode.study.choice import Choice
+from eigencode.study import _fingerprint as code_module
+from eigencode.study._catalogue import decisive, make
+from eigencode.study._choice import Choice
+from eigencode.study._order import ordered
 from eigencode.study.config import Local, Supervised
-from eigencode.study.order import ordered
 from eigencode.study.step import Source, Step
 from eigencode.study.steps.data import Data
 from eigencode.study.steps.initial import Initial

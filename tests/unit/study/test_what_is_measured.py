@@ -23,7 +23,7 @@ from eigencode.robustness import FGSM, critical_size, curve
 from eigencode.robustness.certified import certified_size
 from eigencode.spectra.power_law import fit_line
 from eigencode.study import Cell, Step, Store, Study, execute, plan, read_study, rows
-from eigencode.study.order import ordered
+from eigencode.study._order import ordered
 from eigencode.study.step import Inputs
 from eigencode.study.steps.data import Data
 from eigencode.study.steps.initial import Initial

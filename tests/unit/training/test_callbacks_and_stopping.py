@@ -10,7 +10,7 @@ from torch import nn
 from eigencode.base.types import Images
 from eigencode.models import perceptron
 from eigencode.training import Callback, Progress, Schedule, TensorBoard, train_supervised
-from eigencode.training.run import Run
+from eigencode.training._run import Run
 
 TRAIN = Images(torch.rand(80, 1, 5, 5, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 3)
 VALIDATION = TRAIN[60:]

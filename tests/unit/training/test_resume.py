@@ -17,7 +17,7 @@ from eigencode.models import krotov_hopfield, perceptron
 from eigencode.penalties import Lp, Spectral
 from eigencode.rules import KrotovHopfield
 from eigencode.training import Callback, Progress, Schedule, train_local, train_supervised
-from eigencode.training.state import Checkpoint, fingerprint
+from eigencode.training._state import Checkpoint, fingerprint
 
 TRAIN = Images(torch.rand(80, 1, 5, 5, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 3)
 VALIDATION = TRAIN[60:]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eigencode.base.errors import InputError
-from eigencode.paper.recipes import RECIPES
+from eigencode.paper._recipes import RECIPES
 from eigencode.training import Schedule
 
 PAPER = [Schedule(**RECIPES[name]["supervised"]["schedule"]) for name in ("BP", "SpecReg")]

@@ -14,7 +14,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models import LocalConv2d, LocalDense, Stack, convergence, krotov_hopfield, local_layers, prune
 from eigencode.rules import KrotovHopfield, Rule
-from eigencode.training import feed as feeding, train_local, train_supervised
+from eigencode.training import _feed as feeding, train_local, train_supervised
 
 TRAIN = Images(torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3)
 pytestmark = pytest.mark.filterwarnings("ignore::eigencode.base.errors.ConvergenceWarning")

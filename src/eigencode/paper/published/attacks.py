@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.balls import per_image, project
-from eigencode.robustness.draws import Draws, hashed
+from eigencode.robustness._balls import per_image, project
+from eigencode.robustness._draws import Draws, hashed
+from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.noise import Gaussian
-from eigencode.robustness.oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 
 JUMP = 0.01

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from eigencode.representation.modes import evaluating
+from eigencode.representation._modes import evaluating
 
 
 def accuracy(

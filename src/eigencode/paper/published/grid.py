@@ -6,12 +6,12 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Images, Space
-from eigencode.representation.modes import borrowed
-from eigencode.robustness.balls import reach
-from eigencode.robustness.certificate import certificate
+from eigencode.representation._modes import borrowed
+from eigencode.robustness._balls import reach
+from eigencode.robustness._certificate import certificate
+from eigencode.robustness._paths import Path
 from eigencode.robustness.critical import CriticalSizes, Part, sizes_of
 from eigencode.robustness.masking import Masking, checked_for_masking
-from eigencode.robustness.paths import Path
 from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.subject import Batch, Subject
 

@@ -11,13 +11,13 @@ from torch.autograd.function import once_differentiable
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
 from eigencode.base.types import floats
-from eigencode.geometry.closed import ClosedForms
-from eigencode.geometry.products import directions, flattened
+from eigencode.geometry._closed import ClosedForms
+from eigencode.geometry._products import directions, flattened
 from eigencode.penalties.lp import sum_of_squares
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.penalties.spectral import Spectral, spectral_loss
+from eigencode.representation._modes import device_of
 from eigencode.representation.at import Code, at
-from eigencode.representation.modes import device_of
 
 MANY = 100
 """Images from which on the directions of a whole batch are replaced by their expectation."""

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DOUBLE, PALETTE, around, label
+from eigencode.report.figures._style import DOUBLE, PALETTE, around, label
 from eigencode.report.run import StudyRun
 
 ON, OFF = PALETTE[2], PALETTE[1]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from eigencode.geometry.maps import Landscape
-from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
+from eigencode.report.figures._style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun
 
 COLUMNS = 5

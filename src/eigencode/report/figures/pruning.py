@@ -7,9 +7,9 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from eigencode.measures.pruning import Units
+from eigencode.report.figures._style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.figures.receptive_fields import draw_weight, image_shape
 from eigencode.report.figures.spectra import LOWEST
-from eigencode.report.figures.style import DOUBLE, PALETTE, label, lines_of
 from eigencode.report.run import StudyRun, arrays
 from eigencode.spectra.spectrum import Spectrum
 

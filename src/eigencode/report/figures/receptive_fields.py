@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from eigencode.report.figures.style import DOUBLE
+from eigencode.report.figures._style import DOUBLE
 from eigencode.report.run import StudyRun, arrays
 
 

@@ -3,7 +3,7 @@
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DOUBLE, colours, label, lines_of
+from eigencode.report.figures._style import DOUBLE, colours, label, lines_of
 from eigencode.report.run import StudyRun
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eigencode.base.intervals import t_interval
-from eigencode.report.figures.style import DATA, around, colours, grid, label
+from eigencode.report.figures._style import DATA, around, colours, grid, label
 from eigencode.report.run import StudyRun
 
 

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from eigencode.base.errors import InputError
-from eigencode.report.figures.style import DATA, PALETTE, colours, grid, label
+from eigencode.report.figures._style import DATA, PALETTE, colours, grid, label
 from eigencode.report.run import StudyRun
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import MARKERS, colours, few_log_ticks, grid, label, legend_below
+from eigencode.report.figures._style import MARKERS, colours, few_log_ticks, grid, label, legend_below
 from eigencode.report.run import StudyRun
 
 

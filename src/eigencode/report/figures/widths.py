@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 
 from eigencode.base.errors import InputError
 from eigencode.measures.widths import Widths
+from eigencode.report.figures._style import grid, label, legend_below, lowest
 from eigencode.report.figures.spectra import HIGHEST, LOWEST, RELATIVE
-from eigencode.report.figures.style import grid, label, legend_below, lowest
 from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
 

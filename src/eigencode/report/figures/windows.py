@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from eigencode.report.figures.style import DATA, colours, grid, label, legend_below, lowest
+from eigencode.report.figures._style import DATA, colours, grid, label, legend_below, lowest
 from eigencode.report.run import StudyRun
 from eigencode.spectra.spectrum import Spectrum
 

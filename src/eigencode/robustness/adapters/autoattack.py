@@ -8,10 +8,10 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.adapters.isolation import AsModule, isolated, library
-from eigencode.robustness.balls import check_norm
-from eigencode.robustness.draws import Draws
-from eigencode.robustness.oracle import Goal, Oracle
+from eigencode.robustness._balls import check_norm
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
+from eigencode.robustness.adapters._isolation import AsModule, isolated, library
 from eigencode.robustness.protocol import Perturbation
 
 NAMES = {"linf": "Linf", "l2": "L2", "l1": "L1"}

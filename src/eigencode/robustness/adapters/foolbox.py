@@ -9,11 +9,11 @@ from torch import Tensor
 
 from eigencode.base.errors import EigencodeError, InputError, nearest
 from eigencode.base.types import Bounds, Norm
-from eigencode.robustness.adapters.isolation import AsModule, isolated, library
-from eigencode.robustness.balls import check_norm
-from eigencode.robustness.draws import Draws
+from eigencode.robustness._balls import check_norm
+from eigencode.robustness._draws import Draws
+from eigencode.robustness._oracle import Goal, Oracle
+from eigencode.robustness.adapters._isolation import AsModule, isolated, library
 from eigencode.robustness.minimal import MinimumNorm
-from eigencode.robustness.oracle import Goal, Oracle
 
 ATTACKS: dict[str, dict[str, str]] = {
     "CW": {"l2": "L2CarliniWagnerAttack"},

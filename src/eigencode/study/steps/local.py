@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from eigencode.models.local import convergence, local_layer
-from eigencode.study.catalogue import make, modules
-from eigencode.study.choice import Choice
+from eigencode.study._catalogue import make, modules
+from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.network import Training, keep, network

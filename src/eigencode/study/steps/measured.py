@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.measures.protocol import Measure, Subject
-from eigencode.study.catalogue import make, modules
-from eigencode.study.choice import Choice
+from eigencode.study._catalogue import make, modules
+from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
 from eigencode.study.steps.network import NetworkStep, network

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.study.catalogue import make, modules
-from eigencode.study.choice import Choice
+from eigencode.study._catalogue import make, modules
+from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep, Training, network
-from eigencode.training.augment import Augmentation
+from eigencode.training._augment import Augmentation
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
 

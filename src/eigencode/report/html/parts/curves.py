@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from eigencode.report.html._thinned import digits, over_seeds, picked, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits, over_seeds, picked, room
 from eigencode.robustness.curve import Curve
 
 CHARACTERS, EACH = 400_000, 7 * 7

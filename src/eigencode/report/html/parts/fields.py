@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from eigencode.report.figures.receptive_fields import image_shape
+from eigencode.report.html._thinned import digits, packed, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits, packed, room
 from eigencode.report.run import arrays
 from eigencode.rules.convergence import Convergence
 

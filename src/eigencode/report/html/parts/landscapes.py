@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from eigencode.geometry.maps import Landscape
+from eigencode.report.html._thinned import digits, picked, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits, picked, room
 
 CHARACTERS, EACH = 400_000, 15
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from eigencode.report.html._thinned import digits, picked, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits, picked, room
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.survival import quantile
 

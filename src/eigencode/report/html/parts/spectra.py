@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from eigencode.report.html._thinned import packed, picked, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import packed, picked, room
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import grid
 

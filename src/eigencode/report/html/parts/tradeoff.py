@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from eigencode.report.html._thinned import digits
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits
 
 ACCURACY = "test accuracy"
 

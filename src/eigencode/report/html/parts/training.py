@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from eigencode.report.html._thinned import over_seeds, picked, room
 from eigencode.report.html.shown import ModelOnData, Shown
-from eigencode.report.html.thinned import over_seeds, picked, room
 from eigencode.training.local import LocalTraining
 from eigencode.training.supervised import SupervisedTraining
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from eigencode.base.errors import InputError
 from eigencode.measures.widths import Widths
+from eigencode.report.html._thinned import digits, room
 from eigencode.report.html.shown import Shown
-from eigencode.report.html.thinned import digits, room
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import grid
 

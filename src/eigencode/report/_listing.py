@@ -1,0 +1,35 @@
+"""Short tables for the terminal, and the finished steps of a study."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eigencode.base.text import printable
+from eigencode.study._order import ordered
+from eigencode.study.plan import Cell
+from eigencode.study.store import Store
+
+
+def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
+    """Print a table without lines, numbers right-aligned; an empty header is omitted."""
+    table = Table(box=None, pad_edge=False, show_header=any(header), header_style="dim")
+    for name, cells in zip(header, zip(*rows, strict=True), strict=True):
+        table.add_column(Text(name), justify="right" if all(isinstance(c, int | float) for c in cells) else "left")
+    for row in rows:
+        table.add_row(*(Text(printable(cell, 500)) for cell in row))
+    console.print(table)
+
+
+def finished(cells: list[Cell], store: Store) -> dict[str, dict[str, float]]:
+    """Count finished and all steps of a study, and computing time, by kind and under "all"."""
+    found: dict[str, dict[str, float]] = {}
+    total = {"finished": 0, "steps": 0, "seconds": 0.0}
+    for step in ordered([c.step for c in cells]):
+        seconds = float(store.meta(step)["seconds"]) if store.has(step) else None
+        for entry in (found.setdefault(step.name, {"finished": 0, "steps": 0, "seconds": 0.0}), total):
+            entry["steps"] += 1
+            entry["finished"] += seconds is not None
+            entry["seconds"] += seconds or 0.0
+    return {**found, "all": total}

@@ -1,0 +1,156 @@
+"""Print the headline table of a study."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eigencode.base.text import printable
+from eigencode.report._numbers import measured
+
+Results = dict[str, Any]
+"""Content of results.json."""
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the table of every data set, then warnings, claims and departures."""
+    for data in dict.fromkeys(c["data"] for c in results["cells"]):
+        rows = [r for r in results["rows"] if r["data"] == data]
+        if len({(r["model"], r["seed"]) for r in rows}) == 1:
+            model, seed = rows[0]["model"], rows[0]["seed"]
+            console.print(Text(f"{printable(data)}: {printable(model)}, seed {seed}"), _single(results, rows), sep="\n")
+            continue
+        console.print(_table(results, data))
+        for line in convention_lines(results, data):
+            console.print(Text(line, style="dim"))
+    for note in results.get("notes", ()):
+        console.print(Text(f"- {printable(note, 1000)}"))
+    for line in warning_lines(results):
+        console.print(Text(line, style="yellow"))
+    if results["claims"]:
+        console.print(_claims(results))
+    if results["deviations"]:
+        console.print(_deviations(results))
+
+
+def convention_lines(results: Results, data: str) -> list[str]:
+    """Unit and convention of the columns of a table, one line per convention."""
+    meant: dict[str, list[str]] = {}
+    for quantity in results["headline"]:
+        found = [s for s in results["summary"] if s["data"] == data and s["quantity"] == quantity]
+        for convention in dict.fromkeys(s["convention"] for s in found if s["convention"]):
+            meant.setdefault(convention, []).append(quantity)
+    return [f"{', '.join(map(printable, names))}: {printable(convention)}" for convention, names in meant.items()]
+
+
+def warning_lines(results: Results) -> list[str]:
+    """All warnings with their models; warnings of a model that differ only in numbers are merged."""
+    models_of: dict[str, list[str]] = {}
+    for entry in results["summary"]:
+        for warning in entry["warnings"]:
+            models_of.setdefault(warning, []).append(entry["model"])
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for warning, models in models_of.items():
+        alike.setdefault((re.sub(r"\d+", "#", warning), *dict.fromkeys(models)), []).append(warning)
+    return [
+        f"! {', '.join(map(printable, models))}: {printable(same[0], 1000)}"
+        + (f" (and {len(same) - 1} more like it)" if len(same) > 1 else "")
+        for (_, *models), same in alike.items()
+    ]
+
+
+def _table(results: Results, data: str) -> Table:
+    seeds = len(results["study"]["seeds"])
+    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, no spread"
+    table = Table(title=Text(f"{printable(data)}: {spread}"), title_justify="left")
+    table.add_column("", overflow="fold")
+    quantities = results["headline"]
+    for name in quantities:
+        table.add_column(Text(printable(name)), justify="right", overflow="fold")
+    for model in grid(results, data):
+        texts = [model["cells"].get(q, {}).get("text", "") for q in quantities]
+        table.add_row(Text(printable(model["name"])), *map(Text, texts))
+    return table
+
+
+def _single(results: Results, rows: list[dict[str, Any]]) -> Table:
+    """One network measured once: a line per number, with its interval over images and its convention."""
+    found = [r for name in results["headline"] for r in rows if r["quantity"] == name]
+    lines = [
+        (r["quantity"], measured(r["value"]) + (" !" if r["warnings"] else ""), _known(r), r["convention"])
+        for r in found
+    ]
+    return _listed("", ("", "value", "95 %", "convention"), lines)
+
+
+def _known(row: dict[str, Any]) -> str:
+    """The interval, if it is one of this number: that of a plain α belongs to the corrected one."""
+    return _interval(row) if row["low"] <= row["value"] <= row["high"] else ""
+
+
+def _claims(results: Results) -> Table:
+    names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
+    rows = [
+        (c["statement"], c["compared"], *claimed(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
+        for c in results["claims"]
+    ]
+    return _listed("claims", names, rows)
+
+
+def _deviations(results: Results) -> Table:
+    """Table of departures of the published code: each number with it, without it, and the difference."""
+    names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")
+    numbers = ("published", "corrected", "difference")
+    rows = [
+        (d["id"], d["model"], d["quantity"], *(measured(d[n]) for n in numbers), _interval(d))
+        for d in results["deviations"]
+    ]
+    return _listed("what the published code does otherwise, and what that does", names, rows)
+
+
+def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell, 300)) for cell in row))
+    return table
+
+
+def claimed(claim: dict[str, Any]) -> tuple[str, str]:
+    """Number of a claim, and its interval over seeds (over images for a single seed)."""
+    return measured(claim["value"]), _interval(claim)
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    return f"[{measured(entry['low'])}, {measured(entry['high'])}]"
+
+
+def _text(entry: dict[str, Any], seeds: int) -> str:
+    """Format a number, with the number of seeds if some are missing, and a mark if it has a warning."""
+    missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
+    return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
+
+
+def grid(results: Results, data: str) -> list[dict[str, Any]]:
+    """Rows of the headline table: name, and for every quantity its text, convention and warnings."""
+    entries = [s for s in results["summary"] if s["data"] == data]
+    names = list(dict.fromkeys(s["model"] for s in entries))
+    return [
+        {
+            "name": name,
+            "cells": {
+                s["quantity"]: {
+                    "text": _text(s, len(results["study"]["seeds"])),
+                    "convention": s["convention"],
+                    "warnings": s["warnings"],
+                }
+                for s in entries
+                if s["model"] == name
+            },
+        }
+        for name in names
+    ]

@@ -1,0 +1,131 @@
+"""Covariance eigenvalues of a stream of responses, by the covariance or the Gram matrix, whichever is smaller."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.moments import Moments
+from eigencode.base.symmetric import eigenvalues, eigenvectors, gram
+from eigencode.spectra._arithmetic import arithmetic_floor
+
+ROUNDING = 0.0451
+"""Variance of a rounding error in units of (eps · value)², 3 / (8 ln 2) / 12: uniform over one unit in the last place,
+with log-uniform mantissas."""
+
+
+@dataclass(frozen=True)
+class Eigen:
+    """Covariance eigenvalues (descending, divisor n − 1), optionally with eigenvectors `directions`."""
+
+    values: Float[Tensor, " rank"]
+    directions: Float[Tensor, "units rank"] | None
+    mean: Float[Tensor, " units"]
+    n: int
+    floor: float
+
+    def with_errors(self, errors: Tensor | None) -> "Eigen":
+        """Raise the floor by the rounding errors inside the network; needs directions."""
+        if errors is None or self.directions is None:
+            return self
+        return replace(self, floor=max(self.floor, arithmetic_floor(self.values, self.directions, errors)))
+
+
+class Accumulator:
+    """Streaming covariance: add responses batch by batch, then compute the eigenvalues.
+
+    Rows are stored until there are more of them than units: with fewer samples than units the eigenvalues come from
+    the Gram matrix of the samples, otherwise from the streamed covariance.  min(units, samples − 1) values exist.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._kept: list[Tensor] = []
+        self._eps = 0.0
+        self._units = 0
+        self._moments: Moments | None = None
+
+    def add(self, batch: Float[Tensor, "some units"]) -> None:
+        """Add a batch of responses of any floating-point type."""
+        self._units = self._units or batch.shape[1]
+        if batch.shape[1] != self._units:
+            raise InputError("batches differ in their number of units", got=batch.shape[1], wanted=self._units)
+        self._eps = max(self._eps, torch.finfo(batch.dtype).eps)
+        self.rows += len(batch)
+        if self._moments is None and self.rows <= self._units:
+            self._kept.append(batch)
+            return
+        part = Moments.of(torch.cat([*self._kept, batch]) if self._kept else batch)
+        self._kept = []
+        self._moments = part if self._moments is None else self._moments.merge(part)
+
+    def eigen(self, directions: bool) -> Eigen:
+        """Compute the eigenvalues of all responses so far."""
+        if self.rows < 2:
+            raise InputError("too few samples for a covariance", got=self.rows, wanted="at least 2")
+        if self._moments is not None:
+            return from_moments(self._moments, self._eps, directions)
+        return _from_rows(torch.cat(self._kept), self._eps, directions)
+
+
+def eigen(batches: Iterable[Tensor], directions: bool) -> Eigen:
+    """Covariance eigenvalues from one pass over `batches`."""
+    seen = Accumulator()
+    for batch in batches:
+        seen.add(batch)
+    return seen.eigen(directions)
+
+
+def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
+    """Eigenvalues of a streamed covariance; `eps` is the machine epsilon of the responses."""
+    n, units = moments.n, len(moments.mean)
+    covariance = moments.covariance()
+    if directions:
+        values, vectors = eigenvectors(covariance)
+    else:
+        values, vectors = eigenvalues(covariance), None
+    floor = noise_floor(values[0], moments.mean, covariance.diagonal(), n, eps)
+    rank = min(units, n - 1)
+    top = None if vectors is None else vectors[:, :rank]
+    return Eigen(_clipped(values[:rank], floor), top, moments.mean, n, floor)
+
+
+def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
+    n, rank = len(x), len(x) - 1
+    z = x.double()
+    mean = z.mean(0)
+    if not bool(torch.isfinite(mean).all()):
+        Moments.of(x)  # raises the error
+    z = z - mean
+    rest = z.mean(0)
+    z -= rest
+    inner = gram(z.T) / rank
+    values, vectors = eigenvectors(inner) if directions else (eigenvalues(inner), None)
+    floor = noise_floor(values[0], mean, z.square().sum(0) / rank, n, eps)
+    values = _clipped(values[:rank], floor)
+    top = None
+    if vectors is not None:
+        top = z.T @ (vectors[:, :rank] / (values * rank).clamp_min(1e-300).sqrt())
+    return Eigen(values, top, mean + rest, n, floor)
+
+
+def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: float) -> float:
+    """Rounding floor: eigenvalues below it are dominated by rounding errors.
+
+    floor = max( ε² r x̄² (1 + √(units/n))²,  8 ε₆₄ λ₁ ) with r = 3/(8 ln 2)/12: rounding of the responses to their
+    type adds white noise of variance ε² r E[x²] to each unit, whose largest sample eigenvalue is
+    (1 + √(units/n))² times that (Marchenko and Pastur 1967); the float64 eigenvalues have an absolute error of a
+    few ε₆₄ λ₁.  Rounding errors inside a network are added by `Eigen.with_errors`, see `arithmetic_floor`.
+    """
+    square = float((mean.square() + variance).mean())
+    responses = ROUNDING * eps**2 * square * (1 + math.sqrt(len(mean) / n)) ** 2
+    return max(responses, 8 * torch.finfo(torch.float64).eps * float(largest))
+
+
+def _clipped(values: Tensor, floor: float) -> Tensor:
+    """Set negative values within the rounding floor to zero; larger ones would reveal an error and are kept."""
+    return torch.where((values < 0) & (values >= -floor), torch.zeros_like(values), values)

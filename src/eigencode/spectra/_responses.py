@@ -1,0 +1,130 @@
+"""Sources of responses: an array, a code with images, or an iterator of batches."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.progress import progress
+from eigencode.representation._modes import borrowed
+from eigencode.representation.at import Code, Reader
+from eigencode.spectra._arithmetic import arithmetic_errors
+
+ELEMENTS = 1 << 23
+"""Numbers per batch of an array: 64 MiB in float64."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Responses `samples x units` in batches; `rows` reads selected samples again (None for an iterator).
+
+    `label` is their origin, e.g. `"encoder of Stack"`; `together` the number of rows per image; `errors` measures
+    rounding errors inside the network on some of the images (`arithmetic_errors`).
+    """
+
+    batches: Callable[[], Iterator[Tensor]]
+    rows: Callable[[Tensor], Tensor] | None
+    n: int | None
+    label: str
+    space: str = ""
+    together: int = 1
+    errors: Callable[[], Tensor | None] = lambda: None
+
+
+Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | Iterable[np.ndarray]
+
+
+def responses(
+    source: Source, x: Tensor | None = None, batch_size: int | None = None, points: bool = False
+) -> Responses:
+    """Convert any source of responses to `Responses`.
+
+    Args:
+        source: a callable (with `x`), an array `samples x units`, or an iterable of such arrays.
+        x: images for a callable, `N C H W`; for a code, they are converted to the space of its start first.
+        batch_size: samples per batch (default 1000 for a callable, 64 MiB of float64 for an array).
+        points: True if `x` holds points of the code's space, `code.points(images)` or noise, not images.
+
+    Raises:
+        InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
+    """
+    if x is not None:
+        if not callable(source):
+            raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
+        return _evaluated(source, x, batch_size or 1000, points)
+    if isinstance(source, Tensor | np.ndarray):
+        return _array(source, batch_size)
+    if isinstance(source, nn.Module) or not isinstance(source, Iterable):
+        raise InputError(
+            "no points to evaluate the code at",
+            got=type(source).__name__,
+            wanted="spectrum(code, x), or an array of samples x units, or an iterator of batches",
+            fix="pass the images as the second argument, e.g. spectrum(code, test.x)",
+        )
+    return Responses(lambda: (_two_dim(_tensor(b)) for b in source), None, None, "iterator of batches")
+
+
+def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool) -> Responses:
+    start = code.points if isinstance(code, Reader) and not points else lambda images: images
+    several = isinstance(code, Reader) and code.reduce == "positions"
+
+    def run(part: Tensor) -> Tensor:
+        with torch.no_grad(), borrowed(code):
+            out = code(start(part))
+        if not isinstance(out, Tensor) or (len(out) != len(part) and not several):
+            raise InputError(
+                "the code does not return one response per point",
+                got=tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__,
+                wanted=f"a tensor with {len(part)} rows",
+            )
+        return _two_dim(out.detach().flatten(1) if out.ndim > 2 else out.detach())
+
+    def batches() -> Iterator[Tensor]:
+        for part in progress(torch.split(x, size), "responses"):
+            yield run(part)
+
+    def rows(index: Tensor) -> Tensor:
+        return torch.cat([run(x[i.to(x.device)]) for i in torch.split(index, size)])
+
+    space = code.space if isinstance(code, Code) else ""
+    label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
+    together = len(run(x[:1])) if several else 1
+    errors = lambda: arithmetic_errors(code, x, size, start)  # noqa: E731
+    return Responses(batches, rows, len(x), label, space, together, errors)
+
+
+def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
+    if source.ndim != 2:
+        raise InputError(
+            "responses have the wrong shape",
+            got=tuple(source.shape),
+            wanted="samples x units",
+            fix="flatten the units, e.g. z.flatten(1); average or pick repeats before",
+        )
+    size = size or max(256, ELEMENTS // max(source.shape[1], 1))
+
+    def batches() -> Iterator[Tensor]:
+        for start in range(0, len(source), size):
+            yield _tensor(source[start : start + size])
+
+    def rows(index: Tensor) -> Tensor:
+        return _tensor(source[index.to(source.device) if isinstance(source, Tensor) else index.numpy()])
+
+    return Responses(batches, rows, len(source), f"array {source.shape[0]} x {source.shape[1]}")
+
+
+def _tensor(batch: Tensor | np.ndarray) -> Tensor:
+    """Convert to a floating-point tensor; integers (spike counts) become float64."""
+    out = torch.tensor(batch) if isinstance(batch, np.ndarray) else batch.detach()
+    if out.is_complex():
+        raise InputError("responses are complex", got=out.dtype, wanted="real numbers")
+    return out if out.is_floating_point() else out.double()
+
+
+def _two_dim(batch: Tensor) -> Tensor:
+    if batch.ndim != 2:
+        raise InputError("a batch has the wrong shape", got=tuple(batch.shape), wanted="samples x units")
+    return batch

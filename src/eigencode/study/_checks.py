@@ -1,0 +1,143 @@
+"""Mistakes of a study that are found before anything runs."""
+
+from collections.abc import Sequence
+
+from eigencode.base.errors import StudyError, nearest
+from eigencode.data.catalogue import TABLE
+from eigencode.measures.certified import CertifiedMeasure
+from eigencode.measures.critical import CriticalMeasure
+from eigencode.robustness.protocol import Perturbation
+from eigencode.study._catalogue import make
+from eigencode.study._extensions import extensions, variants
+from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
+from eigencode.study.config import Claim, Model, Study, Supervised
+
+OF_OTHER_KIND = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
+"""Settings of a model that the networks of a kind do not have."""
+
+OF_KINDS = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
+"""Settings of a model that one's own network does not have: it has `settings`."""
+
+
+def check(study: Study) -> None:
+    """Names and settings that only the plugin folders know, places that no network has, names used twice, claims that
+    cannot be judged, and the checks of extensions.
+
+    Raises:
+        StudyError: the first mistake.
+    """
+    for label, model in study.models.items():
+        _check_model(label, model)
+    measurements(study)
+    for claim in study.claims:
+        _check_claim(study, claim)
+    known = list(variants())
+    for name in (d.id for d in study.deviations if d.id not in known):
+        raise StudyError("a deviation of an unknown id", got=name, wanted=", ".join(known), fix=nearest(name, known))
+    for extension in extensions():
+        if extension.check is not None:
+            extension.check(study)
+    several: dict[str, Sequence[object]] = {
+        "seeds": study.seeds,
+        "data": study.datasets,
+        "quantities": names(study),
+    }
+    for kind, values in several.items():
+        if not values and study.models:
+            raise StudyError(f"the study has no {kind}", wanted="at least one")
+        twice = sorted({str(v) for v in values if values.count(v) > 1})
+        if twice:
+            fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
+            raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
+
+
+def _check_model(label: str, model: Model) -> None:
+    if label == DATA_ITSELF:
+        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
+    if model.local is not None and (model.network or model.kind != "krotov_hopfield"):
+        got = model.network or model.kind
+        raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=got)
+    for name in OF_KINDS if model.network else OF_OTHER_KIND[model.kind]:
+        if (value := getattr(model, name)) != Model.model_fields[name].default:
+            kind = model.network or f"a {model.kind} network"
+            raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
+    if model.settings and not model.network:
+        raise StudyError(f"models.{label}: `settings` are those of a `network` of your own", got=model.settings)
+    if model.prune and model.local is None:
+        raise StudyError(f"models.{label}: nothing to prune without local training")
+    for name in model.published:
+        variant = variants().get(name)
+        if variant is None or variant.network is None:
+            known = [n for n, v in variants().items() if v.network is not None]
+            raise StudyError(f"models.{label}.published: no variant of a model", got=name, wanted=", ".join(known))
+        if variant.needs and not getattr(model, variant.needs):
+            raise StudyError(f"models.{label}: {name} is about {variant.needs}", wanted=f"{variant.needs} = true")
+    if model.local is not None:
+        make("rules", model.local.rule, p=model.p, radius=model.radius)
+    if model.supervised is not None:
+        _check_supervised(label, model.supervised)
+
+
+def _check_supervised(label: str, plan: Supervised) -> None:
+    for penalty in plan.penalties:
+        make("penalties", penalty)
+    if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
+        got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
+        raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)
+
+
+def _check_claim(study: Study, claim: Claim) -> None:
+    """A claim names what is measured, and says one thing."""
+    models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
+    check_known(study, "claim", models, [q for q in (claim.quantity, claim.other_quantity) if q])
+    against = [claim.other is not None, claim.value is not None].count(True)
+    wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
+    wrong = wrong or bool(claim.other_quantity and claim.other is None)
+    if wrong or (claim.model and (against != 1 or (claim.comparison == "within" and claim.value is None))):
+        raise StudyError(
+            "a claim that cannot be judged",
+            got=claim.statement,
+            wanted="model with comparison and other or value; or an order of two models or more",
+        )
+    _check_bounds(study, claim)
+    known = [*TABLE, *study.data]
+    if claim.data and claim.data not in known:
+        fix = nearest(claim.data, known)
+        raise StudyError("a claim about unknown data", got=f"{claim.statement}: {claim.data}", fix=fix)
+    shown = {d.id for d in study.deviations}
+    for name in claim.explained_by:
+        if name not in shown:
+            wanted = f'an entry of [[deviations]] with id = "{name}"'
+            raise StudyError(
+                "a claim is explained by what is not shown", got=f"{claim.statement}: {name}", wanted=wanted
+            )
+
+
+def _check_bounds(study: Study, claim: Claim) -> None:
+    """A certified and a found size bound each other only if both are L2 sizes of the same points."""
+    pair = {claim.quantity, claim.other_quantity} - {""}
+    found = {p.name: p.measure for p in measurements(study) if p.name in pair}
+    for name, bound in found.items():
+        for other in pair - {name}:
+            size = found.get(other)
+            if not isinstance(bound, CertifiedMeasure):
+                continue
+            of_size = (getattr(size, "space", ""), getattr(size, "images", ""))
+            same = isinstance(size, CriticalMeasure) and (bound.norm, *of_size) == ("l2", "unit", bound.images)
+            if not same:
+                got = f"{name} ({bound.norm}, unit space, images = {bound.images}) against {other}"
+                wanted = 'a certified size with norm = "l2" and a critical size in unit space, of the same `images`'
+                raise StudyError(f"these two sizes do not bound each other: {claim.statement}", got=got, wanted=wanted)
+
+
+def check_known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:
+    """Refuse models and quantities that the study does not have."""
+    known = [*measured(study), *details(study)]
+    for name in quantities:
+        if name not in known:
+            fix = nearest(name, known)
+            raise StudyError(f"a {who} about what is not measured", got=name, wanted=", ".join(known), fix=fix)
+    rows = [*study.models, DATA_ITSELF]
+    for name in models:
+        if name not in rows:
+            raise StudyError(f"a {who} about an unknown model", got=name, fix=nearest(name, rows))

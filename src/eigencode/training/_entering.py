@@ -1,0 +1,65 @@
+"""What enters a layer of somebody's module, and in which order its local layers run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.errors import InputError
+from eigencode.base.types import Images, floats
+from eigencode.models.local import LocalLayer, local_layer, local_layers
+from eigencode.representation._modes import borrowed, device_of, hooked
+from eigencode.training._feed import computed, fits
+
+
+@contextmanager
+def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Callable[[Tensor], Tensor]]:
+    """A function from numbers of images to what enters the layer: computed once if it can be kept, else batch by
+    batch."""
+    device = device_of(net)
+    with borrowed(net), torch.no_grad():
+        reach = _entering(net, layer)
+        if fits(reach(images[:1].x.to(device)), len(images)):
+            kept = computed(reach, images, device)
+        else:
+            yield lambda index: reach(floats(images.pixels[index].to(device)))
+            return
+    yield lambda index: kept[index.to(device)]
+
+
+class _Reached(Exception):
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+
+def _entering(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
+    """What enters the layer at its first call, as a function of the images; the rest of the network does not run."""
+
+    def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
+        raise _Reached(args[0])
+
+    def run(x: Tensor) -> Tensor:
+        try:
+            with hooked([layer], stop, before=True):
+                net(x)
+        except _Reached as reached:
+            return reached.value
+        raise InputError(
+            f"{type(net).__name__}: the local layer is never called", wanted="a layer that the images reach"
+        )
+
+    return run
+
+
+def in_order(net: nn.Module, images: Images) -> list[str]:
+    """Names of the local layers in order of execution; those that are never called are left out."""
+    names = {layer: name for name, layer in local_layers(net).items()}
+    if len(names) < 2:
+        local_layer(net)
+        return list(names.values())
+    called: list[str] = []
+    with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: called.append(names[layer]), before=True):
+        net(images[:1].x.to(device_of(net)))
+    return list(dict.fromkeys(called))

@@ -1,0 +1,93 @@
+"""The training set as one tensor in memory: batches are slices of a permutation, no per-sample loader."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.seeding import stream
+from eigencode.base.types import Images, floats
+from eigencode.models.layers import UnitNorm
+from eigencode.models.stack import Stack
+from eigencode.representation._modes import borrowed, device_of
+
+KEPT_BYTES = 8 * 2**30
+"""Activations of the whole training set are computed once and kept up to this size; a constant, so that a training
+does not depend on the memory of the machine."""
+
+CHUNK_NUMBERS = 2**27
+"""Numbers per chunk while they are computed, and at most 5000 images."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Inputs computed once, their labels, and the rest of the network that turns inputs into logits.
+
+    `after` names the last layer that is computed already; None: the inputs are images.
+    """
+
+    x: Tensor
+    y: Tensor
+    forward: Callable[[Tensor], Tensor]
+    after: str | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batches(self, size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch in the order of stream (seed, "order", epoch); a last batch of a single sample is dropped."""
+        order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.y.device)
+        for i in range(0, len(self), size):
+            index = order[i : i + size]
+            if len(index) > 1 or size == 1 or len(self) == 1:
+                yield floats(self.x[index]), self.y[index]
+
+    def logits(self, size: int = 5000) -> Tensor:
+        """Logits of all inputs, in order, without gradient."""
+        parts = [self.forward(floats(self.x[i : i + size])) for i in range(0, len(self), size)]
+        return torch.cat(parts)
+
+
+def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
+    """The images behind the last of the `fixed` layers whose output can be kept, on the device of the network."""
+    device = device_of(net)
+    y = images.y.to(device)
+    if not isinstance(net, Stack):
+        return Feed(images.pixels.to(device), y, net, None)
+    with borrowed(net), torch.no_grad():
+        one = images[:1].x.to(device)
+        kept = (n for n in reversed(fixed) if n == "norm" or fits(net.run(one, until=n), len(images)))
+        if (last := next(kept, None)) is None:
+            return Feed(images.pixels.to(device), y, net, None)
+        x = computed(lambda chunk: net.run(chunk, until=last), images, device)
+    return Feed(x, y, lambda rows: net.run(rows, after=last), last)
+
+
+def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter]) -> list[str]:
+    """The first layers of a stack that compute the same in every step: outside of the part that is trained, or a
+    `UnitNorm`, which has nothing to learn."""
+    found: list[str] = []
+    trained, chosen = set(part.modules()), {id(p) for p in learn}
+    for name, layer in net.named_children() if isinstance(net, Stack) else ():
+        inside = not trained.isdisjoint(layer.modules()) or any(id(p) in chosen for p in layer.parameters())
+        if inside and not isinstance(layer, UnitNorm):
+            break
+        found.append(name)
+    return found
+
+
+def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
+    """`run` of all images as one tensor, chunk by chunk."""
+    one = run(images[:1].x.to(device))
+    size = max(1, min(5000, CHUNK_NUMBERS // max(1, one.numel())))
+    found = one.new_empty(len(images), *one.shape[1:])
+    for i in range(0, len(images), size):
+        found[i : i + size] = run(images[i : i + size].x.to(device))
+    return found
+
+
+def fits(one: Tensor, images: int) -> bool:
+    """True if the activations of so many images, each like `one`, may be kept in memory."""
+    return math.prod(one.shape[1:]) * one.element_size() * images <= KEPT_BYTES

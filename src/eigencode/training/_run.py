@@ -1,0 +1,77 @@
+"""The state of a supervised run between two epochs: what a checkpoint must hold for an exact continuation."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eigencode.base.files import sha256
+from eigencode.training._saves import State
+
+
+@dataclass
+class Run:
+    """Epochs and steps done, history, and the best weights so far."""
+
+    history: Tensor
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best_epoch: int = -1
+    best_accuracy: float = float("-inf")
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    stopped: bool = False
+
+    def judge(self, net: nn.Module, accuracy: float, patience: int | None, keep_best: bool) -> None:
+        """Remember the best epoch; stop when `patience` epochs brought nothing better."""
+        if accuracy > self.best_accuracy:
+            self.best_accuracy, self.best_epoch = accuracy, self.epoch - 1
+            if keep_best:
+                self.best_state = copy.deepcopy(net.state_dict())
+        elif patience is not None and self.epoch - 1 - self.best_epoch >= patience:
+            self.stopped = True
+
+    def state(self, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]) -> State:
+        """Everything the rest of the run depends on; `more` are penalties with a state of their own."""
+        tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+        tensors |= {f"more{i}.{k}": v for i, module in enumerate(more) for k, v in module.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
+        tensors |= {f"optimizer.{i}.{k}": v for i, k, v in _optimizer_tensors(optimizer)}
+        names = ("epoch", "step", "seconds", "best_epoch", "best_accuracy", "stopped")
+        return tensors | {"history": self.history}, {k: getattr(self, k) for k in names}
+
+    def restore(
+        self, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]
+    ) -> None:
+        """Continue from this state."""
+        tensors, values = state
+        net.load_state_dict(_under("net.", tensors))
+        for i, module in enumerate(more):
+            module.load_state_dict(_under(f"more{i}.", tensors))
+        self.best_state = _under("best.", tensors)
+        self.history = tensors["history"]
+        for name, value in values.items():
+            setattr(self, name, value)
+        slots: dict[int, dict[str, Any]] = {}
+        for name, value in _under("optimizer.", tensors).items():
+            index, key = name.split(".", 1)
+            slots.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+
+
+def module_digest(net: nn.Module) -> str:
+    """Hash of all weights and buffers of a module."""
+    return sha256(*chain.from_iterable(sorted(net.state_dict().items())))
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[int, str, Tensor]]:
+    state = optimizer.state_dict()["state"]
+    return [(i, k, v) for i, slots in state.items() for k, v in slots.items() if isinstance(v, Tensor)]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

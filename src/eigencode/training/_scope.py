@@ -1,0 +1,83 @@
+"""Select the parameters that learn, and restore flags, modes, penalties and the global generator after a training."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+from eigencode.base.errors import InputError, nearest
+from eigencode.base.seeding import lent
+from eigencode.representation._modes import evaluating
+
+
+def learners(net: nn.Module, parameters: str) -> list[nn.Parameter]:
+    """The parameters that learn: all that require a gradient, or those of the submodule named `parameters`."""
+    if parameters == "all":
+        learn = [p for p in net.parameters() if p.requires_grad]
+    else:
+        modules = dict(net.named_modules())
+        if not parameters or parameters not in modules:
+            raise InputError(
+                "no such part to train", got=parameters, fix=nearest(parameters, ["all", *(m for m in modules if m)])
+            )
+        learn = [p for p in modules[parameters].parameters() if p.requires_grad]
+    if not learn:
+        raise InputError(
+            f"nothing to train in {parameters!r}",
+            wanted="parameters with requires_grad=True",
+            fix="net.requires_grad_()",
+        )
+    return learn
+
+
+def names_of(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
+    """The names of some parameters of a network, in its order."""
+    chosen = {id(p) for p in learn}
+    return [name for name, p in net.named_parameters() if id(p) in chosen]
+
+
+@contextmanager
+def learning(
+    net: nn.Module, part: nn.Module, learn: Sequence[nn.Parameter], penalties: Sequence[nn.Module]
+) -> Iterator[Callable[[torch.Generator], None]]:
+    """Gradients and training mode for what learns in `part`, neither for the rest; yields the seeder of Dropout.
+
+    Penalties get their own state back, so that a second training with the same objects starts like the first.
+    """
+    device = learn[0].device
+    with ExitStack() as stack:
+        stack.enter_context(_only(net, learn))
+        stack.enter_context(evaluating(net))
+        stack.enter_context(_restored(penalties))
+        part.train()
+        for module in part.modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(p.requires_grad for p in own):
+                module.training = False  # a frozen BatchNorm in training mode would go on learning statistics
+        yield stack.enter_context(lent(device))
+
+
+@contextmanager
+def _only(net: nn.Module, learn: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Gradients for the parameters that learn and no others; flags restored afterwards."""
+    flags = [(p, p.requires_grad) for p in net.parameters()]
+    chosen = {id(p) for p in learn}
+    try:
+        for parameter, _ in flags:
+            parameter.requires_grad_(id(parameter) in chosen)
+        yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+@contextmanager
+def _restored(penalties: Sequence[nn.Module]) -> Iterator[None]:
+    before = [copy.deepcopy(penalty.state_dict()) for penalty in penalties]
+    try:
+        yield
+    finally:
+        for penalty, state in zip(penalties, before):
+            penalty.load_state_dict(state)
