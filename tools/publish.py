@@ -17,6 +17,7 @@ from pathlib import Path
 
 from eigencode.base.strict_json import number
 from eigencode.report._numbers import measured
+from eigencode.report._table import marks
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
@@ -92,7 +93,7 @@ def _ranged(entry: dict, name: str, prefix: str = "") -> str:
 
 def _text(entry: dict, seeds: int) -> str:
     missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
-    return measured(number(entry["mean"]), number(entry["spread"])) + missing + (" !" if entry["warnings"] else "")
+    return f"{measured(number(entry['mean']), number(entry['spread']))}{missing} {marks(entry)}".rstrip()
 
 
 def main() -> None:

@@ -115,7 +115,7 @@ def test_error_and_correction_have_the_weights_of_the_slope() -> None:
         logs = spec.logs.window(5, 40)
         assert law.bias == pytest.approx(float(row @ logs.bias), rel=1e-9)
         assert law.standard_error == pytest.approx(float(logs.covariance(row[None]).sqrt()), rel=1e-9)
-        assert law.alpha_corrected == pytest.approx(line(spec.eigenvalues, (5, 40), power)[0] - law.bias, rel=1e-9)
+        assert law.alpha == pytest.approx(line(spec.eigenvalues, (5, 40), power)[0] - law.bias, rel=1e-9)
 
 
 def test_repeats_are_fitted_with_the_weights_that_are_asked_for() -> None:

@@ -118,7 +118,7 @@ def probe(
     ]
     sizes = [one.name for one in attacked if one.measure.kind == "critical"]
     headline = [
-        *(accuracy.label(), alpha, f"{alpha}, corrected", f"{alpha}, participation ratio"),
+        *(accuracy.label(), alpha, f"{alpha}, plain", f"{alpha}, participation ratio"),
         *(speed, f"{speed}, lower quartile", f"{speed}, upper quartile"),
         *(name for size in sizes for name in (size, f"{size}, eps")),
     ]

@@ -9,7 +9,7 @@ from eigencode.spectra.power_law import Window
 from eigencode.spectra.spectrum import Spectrum, spectrum
 
 ALPHA = "α"
-HEADLINE = ("", "corrected", "standard error", "r²", "participation ratio", "RankMe")
+HEADLINE = ("", "plain", "standard error", "r²", "participation ratio", "RankMe")
 
 
 def recorded(

@@ -92,7 +92,8 @@ class Reading:
     Attributes:
         what: "" for the headline of the record, else the name of a further number.
         convention: the definition of the number, for a reader of the table.
-        warnings: sentences the number must be read with; `{name}` stands for its name.
+        warnings: what could reverse a comparison of this number; `{name}` stands for its name.
+        notes: how to read this number, each with a sign before its colon that marks it in a table: "s: the shape ...".
     """
 
     what: str
@@ -101,6 +102,7 @@ class Reading:
     high: float = math.nan
     convention: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, what: str, found: Estimate, convention: str, warnings: tuple[str, ...] = ()) -> "Reading":

@@ -19,7 +19,7 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
 
 FITTED = {
-    "corrected": ("alpha_corrected", "α freed of the bias of finite sampling, to which the interval of α belongs"),
+    "plain": ("plain", "fit to the measured eigenvalues, with the bias of finite sampling"),
     "standard error": ("standard_error", "of α, over samples"),
     "r²": ("r2", "of the fit of log λ"),
 }
@@ -77,12 +77,10 @@ class SpectrumMeasure(Measure):
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
         law, fit = self.law(record, self.window), self._fit(self.window)
-        first = self.alpha("", law, self.window)
-        yield first
+        yield self.alpha("", law, self.window)
         for what, (field, said) in FITTED.items():
             value = math.nan if isinstance(law, str) else getattr(law, field)
-            ends = (first.low, first.high) if what == "corrected" else (math.nan, math.nan)
-            yield Reading(what, value, *ends, f"{said}, {fit}")
+            yield Reading(what, value, convention=f"{said}, {fit}")
         try:
             found = record.compare(self.window, self.weights)
             yes, bend = float(found.is_power_law), found.bend
@@ -103,7 +101,7 @@ class SpectrumMeasure(Measure):
         """The exponent over a window; NaN with the reason where this spectrum has no such fit."""
         if isinstance(law, str):
             return Reading(what, math.nan, convention=self._fit(window), warnings=(f"{{name}}: {law}",))
-        return Reading(what, law.alpha, *law.interval, self._fit(window), law.warnings)
+        return Reading(what, law.alpha, *law.interval, self._fit(window), law.warnings, law.notes)
 
     def law(self, record: Spectrum, window: tuple[int, int]) -> PowerLaw | str:
         """The fit, or why there is none: a slope through rounding errors is no property of the code."""

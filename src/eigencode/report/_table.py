@@ -1,7 +1,8 @@
 """Print the headline table of a study."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,7 @@ Results = dict[str, Any]
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the table of every data set, then warnings, claims and departures."""
+    """Print the table of every data set, then notes, warnings, claims and departures."""
     for data in dict.fromkeys(c["data"] for c in results["cells"]):
         rows = [r for r in results["rows"] if r["data"] == data]
         if len({(r["model"], r["seed"]) for r in rows}) == 1:
@@ -28,6 +29,8 @@ def show(results: Results, console: Console) -> None:
             console.print(Text(line, style="dim"))
     for note in results.get("notes", ()):
         console.print(Text(f"- {printable(note, 1000)}"))
+    for line in note_lines(results):
+        console.print(Text(line, style="dim"))
     for line in warning_lines(results):
         console.print(Text(line, style="yellow"))
     if results["claims"]:
@@ -48,15 +51,25 @@ def convention_lines(results: Results, data: str) -> list[str]:
 
 def warning_lines(results: Results) -> list[str]:
     """All warnings with their models; warnings of a model that differ only in numbers are merged."""
+    return _merged((f"! {w}", entry["model"]) for entry in results["summary"] for w in entry["warnings"])
+
+
+def note_lines(results: Results) -> list[str]:
+    """The notes on numbers of the headline, with their signs and models."""
+    shown = [entry for entry in results["summary"] if entry["quantity"] in results["headline"]]
+    return _merged((n.replace(": ", " ", 1), entry["model"]) for entry in shown for n in entry.get("notes", ()))
+
+
+def _merged(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines "SIGN MODELS: SENTENCE" of pairs ("SIGN SENTENCE", model)."""
     models_of: dict[str, list[str]] = {}
-    for entry in results["summary"]:
-        for warning in entry["warnings"]:
-            models_of.setdefault(warning, []).append(entry["model"])
+    for sentence, model in said:
+        models_of.setdefault(sentence, []).append(model)
     alike: dict[tuple[str, ...], list[str]] = {}
-    for warning, models in models_of.items():
-        alike.setdefault((re.sub(r"\d+", "#", warning), *dict.fromkeys(models)), []).append(warning)
+    for sentence, models in models_of.items():
+        alike.setdefault((re.sub(r"\d+", "#", sentence), *dict.fromkeys(models)), []).append(sentence)
     return [
-        f"! {', '.join(map(printable, models))}: {printable(same[0], 1000)}"
+        f"{same[0][0]} {', '.join(map(printable, models))}: {printable(same[0][2:], 1000)}"
         + (f" (and {len(same) - 1} more like it)" if len(same) > 1 else "")
         for (_, *models), same in alike.items()
     ]
@@ -71,7 +84,7 @@ def _table(results: Results, data: str) -> Table:
     for name in quantities:
         table.add_column(Text(printable(name)), justify="right", overflow="fold")
     for model in grid(results, data):
-        texts = [model["cells"].get(q, {}).get("text", "") for q in quantities]
+        texts = [marked(model["cells"][q]) if q in model["cells"] else "" for q in quantities]
         table.add_row(Text(printable(model["name"])), *map(Text, texts))
     return table
 
@@ -80,15 +93,9 @@ def _single(results: Results, rows: list[dict[str, Any]]) -> Table:
     """One network measured once: a line per number, with its interval over images and its convention."""
     found = [r for name in results["headline"] for r in rows if r["quantity"] == name]
     lines = [
-        (r["quantity"], measured(r["value"]) + (" !" if r["warnings"] else ""), _known(r), r["convention"])
-        for r in found
+        (r["quantity"], f"{measured(r['value'])} {marks(r)}".rstrip(), _interval(r), r["convention"]) for r in found
     ]
     return _listed("", ("", "value", "95 %", "convention"), lines)
-
-
-def _known(row: dict[str, Any]) -> str:
-    """The interval, if it is one of this number: that of a plain α belongs to the corrected one."""
-    return _interval(row) if row["low"] <= row["value"] <= row["high"] else ""
 
 
 def _claims(results: Results) -> Table:
@@ -126,17 +133,28 @@ def claimed(claim: dict[str, Any]) -> tuple[str, str]:
 
 
 def _interval(entry: dict[str, Any]) -> str:
-    return f"[{measured(entry['low'])}, {measured(entry['high'])}]"
+    return "" if math.isnan(entry["low"]) else f"[{measured(entry['low'])}, {measured(entry['high'])}]"
 
 
 def _text(entry: dict[str, Any], seeds: int) -> str:
-    """Format a number, with the number of seeds if some are missing, and a mark if it has a warning."""
+    """Format a number, with the number of seeds if some are missing."""
     missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
-    return measured(entry["mean"], entry["spread"]) + missing + (" !" if entry["warnings"] else "")
+    return measured(entry["mean"], entry["spread"]) + missing
+
+
+def marks(entry: dict[str, Any]) -> str:
+    """`!` for a warning and the sign of every note, such as "!,c"."""
+    signs = ["!"] * bool(entry["warnings"]) + [note.partition(":")[0] for note in entry.get("notes", ())]
+    return ",".join(dict.fromkeys(signs))
+
+
+def marked(cell: dict[str, str]) -> str:
+    """Text and marks of a cell of `grid`."""
+    return f"{cell['text']} {cell['marks']}".rstrip()
 
 
 def grid(results: Results, data: str) -> list[dict[str, Any]]:
-    """Rows of the headline table: name, and for every quantity its text, convention and warnings."""
+    """Rows of the headline table: name, and for every quantity its text, marks and convention."""
     entries = [s for s in results["summary"] if s["data"] == data]
     names = list(dict.fromkeys(s["model"] for s in entries))
     return [
@@ -146,7 +164,7 @@ def grid(results: Results, data: str) -> list[dict[str, Any]]:
                 s["quantity"]: {
                     "text": _text(s, len(results["study"]["seeds"])),
                     "convention": s["convention"],
-                    "warnings": s["warnings"],
+                    "marks": marks(s),
                 }
                 for s in entries
                 if s["model"] == name

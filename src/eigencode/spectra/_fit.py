@@ -1,6 +1,7 @@
-"""Fit a power law to a spectrum: exponent, interval and warnings."""
+"""Fit a power law to a spectrum: exponent, interval, warnings and notes."""
 
 import math
+from collections.abc import Iterator
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -11,7 +12,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.spectra._logs import Logs
 from eigencode.spectra.alternatives import FEWEST, compare
-from eigencode.spectra.power_law import Line, PowerLaw, Window, fit_line, ranks
+from eigencode.spectra.power_law import Line, PowerLaw, Window, fit_line, fit_weights, log_window, ranks, regression
 from eigencode.spectra.windows import Z95
 
 Method = Literal["least squares", "theil-sen", "siegel"]
@@ -19,8 +20,8 @@ Method = Literal["least squares", "theil-sen", "siegel"]
 DRAWS = 200
 """Bootstrap draws for the interval of a robust slope, which give its standard error to 5 %."""
 
-SMALL_CORRECTION = 5.0
-"""Corrections for finite sampling above this many standard errors get a warning."""
+SMALL_CORRECTION = 0.05
+"""Corrections for finite sampling above this fraction of α, or above one standard error, are noted."""
 
 
 @runtime_checkable
@@ -41,94 +42,93 @@ class Fittable(Protocol):
 
 def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least squares") -> PowerLaw:
     """Fit a `PowerLaw` to a spectrum over a window; see `Spectrum.power_law`."""
-    line = fit_line(spectrum.eigenvalues, window, weights)
-    logs, usable = spectrum.logs, window[1] <= len(spectrum.logs.values)
-    if method == "least squares":
-        alpha, bias, error = line.alpha, *_linear(spectrum, line, window, usable)
-    elif method in ("theil-sen", "siegel"):
-        if weights != "uniform":
-            raise InputError("a robust slope has no weights", got=weights, fix='weights="uniform"')
-        alpha, bias, error = _robust(logs.window(*window), window, method, spectrum.seed) if usable else (math.nan,) * 3
-        line = _through(line, spectrum.eigenvalues, window, alpha)
-    else:
+    measured = fit_line(spectrum.eigenvalues, window, weights)
+    if method not in ("least squares", "theil-sen", "siegel"):
         raise InputError("unknown method of the fit", got=method, wanted="'least squares', 'theil-sen' or 'siegel'")
-    corrected, half = alpha - bias, Z95 * error
+    if method != "least squares" and weights != "uniform":
+        raise InputError("a robust slope has no weights", got=weights, fix='weights="uniform"')
+    n = ranks(window, len(spectrum.eigenvalues))
+    scale = spectrum.eigenvalues[0].abs().log()
+    usable = window[1] <= len(spectrum.logs.values)
+    logs = spectrum.logs.window(*window) if usable else None
+    corrected = logs is not None and bool(torch.isfinite(logs.corrected).all())
+    y = log_window(spectrum.eigenvalues, window)
+    best = logs.corrected - scale if logs is not None and corrected else y
+    if method == "least squares":
+        line, plain = regression(n, best, fit_weights(n, weights)), measured.alpha
+        error = float(logs.deviation(line.row[None])[0]) if logs is not None else math.nan
+    else:
+        plain, line = _robust(n, y, method).alpha, _robust(n, best, method)
+        error = _robust_error(logs, n, method, spectrum.seed) if logs is not None and corrected else math.nan
+    bias = plain - line.alpha if corrected else math.nan
+    half = Z95 * error if corrected else math.nan
     how = "first-order influence of samples" if method == "least squares" else "multiplier bootstrap over samples"
     return PowerLaw(
-        alpha=alpha,
-        interval=(corrected - half, corrected + half),
+        alpha=line.alpha,
+        interval=(line.alpha - half, line.alpha + half),
+        plain=plain,
         r2=line.r2,
         window=window,
         weights=weights,
         intercept=line.intercept,
         standard_error=error,
         bias=bias,
-        alpha_corrected=corrected,
         n_samples=spectrum.n_samples,
         n_units=spectrum.n_units,
-        interval_method=f"95 %, {how}" if math.isfinite(corrected + half) else "none",
+        interval_method=f"95 %, {how}" if math.isfinite(half) else "none",
         method=method,
-        warnings=tuple(_warnings(spectrum, window, weights, bias, error, usable)),
+        warnings=tuple(_warnings(spectrum, window, bias, error, usable)),
+        notes=tuple(_notes(spectrum.logs, window, weights, line.alpha, bias, error)),
     )
 
 
-def _linear(spectrum: Fittable, line: Line, window: Window, usable: bool) -> tuple[float, float]:
-    """(bias, standard error) of the least-squares α, which is linear in log λ."""
-    if not usable:
-        return math.nan, math.nan
-    logs = spectrum.logs.window(*window)
-    return float(line.row @ logs.bias), float(logs.deviation(line.row[None])[0])
-
-
-def _robust(logs: Logs, window: Window, method: str, seed: int) -> tuple[float, float, float]:
-    """(α, bias, standard error) of a robust slope, insensitive to a few outlying eigenvalues.
+def _robust(n: Tensor, y: Tensor, method: str) -> Line:
+    """Line of a slope that a few outlying eigenvalues do not move; its median residual is zero.
 
     Source: Theil 1950 and Sen 1968, J. Am. Stat. Assoc. 63, eq. 2.1; Siegel 1982, Biometrika 69.
     """
+    alpha, x = -_slope(n, y, method), n.log()
+    intercept = float((y + alpha * x).median())
+    rest = (y - intercept + alpha * x).square().sum() / (y - y.mean()).square().sum()
+    return Line(alpha, intercept, 1 - float(rest), torch.empty(0))
+
+
+def _slope(n: Tensor, y: Tensor, method: str) -> float:
     estimate = theilslopes if method == "theil-sen" else siegelslopes
-    x = ranks(window, window[1]).log().numpy()
-
-    def slope(y: Tensor) -> float:
-        return float(estimate(y.numpy(), x).slope)
-
-    alpha, corrected = -slope(logs.values), -slope(logs.corrected)
-    if not logs.known or not math.isfinite(corrected):
-        return alpha, math.nan, math.nan
-    drawn = torch.tensor([slope(y) for y in logs.draws(DRAWS, stream(seed, "robust slope"))], dtype=torch.float64)
-    return alpha, alpha - corrected, float(drawn.std())
+    return float(estimate(y.numpy(), n.log().numpy()).slope)
 
 
-def _through(line: Line, eigenvalues: Tensor, window: Window, alpha: float) -> Line:
-    """Line of slope −α with median residual zero, and its R²."""
-    n = torch.arange(window[0], window[1] + 1, dtype=torch.float64).log()
-    y = (eigenvalues[window[0] - 1 : window[1]] / eigenvalues[0].abs()).log()
-    intercept = float((y + alpha * n).median())
-    rest = (y - intercept + alpha * n).square().sum() / (y - y.mean()).square().sum()
-    return Line(alpha, intercept, 1 - float(rest), line.row)
+def _robust_error(logs: Logs, n: Tensor, method: str, seed: int) -> float:
+    """Standard error of a robust slope, by a bootstrap over samples; NaN without their sampling error."""
+    if not logs.known:
+        return math.nan
+    drawn = [_slope(n, y, method) for y in logs.draws(DRAWS, stream(seed, "robust slope"))]
+    return float(torch.tensor(drawn, dtype=torch.float64).std())
 
 
-def _warnings(spectrum: Fittable, window: Window, weights: str, bias: float, error: float, usable: bool) -> list[str]:
+def _warnings(spectrum: Fittable, window: Window, bias: float, error: float, usable: bool) -> Iterator[str]:
+    """What could reverse a comparison of α."""
     where = f"α over ranks {window[0]}..{window[1]}"
     if not usable:
-        return [f"{where}: the eigenvalues beyond rank {len(spectrum.logs.values)} are rounding: no interval"]
-    found = []
-    if spectrum.n_samples <= spectrum.n_units:
-        found.append(
+        yield f"{where}: the eigenvalues beyond rank {len(spectrum.logs.values)} are rounding: no interval"
+    elif spectrum.n_samples <= spectrum.n_units:
+        yield (
             f"{where}: {spectrum.n_samples} samples of {spectrum.n_units} units; sampling bends the whole spectrum, "
             "and its bias cannot be corrected: no interval"
         )
     elif not math.isfinite(bias) and math.isfinite(error):
-        found.append(
+        yield (
             f"{where}: no interval: how far a finite sample bends this spectrum is not known; the standard error "
             "leaves that out"
         )
-    elif math.isfinite(error) and abs(bias) > SMALL_CORRECTION * error:
-        found.append(
-            f"{where}: the correction for finite sampling is more than {SMALL_CORRECTION:.0f} standard errors; take "
-            "more samples"
-        )
-    if window[1] - window[0] + 1 >= FEWEST:
-        compared = compare(spectrum.logs, window, weights)
+
+
+def _notes(logs: Logs, window: Window, weights: str, alpha: float, bias: float, error: float) -> Iterator[str]:
+    """How to read α, each note with its sign."""
+    where = f"α over ranks {window[0]}..{window[1]}"
+    if abs(bias) > error or abs(bias) > SMALL_CORRECTION * abs(alpha):
+        yield f"c: {where} is corrected for finite sampling by more than one standard error or 5 %"
+    if window[1] <= len(logs.values) and window[1] - window[0] + 1 >= FEWEST:
+        compared = compare(logs, window, weights)
         if not compared.is_power_law:
-            found.append(f"{where}: not a power law, {compared.best} fits better")
-    return found
+            yield f"s: {where} is a mean slope: the shape is no power law, {compared.best} fits better"

@@ -50,6 +50,11 @@ class Logs:
         """Estimates of the population log λ; NaN where the bias is unknown."""
         return self.values - self.bias
 
+    def linear(self, rows: Float[Tensor, "k ranks"]) -> Float[Tensor, " k"]:
+        """`rows @ log λ`, corrected where the bias is known at all ranks that a row weighs, else as measured."""
+        corrected = _product(rows, self.corrected)
+        return torch.where(torch.isfinite(corrected), corrected, _product(rows, self.values))
+
     def covariance(self, rows: Float[Tensor, "k ranks"]) -> Float[Tensor, "k k"]:
         """Sampling covariance of the linear functions `rows @ log λ`; NaN if it was not measured."""
         if not self.known:
@@ -77,3 +82,10 @@ class Logs:
         """Restrict to the ranks low..high, both included."""
         part = slice(low - 1, high)
         return Logs(self.values[part], self.bias[part], self.effects[..., part])
+
+
+def _product(rows: Float[Tensor, "k ranks"], y: Float[Tensor, " ranks"]) -> Float[Tensor, " k"]:
+    """`rows @ y`, NaN only in rows with weight at a rank where y is not finite."""
+    finite = torch.isfinite(y)
+    found = rows @ torch.where(finite, y, 0.0)
+    return found.masked_fill(((rows != 0) & ~finite).any(1), math.nan)

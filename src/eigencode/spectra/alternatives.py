@@ -113,7 +113,8 @@ def compare(logs: Logs, window: Window, weights: str) -> Comparison:
     counts = torch.tensor([2.0, 3.0, 3.0, 4.0], dtype=torch.float64)
     distance = torch.tensor(statistics, dtype=torch.float64)
     total = len(logs.values)
-    whole = _filled(logs)
+    whole = torch.zeros(total, dtype=torch.float64)
+    whole[window[0] - 1 : window[1]] = y
     first, second = (float(placed(half, weights, total) @ whole) for half in halves(window))
     return Comparison(
         laws=LAWS,
@@ -126,13 +127,6 @@ def compare(logs: Logs, window: Window, weights: str) -> Comparison:
         alpha=float(placed(window, weights, total) @ whole),
         window=window,
     )
-
-
-def _filled(logs: Logs) -> Tensor:
-    """Bias-corrected log λ; uncorrected where the bias is unknown, zero where λ has no logarithm."""
-    y = torch.where(torch.isfinite(logs.corrected), logs.corrected, logs.values)
-    finite: Tensor = torch.where(torch.isfinite(y), y, 0.0)
-    return finite
 
 
 def _contrasts(n: Tensor, w: Tensor) -> Float[Tensor, "contrasts ranks"]:

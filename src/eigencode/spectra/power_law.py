@@ -19,30 +19,36 @@ Window = tuple[int, int]
 class PowerLaw(Record):
     """Fit of log(λₙ/λ₁) = intercept − α log n over the ranks of `window`, both ends included.
 
-    `alpha` is the fit to the measured eigenvalues, `alpha_corrected` that to eigenvalues corrected for the bias of
-    finite sampling.  `interval` is for the exponent of the population, over images; (NaN, NaN) if not
-    available.  `standard_error` is that of `alpha_corrected`: over images, and of the correction, whose non-Gaussian
-    part counts as error.  It is not the residual error of the regression, whose residuals are correlated.
+    `alpha` is the exponent of the population: the fit to eigenvalues freed of the bias of finite sampling, or to the
+    measured ones where that bias is unknown.  `interval` belongs to `alpha`, over images; (NaN, NaN) if not available.
+    `standard_error` is that of `alpha`: over images, and of the correction, whose non-Gaussian part counts as error.
+    It is not the residual error of the regression, whose residuals are correlated.  `plain` is the fit to the
+    measured eigenvalues, as others report it, and `bias` is `plain - alpha`, NaN where it is unknown.  `intercept`
+    and `r2` belong to `alpha`; λ₁ is the measured one.
+
+    `warnings` could reverse a comparison.  `notes` tell how to read α, each with a sign before its colon: "c", the
+    correction exceeds one standard error or 5 % of α; "s", the shape is no power law, so α is a mean slope.
     """
 
     alpha: float
     interval: tuple[float, float]
+    plain: float
     r2: float
     window: tuple[int, int]
     weights: str
     intercept: float
     standard_error: float
     bias: float
-    alpha_corrected: float
     n_samples: int
     n_units: int
     interval_method: str = ""
     method: str = "least squares"
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         low, high = self.interval
-        more = "" if math.isnan(low) else f", corrected {self.alpha_corrected:.4g} [{low:.4g}, {high:.4g}]"
+        more = "" if math.isnan(low) else f" [{low:.4g}, {high:.4g}], plain fit {self.plain:.4g}"
         return f"alpha = {self.alpha:.4g}{more}, ranks {self.window[0]}..{self.window[1]}"
 
 
@@ -107,8 +113,11 @@ def fit_line(eigenvalues: Float[Tensor, " rank"], window: Window, weights: str) 
     (1.5, 1.0)
     """
     n = ranks(window, len(eigenvalues))
-    y = log_window(eigenvalues, window)
-    w = fit_weights(n, weights)
+    return regression(n, log_window(eigenvalues, window), fit_weights(n, weights))
+
+
+def regression(n: Float[Tensor, " ranks"], y: Float[Tensor, " ranks"], w: Float[Tensor, " ranks"]) -> Line:
+    """Fit y on log n by least squares with weights w, which sum to one."""
     row = slope_row(n, w)
     alpha = float((row * y).sum())
     intercept = float((w * (y + alpha * n.log())).sum())

@@ -25,14 +25,14 @@ SHORTEST = 5.0
 class WindowMap(Record):
     """α over every window n_min..n_max of a grid of ranks; NaN where n_max / n_min < 2.
 
-    `alpha`: uncorrected fit; `alpha_corrected`, `standard_error`: see `PowerLaw`; `bend`: α of the second half of the
-    window minus that of the first, halves of equal length in log rank.
+    `alpha`, `plain`, `standard_error`: see `PowerLaw`; `bend`: α of the second half of the window minus that of the
+    first, halves of equal length in log rank.
     """
 
     n_min: Int[Tensor, " n_min"]
     n_max: Int[Tensor, " n_max"]
     alpha: Float[Tensor, "n_min n_max"]
-    alpha_corrected: Float[Tensor, "n_min n_max"]
+    plain: Float[Tensor, "n_min n_max"]
     standard_error: Float[Tensor, "n_min n_max"]
     bend: Float[Tensor, "n_min n_max"]
     weights: str
@@ -67,10 +67,10 @@ def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
     rows = torch.stack([placed((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
     bends = torch.stack([bend_row((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
     found = {
-        "alpha": rows @ logs.values,
-        "alpha_corrected": rows @ logs.corrected,
+        "alpha": logs.linear(rows),
+        "plain": rows @ logs.values,
         "standard_error": logs.deviation(rows),
-        "bend": bends @ logs.values,
+        "bend": logs.linear(bends),
     }
     where = tuple(torch.tensor(pairs).T)
     ends = torch.tensor(ranks)
@@ -90,9 +90,9 @@ def local_slope(logs: Logs, width: float = 1.0) -> LocalSlope:
     windows = [(max(1, math.ceil(n / reach)), min(len(ranks), math.floor(n * reach))) for n in centres.tolist()]
     kept = torch.tensor([high - low >= 3 for low, high in windows])
     rows = torch.stack([placed(w, "uniform", len(ranks)) for w, k in zip(windows, kept.tolist(), strict=True) if k])
-    alpha, half = rows @ logs.values, Z95 * logs.deviation(rows)
-    middle = rows @ logs.corrected
-    return LocalSlope(centres[kept], alpha, middle - half, middle + half, width)
+    alpha, half = logs.linear(rows), Z95 * logs.deviation(rows)
+    half = half.masked_fill((rows.ne(0) & logs.bias.isnan()).any(1), math.nan)
+    return LocalSlope(centres[kept], alpha, alpha - half, alpha + half, width)
 
 
 def automatic(logs: Logs, weights: str, n_min: int = 1) -> Window:
@@ -111,9 +111,9 @@ def automatic(logs: Logs, weights: str, n_min: int = 1) -> Window:
     if windows:
         total = len(logs.values)
         bend = torch.stack([bend_row(w, weights, total) for w in windows])
-        slope = torch.stack([placed(w, weights, total) for w in windows]) @ logs.values
+        slope = logs.linear(torch.stack([placed(w, weights, total) for w in windows]))
         tolerance = (STRAIGHT * slope.abs()).maximum(2 * logs.deviation(bend).nan_to_num(0))
-        straight = (bend @ logs.values).abs() <= tolerance
+        straight = logs.linear(bend).abs() <= tolerance
         kept = [w for w, ok in zip(windows, straight.tolist(), strict=True) if ok]
         if kept:
             return max(kept, key=lambda w: (math.log(w[1] / w[0]), -w[0]))

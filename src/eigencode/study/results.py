@@ -32,6 +32,7 @@ class Row:
     convention: str
     key: str
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Summary:
     seeds: int
     convention: str
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
@@ -65,7 +67,7 @@ def numbers(cell: Cell, record: Record, beside: Iterable[str] = ()) -> Iterable[
         name = cell.measure.quantity(cell.name, n.what)
         said = tuple(dict.fromkeys([*(w.replace("{name}", name) for w in n.warnings), *beside]))
         found = (cell.data, cell.model, cell.seed, name, n.value, n.low, n.high, n.convention + cell.note)
-        yield Row(*found, cell.step.key, said)
+        yield Row(*found, cell.step.key, said, n.notes)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
@@ -81,6 +83,7 @@ def summarise(found: Iterable[Row]) -> list[Summary]:
             seeds=len(values),
             convention=group[0].convention,
             warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
+            notes=tuple(dict.fromkeys(n for row in group for n in row.notes)),
         )
         for key, group in groups.items()
         if (values := _measured([row.value for row in group]))

@@ -160,7 +160,7 @@ def test_rows_are_read_from_the_records_as_in_a_study(found: ec.Probe) -> None:
     assert [r["value"] for r in content["rows"]] == [s["mean"] for s in content["summary"]]
     expected = {
         "test accuracy": found.accuracy.value,
-        "α, fc1, corrected": found.law.alpha_corrected,
+        "α, fc1, plain": found.law.plain,
         "α, fc1, participation ratio": found.spectrum.participation_ratio,
         "α, fc1, RankMe": found.spectrum.rankme,
         "Jacobian norm, fc1": float(found.jacobian.median),
@@ -182,16 +182,10 @@ def test_the_table_shows_every_headline_with_its_interval(found: ec.Probe) -> No
             row = number(found, name)
             (line,) = (line for line in text.splitlines() if f" {name} " in line)
             assert f" {measured(row['value'])} " in line
-            if row["low"] <= row["value"] <= row["high"]:
+            if not math.isnan(row["low"]):
+                assert row["low"] <= row["value"] <= row["high"]
                 assert f"[{measured(row['low'])}, {measured(row['high'])}]" in line
             assert row["convention"][:20] in line
-
-
-def test_an_interval_stands_only_beside_its_own_number(found: ec.Probe) -> None:
-    moved = [{**r, "value": r["high"] + 1} if r["quantity"] == "α, fc1" else r for r in found.results["rows"]]
-    text = str(ec.Probe({**found.results, "rows": moved}, found.records))
-    (line,) = (line for line in text.splitlines() if " α, fc1 " in line)
-    assert "[" not in line
 
 
 def test_names_are_harmless(found: ec.Probe) -> None:

@@ -18,7 +18,7 @@ SMALL = {"kinds": ["gaussian"], "units": [20], "samples": [3], "replicates": 25,
 
 
 def made(low: list[float], high: list[float]) -> Calibration:
-    columns = {n: torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64) for n in ("alpha", "corrected", "standard_error")}
+    columns = {n: torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64) for n in ("alpha", "plain", "standard_error")}
     ends = {"low": torch.tensor(low, dtype=torch.float64), "high": torch.tensor(high, dtype=torch.float64)}
     return Calibration(
         truth=2.0, window=(2, 8), n_samples=60, warned=torch.tensor([True, False, True]), **columns, **ends
@@ -55,12 +55,14 @@ def test_replicates_in_blocks_are_the_fits_one_by_one(tmp_path: Path) -> None:
     for seed in (0, 19, 20, 24):
         law = spectrum(population.sample(60, seed), seed=seed).power_law((2, 10))
         assert float(found.alpha[seed]) == pytest.approx(law.alpha, rel=1e-9)
+        assert float(found.plain[seed]) == pytest.approx(law.plain, rel=1e-9)
         assert (float(found.low[seed]), float(found.high[seed])) == pytest.approx(law.interval, rel=1e-9)
     assert found.truth == pytest.approx(1.0)
     told = {r.quantity: r.value for r in rows(chosen, cells, store)}
     assert list(told) == headline(chosen)
     assert told["coverage"] == pytest.approx(found.coverage.value)
     assert told["bias"] == pytest.approx(float(found.alpha.mean()) - 1)
+    assert told["bias of the plain fit"] == pytest.approx(float(found.plain.mean()) - 1)
 
 
 def test_every_population_is_measured_over_its_own_window() -> None:

@@ -123,8 +123,8 @@ def by_hand(net: nn.Module, given: Images) -> dict[str, float]:
         hits = int((net(given.x).argmax(1) == given.y).sum())
     return {
         "test accuracy": hits / len(given),
-        "α images": slope(z, "1/n"),
-        "α images, 16 units": slope(nested, "1/n"),
+        "α images, plain": slope(z, "1/n"),
+        "α images, 16 units": ec.spectrum(nested, seed=1).power_law((2, 8), "1/n").alpha,
         "FGSM": critical_size(net, some, FGSM(), "unit", seed=1, check=False).median.value,
         "grid": first_on_grid(net, some, FGSM(), grid, "unit", check=False, seed=1).median.value,
         "certified": certified_size(net, some, "l2", "unit").median.value,
@@ -155,7 +155,7 @@ def test_every_number_is_that_of_the_test_images(run: Run, images: dict[str, Ima
     assert {k: found[k] for k in wanted} == pytest.approx(wanted, rel=1e-6)
     noise = gaussian_noise(60, (1, 8, 8), seed=1)
     z = ec.at(net_of(run, model), "latent", space="unit")(noise).detach().double()
-    assert found["α noise"] == pytest.approx(slope(z, "uniform"), rel=1e-6)
+    assert found["α noise, plain"] == pytest.approx(slope(z, "uniform"), rel=1e-6)
 
 
 def test_the_input_is_measured_on_the_test_images_too(run: Run, images: dict[str, Images]) -> None:
@@ -163,7 +163,7 @@ def test_the_input_is_measured_on_the_test_images_too(run: Run, images: dict[str
     points = net_of(run, "BP").norm(images["test"].x)
     assert found["α images"] == pytest.approx(slope(points.flatten(1).double(), "1/n"), rel=1e-6)
     noise = gaussian_noise(60, (1, 8, 8), seed=1)
-    assert found["α noise"] == pytest.approx(slope(noise.flatten(1).double(), "uniform"), rel=1e-6)
+    assert found["α noise, plain"] == pytest.approx(slope(noise.flatten(1).double(), "uniform"), rel=1e-6)
 
 
 @pytest.mark.parametrize("other", ["training", "validation"])

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from eigencode.report._numbers import measured
-from eigencode.report._table import claimed, grid, warning_lines
+from eigencode.report._table import claimed, grid, marks, note_lines, warning_lines
 from eigencode.report.html.shown import Shown
 from eigencode.report.run import StudyRun
 
@@ -45,7 +45,7 @@ def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
             "seed": r["seed"],
             "value": measured(r["value"]),
             "interval": f"[{measured(r['low'])}, {measured(r['high'])}]",
-            "warned": bool(r["warnings"]),
+            "marks": marks(r),
         }
         for r in sorted(chosen, key=lambda r: about.index((r["model"], r["quantity"])))
     ]
@@ -67,9 +67,10 @@ def conventions(shown: Shown) -> list[tuple[str, str]]:
     return list(found)
 
 
-def warnings(shown: Shown) -> list[tuple[str, list[str]]]:
-    """The warnings of each run."""
-    return [(label, warning_lines(run.results)) for run, label in zip(shown.runs, shown.labels, strict=True)]
+def warnings(shown: Shown) -> list[tuple[str, list[str], list[str]]]:
+    """The warnings and the notes of each run."""
+    pairs = zip(shown.runs, shown.labels, strict=True)
+    return [(label, warning_lines(run.results), note_lines(run.results)) for run, label in pairs]
 
 
 def origins(shown: Shown) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ class Calibration(Record):
     window: tuple[int, int]
     n_samples: int
     alpha: Float[Tensor, " replicate"]
-    corrected: Float[Tensor, " replicate"]
+    plain: Float[Tensor, " replicate"]
     low: Float[Tensor, " replicate"]
     high: Float[Tensor, " replicate"]
     standard_error: Float[Tensor, " replicate"]
@@ -49,7 +49,7 @@ class Calibration(Record):
         return share(int(self.covered.sum()), n) if self.measured else Estimate(float("nan"), n=n)
 
     def bias(self, name: str) -> Estimate:
-        """Mean of `alpha` or `corrected` minus the truth, ± 1.96 standard errors of the mean."""
+        """Mean of `alpha` or `plain` minus the truth, ± 1.96 standard errors of the mean."""
         error = getattr(self, name) - self.truth
         mean, half = float(error.mean()), 1.96 * float(error.std()) / len(error) ** 0.5
         return Estimate(mean, mean - half, mean + half, n=len(error), method="95 %, normal")
@@ -65,15 +65,15 @@ class Coverage(Readable):
         return "coverage"
 
     def names(self) -> tuple[str, ...]:
-        return "true α", "bias", "bias corrected", "standard deviation", "half width", "coverage", "warned"
+        return "true α", "bias", "bias of the plain fit", "standard deviation", "half width", "coverage", "warned"
 
     def readings(self, record: Calibration) -> Iterator[Reading]:
         n, window = len(record.alpha), f"ranks {record.window[0]}..{record.window[1]}"
         half = float(((record.high - record.low) / 2).median())
         yield Reading("true α", record.truth, convention=f"{window} of the population's eigenvalues")
         yield Reading.of("bias", record.bias("alpha"), f"mean error of α over {n} samples")
-        yield Reading.of("bias corrected", record.bias("corrected"), "the same of alpha_corrected")
-        yield Reading("standard deviation", float(record.corrected.std()), convention="of alpha_corrected")
+        yield Reading.of("bias of the plain fit", record.bias("plain"), "the same, of fits to the measured eigenvalues")
+        yield Reading("standard deviation", float(record.alpha.std()), convention="of α")
         yield Reading("half width", half, convention="median over samples, 95 % interval")
         yield Reading.of("coverage", record.coverage, f"share of {n} intervals that hold the true α")
         yield Reading("warned", float(record.warned.double().mean()), convention="share of the fits with a warning")
@@ -105,7 +105,7 @@ class CalibrationBlock(Step):
             window=self.window,
             n_samples=self.samples,
             alpha=_column(f.alpha for f in fits),
-            corrected=_column(f.alpha_corrected for f in fits),
+            plain=_column(f.plain for f in fits),
             low=low,
             high=high,
             standard_error=_column(f.standard_error for f in fits),

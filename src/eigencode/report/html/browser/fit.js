@@ -24,23 +24,31 @@ const fit = (() => {
     }),
   );
 
-  // The rows of one spectrum: y at the grid, and Σy, Σxy for each kind of weights.
+  // The rows of one spectrum, as measured and freed of the bias of finite sampling: y at the grid, and Σy, Σxy for each
+  // kind of weights.
   const unpacked = (spectrum) => {
     const numbers = content.doubles(spectrum.packed);
-    const length = numbers.length / 5;
+    const length = numbers.length / 10;
     const row = (i) => numbers.subarray(i * length, (i + 1) * length);
-    return { ...spectrum, length, y: row(0), uniform: [row(1), row(2)], "1/n": [row(3), row(4)] };
+    const sums = (i) => ({ y: row(i), uniform: [row(i + 1), row(i + 2)], "1/n": [row(i + 3), row(i + 4)] });
+    return { ...spectrum, length, y: row(0), measured: sums(0), corrected: sums(5) };
   };
 
   // {alpha, intercept} over the ranks grid[from] .. grid[to], both included, or null where the spectrum ends before.
+  // The bias of finite sampling is taken out where it is known at every rank of the window.
   const law = (spectrum, from, to, weights) => {
     if (to >= spectrum.length || grid[to] - grid[from] < 2) return null;
+    const corrected = line(spectrum.corrected, from, to, weights);
+    return Number.isFinite(corrected.alpha) ? corrected : line(spectrum.measured, from, to, weights);
+  };
+
+  const line = (sums, from, to, weights) => {
     const n = grid[from];
     const w = weights === "1/n" ? 1 / n : 1;
     const x = Math.log(n);
     const first = [w, w * x, w * x * x];
     const [sw, sx, sxx] = first.map((own, i) => known[weights][to][i] - known[weights][from][i] + own);
-    const [sy, sxy] = spectrum[weights].map((row, i) => row[to] - row[from] + w * (i ? x : 1) * spectrum.y[from]);
+    const [sy, sxy] = sums[weights].map((row, i) => row[to] - row[from] + w * (i ? x : 1) * sums.y[from]);
     const alpha = -(sxy - (sx * sy) / sw) / (sxx - (sx * sx) / sw);
     return { alpha, intercept: (sy + alpha * sx) / sw };
   };

@@ -77,7 +77,7 @@ const spectra = (() => {
     setting.table.setAttribute("aria-live", "polite");
     box.append(setting.table);
     const all = figures.element("div");
-    const words = "Plain fit, mean ± standard deviation over seeds. Corrected values and intervals belong to the study's window.";
+    const words = "Mean ± standard deviation over seeds. Intervals belong to the study's window and stand in the tables.";
     all.append(figures.element("p", { class: "soft" }, words), box);
     return all;
   };

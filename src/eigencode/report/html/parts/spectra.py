@@ -14,14 +14,15 @@ from eigencode.report.html.shown import Shown
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.spectra.windows import grid
 
-CHARACTERS, EACH = 800_000, 5 * 8 * 4 / 3
+CHARACTERS, EACH = 1_200_000, 10 * 8 * 4 / 3
 SMALLEST, LARGEST = 14, 160
 
 
 def spectra(shown: Shown) -> dict[str, Any]:
     """Data of the spectra: `grid` of ranks, and `entries` per run, data set, model and spectrum.
 
-    `packed`: rows y, Σy, Σxy, Σy/n, Σxy/n at the grid ranks before the first eigenvalue that is not positive.
+    `packed`: rows y, Σy, Σxy, Σy/n, Σxy/n at the grid ranks before the first eigenvalue that is not positive, as
+    measured and again freed of the bias of finite sampling (NaN from the first rank where it is unknown).
     `floor`: number of eigenvalues above the rounding floor.
     """
     found = list(shown.found("spectrum", Spectrum))
@@ -55,5 +56,9 @@ def one(spectrum: Spectrum, ranks: list[int]) -> dict[str, Any]:
     kept = [n - 1 for n in ranks if n <= positive]
     n = np.arange(1, positive + 1, dtype=np.float64)
     y, x = np.log(values[:positive] / values[0]) if positive else n, np.log(n)
-    rows = np.stack([y, *(np.cumsum(row) for row in (y, x * y, y / n, x * y / n))])[:, kept]
+    bias = np.full(positive, np.nan)
+    known = spectrum.logs.bias[:positive].numpy()
+    bias[: len(known)] = known
+    both = [(z, *(np.cumsum(row) for row in (z, x * z, z / n, x * z / n))) for z in (y, y - bias)]
+    rows = np.stack([row for rows in both for row in rows])[:, kept]
     return {"seed": spectrum.seed, "ranks": len(values), "floor": spectrum.n_above_floor, "packed": packed(rows)}
