@@ -8,21 +8,32 @@ import torch
 from scipy import integrate
 
 from eigencode.base.errors import InputError
-from eigencode.data import PlantedCode, gaussian_noise, random_basis, relu_covariance
+from eigencode.data import PlantedCode, gaussian_noise, random_basis, repu_covariance
 
-KINDS = ("gaussian", "relu", "relu_sources")
+KINDS = {
+    "gaussian": 0.02,
+    "relu": 0.02,
+    "relu_sources": 0.02,
+    "clustered": 0.02,
+    "relu^2": 0.05,
+    "t": 0.05,
+    "relu^4.5": 0.3,
+}
+"""Kinds, and five standard errors of an eigenvalue of 400 000 samples."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alpha", [0.7, 1.0, 2.5])
 def test_eigenvalues_of_a_large_sample(kind: str, alpha: float) -> None:
     """numpy's float64 eigenvalues of 400 000 samples: each within 5 standard errors, sqrt((kurtosis - 1) / n)."""
+    if kind == "relu^4.5" and alpha > 1:
+        pytest.skip("the weak directions of so heavy tails are not measured by any sample of this size")
     code = PlantedCode.of(12, alpha, kind, seed=3)
     measured = np.linalg.eigvalsh(np.cov(code.sample(400_000, seed=3).numpy().T))[::-1].copy()
-    torch.testing.assert_close(torch.from_numpy(measured), code.eigenvalues, rtol=0.02, atol=0)
+    torch.testing.assert_close(torch.from_numpy(measured), code.eigenvalues, rtol=KINDS[kind], atol=0)
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "relu_sources"])
+@pytest.mark.parametrize("kind", ["gaussian", "relu_sources", "t"])
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 3.5])
 def test_planted_eigenvalues_are_a_power_law(kind: str, alpha: float) -> None:
     truth = PlantedCode.of(50, alpha, kind).eigenvalues
@@ -72,14 +83,30 @@ def test_the_covariance_of_rectified_gaussians_by_quadrature(rho: float) -> None
     product, _ = integrate.quad(outer, 0, 12, epsabs=1e-12)
     expected = product - s1 * s2 / (2 * math.pi)
     covariance = torch.tensor([[s1 * s1, rho * s1 * s2], [rho * s1 * s2, s2 * s2]], dtype=torch.float64)
-    ours = relu_covariance(covariance)
+    ours = repu_covariance(covariance)
     assert float(ours[0, 1]) == pytest.approx(expected, abs=1e-9)
     assert float(ours[1, 1]) == pytest.approx(s2 * s2 * (0.5 - 0.5 / math.pi), rel=1e-12)
 
 
+@pytest.mark.parametrize("power", [1.0, 2.0, 4.5])
+@pytest.mark.parametrize("rho", [-0.9, 0.3, 0.95])
+def test_the_covariance_of_powers_of_rectified_gaussians_by_quadrature(power: float, rho: float) -> None:
+    """E[x^p y^p; x, y > 0] by scipy's adaptive quadrature of the bivariate normal density."""
+    s = 0.7
+
+    def product(y: float, x: float) -> float:
+        square = (x * x - 2 * rho * x * y + y * y) / (1 - rho * rho)
+        return (x * y) ** power * math.exp(-square / 2) / (2 * math.pi * math.sqrt(1 - rho * rho))
+
+    joint, _ = integrate.dblquad(product, 0, 12, 0, 12, epsabs=1e-9)
+    mean, _ = integrate.quad(lambda x: x**power * math.exp(-x * x / 2) / math.sqrt(2 * math.pi), 0, 14)
+    covariance = torch.tensor([[1.0, rho * s], [rho * s, s * s]], dtype=torch.float64)
+    assert float(repu_covariance(covariance, power)[0, 1]) == pytest.approx(s**power * (joint - mean**2), rel=1e-6)
+
+
 def test_a_silent_unit_has_no_covariance() -> None:
     covariance = torch.diag(torch.tensor([1.0, 0.0], dtype=torch.float64))
-    torch.testing.assert_close(relu_covariance(covariance)[1], torch.zeros(2, dtype=torch.float64))
+    torch.testing.assert_close(repu_covariance(covariance)[1], torch.zeros(2, dtype=torch.float64))
 
 
 def test_rectification_flattens_the_spectrum() -> None:
@@ -129,7 +156,7 @@ def test_impossible_codes(units: int, alpha: float) -> None:
 
 @pytest.mark.usefixtures("unchecked")
 def test_unknown_kind_and_empty_sample() -> None:
-    with pytest.raises(InputError, match=r"(?s)unknown kind.*gaussian, relu, relu_sources"):
+    with pytest.raises(InputError, match=r"(?s)unknown kind.*gaussian, relu, .*clustered"):
         PlantedCode.of(5, 1.0, kind="sparse")
     with pytest.raises(InputError, match="no such sample"):
         PlantedCode.of(5, 1.0).sample(0)

@@ -17,5 +17,5 @@ from eigencode.data.recordings import Recording as Recording, read_recording as 
 from eigencode.data.synthetic import (
     PlantedCode as PlantedCode,
     random_basis as random_basis,
-    relu_covariance as relu_covariance,
+    repu_covariance as repu_covariance,
 )

@@ -6,13 +6,14 @@ from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
+from scipy.special import gamma, hyp2f1
 from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvalues
 
-Kind = Literal["gaussian", "relu", "relu_sources"]
+Kind = Literal["gaussian", "relu", "relu^2", "relu^4.5", "relu_sources", "t", "clustered"]
 """Kinds of planted codes.
 
 `gaussian`:     x = Q diag(n^(-alpha/2)) g, with g ~ N(0, 1) and Q random orthonormal.  Population eigenvalues are
@@ -24,7 +25,15 @@ Kind = Literal["gaussian", "relu", "relu_sources"]
     eigenvalues are known but *not* n^-alpha: products of the strong directions add to the weak ones, and the
     spectrum falls more slowly (by n^-1.9 on n = 11..50 for alpha = 2.5 and 1000 units).  The truth for a fit
     is the same fit to `eigenvalues`.
+`relu^2`, `relu^4.5`: the same with y = max(x, 0)^p, the activation of Krotov and Hopfield's networks; heavy tails.
+`t`:            an elliptical t distribution with 5 degrees of freedom: the Gaussian code with one random scale per
+    response, so all units are large at once.  Population eigenvalues are n^-alpha exactly.
+`clustered`:    half of the variance of every source lies between 10 clusters with Gaussian centres, as between
+    classes.  The centres add a part of rank 9 to the population spectrum.
 """
+
+POWERS: dict[str, float] = {"relu": 1.0, "relu^2": 2.0, "relu^4.5": 4.5}
+FREEDOM, CLUSTERS = 5, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +72,12 @@ class PlantedCode:
             )
         basis = random_basis(units, seed)
         latent = torch.arange(1, units + 1, dtype=torch.float64) ** -alpha
-        if kind == "relu":
-            covariance = relu_covariance((basis * latent) @ basis.T)
+        if kind in POWERS:
+            covariance = repu_covariance((basis * latent) @ basis.T, POWERS[kind])
             return cls(alpha, kind, basis, eigenvalues(covariance))
+        if kind == "clustered":
+            means = _centres(units) * latent.sqrt()
+            return cls(alpha, kind, basis, eigenvalues(means.T @ means / CLUSTERS + (latent / 2).diag()))
         return cls(alpha, kind, basis, latent)
 
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "samples units"]:
@@ -80,9 +92,21 @@ class PlantedCode:
         sources = torch.randn(n, units, dtype=torch.float64, generator=stream(seed, "planted", "sources"))
         if self.kind == "relu_sources":
             sources = sources.relu_().sub_(1 / math.sqrt(2 * math.pi)).div_(math.sqrt(0.5 - 0.5 / math.pi))
+        more = stream(seed, "planted", self.kind)
+        if self.kind == "t":
+            squares = torch.randn(n, FREEDOM, dtype=torch.float64, generator=more).square().sum(1, keepdim=True)
+            sources *= ((FREEDOM - 2) / squares).sqrt()
+        if self.kind == "clustered":
+            sources = sources / math.sqrt(2) + _centres(units)[torch.randint(CLUSTERS, (n,), generator=more)]
         scale = torch.arange(1, units + 1, dtype=torch.float64) ** (-self.alpha / 2)
         responses = (sources * scale) @ self.basis.T
-        return responses.relu_() if self.kind == "relu" else responses
+        return responses.relu_().pow_(POWERS[self.kind]) if self.kind in POWERS else responses
+
+
+def _centres(units: int) -> Float[Tensor, "clusters units"]:
+    """Centres of the clusters of `clustered`, in the basis of the sources: mean zero, half of a unit variance."""
+    drawn = torch.randn(CLUSTERS, units, dtype=torch.float64, generator=stream(0, "planted", "centres"))
+    return (drawn - drawn.mean(0)) / math.sqrt(2)
 
 
 def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
@@ -100,19 +124,25 @@ def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
     return signed
 
 
-def relu_covariance(covariance: Float[Tensor, "units units"]) -> Float[Tensor, "units units"]:
-    """Covariance of max(x, 0) for x ~ N(0, S), in closed form.
+def repu_covariance(covariance: Float[Tensor, "units units"], power: float = 1.0) -> Float[Tensor, "units units"]:
+    """Covariance of max(x, 0)^p for x ~ N(0, S), in closed form.
 
-    With correlation rho = S_ij / (s_i s_j):
-    Cov_ij = s_i s_j (sqrt(1 - rho^2) + rho (pi - arccos rho) - 1) / (2 pi).
+    With correlation rho = S_ij / (s_i s_j), F the hypergeometric function 2F1 and G the gamma function:
+    E[y_i y_j] = (s_i s_j)^p 2^p / (4 pi) [G((p+1)/2)^2 F(-p/2, -p/2; 1/2; rho^2)
+                                           + 2 rho G(p/2+1)^2 F((1-p)/2, (1-p)/2; 3/2; rho^2)].
 
-    Source: Y. Cho, L. Saul, Kernel methods for deep learning (NIPS 2009), eq. 1 and 6 for n = 1.  Differs from
-    their kernel by the factor 1/2 of the expectation and by the product of the means, s_i s_j / (2 pi).
+    Source: integral of the bivariate normal density over the positive quadrant, as Y. Cho, L. Saul, Kernel methods for
+    deep learning (NIPS 2009), eq. 1 and 6, for p = 1.  Differs from their kernel by the factor 1/2 of the expectation
+    and by the product of the means.
 
-    >>> relu_covariance(torch.eye(1, dtype=torch.float64))  # 1/2 - 1/(2 pi)
+    >>> repu_covariance(torch.eye(1, dtype=torch.float64))  # 1/2 - 1/(2 pi)
     tensor([[0.3408]], dtype=torch.float64)
     """
     sd = covariance.diagonal().sqrt()
     scale = torch.outer(sd, sd)
-    rho = torch.where(scale > 0, covariance / scale, 0).clamp(-1, 1).fill_diagonal_(1)
-    return scale * ((1 - rho * rho).sqrt() + rho * (math.pi - rho.arccos()) - 1) / (2 * math.pi)
+    rho = torch.where(scale > 0, covariance / scale, 0).clamp(-1, 1).fill_diagonal_(1).numpy()
+    even, odd = gamma((power + 1) / 2) ** 2, 2 * gamma(power / 2 + 1) ** 2
+    f = even * (hyp2f1(-power / 2, -power / 2, 0.5, rho**2) - 1)
+    f += odd * rho * hyp2f1((1 - power) / 2, (1 - power) / 2, 1.5, rho**2)
+    found: Tensor = scale**power * torch.from_numpy(f) * 2**power / (4 * math.pi)
+    return found

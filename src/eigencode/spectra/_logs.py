@@ -68,6 +68,13 @@ class Logs:
             return torch.full((len(rows),), math.nan, dtype=torch.float64)
         return (self.effects @ rows.T).square().sum(1).mean(0).sqrt()
 
+    def tail(self, row: Float[Tensor, " ranks"]) -> float:
+        """Kurtosis of the influences of the groups of samples on `row @ log λ`: 3 if normal; NaN if not measured."""
+        if not self.known:
+            return math.nan
+        squares = (self.effects[:, :-1] @ row).square()
+        return float((squares.square().mean(1) / squares.mean(1).square()).mean())
+
     def draws(self, count: int, generator: torch.Generator) -> Float[Tensor, "count ranks"]:
         """Draw log spectra as from new samples: `corrected` plus Gaussian noise of the sampling covariance.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.data import PlantedCode
+from eigencode.data.synthetic import Kind
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.spectra.power_law import fit_line
 from eigencode.spectra.windows import WindowMap, automatic, halves
@@ -214,3 +215,13 @@ def test_eigenvalues_down_to_the_rounding_of_float64_have_an_interval(alpha: flo
     assert last == 120 or float(spec.eigenvalues[last - 1] / spec.eigenvalues[0]) < 1e-13
     law = spec.power_law((5, 40))
     assert abs(law.alpha - alpha) < 4 * law.standard_error
+
+
+@pytest.mark.parametrize(
+    ("kind", "heavy"), [("gaussian", False), ("clustered", False), ("relu", False), ("relu^4.5", True), ("t", True)]
+)
+def test_heavy_tails_are_noticed(kind: Kind, heavy: bool) -> None:
+    """A few samples carry the sampling error of rectified powers and elliptical codes; intervals of the first fail."""
+    population = PlantedCode.of(60, 1.0, kind)
+    warned = [bool(spectrum(population.sample(240, s), seed=s).power_law((5, 30)).warnings) for s in range(8)]
+    assert sum(warned) >= 7 if heavy else sum(warned) <= 1
