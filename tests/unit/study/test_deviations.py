@@ -93,12 +93,12 @@ BAD = [
     ("D7", ("A", "noise"), ("A", "grid, anew"), "measurement.points"),
     ("D7", ("A", "grid"), ("B", "grid, anew"), "model.units"),
     ("D7", ("A", "curve, at 1"), ("A", "curve, anew, at 0.1"), "measurement.reading"),
-    ("D7", ("A", "curve"), ("A", "curve, anew"), "about what is not measured"),
+    ("D7", ("A", "curve"), ("A", "curve, anew"), "about a quantity that is not measured"),
     ("D8", ("A", "noise, all images"), ("A", "noise, broken only"), "got:    D9"),
     ("D13", ("A", "α"), ("A", "α, narrow"), "measurement.window"),
     ("D13", ("A", "α"), ("A", "α, single, bend"), "measurement.reading"),
     ("D13", ("A", "α"), ("data", "α, single"), "model"),
-    ("D13", ("A", "α"), ("A", "β"), "about what is not measured"),
+    ("D13", ("A", "α"), ("A", "β"), "about a quantity that is not measured"),
     ("D13", ("C", "α"), ("A", "α, single"), "unknown model"),
     ("D17", ("A", "α"), ("BN D17", "α"), "model.batch_norm"),
 ]
@@ -194,8 +194,8 @@ def test_a_claim_compares_two_quantities_of_one_model() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"explained_by": ["D8"]}, "explained by what is not shown"),
-        ({"explained_by": ["D12"]}, "explained by what is not shown"),
+        ({"explained_by": ["D8"]}, "explained by a departure the study does not show"),
+        ({"explained_by": ["D12"]}, "explained by a departure the study does not show"),
         ({"other_quantity": "grid, anewe"}, "did you mean 'grid, anew'"),
         ({"other": None, "value": 1.0, "other_quantity": "noise"}, "cannot be judged"),
     ],
