@@ -121,7 +121,7 @@ def test_everything_may_come_from_outside(tmp_path: Path) -> None:
 
 
 def keys() -> dict[tuple[str, str], str]:
-    for cached in (code.fingerprint, code._read, code._path, code._home):
+    for cached in (code.fingerprint, code._read, code._path, code._top_level):
         cached.cache_clear()
     return {(c.model, c.quantity): c.step.key for c in plan(study(asked()))}
 
