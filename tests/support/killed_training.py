@@ -75,7 +75,7 @@ def best(checkpoint: Path | None) -> Stack:
 
 
 def spectral(checkpoint: Path | None) -> Stack:
-    penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis outlives an epoch
+    penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis is kept for longer than an epoch
     return supervised(checkpoint, penalties=penalties, optimizer="sgd")
 
 

@@ -22,7 +22,7 @@ _made: set[object] = set()
 
 def install() -> None:
     """Check all of eigencode from its import on."""
-    jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # what the import hook puts above every function
+    jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # the decorator of the import hook
     jaxtyping.install_import_hook("eigencode", "strict_types.checked")
 
 

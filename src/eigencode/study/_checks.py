@@ -36,23 +36,23 @@ def check(study: Study) -> None:
     for extension in extensions():
         if extension.check is not None:
             extension.check(study)
-    several: dict[str, Sequence[object]] = {
+    unique: dict[str, Sequence[object]] = {
         "seeds": study.seeds,
         "data": study.datasets,
         "quantities": names(study),
     }
-    for kind, values in several.items():
+    for kind, values in unique.items():
         if not values and study.models:
             raise StudyError(f"the study has no {kind}", wanted="at least one")
-        twice = sorted({str(v) for v in values if values.count(v) > 1})
-        if twice:
+        duplicates = sorted({str(v) for v in values if values.count(v) > 1})
+        if duplicates:
             fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
-            raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
+            raise StudyError(f"the same name twice among the {kind}", got=", ".join(duplicates), fix=fix)
 
 
 def _check_model(label: str, model: Model) -> None:
     if label == DATA_ITSELF:
-        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
+        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: the name stands for the images themselves")
     if model.local is not None and (model.network or model.kind != "krotov_hopfield"):
         got = model.network or model.kind
         raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=got)
@@ -68,9 +68,9 @@ def _check_model(label: str, model: Model) -> None:
         variant = variants().get(name)
         if variant is None or variant.network is None:
             known = [n for n, v in variants().items() if v.network is not None]
-            raise StudyError(f"models.{label}.published: no variant of a model", got=name, wanted=", ".join(known))
+            raise StudyError(f"models.{label}.published: not a variant of a model", got=name, wanted=", ".join(known))
         if variant.needs and not getattr(model, variant.needs):
-            raise StudyError(f"models.{label}: {name} is about {variant.needs}", wanted=f"{variant.needs} = true")
+            raise StudyError(f"models.{label}: {name} needs {variant.needs}", wanted=f"{variant.needs} = true")
     if model.local is not None:
         make("rules", model.local.rule, p=model.p, radius=model.radius)
     if model.supervised is not None:

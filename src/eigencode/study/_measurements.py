@@ -61,7 +61,7 @@ class Planned:
         return tuple(self.measure.quantity(f"{self.name}, {RAW}", what) for what in self.measure.names())
 
     @property
-    def headed(self) -> bool:
+    def in_table(self) -> bool:
         """True if its first number has the name of the measurement; the table always shows this number."""
         return "" in self.measure.names()
 
@@ -99,7 +99,7 @@ def _measurements(content: _Content) -> tuple[Planned, ...]:
 
 def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
     settings = entry.settings()
-    if entry.kind == "spectrum" and "widths" in settings:  # short for two measurements
+    if entry.kind == "spectrum" and "widths" in settings:  # abbreviates two measurements
         plain = entry.model_dump()
         widths = plain.pop("widths")
         yield from _planned(study, Measurement(**plain), where)
@@ -114,7 +114,7 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         variant = variants().get(name)
         if variant is None or variant.measure is None:
             known = [n for n, v in variants().items() if v.measure is not None]
-            raise StudyError(f"{where}.published: no variant of a measure", got=name, wanted=", ".join(known))
+            raise StudyError(f"{where}.published: not a variant of a measure", got=name, wanted=", ".join(known))
         used = variant.measure(used, make("measures", used, where=where))
     reads = make("measures", used, where=where)
     name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
@@ -128,7 +128,7 @@ def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> 
     if not measure.default_place:
         if entry.at:
             fix = f"leave out `at`: {entry.kind} measures the network as a whole"
-            raise StudyError(f"{where}.at: no place here", got=", ".join(entry.at), fix=fix)
+            raise StudyError(f"{where}.at: this measure takes no place", got=", ".join(entry.at), fix=fix)
         return [""]
     known = list(dict.fromkeys(place for model in study.models.values() for place in places(model)))
     found: list[str] = []
@@ -143,13 +143,13 @@ def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> 
 
 def measured(study: Study) -> list[str]:
     """The quantities that the table always shows, in the order of the study."""
-    return [p.name for p in measurements(study) if p.headed]
+    return [p.name for p in measurements(study) if p.in_table]
 
 
 def details(study: Study) -> list[str]:
     """The names of all other numbers; the table shows one only if a claim names it."""
     pruned = any(m.prune for m in study.models.values())
-    return [name for p in measurements(study) for name in (*p.names[p.headed :], *(p.raw if pruned else ()))]
+    return [name for p in measurements(study) for name in (*p.names[p.in_table :], *(p.raw if pruned else ()))]
 
 
 def names(study: Study) -> list[str]:

@@ -55,46 +55,46 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
     began = time.monotonic()
     outcome = Outcome()
     steps = ordered(goals)
-    lost: set[str] = set()
+    unavailable: set[str] = set()
     free: list[Executor] = []
     running: dict[Future[Ended], tuple[Step, Executor]] = {}
     run, worker = (_attempt, _InThisProcess) if workers <= 1 else (_attempt_in_worker, _worker_process)
 
-    def tell(event: str, step: Step, seconds: float = 0.0) -> None:
+    def notify(event: str, step: Step, seconds: float = 0.0) -> None:
         finished = len(outcome.done) + len(outcome.cached) + len(outcome.failed) + len(outcome.skipped)
         if watch is not None:
             watch(event, step, seconds, finished, len(steps))
 
-    def settle(step: Step, error: str | None, seconds: float) -> None:
+    def record_end(step: Step, error: str | None, seconds: float) -> None:
         if error is None:
             outcome.done.append(step)
         else:
             outcome.failed[step.key] = f"{step.describe()}: {error}"
-            lost.add(step.key)
-        tell("done" if error is None else "failed", step, seconds)
+            unavailable.add(step.key)
+        notify("done" if error is None else "failed", step, seconds)
 
     queue = Queue([s for s in steps if not store.has(s)])
     for known in (s for s in steps if s not in queue):
         outcome.cached.append(known)
-        tell("cached", known)
+        notify("cached", known)
     try:
         with _worker_environment(workers):
             while queue:
                 while len(running) < max(1, workers) and (step := queue.next()) is not None:
-                    if any(s.key in lost for s in step.inputs()):
-                        lost.add(step.key)
+                    if any(s.key in unavailable for s in step.inputs()):
+                        unavailable.add(step.key)
                         outcome.skipped.append(step)
-                        tell("skipped", step)
+                        notify("skipped", step)
                         queue.done(step)
                     else:
-                        tell("start", step)
-                        chosen = free.pop() if free else worker()
-                        running[chosen.submit(run, step, store)] = (step, chosen)
+                        notify("start", step)
+                        pool = free.pop() if free else worker()
+                        running[pool.submit(run, step, store)] = (step, pool)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    ended, chosen = running.pop(future)
+                    ended, pool = running.pop(future)
                     broken = future.exception()
-                    free += [] if isinstance(broken, BrokenProcessPool) else [chosen]
-                    settle(ended, *((_died(broken), 0.0) if broken else future.result()))
+                    free += [] if isinstance(broken, BrokenProcessPool) else [pool]
+                    record_end(ended, *((_died(broken), 0.0) if broken else future.result()))
                     queue.done(ended)
     finally:
         for left in (*free, *(w for _, w in running.values())):

@@ -123,7 +123,8 @@ def _chain(step: Step | None) -> list[Step]:
 def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> Iterator[Cell]:
     for p in found:
         if p.measure.of_data:
-            drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]  # the same for every seed
+            # images do not depend on the seed: all seeds share one step
+            drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]
             step = Measured(images, None, "input", drawn, decisive(p.used, p.measure))
             yield Cell(images.name, DATA_ITSELF, seed, p.measure.kind, p.measure.title(p.name), step, p.name, p.measure)
 

@@ -77,11 +77,13 @@ def _recipe(model: str, name: Any) -> dict[str, Any]:
     """The settings of a recipe: one of an extension, or a dictionary given as `package.module:NAME`."""
     known = recipes()
     if isinstance(name, str) and ":" in name:
-        from eigencode.models.factory import import_object  # here: torch, which `--help` does without
+        from eigencode.models.factory import import_object  # here: imports torch, which `--help` does not need
 
         settings = import_object(name)
         if not isinstance(settings, dict):
-            raise StudyError(f"models.{model}.recipe is no recipe", got=settings, wanted="a dictionary of model keys")
+            raise StudyError(
+                f"models.{model}.recipe is not a dictionary", got=settings, wanted="a dictionary of model keys"
+            )
         return settings
     if not isinstance(name, str) or name not in known:
         wanted, fix = f"{', '.join(known)}, or package.module:NAME", nearest(str(name), list(known))

@@ -70,9 +70,8 @@ class Step(ABC):
     @cached_property
     def code(self) -> str:
         """Hash of the code this step depends on."""
-        from eigencode.study._fingerprint import (
-            fingerprint,
-        )  # here: the code that makes keys is not part of them
+        # imported in the function: the code that makes keys is not part of them
+        from eigencode.study._fingerprint import fingerprint
 
         return fingerprint((type(self).__module__, *self.uses()))
 

@@ -131,9 +131,9 @@ REFUSED = [
     ({"critical": [{"attack": {"name": "Gaussian"}, "published": ["D7"]}]}, "without the grid"),
     ({"critical": [{"attack": {"name": "FGSM"}, "grid": GRID, "published": ["D7"]}]}, "no departure of this attack"),
     ({"curves": [{"attack": {"name": "DDN"}, "published": ["D7"]}]}, "no departure of this attack"),
-    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 is about prune"),
+    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 needs prune"),
     ({"models": {"A": {"units": 5, "published": ["D7"]}}}, "models.A.published"),
-    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 is about batch_norm"),
+    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 needs batch_norm"),
 ]
 
 
