@@ -69,4 +69,4 @@ def test_a_printed_page_has_every_figure_on_white(browser: Any, shown_page: Path
         assert seen.page.evaluate(state) == [0, 660, "rgb(255, 255, 255)"]
         seen.redrawn("curves", lambda: seen.page.evaluate("window.dispatchEvent(new Event('afterprint'))"))
         assert seen.page.evaluate(state)[2] != "rgb(255, 255, 255)"
-        assert seen.said == []
+        assert seen.messages == []

@@ -46,7 +46,7 @@ def test_it_opens_from_disk_asks_for_nothing_and_fits(browser: Any, shown_page: 
         assert all(len(alt) > 40 and "NaN" not in alt and "undefined" not in alt for alt in alts)
         ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 380) == (theme == "dark")
-        assert (seen.asked, seen.said) == ([], [])
+        assert (seen.requests, seen.messages) == ([], [])
 
 
 def test_the_policy_of_the_page_stops_what_would_ask(browser: Any, shown_page: Path) -> None:
@@ -57,7 +57,7 @@ def test_the_policy_of_the_page_stops_what_would_ask(browser: Any, shown_page: P
             "document.body.append(Object.assign(document.createElement('script'), {text: 'window.owned = 1'}))"
         )
         seen.page.wait_for_timeout(100)
-        assert len([s for s in seen.said if "Content Security Policy" in s]) >= 2
+        assert len([s for s in seen.messages if "Content Security Policy" in s]) >= 2
         assert seen.page.evaluate("window.owned") is None
 
 
@@ -145,7 +145,7 @@ def test_models_and_theme_are_switched(browser: Any, shown_page: Path) -> None:
         seen.page.click("#theme")
         assert seen.page.evaluate(paper) != light
         assert seen.page.get_attribute("#theme", "aria-pressed") == "true"
-        assert seen.said == []
+        assert seen.messages == []
 
 
 def test_every_figure_can_be_saved(browser: Any, shown_page: Path) -> None:
@@ -162,7 +162,7 @@ def test_every_figure_can_be_saved(browser: Any, shown_page: Path) -> None:
             assert (name, png[:8]) == (f"tiny-{figure}.png", b"\x89PNG\r\n\x1a\n")
             assert struct.unpack(">II", png[16:24]) > (100, 20)
         assert b">KH<" in downloaded(seen, "curves", "SVG")[1]
-        assert (seen.asked, seen.said) == ([], [])
+        assert (seen.requests, seen.messages) == ([], [])
 
 
 def test_the_saved_numbers_are_those_of_the_store(browser: Any, shown_page: Path, shown: StudyRun) -> None:

@@ -30,7 +30,7 @@ def test_two_runs_are_compared(browser: Any, shown: StudyRun, other: StudyRun, t
     assert not (shown.folder / "figures").exists()
     with opened(browser, path) as seen:
         seen.picture("comparison-1600-light")
-        assert (seen.asked, seen.said) == ([], [])
+        assert (seen.requests, seen.messages) == ([], [])
         assert seen.page.locator("#results tr:has(td)").count() == 4 + 4
         runs = seen.page.locator("#runs button")
         assert runs.all_inner_texts() == ["tiny", "other"]
@@ -72,7 +72,7 @@ def test_data_sets_are_chosen(browser: Any, shown: StudyRun, other: StudyRun, tm
         assert {n.rpartition(" · ")[2] for n in first} == {"tiny"}
         assert {n.rpartition(" · ")[2] for n in second} == {"other"}
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
-        assert seen.said == []
+        assert seen.messages == []
 
 
 BAD = [NAMES[k] for k in ("script", "attribute", "long", "right to left", "formula", "empty")]
@@ -97,7 +97,7 @@ def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp
     path.write_text(page([run]), encoding="utf-8")
     with opened(browser, path, 380) as seen:
         seen.picture(f"hostile-{len(names[0])}")
-        assert (seen.asked, seen.said) == ([], [])
+        assert (seen.requests, seen.messages) == ([], [])
         assert seen.page.evaluate("[window.owned, document.querySelectorAll('img, iframe, b > b').length]") == [None, 0]
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
         titles = seen.page.text_content("#widths .plot") or ""

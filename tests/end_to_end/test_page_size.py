@@ -92,4 +92,4 @@ def test_fifty_runs_of_six_models(browser: Any, tmp_path: Path, rng: torch.Gener
         )
         wanted = runs[7].load(Spectrum, data="digits", model="M3", quantity="α images")[0].power_law((11, 500)).alpha
         assert math.isclose(shown[7 * 6 + 3], wanted, rel_tol=1e-9)
-        assert seen.said == []
+        assert seen.messages == []

@@ -1,4 +1,4 @@
-"""Headless Chromium, one per test process: pages opened from disk, with everything they ask for and complain of."""
+"""Headless Chromium for tests: open a page from disk and record its network requests and console messages."""
 
 import os
 import shutil
@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "build" / "pages"
 """Screenshots of the last test run, for people; git ignores the folder."""
 
-PATIENCE = 200_000
-"""Milliseconds: a machine shared with long computations is slow, not wrong."""
+TIMEOUT = 200_000
+"""Time limit of every wait, in milliseconds; long, since the machine may be shared with heavy computations."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -34,7 +34,7 @@ CLIPPED = f"""() => {{ {TEXTS}
     || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1)
     .map((t) => `${{id}}: ${{t.said}}`));
 }}"""
-"""Texts of figures that leave their figure."""
+"""Texts that extend beyond their figure."""
 
 OVERLAPPING = f"""() => {{ {TEXTS}
   const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
@@ -42,11 +42,11 @@ OVERLAPPING = f"""() => {{ {TEXTS}
   return plots.flatMap(({{ id, texts }}) => texts.filter((t) => !t.turned).flatMap((one, i, straight) =>
     straight.slice(i + 1).filter((t) => over(one.at, t.at)).map((t) => `${{id}}: ${{one.said}} / ${{t.said}}`)));
 }}"""
-"""Pairs of texts of a figure that cover each other; turned ones have larger boxes than letters."""
+"""Pairs of texts of a figure that overlap; rotated texts are skipped, as their boxes are larger than the letters."""
 
 
 def executable() -> str:
-    """Where Chromium is; skips the test where there is none."""
+    """Path of Chromium; skips the test if it is not installed."""
     pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
     found = os.environ.get("EIGENCODE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -56,11 +56,11 @@ def executable() -> str:
 
 @dataclass
 class Opened:
-    """A page in the browser: `asked` for, besides itself, and `said` in the console."""
+    """A page in the browser, with the addresses it `requests` and its console `messages`."""
 
     page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def drawn(self, figure: str) -> None:
         """Scroll to a figure and wait until it is drawn."""
@@ -72,22 +72,22 @@ class Opened:
         return int(self.page.get_attribute(f"#{figure}", "data-drawn") or 0)
 
     def redrawn(self, figure: str, action: Any) -> None:
-        """Do something and wait until the figure is drawn again."""
+        """Perform an action and wait until the figure is drawn again."""
         before = self.count(figure)
         action()
         script = "([id, n]) => Number(document.getElementById(id).dataset.drawn) > n"
         self.page.wait_for_function(script, arg=[figure, before])
 
     def clipped(self) -> list[str]:
-        """Texts of figures that leave their figure."""
+        """Texts that extend beyond their figure."""
         return list(self.page.evaluate(CLIPPED))
 
     def overlapping(self) -> list[str]:
-        """Pairs of texts of a figure that cover each other."""
+        """Pairs of texts of a figure that overlap."""
         return list(self.page.evaluate(OVERLAPPING))
 
     def picture(self, name: str) -> Path:
-        """A screenshot of the whole page, every figure drawn; the toolbar, which sticks to the window, at its place."""
+        """Save a screenshot of the whole page with every figure drawn and the sticky toolbar at its static position."""
         for box in self.page.locator("#figures .card").all():
             self.drawn(box.get_attribute("id"))
         self.page.add_style_tag(content="#toolbar { position: static !important; }")
@@ -115,16 +115,16 @@ def opened(browser: Any, path: Path, width: int = 1600, theme: str = "light", **
     """A page from disk in a window of this width."""
     window = {"width": width, "height": 1000}
     with browser.new_context(viewport=window, color_scheme=theme, **context) as made:
-        made.set_default_timeout(PATIENCE)
+        made.set_default_timeout(TIMEOUT)
         seen = Opened(made.new_page())
-        seen.page.on("request", lambda r: seen.asked.append(r.url) if _outside(r.url, path) else None)
-        seen.page.on("console", lambda m: seen.said.append(f"{m.type}: {m.text}"))
-        seen.page.on("pageerror", lambda e: seen.said.append(f"error: {e}"))
+        seen.page.on("request", lambda r: seen.requests.append(r.url) if _outside(r.url, path) else None)
+        seen.page.on("console", lambda m: seen.messages.append(f"{m.type}: {m.text}"))
+        seen.page.on("pageerror", lambda e: seen.messages.append(f"error: {e}"))
         seen.page.goto(path.as_uri())
         seen.page.wait_for_selector("html.ready")
         yield seen
 
 
 def _outside(address: str, path: Path) -> bool:
-    """Neither the page itself nor a file that it has made for saving."""
+    """True unless the address is the page itself or a file that the page generated for download."""
     return address != path.as_uri() and not address.startswith(("blob:null/", "data:"))

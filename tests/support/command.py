@@ -1,4 +1,4 @@
-"""The command line in the process of the test, which saves the time of starting one."""
+"""Run the command line in the process of the test, which is faster than starting one."""
 
 from typer.testing import CliRunner, Result
 
@@ -6,7 +6,7 @@ from eigencode.cli import app
 
 
 def inside(*words: object) -> Result:
-    """The result of `eigencode WORDS`; an exception that is no exit code is a defect and goes on."""
+    """Run `eigencode WORDS` and return its result; exceptions other than SystemExit are raised."""
     result = CliRunner().invoke(app, list(map(str, words)))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -1,4 +1,4 @@
-"""Steps that take no time, and steps that go wrong in every way a step can."""
+"""Steps for tests: fast ones, and ones that fail in every way a step can."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ class Write(Step):
 
 @dataclass(frozen=True)
 class GoWrong(Write):
-    """Writes half of its result, and then `how`."""
+    """Writes part of its result and a checkpoint, then fails in the way that `how` names."""
 
     how: str = "defect"
     name: ClassVar[str] = "wrong"
@@ -54,7 +54,7 @@ class GoWrong(Write):
 
 @dataclass(frozen=True)
 class Unpicklable(Write):
-    """Cannot be sent to a worker."""
+    """Cannot be pickled, and so not be sent to a worker process."""
 
     name: ClassVar[str] = "unpicklable"
 

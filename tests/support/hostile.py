@@ -1,4 +1,4 @@
-"""Names that try to be more than names: markup, script, escapes, directions, formulae, paths, length."""
+"""Names that break careless output: markup, scripts, escape sequences, text direction, formulae, paths, length."""
 
 import json
 from typing import Any

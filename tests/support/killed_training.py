@@ -1,10 +1,10 @@
-"""Train, die by SIGKILL at seeded random moments, start again, and compare the bytes; run as a script.
+"""Kill a training with SIGKILL at seeded random steps, resume it, and compare the bytes; run as a script.
 
     python killed_training.py FOLDER KIND [KIND ...]
 
-One process imports everything; every training runs in a fork of it, so that a death costs milliseconds.  Prints
-one line of JSON per kind: the deaths, whether a checkpoint was there at each, and whether the bytes are those of a
-run that nobody killed.
+One process imports everything; every training runs in a fork of it, so that a restart takes milliseconds.  Prints
+one line of JSON per kind: the kills, whether a checkpoint existed at each, and whether the bytes are those of an
+uninterrupted run.
 """
 
 import json
@@ -31,34 +31,34 @@ TRAIN = Images(torch.rand(200, 1, 6, 6, generator=torch.Generator().manual_seed(
 VALIDATION = TRAIN[150:]
 
 
-class Doom:
-    """Counts down; a real SIGKILL to this very process at zero."""
+class KillSwitch:
+    """Counts down and, at zero, sends SIGKILL to its own process."""
 
     left = -1
 
     @classmethod
-    def come_nearer(cls) -> None:
+    def count_down(cls) -> None:
         cls.left -= 1
         if cls.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Mortal(KrotovHopfield):
-    """The rule, with a step that can be the last."""
+class KillableRule(KrotovHopfield):
+    """The Krotov–Hopfield rule, which counts each step and may kill the process at it."""
 
     def rows(self, x: torch.Tensor, weight: torch.Tensor, derived: torch.Tensor | None = None) -> Rows:
-        Doom.come_nearer()
+        KillSwitch.count_down()
         return super().rows(x, weight, derived)
 
 
 class Steps(Callback):
     def on_step(self, progress: Progress) -> None:
-        Doom.come_nearer()
+        KillSwitch.count_down()
 
 
 def local(checkpoint: Path | None) -> Stack:
     net = krotov_hopfield(TRAIN, units=12, p=2.5, seed=1)
-    rule = Mortal(p=2.5, k=3)
+    rule = KillableRule(p=2.5, k=3)
     train_local(net, TRAIN, rule, EPOCHS, 0.05, BATCH, seed=3, checkpoint=checkpoint, checkpoint_every=1)
     return net
 
@@ -75,14 +75,14 @@ def best(checkpoint: Path | None) -> Stack:
 
 
 def spectral(checkpoint: Path | None) -> Stack:
-    penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis outlives an epoch
+    penalties = [(0.5, Spectral(alpha=1.0, place="latent", refresh=11))]  # the basis is kept for longer than an epoch
     return supervised(checkpoint, penalties=penalties, optimizer="sgd")
 
 
 def greedy(checkpoint: Path | None) -> Stack:
-    """Two layers one after the other: most deaths come while the second is trained."""
+    """Two layers, trained one after the other; most kills come during the second."""
     g = torch.Generator().manual_seed(2)
-    rule = Mortal(p=2.0, k=2, spread=0.5)
+    rule = KillableRule(p=2.0, k=2, spread=0.5)
     net = Stack(
         {
             "conv": LocalConv2d(rule.init(4, 9, g), rule, 3),
@@ -107,12 +107,12 @@ def keep(net: Stack, path: Path) -> None:
 
 
 def in_a_fork(action: Callable[[], None], dies_after: int = -1) -> bool:
-    """Run it in a child; True if the child was killed."""
+    """Run an action in a forked child process; True if the child was killed."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            Doom.left = dies_after
+            KillSwitch.left = dies_after
             action()
             code = 0
         finally:
@@ -126,7 +126,7 @@ def in_a_fork(action: Callable[[], None], dies_after: int = -1) -> bool:
 
 
 def while_renaming(action: Callable[[], None], after: bool) -> Callable[[], None]:
-    """The same, killed just before or just after the second checkpoint is put in place."""
+    """The same action, killed just before or just after the second checkpoint is renamed to its final name."""
 
     def run() -> None:
         replace, calls = Path.replace, [0]
@@ -175,6 +175,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     weight = torch.zeros(1, requires_grad=True)
-    torch.optim.Adam([weight]).step()  # imports what every child would have to; a backward pass must not be forked
+    torch.optim.Adam([weight]).step()  # imports modules once for all forks; no backward pass, after which none may fork
     for kind in sys.argv[2:]:
         report(Path(sys.argv[1]) / kind, kind)

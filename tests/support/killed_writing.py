@@ -1,7 +1,7 @@
-"""Die by a signal inside a piece of writing, at every point where the disk looks different, and look at the disk.
+"""Kill code that writes files at every point between two changes of the disk, and check the disk after each.
 
-Each death is one of a fork: before the n-th time that Python touches the file system, or inside the first long write
-after it, which reaches writers that are no Python.
+The code runs in a forked process, killed before the n-th access of Python to the file system, or inside the first long
+write after it, which also covers writers in native code.
 """
 
 import os
@@ -15,56 +15,56 @@ EVENTS = (
     *("shutil.rmtree", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"),
     *("os.chmod", "os.utime", "os.setxattr", "os.listxattr", "os.scandir", "os.listdir"),
 )
-"""Audit events of Python that come before a change of the disk, or between two of them."""
+"""Audit events of Python that occur before or between changes of the disk."""
 
-MOST = 400
-"""Touches of one piece of writing; more are no piece."""
+MAX_ACCESSES = 400
+"""Upper limit on file-system accesses of the tested code."""
 
 Action = Callable[[], object]
 
 
-def deaths(work: Action, look: Action, before: Action) -> tuple[int, int]:
-    """Kill the work before its first touch of the disk, its second, ... then inside the write after each, and look.
+def deaths(work: Action, check: Action, prepare: Action) -> tuple[int, int]:
+    """Kill the work before every access to the disk, then inside the write after each, and check the disk each time.
 
     Args:
-        work: what is killed.
-        look: fails where the disk is not as it must be.
-        before: puts the disk into the state from which the work starts.
+        work: the code to kill.
+        check: raises if the disk is in a wrong state.
+        prepare: puts the disk into the state from which the work starts.
 
     Returns:
-        How often the work died before a touch, and inside a write.
+        The number of kills before an access, and of those inside a write.
     """
-    touched = next(n for n in range(MOST) if not _dies(work, look, before, n + 1, _kill))
-    return touched, sum(_dies(work, look, before, n + 1, _no_long_writes) for n in range(touched))
+    accesses = next(n for n in range(MAX_ACCESSES) if not _dies(work, check, prepare, n + 1, _kill))
+    return accesses, sum(_dies(work, check, prepare, n + 1, _no_long_writes) for n in range(accesses))
 
 
-def _dies(work: Action, look: Action, before: Action, touch: int, fate: Action) -> bool:
-    """Run the work in a fork that meets its fate at this touch of the disk; True if it died, False if it ended well."""
-    before()
+def _dies(work: Action, check: Action, prepare: Action, access: int, kill: Action) -> bool:
+    """Run the work in a fork that calls `kill` at this access to the disk; True if killed, False if it finished."""
+    prepare()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            _at(touch, fate)
+            _at(access, kill)
             work()
             code = 0
         finally:
             os._exit(code)
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work itself failed"
-    look()
+    check()
     return os.WIFSIGNALED(status)
 
 
-def _at(touch: int, fate: Action) -> None:
-    left = touch
+def _at(access: int, kill: Action) -> None:
+    left = access
 
     def count(event: str, _: object) -> None:
         nonlocal left
         if event in EVENTS:
             left -= 1
             if left == 0:
-                fate()
+                kill()
 
     sys.addaudithook(count)
 
@@ -74,7 +74,7 @@ def _kill() -> None:
 
 
 def _no_long_writes() -> None:
-    """From now on, a write beyond the first byte of a file ends the process after that byte."""
+    """Limit files to one byte, so that the next longer write kills the process after its first byte."""
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

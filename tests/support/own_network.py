@@ -1,4 +1,4 @@
-"""Somebody else's code base: a plain CNN with its own normalisation, and networks that cannot be measured."""
+"""A third-party code base for tests: a CNN with its own normalisation, and networks that cannot be measured."""
 
 import importlib
 import sys
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import eigencode as ec
 
 MEAN, STD = -2.0, 0.1
-"""Far from 0 and 1 on purpose: without this scaling the network is at chance."""
+"""Far from 0 and 1 on purpose: without this normalisation the accuracy is at chance."""
 
 SOURCE = """
 import torch
@@ -152,7 +152,7 @@ plain = 3
 
 
 def write(folder: Path) -> None:
-    """The package `acme` with the module `acme.nets`, and modules that cannot be imported."""
+    """Write the package `acme` with the module `acme.nets`, and modules that cannot be imported."""
     package = folder / "acme"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -162,7 +162,7 @@ def write(folder: Path) -> None:
 
 
 def forget() -> None:
-    """As if nothing of `acme` had ever been imported."""
+    """Remove `acme` from the imported modules."""
     for name in [n for n in sys.modules if n.partition(".")[0] == "acme"]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -179,7 +179,7 @@ def module(folder: Path) -> ModuleType:
 
 
 def scaled(x: Tensor) -> Tensor:
-    """The normalisation of that code base, of images in [0, 1]."""
+    """Normalise images in [0, 1] as that code base does."""
     return (x - MEAN) / STD
 
 

@@ -1,11 +1,11 @@
-"""The pages people follow, run as they are written: every code block in order, one folder and namespace per page.
+"""Run the code blocks of the documentation pages in order, with one folder and namespace per page.
 
 A comment directly above a block says how it is tested, and readers of the rendered page do not see it:
 
     <!-- slow -->             only the slow suite runs it
     <!-- file: NAME -->       the page tells the reader to save the block as NAME; so it is saved
     <!-- with: WORDS -->      words added to every `eigencode` command, so that a test of it takes seconds
-    <!-- needs: NAME ... -->  what the page takes for granted (`tests/support/props.py`): somebody's network, their data
+    <!-- needs: NAME ... -->  things the page assumes the reader has (`tests/support/props.py`), such as data
 """
 
 import os
@@ -26,14 +26,14 @@ from eigencode.base.errors import EigencodeWarning
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")))
-SHOWN = ("examples", "studies", "published", "tests")
+LINKED = ("examples", "studies", "published", "tests")
 """Folders of the repository that a command on a page may name."""
 
-SET_UP = {"ruff", "mypy", "sphinx-build", "touch", "echo"}
-"""Tools of the developer that a make target calls: that they are called is tested, not the tools."""
+DEVELOPER_TOOLS = {"ruff", "mypy", "sphinx-build", "touch", "echo"}
+"""Developer tools that a make target calls; the tests check the call but do not run the tool."""
 
-MODULES = {"pytest", "pip"}
-"""The same, called as modules of Python."""
+DEVELOPER_MODULES = {"pytest", "pip"}
+"""The same for tools called with `python -m`."""
 
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.S | re.M)
 MARK = re.compile(r"<!-- (slow|file|with|needs)(?:: (.*?))? -->\n")
@@ -50,12 +50,12 @@ class Block:
 
     @property
     def slow(self) -> bool:
-        """Run by the slow suite only."""
+        """True if only the slow suite runs the block."""
         return "slow" in self.marks
 
     @property
     def runnable(self) -> bool:
-        """Something is done with it; a block that is only looked at goes stale."""
+        """True if the test can run or save the block; other blocks would go out of date unnoticed."""
         return self.language in ("python", "sh") or "file" in self.marks or self.language.startswith("{")
 
 
@@ -71,19 +71,19 @@ def blocks(page: Path) -> list[Block]:
 
 
 class Reader:
-    """Somebody who follows a page, in a folder of their own with the folders of the repository beside it."""
+    """Runs the blocks of pages in a folder of its own that links to folders of the repository."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, everything: bool = False) -> None:
         self.folder, self.patch, self.everything = folder, patch, everything
         self.names: dict[str, object] = {"__name__": "__main__"}
-        for name in SHOWN:
+        for name in LINKED:
             (folder / name).symlink_to(ROOT / name)
         patch.chdir(folder)
         patch.setenv("HOME", str(folder))
         patch.setattr(sys, "path", [str(folder), *sys.path])
 
     def follow(self, page: Path) -> list[str]:
-        """Run the blocks of a page; returns where those stand that were run."""
+        """Run the blocks of a page; return the positions of those that were run."""
         before, done = set(sys.modules), []
         try:
             for block in blocks(page):
@@ -95,11 +95,11 @@ class Reader:
                 if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(self.folder)):
                     del sys.modules[name]
             for entry in [e for e in sys.path_importer_cache if not os.path.isabs(e)]:
-                del sys.path_importer_cache[entry]  # it means another folder on the next page
+                del sys.path_importer_cache[entry]  # a relative path means another folder on the next page
         return done
 
     def run(self, block: Block) -> None:
-        """Run one block; whatever goes wrong names the page and the line."""
+        """Run one block, or save it as a file."""
         for need in block.marks.get("needs", "").split():
             getattr(props, need)(self.folder, self.patch)
         if "file" in block.marks:
@@ -114,12 +114,12 @@ class Reader:
                     shlex.split(os.path.expandvars(line), comments=True), shlex.split(block.marks.get("with", ""))
                 )
         elif not block.runnable:
-            raise AssertionError(f"{block.where}: nobody runs a block of {block.language!r}; save it, or make it run")
+            raise AssertionError(f"{block.where}: no test runs a block of {block.language!r}; save it, or make it run")
 
     def command(self, words: list[str], more: list[str], really: bool = True) -> None:
-        """One line of a shell: an eigencode command, a Python script, a make target, or a tool of the developer.
+        """Run one shell line: an eigencode command, a Python script, a make target, or a developer tool.
 
-        Without `really` nothing runs, but a line that nobody would know how to run still fails.
+        Without `really` nothing runs, but an unknown kind of command still fails.
         """
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             name, _, value = words.pop(0).partition("=")
@@ -137,21 +137,21 @@ class Reader:
         elif program == "python" and words[1].endswith(".py"):
             if really:
                 self.patch.setattr(sys, "argv", [words[1], *words[2:], *more])
-                with warnings.catch_warnings():  # that a few epochs are too few is an answer, not a defect
+                with warnings.catch_warnings():  # a warning that training was too short is expected here
                     warnings.simplefilter("ignore", EigencodeWarning)
                     runpy.run_path(words[1], run_name="__main__")
-        elif not _is_set_up(program, words):
+        elif not _is_developer_tool(program, words):
             raise AssertionError(f"the test does not know how to run {shlex.join(words)!r}")
 
 
-def _is_set_up(program: str, words: list[str]) -> bool:
+def _is_developer_tool(program: str, words: list[str]) -> bool:
     if program == "sh":
         return words[1].startswith("tools/") and (ROOT / words[1]).is_file()
-    return program in SET_UP or (program == "python" and words[1] == "-m" and words[2] in MODULES)
+    return program in DEVELOPER_TOOLS or (program == "python" and words[1] == "-m" and words[2] in DEVELOPER_MODULES)
 
 
 def recipe(words: list[str]) -> list[str]:
-    """The commands of make targets, as make itself says; the virtual environment is taken to be there."""
+    """The commands of make targets, from `make -n`; the virtual environment is assumed to exist."""
     made = [flag for stamp in (".installed", ".docs") for flag in ("-o", f".venv/{stamp}")]
     command = ["make", "-s", "-n", *made, "-C", str(ROOT), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -1,4 +1,4 @@
-"""What the pages of the documentation take for granted: a network somebody trained, data they have, a recording."""
+"""Files that the documentation pages assume the reader has: a trained network, data sets, a recording."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class SmallCNN(nn.Sequential):
 
 
 def own_network(folder: Path, patch: pytest.MonkeyPatch, depth: int = 2) -> None:
-    """`mypackage.models:SmallCNN` and its weights `best.pt`."""
+    """Write `mypackage.models:SmallCNN` and its weights `best.pt`."""
     (folder / "mypackage").mkdir(exist_ok=True)
     (folder / "mypackage" / "models.py").write_text(SOURCE, "utf-8")
     names: dict[str, type[nn.Module]] = {}
@@ -68,6 +68,6 @@ def photographs(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def batch_system(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """The variables of one task."""
+    """The environment variables of one task of a batch system."""
     patch.setenv("TASK", "3")
     patch.setenv("SHARED", str(folder))

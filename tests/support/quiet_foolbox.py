@@ -1,4 +1,4 @@
-"""foolbox 3.3 imports a name that SciPy has deprecated; the strict test run would stop at its import."""
+"""Import foolbox without its DeprecationWarning about SciPy, which the strict test run would turn into an error."""
 
 import warnings
 

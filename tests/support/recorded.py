@@ -1,4 +1,4 @@
-"""Small files of recorded responses in the layouts that exist, written by the libraries that write them."""
+"""Small files of recorded responses in the published layouts, written by scipy and h5py."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def write_stringer(path: Path, redcell: list[int] | None = None, packed: bool = 
 
 
 def write_v73(path: Path, arrays: dict[str, Any]) -> Path:
-    """What MATLAB writes with -v7.3: HDF5 behind a header of 512 bytes, axes reversed, structs as groups."""
+    """Write a MATLAB -v7.3 file: HDF5 behind a header of 512 bytes, axes reversed, structs as groups."""
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, value in arrays.items():
             _put(file, name, value)

@@ -1,4 +1,4 @@
-"""What many tests look at and none changes, made once for a whole test run, however many processes share it."""
+"""Read-only test data, made once per test run and shared by all its processes."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""A small study with every kind of result that a page shows, finished in seconds: for tests that open the page."""
+"""A small study with every kind of result that a report page shows; runs in seconds."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +34,7 @@ WIDTHS = ('name = "α images"\nwindow = [2, 8]', 'name = "α images"\nwindow = [
 
 
 def finished(folder: Path, *overrides: str) -> StudyRun:
-    """The study run in `folder`, `--set` words applied; only its results are written, no figures and no page."""
+    """Run the study in `folder` with `--set` overrides, and write its results but no figures and no page."""
     path = write(folder, WIDTHS)
     path.write_text(path.read_text("utf-8") + MORE, encoding="utf-8")
     study = read_study(path, list(overrides))

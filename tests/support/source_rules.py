@@ -1,4 +1,4 @@
-"""The rules of the house, each a function from source text to a list of what breaks it."""
+"""The style rules of the code base, each a function from source text to a list of violations."""
 
 import ast
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def cycles(sources: dict[str, str]) -> list[str]:
 
 
 def dropped_comparisons(source: str) -> list[str]:
-    """Comparisons whose answer nobody reads, and asserts that cannot fail."""
+    """Comparisons whose result is not used, and asserts that cannot fail."""
     wrong = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr):
@@ -133,7 +133,7 @@ def asserts_nothing(source: str) -> list[str]:
 
 
 def unsafe(source: str) -> list[str]:
-    """Pickle in any form, code from strings, shells."""
+    """Pickle in any form, execution of code from strings, and shell commands."""
     wrong = [f"{line}: imports {m}" for line, m, _ in imported(source) if m.split(".")[0] in UNSAFE_MODULES]
     for node, name, last in calls(source):
         words = {k.arg: k.value for k in node.keywords}
@@ -151,7 +151,7 @@ def unsafe(source: str) -> list[str]:
 
 
 def global_randomness(source: str) -> list[str]:
-    """Draws from, or seeds of, a generator that belongs to everybody."""
+    """Calls that draw from a global random generator, or seed it."""
     wrong = [
         f"{line}: imports random.{n}" for line, m, n in imported(source) if m == "random" and n not in ("", "Random")
     ]
@@ -169,31 +169,31 @@ def global_randomness(source: str) -> list[str]:
 
 
 def _own(name: str) -> bool:
-    """A draw from an object that is a generator itself."""
+    """True for a draw from an object that is itself a generator."""
     return (name.count(".") > 0 and name.split(".")[-2] in ("rng", "generator", "draws")) or name.startswith(
         ("hypothesis.", "st.")
     )
 
 
 def too_long(source: str, most: int = 400) -> list[str]:
-    """More lines than a reader wants."""
+    """Modules with more than `most` lines."""
     lines = len(source.splitlines())
     return [f"{lines} lines, at most {most}"] if lines > most else []
 
 
 def no_docstring(source: str) -> list[str]:
-    """A module that does not say what it is for."""
+    """Modules without a docstring."""
     return [] if ast.get_docstring(ast.parse(source)) else ["1: no docstring"]
 
 
 def more_than_contents(source: str) -> list[str]:
-    """Functions or classes in a file that should be a table of contents."""
+    """Functions or classes defined in a file that should contain only imports."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     return [f"{n.lineno}: defines {n.name}" for n in ast.parse(source).body if isinstance(n, kinds)]
 
 
 def misnamed(sources: dict[str, str], packages: list[str]) -> list[str]:
-    """Modules offered by their package under a private name, or kept to it under a public one."""
+    """Modules with a private name that their package exports from, or with a public name that it does not."""
     offered = {m for p in packages for _, m, _ in imported(sources[p])}
     doors = {p for p in packages if any(m.startswith(f"{p}.") for m in offered)}
     inside = [m for m in sources if m not in packages and m.rpartition(".")[0] in doors]

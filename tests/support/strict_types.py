@@ -1,8 +1,8 @@
 """The run-time type checker of the test run: beartype, with int accepted where float is asked (PEP 484), and shapes.
 
-jaxtyping wraps every function in a scope of named axes, which costs a hundred times what the check of plain types
-costs, and decorating a function costs milliseconds, also where it is made anew in every call of another.  So functions
-without arrays get the check of plain types alone, and of those that are made inside others the first of each.
+jaxtyping wraps every function in a scope of named axes, which is a hundred times slower than a check of plain types,
+and decorating a function takes milliseconds, again in every call for an inner function.  So functions without arrays
+get only the check of plain types, and of an inner function only the first instance is checked.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ _made: set[object] = set()
 
 def install() -> None:
     """Check all of eigencode from its import on."""
-    jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # what the import hook puts above every function
+    jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # the decorator of the import hook
     jaxtyping.install_import_hook("eigencode", "strict_types.checked")
 
 
 def decorated(given: Any = None, *, typechecker: Callable[..., Any]) -> Any:
-    """The function or class, checked."""
+    """Add the checks to a function or class."""
     if given is None:
         return functools.partial(decorated, typechecker=typechecker)
     if inspect.isclass(given):
@@ -52,7 +52,7 @@ def _plain(given: Callable[..., Any], strict: Callable[..., Any]) -> Callable[..
 
 
 def _needs_more(annotation: Any) -> bool:
-    """Arrays with axes in it, or a name that only jaxtyping looks up."""
+    """True for array annotations with axes, and for names that only jaxtyping resolves."""
     if isinstance(annotation, str | typing.ForwardRef):
         return True
     if inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray):

@@ -1,4 +1,4 @@
-"""Textbook intervals over images, one eigendecomposition per resample: slow, and the witness of the fast one."""
+"""Textbook intervals over images, one eigendecomposition per resample: the slow reference for the fast ones."""
 
 import math
 from collections.abc import Callable

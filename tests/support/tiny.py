@@ -56,7 +56,7 @@ points = 4
 
 
 def write(folder: Path, *changes: tuple[str, str], name: str = "tiny.toml") -> Path:
-    """The study as a file, after textual changes."""
+    """Write the study to a file after textual changes."""
     text = STUDY
     for old, new in changes:
         assert old in text, old

@@ -1,4 +1,4 @@
-"""Two small local rules: one as in docs/add-rule.md, one for patches with synapses and a step of its own."""
+"""Two small local rules: one as in docs/add-rule.md, one for patches that overrides `derive` and `step`."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class DenseOja(Rule):
 
 @dataclass(frozen=True)
 class PatchOja(DenseOja):
-    """The same of patches without their mean: y = (W − mean W)·x = W·(x − mean x); W ← W + size · ΔW / 100."""
+    """The same rule on patches minus their mean: y = (W − mean W)·x = W·(x − mean x); W ← W + size · ΔW / 100."""
 
     @property
     def layer_settings(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Studies: what to run (config), in which pieces (step, plan), where results live (store), who runs them (executor)."""
+"""Studies: configuration (config), division into steps (step, plan), result storage (store), execution (executor)."""
 
 from eigencode.study.config import Study as Study
 from eigencode.study.executor import Outcome as Outcome, execute as execute

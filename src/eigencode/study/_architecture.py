@@ -1,4 +1,4 @@
-"""The network a model of a study starts from, and its places, which are known before any data is read."""
+"""Settings and places of the untrained network of a model, found without reading any data."""
 
 import json
 from functools import cache
@@ -12,7 +12,7 @@ from eigencode.study.steps.initial import untrained
 
 
 def architecture(model: Model) -> dict[str, Any]:
-    """The settings of the untrained network."""
+    """The settings that build the untrained network, with the defaults of its kind filled in."""
     if model.network:
         return {"network": model.network, "settings": model.settings}
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}

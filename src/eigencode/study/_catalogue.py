@@ -1,4 +1,4 @@
-"""Find a rule, penalty, attack or measure by its name: a class its folder exports, or `package.module:Name`."""
+"""Find a rule, penalty, attack or measure by name: a class exported by its package, or `package.module:Name`."""
 
 import dataclasses
 import importlib
@@ -16,10 +16,10 @@ from eigencode.study._extensions import extensions
 
 
 def find(package: str, name: str) -> type:
-    """The class a study means by `name`; capitals, hyphens and underscores do not matter.
+    """Return the plugin class called `name`; case, hyphens and underscores are ignored.
 
     Raises:
-        StudyError: no such name, or something in somebody's module that is no such plugin.
+        StudyError: unknown name, or an object of an outside module that is not a plugin of this package.
     """
     if ":" in name:
         return _foreign(package, name)
@@ -32,7 +32,7 @@ def find(package: str, name: str) -> type:
 
 
 def plugins(package: str) -> dict[str, type]:
-    """The classes a package, or an extension of it, exports that fill in one of its abstract classes.
+    """Concrete subclasses of the abstract classes of a package, exported by it or by an extension.
 
     >>> list(plugins("rules"))
     ['KrotovHopfield', 'KrotovHopfieldSequential']
@@ -47,14 +47,14 @@ def plugins(package: str) -> dict[str, type]:
 
 
 def make(package: str, choice: Choice, *, where: str = "", **more: Any) -> Any:
-    """An instance of what the study names, with the study's settings, and with those of `more` it knows.
+    """Instantiate the plugin that a study names; `more` holds defaults, ignored where the class has no such setting.
 
     Args:
         package: rules, penalties, robustness or measures.
-        where: key of the study, for errors; by default errors name the class.
+        where: key in the study, for error messages, which otherwise name the class.
 
     Raises:
-        StudyError: no such name or setting, a setting of the wrong type, or one that is missing.
+        StudyError: unknown name or setting, a setting of the wrong type, or a missing one.
         InputError: a value the class refuses.
     """
     found = find(package, choice.name)
@@ -75,7 +75,7 @@ def make(package: str, choice: Choice, *, where: str = "", **more: Any) -> Any:
 
 
 def modules(package: str, choice: Choice) -> Iterator[str]:
-    """The modules that define a plugin and the plugins in its settings: part of the code a step depends on."""
+    """The modules of a plugin and of the plugins in its settings; their code is part of the key of a step."""
     found = find(package, choice.name)
     yield found.__module__
     for key, value in choice.settings().items():
@@ -85,19 +85,19 @@ def modules(package: str, choice: Choice) -> Iterator[str]:
 
 
 def settings_of(choice: Choice, made: Any) -> dict[str, Any]:
-    """Name and every setting of a plugin, defaults included; inner plugins as the study has them."""
+    """Name and all settings of a plugin, defaults included; plugins in its settings as the study has them."""
     name = choice.name if ":" in choice.name else type(made).__name__.removesuffix("Measure")
     given = {n: v for n, v in choice.settings().items() if isinstance(v, dict)}
     return {"name": name, **{n: getattr(made, n) for n in _settings(type(made))}, **given}
 
 
 def decisive(choice: Choice, made: Any) -> dict[str, Any]:
-    """The settings of a measure that decide its record: the part of it that a key hashes."""
+    """The settings of a measure that affect its record, and so the key; `reading_only` ones are left out."""
     return {n: v for n, v in settings_of(choice, made).items() if n not in made.reading_only}
 
 
 def _foreign(package: str, name: str) -> type:
-    """A class of somebody's own module."""
+    """Import a plugin class from an outside module."""
     from eigencode.models.factory import import_object
 
     found, bases = import_object(name), _bases(package)
@@ -113,7 +113,7 @@ def _bases(package: str) -> tuple[type, ...]:
 
 
 def _converted(found: type, key: str, value: Any, place: str) -> Any:
-    """The value as the class wants it: a list of TOML as a tuple, a table with a name as the plugin it names."""
+    """Convert a TOML value to the type of the setting: a list to a tuple, a table with a `name` to that plugin."""
     hint = _hints(found).get(key, Any)
     inner = _package(hint)
     if inner is not None:
@@ -123,11 +123,13 @@ def _converted(found: type, key: str, value: Any, place: str) -> Any:
             raise StudyError(f"{place}.name: Field required", got=value, wanted=f'{key} = {{ name = "..." }}')
         made, kinds = make(inner, Choice(**value)), [t for t in (hint, *typing.get_args(hint)) if inspect.isclass(t)]
         if not isinstance(made, tuple(kinds)):
-            raise StudyError(f"{place}: not this one", got=value["name"], wanted=" or ".join(k.__name__ for k in kinds))
+            raise StudyError(
+                f"{place}: wrong kind of plugin", got=value["name"], wanted=" or ".join(k.__name__ for k in kinds)
+            )
         return made
     try:
         adapter = _adapter(found, key)
-    except PydanticSchemaGenerationError:  # a type that TOML cannot write
+    except PydanticSchemaGenerationError:  # a type without a schema, which TOML cannot express either
         return value
     try:
         return adapter.validate_python(value)
@@ -149,7 +151,7 @@ def _hints(found: type) -> dict[str, Any]:
 
 
 def _package(hint: Any) -> str | None:
-    """The folder of plugins that a type belongs to: `Perturbation | MinimumNorm` is one of robustness."""
+    """The plugin package of a type hint: "robustness" for `Perturbation | MinimumNorm`; None for other types."""
     for part in (hint, *typing.get_args(hint)):
         if inspect.isclass(part) and inspect.isabstract(part) and part.__module__.startswith("eigencode."):
             return str(part.__module__.split(".")[1])

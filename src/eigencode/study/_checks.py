@@ -1,4 +1,4 @@
-"""Mistakes of a study that are found before anything runs."""
+"""Check a study for mistakes before anything runs."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,15 @@ from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.study.config import Claim, Model, Study, Supervised
 
-OF_OTHER_KIND = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
-"""Settings of a model that the networks of a kind do not have."""
+INAPPLICABLE = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
+"""Settings of a model that do not apply to networks of a kind."""
 
-OF_KINDS = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
-"""Settings of a model that one's own network does not have: it has `settings`."""
+BUILT_IN_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
+"""Settings of a model that apply only to the built-in kinds; a `network` of one's own has `settings` instead."""
 
 
 def check(study: Study) -> None:
-    """Names and settings that only the plugin folders know, places that no network has, names used twice, claims that
-    cannot be judged, and the checks of extensions.
+    """Check names and settings of plugins, places, duplicate names and claims, and run the checks of extensions.
 
     Raises:
         StudyError: the first mistake.
@@ -37,27 +36,27 @@ def check(study: Study) -> None:
     for extension in extensions():
         if extension.check is not None:
             extension.check(study)
-    several: dict[str, Sequence[object]] = {
+    unique: dict[str, Sequence[object]] = {
         "seeds": study.seeds,
         "data": study.datasets,
         "quantities": names(study),
     }
-    for kind, values in several.items():
+    for kind, values in unique.items():
         if not values and study.models:
             raise StudyError(f"the study has no {kind}", wanted="at least one")
-        twice = sorted({str(v) for v in values if values.count(v) > 1})
-        if twice:
+        duplicates = sorted({str(v) for v in values if values.count(v) > 1})
+        if duplicates:
             fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
-            raise StudyError(f"the same name twice among the {kind}", got=", ".join(twice), fix=fix)
+            raise StudyError(f"the same name twice among the {kind}", got=", ".join(duplicates), fix=fix)
 
 
 def _check_model(label: str, model: Model) -> None:
     if label == DATA_ITSELF:
-        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: that is the data's own row")
+        raise StudyError(f"a model may not be called {DATA_ITSELF!r}: the name stands for the images themselves")
     if model.local is not None and (model.network or model.kind != "krotov_hopfield"):
         got = model.network or model.kind
         raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=got)
-    for name in OF_KINDS if model.network else OF_OTHER_KIND[model.kind]:
+    for name in BUILT_IN_ONLY if model.network else INAPPLICABLE[model.kind]:
         if (value := getattr(model, name)) != Model.model_fields[name].default:
             kind = model.network or f"a {model.kind} network"
             raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
@@ -69,9 +68,9 @@ def _check_model(label: str, model: Model) -> None:
         variant = variants().get(name)
         if variant is None or variant.network is None:
             known = [n for n, v in variants().items() if v.network is not None]
-            raise StudyError(f"models.{label}.published: no variant of a model", got=name, wanted=", ".join(known))
+            raise StudyError(f"models.{label}.published: not a variant of a model", got=name, wanted=", ".join(known))
         if variant.needs and not getattr(model, variant.needs):
-            raise StudyError(f"models.{label}: {name} is about {variant.needs}", wanted=f"{variant.needs} = true")
+            raise StudyError(f"models.{label}: {name} needs {variant.needs}", wanted=f"{variant.needs} = true")
     if model.local is not None:
         make("rules", model.local.rule, p=model.p, radius=model.radius)
     if model.supervised is not None:
@@ -87,7 +86,7 @@ def _check_supervised(label: str, plan: Supervised) -> None:
 
 
 def _check_claim(study: Study, claim: Claim) -> None:
-    """A claim names what is measured, and says one thing."""
+    """Refuse a claim about an unknown model or quantity, and one that does not state exactly one comparison."""
     models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
     check_known(study, "claim", models, [q for q in (claim.quantity, claim.other_quantity) if q])
     against = [claim.other is not None, claim.value is not None].count(True)
@@ -109,12 +108,14 @@ def _check_claim(study: Study, claim: Claim) -> None:
         if name not in shown:
             wanted = f'an entry of [[deviations]] with id = "{name}"'
             raise StudyError(
-                "a claim is explained by what is not shown", got=f"{claim.statement}: {name}", wanted=wanted
+                "a claim is explained by a departure the study does not show",
+                got=f"{claim.statement}: {name}",
+                wanted=wanted,
             )
 
 
 def _check_bounds(study: Study, claim: Claim) -> None:
-    """A certified and a found size bound each other only if both are L2 sizes of the same points."""
+    """Refuse to compare a certified size with a critical size unless both are L2 sizes of the same images."""
     pair = {claim.quantity, claim.other_quantity} - {""}
     found = {p.name: p.measure for p in measurements(study) if p.name in pair}
     for name, bound in found.items():
@@ -136,7 +137,9 @@ def check_known(study: Study, who: str, models: Sequence[str], quantities: Seque
     for name in quantities:
         if name not in known:
             fix = nearest(name, known)
-            raise StudyError(f"a {who} about what is not measured", got=name, wanted=", ".join(known), fix=fix)
+            raise StudyError(
+                f"a {who} about a quantity that is not measured", got=name, wanted=", ".join(known), fix=fix
+            )
     rows = [*study.models, DATA_ITSELF]
     for name in models:
         if name not in rows:

@@ -1,4 +1,4 @@
-"""Something a study chooses by name, with settings of its own."""
+"""A plugin that a study chooses by name, with its settings."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """No unknown keys, no changes after reading."""
+    """Base of the tables of a study: unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Choice(BaseModel):
-    """Something chosen by name with settings of its own: a rule, a penalty, an attack.
+    """A rule, penalty, attack or measure chosen by name, with its settings.
 
-    The settings are those of the class of that name; they are checked against it when the study is planned.
+    The settings are checked against the class of that name when the study is planned.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -22,5 +22,5 @@ class Choice(BaseModel):
     name: str
 
     def settings(self) -> dict[str, Any]:
-        """Everything but the name."""
+        """All keys except the name."""
         return dict(self.model_extra or {})

@@ -1,4 +1,4 @@
-"""Does what a study claims hold in its own numbers?  A verdict per claim and data set."""
+"""Judge the claims of a study by its results: one verdict per claim and data set."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Judged = Literal["reproduced", "partly", "not", "reversed", "not measured"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim.
+    """The verdict on a claim, with the number it is based on.
 
     `value` is the mean over seeds of what is compared with zero or, for "within", with a constant; `low` and `high` its
     95 % t interval over seeds, for one seed that over images.  `verdict`:
@@ -44,7 +44,7 @@ class Verdict:
 
 
 def verdicts(study: Study, rows: Sequence[Row]) -> list[Verdict]:
-    """The verdict on every claim of a study, for each of its data sets; on a number of one data set, for that one."""
+    """Judge every claim of a study on each of its data sets; a claim with `data` only on that one."""
     pairs = [(claim, data) for data in study.datasets for claim in study.claims if claim.data in ("", data)]
     return [_judged(claim, data, rows) for claim, data in pairs]
 

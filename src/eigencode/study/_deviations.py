@@ -1,4 +1,4 @@
-"""What one departure of the published code does to a number: the number with it and without it."""
+"""Effect of one departure of the published code on a number: the number with it and without it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from eigencode.study.results import Row
 
 @dataclass(frozen=True)
 class Effect:
-    """One departure switched on and off.
+    """A number with and without one departure of the published code, and the difference.
 
     `published` and `corrected` are means over seeds with and without it, each with its 95 % interval; `difference` is
     published minus corrected, paired over seeds.  NaN where a number is missing.
@@ -35,7 +35,7 @@ class Effect:
 
 
 def effects(study: Study, rows: Sequence[Row]) -> list[Effect]:
-    """The effect of every deviation a study shows, for each of its data sets."""
+    """The effects of all `deviations` of a study, on each of its data sets."""
     found = []
     for data in study.datasets:
         here = [r for r in rows if r.data == data]

@@ -1,7 +1,7 @@
-"""Folders that plug into studies from above: recipes, plugins, variants and checks that this one knows nothing of.
+"""Packages of higher levels that add recipes, plugins, variants and checks to studies.
 
-An extension is named here and imported when a study is read, never by an import statement: so imports go down only,
-and nothing is registered by a side effect.
+An extension is named here and imported when a study is read, not by an import statement: so no module imports one of a
+higher level, and importing a package registers nothing.
 """
 
 import importlib
@@ -11,16 +11,16 @@ from functools import cache
 from typing import Any
 
 EXTENSIONS = ("eigencode.paper",)
-"""Packages with an `EXTENSION`."""
+"""Packages that define an `EXTENSION`."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of making or measuring a network otherwise, switched on by `published = [ID]` in a study.
+    """A different way of making or measuring a network, switched on by `published = [ID]` in a study.
 
     Attributes:
-        network: (step, is it the last one) -> the step instead; None if this variant concerns no network.
-        measure: (choice of a measure, the measure itself) -> the choice instead; None if it concerns no measure.
+        network: (step, whether it is the last one) -> the step to use instead; None if no network is made differently.
+        measure: (choice of a measure, its instance) -> the choice to use instead; None if no measure differs.
             It raises `StudyError` for a measure that has no such variant.
         needs: a setting that a model of this variant must have switched on.
     """
@@ -32,11 +32,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Extension:
-    """The contents of an extension.
+    """Recipes, plugins, variants and checks that an extension adds to studies.
 
     Attributes:
-        recipes: models by name, see `recipe` in a study.
-        plugins: package -> modules with further classes that a study may name there.
+        recipes: settings of models by name, for the key `recipe` in a study.
+        plugins: package of plugins -> modules whose classes a study may name in addition.
         variants: by their id in a study.
         check: called with the study before anything runs; raises `StudyError`.
     """
@@ -49,7 +49,7 @@ class Extension:
 
 @cache
 def extensions() -> tuple[Extension, ...]:
-    """All extensions."""
+    """The extensions of all packages in `EXTENSIONS`."""
     return tuple(importlib.import_module(name).EXTENSION for name in EXTENSIONS)
 
 

@@ -1,4 +1,4 @@
-"""The measurements of a study: measures at the places its networks have, and the names of their numbers.
+"""The measurements of a study: each measure at each matching place of its networks, and the names of their numbers.
 
 The names are known before anything has run, so that claims can be checked.
 """
@@ -18,27 +18,27 @@ from eigencode.study.config import SHORTHAND, Measurement, Study
 from eigencode.study.steps.calibration import Coverage
 
 DATA_ITSELF = "data"
-"""The row of the data's own spectrum in tables and figures."""
+"""Label, in place of a model, of what is measured on the images themselves."""
 
 RAW = "raw"
-"""Measurements of a layer as it was before pruning: "α images, raw"."""
+"""Suffix of the names of measurements made before pruning: "α images, raw"."""
 
-CODES = ("encoder", "latent")
-"""Places that pruning changes, and that exist before any read-out is trained."""
+PRUNED_PLACES = ("encoder", "latent")
+"""Places whose activations pruning changes, and that exist before the read-out is trained."""
 
 COVERAGE = Coverage()
-"""The numbers of a calibration."""
+"""Reads the numbers of a calibration."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One measurement at one place.
+    """One measure at one place of the networks, with its variants.
 
     Attributes:
-        name: of its numbers in tables and claims.
-        measure: with the settings of the study; it reads the record.
-        chosen: the measure by name, as the study says.
-        used: the same after the variants it asks for: this one makes the record.
+        name: the name of its numbers in tables and claims.
+        measure: an instance of `used`, which reads the record.
+        chosen: name and settings of the measure in the study.
+        used: the same after the variants in `published`; it makes the record.
     """
 
     name: str
@@ -50,34 +50,34 @@ class Planned:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All its numbers."""
+        """The names of all its numbers."""
         return tuple(self.measure.quantity(self.name, what) for what in self.measure.names())
 
     @property
     def raw(self) -> tuple[str, ...]:
-        """The numbers of the layer as it was before pruning, if this is measured there too."""
-        if not self.measure.before_pruning or self.place not in CODES:
+        """The names of the numbers measured before pruning; empty if it is not measured then."""
+        if not self.measure.before_pruning or self.place not in PRUNED_PLACES:
             return ()
         return tuple(self.measure.quantity(f"{self.name}, {RAW}", what) for what in self.measure.names())
 
     @property
-    def headed(self) -> bool:
-        """The first number is that of the table, under the name of the measurement."""
+    def in_table(self) -> bool:
+        """True if its first number has the name of the measurement; the table always shows this number."""
         return "" in self.measure.names()
 
 
 def measurements(study: Study) -> list[Planned]:
-    """Everything measured of the networks of a study, in the order of its tables.
+    """List all measurements of the networks of a study, in the order of its tables.
 
     Raises:
-        StudyError: no such measure, setting, place or variant; names the key.
+        StudyError: unknown measure, setting, place or variant; names the key.
     """
     return list(_measurements(_Content(study.model_dump_json(), study)))
 
 
 @dataclass(frozen=True)
 class _Content:
-    """A study that is equal to another of the same content."""
+    """A study that compares equal to any other of the same content, for use as a cache key."""
 
     text: str
     study: Study = field(compare=False)
@@ -99,7 +99,7 @@ def _measurements(content: _Content) -> tuple[Planned, ...]:
 
 def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
     settings = entry.settings()
-    if entry.kind == "spectrum" and "widths" in settings:  # short for two measurements
+    if entry.kind == "spectrum" and "widths" in settings:  # abbreviates two measurements
         plain = entry.model_dump()
         widths = plain.pop("widths")
         yield from _planned(study, Measurement(**plain), where)
@@ -114,7 +114,7 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         variant = variants().get(name)
         if variant is None or variant.measure is None:
             known = [n for n, v in variants().items() if v.measure is not None]
-            raise StudyError(f"{where}.published: no variant of a measure", got=name, wanted=", ".join(known))
+            raise StudyError(f"{where}.published: not a variant of a measure", got=name, wanted=", ".join(known))
         used = variant.measure(used, make("measures", used, where=where))
     reads = make("measures", used, where=where)
     name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
@@ -124,11 +124,11 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
 
 
 def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> list[str]:
-    """The places an entry means, each once, in the order of the networks."""
+    """The places that match an entry's patterns, each once; one empty place for a measure of the whole network."""
     if not measure.default_place:
         if entry.at:
             fix = f"leave out `at`: {entry.kind} measures the network as a whole"
-            raise StudyError(f"{where}.at: no place here", got=", ".join(entry.at), fix=fix)
+            raise StudyError(f"{where}.at: this measure takes no place", got=", ".join(entry.at), fix=fix)
         return [""]
     known = list(dict.fromkeys(place for model in study.models.values() for place in places(model)))
     found: list[str] = []
@@ -142,14 +142,14 @@ def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> 
 
 
 def measured(study: Study) -> list[str]:
-    """The quantities that every model has and a table shows, in the order of the study."""
-    return [p.name for p in measurements(study) if p.headed]
+    """The quantities that the table always shows, in the order of the study."""
+    return [p.name for p in measurements(study) if p.in_table]
 
 
 def details(study: Study) -> list[str]:
-    """Every further number: a claim may name it, and it is then shown in the table."""
+    """The names of all other numbers; the table shows one only if a claim names it."""
     pruned = any(m.prune for m in study.models.values())
-    return [name for p in measurements(study) for name in (*p.names[p.headed :], *(p.raw if pruned else ()))]
+    return [name for p in measurements(study) for name in (*p.names[p.in_table :], *(p.raw if pruned else ()))]
 
 
 def names(study: Study) -> list[str]:
@@ -159,7 +159,7 @@ def names(study: Study) -> list[str]:
 
 
 def headline(study: Study) -> list[str]:
-    """The quantities of the table: what is measured, in the order of the study, then what its claims name besides."""
+    """The quantities of the table: those always shown, then others named in claims, then those of the calibration."""
     calibrated = COVERAGE.names() if study.calibration else ()
     if not study.models:
         return list(calibrated)

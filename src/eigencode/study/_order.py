@@ -1,4 +1,4 @@
-"""In which order steps are run: that of the study, each after its inputs."""
+"""The order in which steps run: that of the study, each step after its inputs."""
 
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -7,7 +7,7 @@ from eigencode.study.step import Step
 
 
 def ordered(goals: list[Step]) -> list[Step]:
-    """All steps the goals need, inputs before the steps that need them, each once."""
+    """List the goals and all steps they depend on, each once and after its inputs."""
     seen: dict[str, Step] = {}
 
     def visit(step: Step) -> None:
@@ -24,7 +24,7 @@ def ordered(goals: list[Step]) -> list[Step]:
 class Queue:
     """Steps waiting for their inputs; inputs that are not among them count as finished.
 
-    `steps` are in the order in which they start where there is a choice.
+    Of several steps that may start, the first in `steps` starts first.
     """
 
     def __init__(self, steps: list[Step]) -> None:
@@ -36,18 +36,18 @@ class Queue:
         self._ready: list[tuple[int, str]] = []
 
     def __bool__(self) -> bool:
-        """Some steps are not done yet."""
+        """True while some steps are not done."""
         return self._sorter.is_active()
 
     def __contains__(self, step: Step) -> bool:
         return step.key in self._steps
 
     def next(self) -> Step | None:
-        """The first step that may start; None while all that are left wait for running ones."""
+        """Take the first step whose inputs are done; None while all remaining steps wait for running ones."""
         for key in self._sorter.get_ready():
             heappush(self._ready, (self._place[key], key))
         return self._steps[heappop(self._ready)[1]] if self._ready else None
 
     def done(self, step: Step) -> None:
-        """This step has ended, well or not: those it was the last input of may start."""
+        """Mark a step as ended, successfully or not, so that steps waiting only for it may start."""
         self._sorter.done(step.key)

@@ -13,7 +13,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Margin:
-    """Mean over seeds, and its 95 % t interval; for one seed the interval over images."""
+    """Mean over seeds with its 95 % t interval; with only one seed, the interval over images."""
 
     value: float
     low: float
@@ -25,7 +25,7 @@ class Margin:
 
 
 def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Margin:
-    """The number at `one` minus that at `other`, or minus a constant, of the rows of one data set.
+    """The mean of the number at `one` minus the number at `other`, or minus a constant, on one data set.
 
     A seed for which either number could not be measured is left out of the mean, and the interval is then without
     ends: that seed might have said anything.
@@ -48,7 +48,7 @@ def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: f
 
 
 def _over_images(one: Row, two: Row | None) -> tuple[float, float]:
-    """Reach of the interval of one seed below and above: those of the two numbers as if they were independent."""
+    """Distances from the value to the ends of its interval for one seed, treating both numbers as independent."""
     down, up = one.value - one.low, one.high - one.value
     if two is not None:
         down, up = math.hypot(down, two.high - two.value), math.hypot(up, two.value - two.low)

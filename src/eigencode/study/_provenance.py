@@ -1,4 +1,4 @@
-"""What a result was made with: versions, machine, commit, time."""
+"""Provenance of a result: versions, machine, commit and time."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,7 @@ PACKAGES = ("eigencode", "torch", "numpy", "scipy", "scikit-learn")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, platform, processor, its bfloat16, threads, commit and the time of day (UTC), for `step.json`."""
+    """Versions, platform, hardware, bfloat16 support, threads, commit and time (UTC), for `step.json`."""
     import torch
 
     return {
@@ -56,9 +56,9 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit of the checkout this package runs from, "+" if files differ from it, "" if there is none.
+    """Commit of the checkout this package runs from, followed by "+" if files differ; "" outside a checkout.
 
-    A package installed inside somebody else's checkout has none: the commit there says nothing about this code.
+    A package installed inside the checkout of another project has none: that commit does not describe this code.
     """
     here = Path(__file__).resolve().parent
 

@@ -1,4 +1,4 @@
-"""What a study file may say.  Every key, with its default and its meaning; anything else is an error."""
+"""The keys of a study file, with their types and defaults; any other key is an error."""
 
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from eigencode.study._choice import Choice, Strict
 from eigencode.training.schedule import Schedule
 
 
-def _several(names: Any) -> Any:
+def _as_tuple(names: Any) -> Any:
     return (names,) if isinstance(names, str) else names
 
 
@@ -22,24 +22,24 @@ class WeightedPenalty(Choice):
     coefficient: float = Field(ge=0)
 
 
-class Trains(Strict):
-    """A training.  After each number of epochs in `snapshots`, the network and the state of its training are kept."""
+class TrainingLength(Strict):
+    """Length of a training; its network and training state are also saved after each epoch listed in `snapshots`."""
 
     epochs: int = Field(1000, ge=1)
     snapshots: tuple[Annotated[int, Field(ge=1)], ...] = ()
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Trains":
+    def _in_order(self) -> "TrainingLength":
         if any(a >= b for a, b in pairwise((*self.snapshots, self.epochs))):
             raise ValueError(f"snapshots: rising numbers of epochs below {self.epochs}")
         return self
 
     def settings(self) -> dict[str, Any]:
-        """What decides the result; snapshots do not."""
+        """The settings that affect the result: all except `snapshots`."""
         return self.model_dump(exclude={"snapshots"})
 
 
-class Local(Trains):
+class Local(TrainingLength):
     """Local training of the encoder, on all training images or on the first `images` of them."""
 
     rule: Choice = Choice(name="KrotovHopfield")
@@ -57,8 +57,8 @@ class AdversarialChoice(Strict):
     space: Literal["pixel", "unit"] = "unit"
 
 
-class Supervised(Trains):
-    """Training by gradient."""
+class Supervised(TrainingLength):
+    """Training by gradient descent."""
 
     parameters: str = "all"
     lr: float = Field(1e-3, gt=0)
@@ -75,10 +75,10 @@ class Supervised(Trains):
 
 
 class Model(Strict):
-    """One network: architecture, then local training, pruning, training by gradient, each if asked for.
+    """One network: architecture, then optional local training, pruning and training by gradient descent.
 
-    `network`, with its `settings`, names a network of one's own, `package.module:callable`, instead of a `kind`.
-    `published`: variants of how it is made, see `study.extensions`.
+    `network = "package.module:callable"` builds a network of one's own from `settings`, instead of a built-in `kind`.
+    `published`: variants of how the network is made, see `study._extensions`.
     """
 
     kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
@@ -98,18 +98,18 @@ class Model(Strict):
 
 
 class Measurement(BaseModel):
-    """One measure, with a name for its numbers and the places it looks at; everything else is a setting of the measure.
+    """One measure, the name of its numbers and the places to measure; all other keys are settings of the measure.
 
     `kind`: a measure of `eigencode.measures`, or `package.module:Name`.  `at`: places of the networks, or patterns such
     as "layer*"; each place that a network has is measured.  `published`: variants of the measure, see
-    `study.extensions`.
+    `study._extensions`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: str
     name: str = ""
-    at: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    at: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     published: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Any]:
@@ -124,11 +124,11 @@ SHORTHAND = {
     "curves": ("curve", {"at": "read"}),
     "landscapes": ("landscape", {"place": "at"}),
 }
-"""Tables that are short for `[[measure]]`: the kind of measure, and the keys that are called otherwise there."""
+"""Tables that abbreviate `[[measure]]`: table -> (kind of measure, {key in the table: key of the measure})."""
 
 
 def _longhand(raw: Any) -> Any:
-    """A study with every entry of a shorthand table as it would stand in `[[measure]]`."""
+    """Rewrite every entry of a shorthand table as an entry of `[[measure]]`."""
     for table, (kind, words) in SHORTHAND.items():
         if isinstance(raw, dict) and isinstance(raw.get(table), list | tuple):
             raw = {**raw, table: [_entry(entry, kind, words) for entry in raw[table]]}
@@ -139,16 +139,16 @@ def _entry(entry: Any, kind: str, words: dict[str, str]) -> Any:
     if not isinstance(entry, dict) or "kind" in entry:
         return entry
     entry = {"kind": kind, **{words.get(key, key): value for key, value in entry.items()}}
-    if isinstance(grid := entry.get("grid"), dict):  # it decides, so these must not
+    if isinstance(grid := entry.get("grid"), dict):  # the keys of `grid` replace the search range and tolerance
         left = ("grid", "eps_max", "tolerance")
         entry = {**{k: v for k, v in entry.items() if k not in left}, **grid, "kind": f"{kind}_on_grid"}
     return entry
 
 
 class Planted(Strict):
-    """Calibration of the interval of α: every kind × exponent × units × samples, fitted again and again.
+    """Calibration of the interval of α: repeated fits to planted spectra, for each kind × exponent × units × samples.
 
-    `samples` are given per unit; the window ends at the share `top` of min(units, samples − 1).
+    `samples` is the number per unit; the fit window ends at rank `top` × min(units, number of samples − 1).
     """
 
     kinds: tuple[Literal["gaussian", "relu", "relu_sources"], ...] = ("gaussian", "relu")
@@ -165,10 +165,10 @@ class Claim(Strict):
     """A statement about one quantity, judged by comparing models with one another or with a constant.
 
     Either `model` with a `comparison` to an `other` model or a `value` ("within": value ± tolerance), or an `order` of
-    models from the largest to the smallest.  `other_quantity`: what is compared of `other`, if it is another quantity
-    (`other` may then be the same model).  `published` is for the reader: what the publication says, and `data` the data
-    set it says that of, if the claim is a number and not a law; on other data the claim is not judged.  `explained_by`
-    names departures of the published code, each of which the study must show among its `deviations`.
+    models from the largest to the smallest.  `other_quantity`: the quantity of `other`, if it is a different one; then
+    `other` may be the same model.  `published` quotes the publication, for the reader.  `data`: the only data set on
+    which the claim is judged, for a number that the publication gives for that data set; by default all.
+    `explained_by` lists departures of the published code, each of which must be among the study's `deviations`.
     """
 
     statement: str
@@ -186,7 +186,7 @@ class Claim(Strict):
 
 
 class Deviation(Strict):
-    """One departure of the published code, switched on and off with nothing else changed.
+    """A number with and without one departure of the published code, everything else equal.
 
     `quantity` of `model` is the corrected number; `published_quantity` and `published_model` (by default the same) name
     the number with the departure.
@@ -200,21 +200,21 @@ class Deviation(Strict):
 
     @property
     def corrected(self) -> tuple[str, str]:
-        """(model, quantity) with the departure off."""
+        """(model, quantity) without the departure."""
         return self.model, self.quantity
 
     @property
     def as_published(self) -> tuple[str, str]:
-        """(model, quantity) with the departure on."""
+        """(model, quantity) with the departure."""
         return self.published_model or self.model, self.published_quantity or self.quantity
 
 
 class Study(Strict):
-    """A whole study: data sets × models × seeds × measurements, and what is claimed about the results."""
+    """A whole study: data sets × models × seeds × measurements, and claims about the results."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     title: str = ""
-    data: Annotated[tuple[str, ...], BeforeValidator(_several)] = ("mnist5k",)
+    data: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ("mnist5k",)
     train_images: int | None = Field(None, ge=2)
     test_images: int | None = Field(None, ge=2)
     validation: float = Field(0.1, ge=0, lt=1)
@@ -239,5 +239,5 @@ class Study(Strict):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The data sets, one or several; none if only planted codes are measured."""
+        """The names of the data sets; empty for a study without models, which only calibrates."""
         return self.data if self.models else ()

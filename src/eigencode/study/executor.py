@@ -1,4 +1,4 @@
-"""Run steps, inputs first, here or in a pool of processes; a failed step stops only what needs it."""
+"""Run steps after their inputs, in this process or in several; a failure stops only steps that depend on it."""
 
 import os
 import signal
@@ -26,12 +26,12 @@ Watch = Callable[[str, Step, float, int, int], None]
 """Called as watch(event, step, seconds, done, total) with event "start", "cached", "done", "failed" or "skipped"."""
 
 Ended = tuple[str | None, float]
-"""What went wrong with a step, or None; and how many seconds it took."""
+"""(error message or None, seconds) of a step that has ended."""
 
 
 @dataclass
 class Outcome:
-    """What became of every step."""
+    """The steps of a run that were done, found in the store, failed or skipped."""
 
     done: list[Step] = field(default_factory=list)
     cached: list[Step] = field(default_factory=list)
@@ -41,60 +41,60 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Every step is finished."""
+        """True if every step is finished."""
         return not self.failed and not self.skipped
 
 
 def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | None = None) -> Outcome:
-    """Finish all steps the goals need that the store does not have yet.
+    """Run the goals and all steps they depend on, except those that the store already has.
 
     Args:
-        workers: 1 runs in this process with all of its threads; more runs that many processes, which share the
-            machine's cores evenly.  One pool per process, so that one that dies takes no other step with it.
+        workers: 1 runs the steps in this process with all of its threads; more start that many processes, which share
+            the threads evenly.  Each is a pool of its own, so that a process that dies fails only its own step.
     """
     began = time.monotonic()
     outcome = Outcome()
     steps = ordered(goals)
-    lost: set[str] = set()
+    unavailable: set[str] = set()
     free: list[Executor] = []
     running: dict[Future[Ended], tuple[Step, Executor]] = {}
-    run, worker = (_attempt, _Here) if workers <= 1 else (_quietly, _process)
+    run, worker = (_attempt, _InThisProcess) if workers <= 1 else (_attempt_in_worker, _worker_process)
 
-    def tell(event: str, step: Step, seconds: float = 0.0) -> None:
+    def notify(event: str, step: Step, seconds: float = 0.0) -> None:
         finished = len(outcome.done) + len(outcome.cached) + len(outcome.failed) + len(outcome.skipped)
         if watch is not None:
             watch(event, step, seconds, finished, len(steps))
 
-    def settle(step: Step, error: str | None, seconds: float) -> None:
+    def record_end(step: Step, error: str | None, seconds: float) -> None:
         if error is None:
             outcome.done.append(step)
         else:
             outcome.failed[step.key] = f"{step.describe()}: {error}"
-            lost.add(step.key)
-        tell("done" if error is None else "failed", step, seconds)
+            unavailable.add(step.key)
+        notify("done" if error is None else "failed", step, seconds)
 
     queue = Queue([s for s in steps if not store.has(s)])
     for known in (s for s in steps if s not in queue):
         outcome.cached.append(known)
-        tell("cached", known)
+        notify("cached", known)
     try:
-        with _environment_of_workers(workers):
+        with _worker_environment(workers):
             while queue:
                 while len(running) < max(1, workers) and (step := queue.next()) is not None:
-                    if any(s.key in lost for s in step.inputs()):
-                        lost.add(step.key)
+                    if any(s.key in unavailable for s in step.inputs()):
+                        unavailable.add(step.key)
                         outcome.skipped.append(step)
-                        tell("skipped", step)
+                        notify("skipped", step)
                         queue.done(step)
                     else:
-                        tell("start", step)
-                        chosen = free.pop() if free else worker()
-                        running[chosen.submit(run, step, store)] = (step, chosen)
+                        notify("start", step)
+                        pool = free.pop() if free else worker()
+                        running[pool.submit(run, step, store)] = (step, pool)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    ended, chosen = running.pop(future)
+                    ended, pool = running.pop(future)
                     broken = future.exception()
-                    free += [] if isinstance(broken, BrokenProcessPool) else [chosen]
-                    settle(ended, *((_died(broken), 0.0) if broken else future.result()))
+                    free += [] if isinstance(broken, BrokenProcessPool) else [pool]
+                    record_end(ended, *((_died(broken), 0.0) if broken else future.result()))
                     queue.done(ended)
     finally:
         for left in (*free, *(w for _, w in running.values())):
@@ -103,8 +103,8 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
     return outcome
 
 
-class _Here(Executor):
-    """Runs everything in this process, at once."""
+class _InThisProcess(Executor):
+    """An executor that runs each call immediately in this process."""
 
     def submit(self, run: Callable[..., Any], /, *given: Any, **more: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -112,14 +112,16 @@ class _Here(Executor):
         return future
 
 
-def _process() -> ProcessPoolExecutor:
-    """One process of its own."""
-    return ProcessPoolExecutor(1, get_context("spawn"), _as_worker)
+def _worker_process() -> ProcessPoolExecutor:
+    """A pool of one worker process."""
+    return ProcessPoolExecutor(1, get_context("spawn"), _set_up_worker)
 
 
-def _as_worker() -> None:
-    """Ctrl-C ends a worker without a traceback (the main process speaks for all), and so does the main process's end,
-    however it ends: a worker would wait for work for ever."""
+def _set_up_worker() -> None:
+    """Set up a worker to end without a traceback on Ctrl-C, and to exit when the main process ends.
+
+    The main process reports interrupts; without it a worker would wait for work for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -138,9 +140,11 @@ def _died(error: BaseException) -> str:
 
 
 @contextmanager
-def _environment_of_workers(workers: int) -> Iterator[None]:
-    """What workers read before they import anything: their number of threads; and that large tensors may lie on huge
-    pages (torch's own setting, off unless asked for), which a training step touches several of anew."""
+def _worker_environment(workers: int) -> Iterator[None]:
+    """Set the environment variables that workers read at start: number of threads, and huge pages for large tensors.
+
+    Huge pages are a setting of torch, off by default; a training step allocates several large tensors anew.
+    """
     import torch
 
     threads = str(max(1, torch.get_num_threads() // workers)) if workers > 1 else ""
@@ -157,7 +161,7 @@ def _environment_of_workers(workers: int) -> Iterator[None]:
         os.environ.update({n: v for n, v in before.items() if v is not None})
 
 
-def _quietly(step: Step, store: Store) -> Ended:
+def _attempt_in_worker(step: Step, store: Store) -> Ended:
     import torch
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -182,16 +186,16 @@ def _attempt(step: Step, store: Store) -> Ended:
     try:
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
-            with flushing():  # before the thread pool of torch starts: its threads are born with the setting
+            with flushing():  # before the thread pool of torch starts: its threads inherit the setting
                 step.run(folder, Inputs(folders, store.scratch(step)))
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
             meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}
     except Exception as error:
-        if store.has(step):  # another process finished the same step meanwhile, and has tidied up after it
+        if store.has(step):  # another process has finished the same step meanwhile and removed its scratch folder
             return None, time.monotonic() - began
         if isinstance(error, EigencodeError):
             return str(error), time.monotonic() - began
-        # anything else is a defect of the step; the others go on, and the report shows where it was
+        # any other error is a defect of the step: the other steps go on, and the report shows the traceback
         return traceback.format_exc(limit=-6), time.monotonic() - began
     return None, seconds

@@ -1,4 +1,4 @@
-"""Some of the models of a study: what fits today; the whole finds their steps finished."""
+"""Restrict a study to some of its models; a later run of the whole study reuses their steps."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from eigencode.study.config import Claim, Study
 
 
 def part(study: Study, models: Sequence[str]) -> Study:
-    """The study with these models only, in its own order, without the claims and deviations that speak of others.
+    """Return the study with these models only, without claims and deviations about others; its order is kept.
 
-    Every other setting is kept, so the steps are those of the whole study.
+    All other settings are kept, so the steps have the same keys as in the whole study.
 
     Raises:
-        StudyError: a model the study does not have, or none at all.
+        StudyError: a model that the study does not have, or no model.
     """
     for name in models:
         if name not in study.models:

@@ -1,4 +1,4 @@
-"""From a study to its steps: every cell of data × model × seed × measurement, with the labels results carry."""
+"""Plan a study: one cell per data set × model × seed × measurement, with its step and the labels of its results."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
 
 PLANTED = "planted codes"
-"""What stands in place of a data set where populations are known."""
+"""Label, in place of a data set, of samples from populations with a known spectrum."""
 
 BLOCK = 20
 """Replicates per step of a calibration."""
@@ -33,15 +33,15 @@ BLOCK = 20
 
 @dataclass(frozen=True)
 class Cell:
-    """One measurement of a study: the step that makes its record, and how numbers are read from it.
+    """One measurement of a study: the step that makes its record, and the measure that reads numbers from it.
 
     Attributes:
         quantity: title of the record.
-        name: of the measurement, with which the names of its numbers begin.
+        name: of the measurement; the names of its numbers begin with it.
         measure: reads the record.
         network: the step that made the network; None for the images themselves.
-        part: folder of the record within that of the step.
-        note: end of every convention.
+        part: subfolder of the record in the folder of the step.
+        note: text added at the end of the convention of every number.
     """
 
     data: str
@@ -62,10 +62,10 @@ class Cell:
 
 
 def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
-    """All cells of a study.  Reads the data sets (their hashes are part of every key) and trains nothing.
+    """List all cells of a study; reads the data sets, whose hashes are part of the keys, but trains nothing.
 
     Raises:
-        StudyError: a rule, penalty or attack that does not exist, or a setting it does not have.
+        StudyError: a mistake in the study, such as an unknown name or setting.
         DataError: a data set that cannot be read.
     """
     check(study)
@@ -84,7 +84,7 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
 
 
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:
-    """The last of the steps that make this network."""
+    """The last of the chain of steps that make this network."""
     common = {"data": images, "seed": seed, "validation": study.validation}
     step = _variant(model, Initial(**common, architecture=architecture(model)))  # type: ignore[arg-type]
     if model.local is not None:
@@ -99,7 +99,7 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
 
 
 def _snapshots(kind: type[Training], settings: dict[str, Any], epochs: tuple[int, ...]) -> Training:
-    """The finished training, behind its snapshots, each of which continues from the one before."""
+    """The step of the whole training; it and its snapshots each continue from the snapshot before."""
     earlier: Training | None = None
     for stop in (*epochs, None):
         earlier = kind(**settings, stop=stop, earlier=earlier)
@@ -108,7 +108,7 @@ def _snapshots(kind: type[Training], settings: dict[str, Any], epochs: tuple[int
 
 
 def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep:
-    """The step as the variants of the model make it."""
+    """Apply the variants of the model to one of its steps."""
     for name in model.published:
         change = variants()[name].network
         step = step if change is None else change(step, last)
@@ -116,14 +116,15 @@ def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep
 
 
 def _chain(step: Step | None) -> list[Step]:
-    """A network and those it started from, last first."""
+    """A step and, recursively, the network it started from, last first."""
     return [] if step is None else [step, *_chain(getattr(step, "start", None))]
 
 
 def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> Iterator[Cell]:
     for p in found:
         if p.measure.of_data:
-            drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]  # the same for every seed
+            # images do not depend on the seed: all seeds share one step
+            drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]
             step = Measured(images, None, "input", drawn, decisive(p.used, p.measure))
             yield Cell(images.name, DATA_ITSELF, seed, p.measure.kind, p.measure.title(p.name), step, p.name, p.measure)
 
@@ -131,7 +132,7 @@ def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> 
 def _model_cells(
     study: Study, images: Data, found: list[Planned], label: str, model: Model, seed: int
 ) -> Iterator[Cell]:
-    """Every measurement of one network, then those of its local layer before pruning."""
+    """The cells of one network, then those of its local layer before pruning."""
     chain = _chain(networks(study, images, model, seed))
     stages: dict[str, NetworkStep] = {"last": chain[0]}  # type: ignore[dict-item]
     for made in chain:
@@ -157,7 +158,7 @@ def _model_cells(
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
-    """One cell per population, its replicates in blocks that can be interrupted and shared out."""
+    """One cell per population; its replicates form blocks, which can run in parallel and be resumed."""
     combined = product(planted.kinds, planted.alphas, planted.units, planted.samples)
     for kind, alpha, units, ratio in combined:
         samples = round(units * ratio)

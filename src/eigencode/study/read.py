@@ -1,4 +1,4 @@
-"""Read a study file: TOML, recipes, overrides, and errors that name the key and the nearest valid one."""
+"""Read a study file: TOML, recipes and overrides; errors name the wrong key and the nearest valid one."""
 
 import dataclasses
 import inspect
@@ -18,7 +18,7 @@ from eigencode.study.config import Study
 
 
 def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
-    """The study in a TOML file, after `key.path=value` overrides.
+    """Read a study from a TOML file and apply `key.path=value` overrides.
 
     Raises:
         StudyError: no such file, not TOML, an unknown key, or a value out of range; names the key and a fix.
@@ -30,7 +30,7 @@ def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
 
 
 def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The content of a study file on top of the file it extends."""
+    """Load a study file, merged over the file that it `extends`."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -47,7 +47,7 @@ def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
-    """The study described by a dictionary (what a TOML file holds), after overrides."""
+    """Build a study from a dictionary, as read from TOML, after applying overrides."""
     for text in overrides:
         _override(raw, text)
     models = raw.get("models", {} if "calibration" in raw else None)
@@ -63,7 +63,7 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
 
 
 def _expand(name: str, entry: Any) -> Any:
-    """A model entry with its recipe filled in."""
+    """Replace `recipe` in a model entry by the settings of that recipe; the entry's own settings take precedence."""
     if not isinstance(entry, dict):
         raise StudyError(f"models.{name} is not a table", got=entry, wanted=f"[models.{name}]")
     entry = dict(entry)
@@ -74,14 +74,16 @@ def _expand(name: str, entry: Any) -> Any:
 
 
 def _recipe(model: str, name: Any) -> dict[str, Any]:
-    """The settings that a recipe stands for: one of an extension, or a dictionary of somebody's own module."""
+    """The settings of a recipe: one of an extension, or a dictionary given as `package.module:NAME`."""
     known = recipes()
     if isinstance(name, str) and ":" in name:
-        from eigencode.models.factory import import_object  # here: torch, which `--help` does without
+        from eigencode.models.factory import import_object  # here: imports torch, which `--help` does not need
 
         settings = import_object(name)
         if not isinstance(settings, dict):
-            raise StudyError(f"models.{model}.recipe is no recipe", got=settings, wanted="a dictionary of model keys")
+            raise StudyError(
+                f"models.{model}.recipe is not a dictionary", got=settings, wanted="a dictionary of model keys"
+            )
         return settings
     if not isinstance(name, str) or name not in known:
         wanted, fix = f"{', '.join(known)}, or package.module:NAME", nearest(str(name), list(known))
@@ -90,20 +92,20 @@ def _recipe(model: str, name: Any) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], arrays: bool = False) -> dict[str, Any]:
-    """Tables merge key by key, everything else replaces; with `arrays`, arrays of tables merge as well."""
+    """Merge `over` into `base`: tables key by key, other values replaced; with `arrays`, arrays of tables too."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
         if isinstance(below, dict) and isinstance(value, dict):
             value = _merged(below, value, arrays)
         elif arrays and isinstance(below, list) and isinstance(value, list) and all(map(_named, [*below, *value])):
-            value = _together(below, value)
+            value = _merged_arrays(below, value)
         result[key] = value
     return result
 
 
-def _together(base: list[Any], over: list[Any]) -> list[Any]:
-    """Entries of `over` merge with those of `base` of the same name or statement; the others follow."""
+def _merged_arrays(base: list[Any], over: list[Any]) -> list[Any]:
+    """Merge entries of `over` into those of `base` with the same name or statement, and append the others."""
     found = {_named(entry, i): entry for i, entry in enumerate(base)}
     for i, entry in enumerate(over, len(base)):
         name = _named(entry, i)
@@ -112,12 +114,12 @@ def _together(base: list[Any], over: list[Any]) -> list[Any]:
 
 
 def _named(entry: Any, place: int = 0) -> Any:
-    """What an entry of an array of tables is known by; its place, if it has no name.  False if it is no table."""
+    """Identifier of an entry in an array: its name or statement, else its index; False if it is not a table."""
     return isinstance(entry, dict) and (entry.get("name") or entry.get("statement") or f"entry {place}")
 
 
 def _override(raw: dict[str, Any], text: str) -> None:
-    """Apply one `a.b=value`; the value is TOML, or plain text if it is not."""
+    """Apply one override `a.b=value`; the value is TOML, or plain text if it is not valid TOML."""
     path, equals, value = text.partition("=")
     keys = _parts(path.strip())
     if not equals or not keys:
@@ -141,7 +143,7 @@ def _override(raw: dict[str, Any], text: str) -> None:
 
 
 def _parts(path: str) -> list[str]:
-    """The keys of a dotted path; one that has a dot of its own is quoted, as in TOML.  Empty if it is not a path."""
+    """Split a dotted path into keys; quotes enclose a key with a dot, as in TOML.  Empty if the path is invalid."""
     key = r'(?:"[^"]+"|[^."]+)'
     if not re.fullmatch(rf"{key}(?:\.{key})*", path):
         return []
@@ -160,7 +162,7 @@ UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def _explain(error: ValidationError) -> StudyError:
-    """The first unknown key with the nearest valid one; if there is none, the first error with its key."""
+    """Turn pydantic's error into one about the first unknown key and the nearest valid one, or the first error."""
     errors = error.errors()
     first = next((e for e in errors if e["type"] in UNKNOWN), errors[0])
     where = ".".join(str(part) for part in first["loc"])
@@ -176,13 +178,13 @@ def _explain(error: ValidationError) -> StudyError:
 
 
 def _keys(model: type, path: tuple[Any, ...]) -> list[str]:
-    """The valid keys at a place of the study."""
+    """The valid keys of the table at this path of the study."""
     parts = iter(path)
     for part in parts:
         fields = typing.get_type_hints(model)
         if isinstance(part, str) and part in fields:
             if typing.get_origin(fields[part]) is dict:
-                next(parts, None)  # a label somebody chose, which may well be the name of a key
+                next(parts, None)  # a label chosen by the user, which may equal the name of a key
             model = _model_in(fields[part]) or model
     return _fields(model)
 

@@ -1,4 +1,4 @@
-"""From finished steps to the numbers of a table: one row per cell, mean and spread over seeds, warnings beside."""
+"""Numbers of finished steps: one row per number, mean and spread over seeds, and warnings."""
 
 import math
 import statistics
@@ -20,7 +20,7 @@ from eigencode.study.store import Store
 
 @dataclass(frozen=True)
 class Row:
-    """One number: where it comes from, its interval over images, and what it means."""
+    """One number with its origin, its interval over images, its convention and its warnings."""
 
     data: str
     model: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """One quantity of one model, over the `seeds` that have it: mean and standard deviation (NaN for one seed)."""
+    """Mean and standard deviation of a quantity over the `seeds` that have it; the latter is NaN for one seed."""
 
     data: str
     model: str
@@ -91,12 +91,12 @@ def summarise(found: Iterable[Row]) -> list[Summary]:
 
 
 def _measured(values: list[float]) -> list[float]:
-    """Without the seeds that have no such number, unless none has."""
+    """Drop NaN values, unless all are NaN."""
     return [v for v in values if not math.isnan(v)] or values
 
 
 def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:
-    """`results.json`: the study as it was run, every number, the summary, where each result lies, how it was made.
+    """Write `results.json`: the study, every number, the summary, the keys of all results and their provenance.
 
     Strict JSON: a number that does not exist (no spread over one seed) is null, an infinite one (a median that more
     than half of the images outlived) the string "Infinity".
@@ -112,13 +112,13 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
 def content(
     study: dict[str, Any], shown: list[str], cells: list[dict[str, Any]], found: list[Row], more: dict[str, Any]
 ) -> dict[str, Any]:
-    """The parts of results.json."""
+    """The content of `results.json` as a dictionary."""
     numbers = {"rows": [asdict(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
     return {"study": study, "headline": shown, "cells": cells, **numbers, **more}
 
 
 def where(cell: Cell) -> dict[str, Any]:
-    """Where the record behind a cell lies, how numbers are read from it, and the steps that made its network."""
+    """Labels and key of a cell, the settings with which numbers are read, and the keys of its network's steps."""
     names = ("data", "model", "seed", "kind", "quantity", "part")
     read = {name: getattr(cell.measure, name) for name in getattr(cell.measure, "reading_only", ())}
     found = {n: getattr(cell, n) for n in names}
@@ -126,7 +126,7 @@ def where(cell: Cell) -> dict[str, Any]:
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:
-    """Warnings of all steps that made this network: above all, a local layer that has not converged."""
+    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged."""
     for step in cell.made_by():
         if store.has(step):
             if isinstance(step, LocallyTrained):

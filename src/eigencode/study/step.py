@@ -1,4 +1,4 @@
-"""A step: a piece of work whose result is named by everything that decides it."""
+"""A step: a piece of work whose result is stored under a hash of its settings, inputs and code."""
 
 import dataclasses
 import hashlib
@@ -13,21 +13,22 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Source:
-    """Something that exists outside the store, known by the hash of its content (a data set)."""
+    """An input from outside the store, such as a data set, identified by the hash of its content."""
 
     label: str
     sha256: str
 
     @property
     def key(self) -> str:
-        """The hash of the content: the label is for people."""
+        """The hash of the content; the label is only for display."""
         return self.sha256
 
 
 @dataclass(frozen=True)
 class Step(ABC):
-    """One piece of work.  A subclass is a frozen dataclass whose fields are its settings (numbers, strings, tuples,
-    dictionaries of these) and its inputs (other steps, sources, or tuples of steps).
+    """One piece of work, whose settings and inputs are the fields of a frozen dataclass.
+
+    Settings are numbers, strings, and tuples and dictionaries of these; inputs are steps, sources, or tuples of steps.
 
     The key hashes name, version, settings, the keys of all inputs, and the code: the module of the step and those in
     `uses()`, with everything they import.  Comments, docstrings, formatting and the texts of errors and warnings are
@@ -38,22 +39,22 @@ class Step(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     label_only: ClassVar[tuple[str, ...]] = ()
-    """Fields that do not decide the result (where data lies, say)."""
+    """Fields that do not affect the result, such as the folder of the data."""
 
     @abstractmethod
     def run(self, folder: Path, inputs: "Inputs") -> None:
-        """Do the work and write the result into `folder`; nothing outside it, except `inputs.scratch`."""
+        """Do the work and write the result into `folder`; write elsewhere only to `inputs.scratch`."""
 
     def uses(self) -> tuple[str, ...]:
-        """Further modules this particular step depends on: the rule, penalty or attack it names."""
+        """Further modules whose code is part of the key: those of the rule, penalty or attack that the step names."""
         return ()
 
     def describe(self) -> str:
-        """A few words for the progress display."""
+        """A short label for the progress display."""
         return self.name
 
     def inputs(self) -> "Iterator[Step]":
-        """The steps this one needs, directly."""
+        """The steps that this one depends on directly."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Step):
@@ -62,20 +63,21 @@ class Step(ABC):
                 yield from (v for v in value if isinstance(v, Step))
 
     def settings(self) -> dict[str, Any]:
-        """Every field that decides the result, inputs by key."""
+        """The fields that affect the result, with inputs replaced by their keys."""
         fields = (f.name for f in dataclasses.fields(self) if f.name not in self.label_only)
         return {name: _canonical(getattr(self, name)) for name in fields}
 
     @cached_property
     def code(self) -> str:
         """Hash of the code this step depends on."""
-        from eigencode.study._fingerprint import fingerprint  # here: how keys are made changes no result
+        # imported in the function: the code that makes keys is not part of them
+        from eigencode.study._fingerprint import fingerprint
 
         return fingerprint((type(self).__module__, *self.uses()))
 
     @cached_property
     def key(self) -> str:
-        """Name and hash: the folder of the result."""
+        """Name and hash of the step; also the name of the folder of its result."""
         content = {"name": self.name, "version": self.version, "settings": self.settings(), "code": self.code}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:20]}"
@@ -83,13 +85,13 @@ class Step(ABC):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a running step may look at: the folders of its inputs, and a scratch folder that survives a kill."""
+    """Folders for a running step: those of its inputs, and a scratch folder kept if the process is killed."""
 
     folders: dict[str, Path]
     scratch: Path
 
     def folder(self, step: Step) -> Path:
-        """The finished result of an input step."""
+        """The folder with the result of an input step."""
         return self.folders[step.key]
 
 

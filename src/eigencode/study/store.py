@@ -1,4 +1,4 @@
-"""Where results live: one folder per key, complete or absent, never overwritten."""
+"""The store of results on disk: one folder per step, complete or absent, never overwritten."""
 
 import errno
 import json
@@ -22,49 +22,49 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 @dataclass(frozen=True)
 class Store:
-    """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` for what a running one keeps.
+    """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` for files of a running one.
 
-    A result is written into a temporary folder in `scratch/KEY/` and moved to its final place when it is whole;
-    `step.json` in it says what it is, what it was made from, and how.
+    A result is written into a temporary folder in `scratch/KEY/` and moved to its final place when it is complete;
+    `step.json` in it holds the settings, inputs and provenance of the step.
     """
 
     root: Path
 
     def folder(self, step: Step) -> Path:
-        """Where the result of the step is, or will be."""
+        """The folder of the result of a step, whether it exists yet or not."""
         return self.root / "steps" / step.key
 
     def has(self, step: Step) -> bool:
-        """Is the step finished?"""
+        """True if the step is finished."""
         return (self.folder(step) / META).is_file()
 
     def meta(self, step: Step) -> dict[str, Any]:
-        """What `step.json` of a finished step says."""
+        """The content of `step.json` of a finished step."""
         found: dict[str, Any] = json.loads((self.folder(step) / META).read_text(encoding="utf-8"))
         return found
 
     def scratch(self, step: Step) -> Path:
-        """A folder that survives a kill, for checkpoints; removed when the step is finished."""
+        """A folder for checkpoints, kept if the process is killed and removed when the step is finished."""
         folder = self.root / "scratch" / step.key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextmanager
     def writing(self, step: Step, meta: dict[str, Any]) -> Iterator[Path]:
-        """A temporary folder to fill; it becomes the result if the block ends without an error.
+        """Yield a temporary folder to fill; it becomes the result if the block ends without an error.
 
-        `meta` may be filled inside the block.  Two processes may run the same step: the first to finish wins, the
-        other's identical work is dropped.
+        `meta` may be filled inside the block.  Two processes may run the same step: the result of the first
+        to finish is kept, the identical one of the other is deleted.
         """
         final = self.folder(step)
         part = self.root / "scratch" / step.key / f"part-{uuid.uuid4().hex}"
         try:
-            with _told_plainly(step, OSError):
+            with _readable_write_errors(step, OSError):
                 final.parent.mkdir(parents=True, exist_ok=True)
                 part.mkdir(parents=True)
-            with _told_plainly(step):
+            with _readable_write_errors(step):
                 yield part
-            with _told_plainly(step, OSError):
+            with _readable_write_errors(step, OSError):
                 (part / META).write_text(strict_json.dumps(meta) + "\n", encoding="utf-8")
                 flush(part)
                 self._publish(step, part)
@@ -74,7 +74,7 @@ class Store:
 
     def _publish(self, step: Step, part: Path) -> None:
         final = self.folder(step)
-        if final.exists() and not self.has(step):  # somebody removed its step.json: it is no result any more
+        if final.exists() and not self.has(step):  # without its step.json it is not a result any more
             shutil.rmtree(final)
         try:
             part.rename(final)
@@ -84,8 +84,8 @@ class Store:
 
 
 @contextmanager
-def _told_plainly(step: Step, *kinds: type[Exception]) -> Iterator[None]:
-    """A full disk, and errors of these kinds, as a sentence; everything else passes."""
+def _readable_write_errors(step: Step, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of a full disk and errors of these kinds into an `EigencodeError`; others pass unchanged."""
     try:
         yield
     except Exception as error:
@@ -98,7 +98,7 @@ def _told_plainly(step: Step, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _system_error(error: Exception) -> int | None:
-    """The number of the system's error, also where it has only survived in the message (safetensors)."""
+    """The errno of an error, taken from the message if only that contains it (safetensors)."""
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))

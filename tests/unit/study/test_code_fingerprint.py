@@ -247,7 +247,7 @@ def test_the_real_steps_see_what_they_compute_with() -> None:
 
 def test_what_only_shows_something_is_no_part_of_the_code(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = module.fingerprint(START)
-    monkeypatch.setattr(module, "SHOWN_ONLY", frozenset({"eigencode.lower"}))
+    monkeypatch.setattr(module, "DISPLAY_ONLY", frozenset({"eigencode.lower"}))
     forget()
     assert "eigencode.lower" not in module.closure(START)
     assert module.fingerprint(START) != before

@@ -93,12 +93,12 @@ BAD = [
     ("D7", ("A", "noise"), ("A", "grid, anew"), "measurement.points"),
     ("D7", ("A", "grid"), ("B", "grid, anew"), "model.units"),
     ("D7", ("A", "curve, at 1"), ("A", "curve, anew, at 0.1"), "measurement.reading"),
-    ("D7", ("A", "curve"), ("A", "curve, anew"), "about what is not measured"),
+    ("D7", ("A", "curve"), ("A", "curve, anew"), "about a quantity that is not measured"),
     ("D8", ("A", "noise, all images"), ("A", "noise, broken only"), "got:    D9"),
     ("D13", ("A", "α"), ("A", "α, narrow"), "measurement.window"),
     ("D13", ("A", "α"), ("A", "α, single, bend"), "measurement.reading"),
     ("D13", ("A", "α"), ("data", "α, single"), "model"),
-    ("D13", ("A", "α"), ("A", "β"), "about what is not measured"),
+    ("D13", ("A", "α"), ("A", "β"), "about a quantity that is not measured"),
     ("D13", ("C", "α"), ("A", "α, single"), "unknown model"),
     ("D17", ("A", "α"), ("BN D17", "α"), "model.batch_norm"),
 ]
@@ -131,9 +131,9 @@ REFUSED = [
     ({"critical": [{"attack": {"name": "Gaussian"}, "published": ["D7"]}]}, "without the grid"),
     ({"critical": [{"attack": {"name": "FGSM"}, "grid": GRID, "published": ["D7"]}]}, "no departure of this attack"),
     ({"curves": [{"attack": {"name": "DDN"}, "published": ["D7"]}]}, "no departure of this attack"),
-    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 is about prune"),
+    ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 needs prune"),
     ({"models": {"A": {"units": 5, "published": ["D7"]}}}, "models.A.published"),
-    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 is about batch_norm"),
+    ({"models": {"A": {"units": 5, "published": ["D17"]}}}, "D17 needs batch_norm"),
 ]
 
 
@@ -194,8 +194,8 @@ def test_a_claim_compares_two_quantities_of_one_model() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"explained_by": ["D8"]}, "explained by what is not shown"),
-        ({"explained_by": ["D12"]}, "explained by what is not shown"),
+        ({"explained_by": ["D8"]}, "explained by a departure the study does not show"),
+        ({"explained_by": ["D12"]}, "explained by a departure the study does not show"),
         ({"other_quantity": "grid, anewe"}, "did you mean 'grid, anew'"),
         ({"other": None, "value": 1.0, "other_quantity": "noise"}, "cannot be judged"),
     ],

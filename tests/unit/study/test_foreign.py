@@ -121,7 +121,7 @@ def test_everything_may_come_from_outside(tmp_path: Path) -> None:
 
 
 def keys() -> dict[tuple[str, str], str]:
-    for cached in (code.fingerprint, code._read, code._path, code._home):
+    for cached in (code.fingerprint, code._read, code._path, code._top_level):
         cached.cache_clear()
     return {(c.model, c.quantity): c.step.key for c in plan(study(asked()))}
 
@@ -144,7 +144,7 @@ def test_its_source_is_part_of_the_key(own: Path) -> None:
         ({"measure": [{"kind": "own_plugins:Rule"}]}, r"own_plugins:Rule cannot be used here[\s\S]*Measure"),
         ({"measure": [{"kind": "own_plugins:Erors"}]}, "did you mean 'Errors'"),
         ({"measure": [{"kind": "own_plugin:Errors"}]}, "there is no module own_plugin"),
-        ({"measure": [{"kind": "own_plugins:Errors", "at": ["2"]}]}, r"measure.0.at: no place here"),
+        ({"measure": [{"kind": "own_plugins:Errors", "at": ["2"]}]}, r"measure.0.at: this measure takes no place"),
         ({"measure": [{"kind": "jacobian", "at": ["layer*"]}]}, r"measure.0.at: no network has it"),
         ({"measure": [{"kind": "jacobian", "image": 3}]}, r"unknown key measure.0.image[\s\S]*'images'"),
         ({"measure": [{"kind": "jacobain"}]}, "did you mean 'Jacobian'"),
@@ -173,7 +173,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     made = of("my_recipes:SMALL")
     assert (made.units, made.supervised.epochs, made.supervised.lr) == (7, 3, 0.01)
-    with pytest.raises(StudyError, match=r"models\.A\.recipe is no recipe"):
+    with pytest.raises(StudyError, match=r"models\.A\.recipe is not a dictionary"):
         of("my_recipes:list_")
     with pytest.raises(InputError, match=r"(?s)my_recipes has no SMALLER.*did you mean 'SMALL'"):
         of("my_recipes:SMALLER")

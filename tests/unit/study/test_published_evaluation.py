@@ -184,7 +184,7 @@ def test_departures_belong_to_attacks(grid: bool) -> None:
 
 
 def test_a_grid_is_for_attacks_of_a_given_size() -> None:
-    with pytest.raises(StudyError, match=r"critical.0.attack: not this one\n.*DDN\n.*Perturbation"):
+    with pytest.raises(StudyError, match=r"critical.0.attack: wrong kind of plugin\n.*DDN\n.*Perturbation"):
         attack({"name": DDN.__name__})
 
 

@@ -1,4 +1,4 @@
-"""Does the interval of α mean what it says?  Fits to samples of planted codes, beside the truth."""
+"""Calibration of the interval of α: fits to samples of populations with a known spectrum."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from eigencode.study.step import Inputs, Step
 
 @dataclass(frozen=True)
 class Calibration(Record):
-    """Fits to independent samples of one population, and the fit to the population's own eigenvalues, `truth`."""
+    """Fits of α to independent samples of one population; `truth` is the fit to its exact eigenvalues."""
 
     truth: float
     window: tuple[int, int]
@@ -34,17 +34,17 @@ class Calibration(Record):
 
     @property
     def covered(self) -> Bool[Tensor, " replicates"]:
-        """Where the interval holds the truth; a missing interval holds nothing."""
+        """True where the interval contains the truth; False where there is no interval."""
         return (self.low <= self.truth) & (self.truth <= self.high)
 
     @property
     def measured(self) -> bool:
-        """Is there an interval at all?"""
+        """True if at least one fit has an interval."""
         return bool(torch.isfinite(self.low).any())
 
     @property
     def coverage(self) -> Estimate:
-        """Share of the intervals that hold the truth, with its 95 % Wilson interval; NaN where there are none."""
+        """Fraction of fits whose interval contains the truth, with its 95 % Wilson interval; NaN without intervals."""
         n = len(self.low)
         return share(int(self.covered.sum()), n) if self.measured else Estimate(float("nan"), n=n)
 
@@ -56,7 +56,7 @@ class Calibration(Record):
 
 
 class Coverage(Readable):
-    """The numbers of a calibration, in the order of the table."""
+    """Reads the numbers of the table from a `Calibration`: bias, width and coverage of the intervals."""
 
     kind: ClassVar[str] = "calibration"
     record: ClassVar[type[Record]] = Calibration
@@ -81,7 +81,7 @@ class Coverage(Readable):
 
 @dataclass(frozen=True)
 class CalibrationBlock(Step):
-    """Replicates `first` .. `first + count` of one population."""
+    """Fits to the replicates `first` .. `first + count − 1` of one population."""
 
     kind: Kind
     alpha: float
@@ -122,7 +122,7 @@ class CalibrationBlock(Step):
 
 @dataclass(frozen=True)
 class CalibrationCell(Step):
-    """All replicates of one population."""
+    """All replicates of one population: the records of its blocks, joined."""
 
     blocks: tuple[CalibrationBlock, ...]
     name: ClassVar[str] = "calibration"

@@ -1,4 +1,4 @@
-"""Data sets as sources of a study: loaded once per process, known by content."""
+"""Data sets as inputs of steps: loaded once per process, identified by the hash of their images."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +19,7 @@ class Data(Source):
 
     @property
     def training(self) -> str:
-        """The hash of the training images alone: nothing else decides how a network is trained."""
+        """The hash of the training images, the only part of the data that affects training."""
         return self.sha256.partition(":")[0]
 
     def pair(self) -> tuple[Images, Images]:
@@ -30,7 +30,7 @@ class Data(Source):
 def data(
     name: str, data_dir: Path | str | None, train_images: int | None = None, test_images: int | None = None
 ) -> Data:
-    """The data set `name`, or its first images; reads it to know its hash."""
+    """Load the data set `name`, or its first images, and record its hash."""
     where = None if data_dir is None else str(data_dir)
     train, test = _load(name, where, train_images, test_images)
     return Data(name, f"{train.sha256}:{test.sha256}", name, where, train_images, test_images)
@@ -38,7 +38,7 @@ def data(
 
 @cache
 def _load(name: str, data_dir: str | None, n_train: int | None, n_test: int | None) -> tuple[Images, Images]:
-    from eigencode.data.catalogue import load  # here, not above: what decides a result is the hash of the images
+    from eigencode.data.catalogue import load  # imported here: keys contain the hash of the images, not this code
 
     train, test = load(name, data_dir)
     return train[: n_train or len(train)], test[: n_test or len(test)]

@@ -1,4 +1,4 @@
-"""The step that draws an untrained network."""
+"""The step that initialises a network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from eigencode.study.steps.network import NetworkStep
 
 @dataclass(frozen=True)
 class Initial(NetworkStep):
-    """An untrained network."""
+    """An untrained network with random weights."""
 
     architecture: dict[str, Any]
     name: ClassVar[str] = "initial"
@@ -34,7 +34,7 @@ class Initial(NetworkStep):
 
 
 def untrained(settings: dict[str, Any], train: Images, seed: int) -> nn.Module:
-    """The untrained network for these images."""
+    """Build an untrained network from its settings, for images of this shape and these classes."""
     settings = dict(settings)
     if "network" in settings:
         from eigencode.models.factory import build  # here: only for networks from outside this package

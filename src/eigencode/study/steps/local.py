@@ -24,7 +24,7 @@ class LocallyTrained(Training):
 
     @property
     def rule(self) -> Choice:
-        """The rule the study names."""
+        """Name and settings of the rule."""
         return Choice(**self.local["rule"])
 
     def uses(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The step of every measurement: a measure, named with its settings, applied to a finished network."""
+"""The step that applies a measure to a finished network."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +15,9 @@ from eigencode.study.steps.network import NetworkStep, network
 
 @dataclass(frozen=True)
 class Measured(Step):
-    """The record of one measure, for a network or for the images themselves (`net` None).
+    """The record of one measure, made on a network, or on the images themselves if `net` is None.
 
-    `measure` holds the name of the measure and every setting that decides its record.
+    `measure` holds the name of the measure and every setting that affects its record.
     """
 
     data: Data
@@ -28,7 +28,7 @@ class Measured(Step):
 
     @cached_property
     def made(self) -> Measure:
-        """The measure itself."""
+        """An instance of the measure."""
         found: Measure = make("measures", Choice(**self.measure))
         return found
 

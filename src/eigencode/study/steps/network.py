@@ -1,4 +1,4 @@
-"""The base of the steps that make a network; reading and writing of their folders."""
+"""Base classes of the steps that make a network; reading and writing of their folders."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -16,22 +16,22 @@ from eigencode.study.steps.data import Data
 
 WEIGHTS = "network.safetensors"
 STATE = "state.safetensors"
-"""Everything a training needs to continue from a snapshot."""
+"""Training state, from which a training continues after a snapshot."""
 
 
 @dataclass(frozen=True)
 class NetworkStep(Step):
-    """A step with a network in its folder."""
+    """Base of the steps whose result contains a network."""
 
     data: Data
     seed: int
     validation: float
     held: ClassVar[dict[str, str]] = {}
-    """Measures whose record this step makes anyway: kind -> folder within its own."""
+    """Measures whose record is part of the result of this step: kind -> subfolder."""
 
     @property
     def origin(self) -> dict[str, Any]:
-        """`where` and `settings` of a network from outside this package; empty for one of its own."""
+        """`where` and `settings` of a network built by code outside this package; empty for a built-in one."""
         start = getattr(self, "start", None)
         return {} if start is None else start.origin
 
@@ -43,7 +43,7 @@ class NetworkStep(Step):
         return {**super().settings(), "data": self.data.training}
 
     def training_images(self) -> tuple[Images, Images | None]:
-        """(training part, validation part); the validation part never trains anything, the test set is not touched."""
+        """(training part, validation part or None), both from the training set; nothing is trained on the second."""
         train, _ = self.data.pair()
         return train.split(self.validation, self.seed) if self.validation else (train, None)
 
@@ -52,9 +52,9 @@ class NetworkStep(Step):
 class Training(NetworkStep):
     """The base of steps that train a network, to the end or to a snapshot after `stop` epochs.
 
-    A snapshot keeps the state of the training, from which a later one continues with the same bits as one that never
-    stopped.  So `earlier`, the snapshot it continues from, is no part of the key: asking for more snapshots leaves the
-    others and the finished network what they are.
+    A snapshot contains the training state, from which training continues bit for bit as if it had never stopped.  So
+    `earlier`, the snapshot it continues from, is not part of the key: adding snapshots changes neither the other
+    snapshots nor the finished network.
     """
 
     label_only: ClassVar[tuple[str, ...]] = ("earlier",)
@@ -65,7 +65,7 @@ class Training(NetworkStep):
         return self.name if self.stop is None else f"{self.name}, epoch {self.stop}"
 
     def checkpoint(self, inputs: Inputs) -> Path:
-        """The file to continue from: that of this step if it was interrupted, else that of the earlier snapshot."""
+        """The path of the training state to continue from: this step's, if it was interrupted, else the snapshot's."""
         path = inputs.scratch / STATE
         state = None if self.earlier is None else inputs.folder(self.earlier) / STATE
         if state is not None and not path.exists():
@@ -74,7 +74,7 @@ class Training(NetworkStep):
         return path
 
     def finish(self, net: nn.Module, record: Record, folder: Path, inputs: Inputs) -> None:
-        """Write the network, the record of its training and, for a snapshot, the state."""
+        """Write the network, the record of its training and, for a snapshot, the training state."""
         self.write(net, folder)
         keep(record, folder / "training")
         if self.stop is not None:
@@ -82,11 +82,11 @@ class Training(NetworkStep):
 
 
 def network(folder: Path, where: str | None = None) -> nn.Module:
-    """The network in the folder of a finished step; `where`: code outside this package that builds it."""
+    """Load the network of a finished step; `where`: code outside this package that builds it."""
     return load(folder / WEIGHTS, where=where)
 
 
 def keep(record: Record, folder: Path) -> None:
-    """Save a record in a folder of its own."""
+    """Save a record in a new folder."""
     folder.mkdir()
     record.save(folder)

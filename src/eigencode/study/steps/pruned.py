@@ -13,7 +13,7 @@ from eigencode.study.steps.network import NetworkStep, keep, network
 
 @dataclass(frozen=True)
 class Pruned(NetworkStep):
-    """A locally trained network without the units that never left their start."""
+    """A locally trained network with the weights of units that never left their random start set to zero."""
 
     start: LocallyTrained
     name: ClassVar[str] = "pruned"

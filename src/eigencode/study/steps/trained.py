@@ -1,4 +1,4 @@
-"""The step that trains a network by gradient, whole or read-out only."""
+"""The step that trains a network, or only its read-out, by gradient descent."""
 
 import importlib
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
 
 ADVERSARIAL = "eigencode.training.adversarial"
-"""Imported only where a study asks for it, so that a change of an attack retrains nothing else."""
+"""Imported only for adversarial training, so that a change to it does not retrain other networks."""
 
 
 @dataclass(frozen=True)
 class Trained(Training):
-    """A network trained by gradient, whole or read-out only."""
+    """A network trained by gradient descent, as a whole or only its read-out."""
 
     start: NetworkStep
     supervised: dict[str, Any]
@@ -33,7 +33,7 @@ class Trained(Training):
 
     @property
     def penalties(self) -> list[tuple[float, Choice]]:
-        """(coefficient, penalty) as the study names them."""
+        """(coefficient, name and settings of the penalty) of every penalty in the loss."""
         listed = [dict(p) for p in self.supervised["penalties"]]
         return [(p.pop("coefficient"), Choice(**p)) for p in listed]
 

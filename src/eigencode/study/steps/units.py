@@ -1,4 +1,4 @@
-"""The step that says what became of every unit of a pruned layer."""
+"""The step that records which units of a local layer were pruned, and the mixture that decided it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from eigencode.study.steps.network import NetworkStep
 
 @dataclass(frozen=True)
 class UnitsOf(Step):
-    """The `Units` behind a pruned network."""
+    """The `Units` of a pruned network."""
 
     pruned: NetworkStep
     local: LocallyTrained
