@@ -86,7 +86,7 @@ class SpectrumMeasure(Measure):
         try:
             found = record.compare(self.window, self.weights)
             yes, bend = float(found.is_power_law), found.bend
-        except InputError:  # a window in which laws cannot be told apart
+        except InputError:  # the laws cannot be compared over this window
             yes, bend = math.nan, math.nan
         said = f"1: a power law over {fit}, 0: not; the test allows for the sampling error over images"
         yield Reading("power law", yes, yes, yes, said)
