@@ -1,8 +1,8 @@
-"""Spectrum, smoothness, robustness, in one picture.    python examples/concepts.py --out published/concepts
+"""Figure: spectrum, smoothness and sensitivity of three codes.    python examples/concepts.py --out published/concepts
 
-Three codes of an angle θ: units cos kθ and sin kθ with variance k^(−α): the spectrum is planted.  For a stimulus of
-dimension d = 1 the bound of Stringer et al. (2019) is α = 1 + 2/d = 3: a code below it has no derivative in the limit
-of many units, so the nearest angle that a noisy reader confuses with this one comes ever closer.
+Three codes of an angle θ with units cos kθ and sin kθ of variance k^(−α), so their spectra are known.  For a stimulus
+of dimension d = 1 the bound of Stringer et al. (2019) is α = 1 + 2/d = 3: the derivative of a code below it diverges
+with the number of units, so with noisy responses ever closer angles cannot be distinguished.
 """
 
 import argparse
@@ -23,7 +23,7 @@ WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def fourier(alpha: float, units: int) -> Callable[[Tensor], Tensor]:
-    """The code: two units per frequency, so that the variances of ranks 2k − 1 and 2k are both k^(−α)."""
+    """A code with two units per frequency, so that the variances of ranks 2k − 1 and 2k are both k^(−α)."""
     k = torch.arange(1, units // 2 + 1, dtype=torch.float64)
     size = k ** (-alpha / 2)
 
@@ -34,7 +34,7 @@ def fourier(alpha: float, units: int) -> Callable[[Tensor], Tensor]:
 
 
 def measured(alpha: float, angles: int) -> dict[str, list[float] | float]:
-    """Exponent, one unit-length projection of the code, and its derivative by width."""
+    """Spectrum and exponent of a code, one projection of it onto a random direction, and its derivative by width."""
     theta = torch.linspace(0, 2 * math.pi, angles + 1, dtype=torch.float64)[:-1, None]
     code = fourier(alpha, WIDTHS[-1])
     spectrum = ec.spectrum(code(theta), interval=False)
@@ -51,7 +51,7 @@ def measured(alpha: float, angles: int) -> dict[str, list[float] | float]:
 
 
 def drawn(found: list[dict]) -> Figure:
-    """Three panels: the spectra, what a reader of the code sees, and how fast it moves."""
+    """Figure of three panels: the spectra, one projection of each code, and the norm of its derivative by width."""
     figure = Figure(figsize=(7.0, 2.2))
     spectra, seen, stretch = figure.subplots(1, 3)
     for colour, code in zip(PALETTE[1:], found):

@@ -1,15 +1,15 @@
-"""The straight tail of a published spectrum is rounding: one layer, measured in float32 as published and in float64.
+"""Show that the straight tail of a published spectrum is rounding error: one layer in float32 and in float64.
 
     python examples/float32_floor.py                                   a small layer on MNIST-5k, seconds
     python examples/float32_floor.py --data cifar10 --data-dir DIR --network STORE/steps/local-…/network.safetensors
 
-Trains a Krotov-Hopfield layer, or reads one that a study has trained, takes its responses at PLACE to the test images
+Trains a Krotov-Hopfield layer, or loads one trained by a study, takes its responses at PLACE to the test images
 and to Gaussian noise, and fits the power law to the eigenvalues of their covariance from both procedures, for all
-units and for those that pruning keeps.  With float32 the eigenvalues below about 1e-7 of the first
-are noise, half of them negative; the others flatten the fit and look like a longer power law.
+units and for those that pruning keeps.  In float32 the eigenvalues below about 1e-7 of the first are rounding errors,
+half of them negative; the positive ones flatten the fit and look like a longer power law.
 
-PLACE is the pre-activation h ("encoder") by default: the published numbers of this layer come back there, and not with
-the code relu(h)^4.5 that the read-out sees ("latent"; docs/spectra.md).
+PLACE is the pre-activation h ("encoder") by default: there the published numbers of this layer are reproduced, but not
+with the code relu(h)^4.5 ("latent"), the input of the read-out (docs/spectra.md).
 """
 
 import argparse
@@ -33,7 +33,7 @@ def slope(values: torch.Tensor, window: tuple[int, int]) -> float | None:
 
 
 def trained(train: ec.Images, units: int, epochs: int, seed: int) -> Stack:
-    """A layer after a short training."""
+    """Train a Krotov-Hopfield layer."""
     net = ec.models.krotov_hopfield(train, units=units, p=3.0, n=4.5, seed=seed)
     rule = ec.rules.KrotovHopfield(p=3.0, k=2, delta=0.4, precision="bfloat16")
     batch = min(1000, len(train) // 10)
@@ -42,7 +42,7 @@ def trained(train: ec.Images, units: int, epochs: int, seed: int) -> Stack:
 
 
 def fits(responses: torch.Tensor, shift: float, windows: list[tuple[int, int]]) -> dict:
-    """What both procedures say of one array of responses."""
+    """Exponents and number of negative eigenvalues of one array of responses, by both procedures."""
     single, double = eigenvalues(responses, shift), ec.spectrum(responses, interval=False)
     rows = [
         {"window": w, "float32, as published": slope(single, w), "float64": slope(double.eigenvalues, w)}

@@ -1,4 +1,4 @@
-"""A perturbation in one file: all pixels brighter, or all darker.    python examples/new_attack.py --images 100"""
+"""A perturbation in one file: make all pixels brighter, or all darker.    python examples/new_attack.py --images 100"""
 
 import argparse
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from eigencode.robustness._oracle import Goal, Oracle
 
 @dataclass(frozen=True)
 class Light(Perturbation):
-    """x + eps · s, one random sign s per image: the same change of every pixel, eps its size (L∞)."""
+    """Change all pixels of an image by the same amount: x + eps · s with one random sign s per image (eps in L∞)."""
 
     norm: Norm = "linf"
     path: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""A measure in one file: how selective are the units?    python examples/new_measure.py --epochs 30"""
+"""A measure in one file: lifetime sparseness of the units.    python examples/new_measure.py --epochs 30"""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from eigencode.representation._modes import borrowed
 
 @dataclass(frozen=True)
 class Sparseness(ec.Record):
-    """Lifetime sparseness of every unit, 0 (answers all images alike) to 1 (answers one image only)."""
+    """Lifetime sparseness of every unit, from 0 (same response to all images) to 1 (responds to one image only)."""
 
     value: Float[Tensor, " unit"]
     n_images: int
@@ -31,7 +31,7 @@ class Sparseness(ec.Record):
 
 
 def sparseness(code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 500) -> Sparseness:
-    """Lifetime sparseness of responses z ≥ 0 over images, for each unit that answers at all.
+    """Lifetime sparseness of responses z ≥ 0 over images, for each unit that is not silent.
 
         S = (1 − ⟨z⟩² / ⟨z²⟩) / (1 − 1/N)
 
@@ -44,13 +44,13 @@ def sparseness(code: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 50
             first, second = first + z.sum(0), second + z.square().sum(0)
     n, on = len(x), second > 0
     if not bool(on.any()) or bool((first < 0).any()):
-        raise ec.InputError("sparseness is for responses that are not negative", fix="a place behind the ReLU")
+        raise ec.InputError("sparseness needs responses >= 0, not all zero", fix="a place behind the ReLU")
     return Sparseness((1 - (first[on] / n).square() / (second[on] / n)) / (1 - 1 / n), n, float((~on).double().mean()))
 
 
 @dataclass(frozen=True)
 class SparsenessMeasure(Measure):
-    """The same for studies: lifetime sparseness of a place over the first `images` test images, by default all."""
+    """Measure for studies: lifetime sparseness of a representation over the first `images` test images (None: all)."""
 
     images: int | None = None
     kind: ClassVar[str] = "sparseness"
@@ -65,7 +65,7 @@ class SparsenessMeasure(Measure):
 
     def readings(self, record: Sparseness) -> Iterator[Reading]:
         yield Reading("", record.median, convention=f"median over units, {record.convention}")
-        yield Reading("silent units", record.silent, convention="share of units that answer no image")
+        yield Reading("silent units", record.silent, convention="share of units without response to any image")
 
 
 def main() -> None:

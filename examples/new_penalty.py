@@ -11,7 +11,7 @@ from eigencode.penalties import Batch, Penalty, watch, weighted
 
 
 class Activity(Penalty):
-    """Mean |z| over images and units of the representation at `place`: a code that is silent most of the time."""
+    """Sparsity penalty: mean |z| over images and units of the representation at `place`."""
 
     watches: ClassVar[bool] = True
 
@@ -24,7 +24,7 @@ class Activity(Penalty):
 
 
 def train(net: nn.Module, images: ec.Images, penalties: list[tuple[float, Penalty]], epochs: int) -> None:
-    """An ordinary loop; the penalties see the forward pass it makes anyway."""
+    """Ordinary training loop; the penalties reuse its forward pass."""
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     order = torch.Generator().manual_seed(0)
     seen = watch(net, penalties)

@@ -12,11 +12,11 @@ from eigencode.rules import Convergence, Rows, Rule, towards_radius
 
 @dataclass(frozen=True)
 class WinnerOja(Rule):
-    """Oja's rule (1982) for the unit with the largest current y = W·x; all others stay as they are.
+    """Oja's rule (1982), applied only to the unit with the largest current y = W·x.
 
         ΔW_μ = Σ_b y_b (x_b − y_b W_μ)    over the samples b that unit μ wins
 
-    The L2 norm of a unit that wins goes to 1.
+    The L2 norm of a winning unit converges to 1.
     """
 
     spread: float = 1.0

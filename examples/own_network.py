@@ -10,7 +10,7 @@ import eigencode as ec
 
 
 def small_cnn() -> nn.Sequential:
-    """Any `nn.Module` from images to logits; what it is made of does not matter."""
+    """A small CNN; any other `nn.Module` from images to logits works as well."""
     return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
 
 

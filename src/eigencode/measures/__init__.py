@@ -1,4 +1,4 @@
-"""Measures: what a study can ask of a network.  One file each, one import here, and every study can name it."""
+"""Measurements that a study can make of a network.  To add one: one file, one import here; studies find it by name."""
 
 from eigencode.measures.accuracy import AccuracyMeasure as AccuracyMeasure
 from eigencode.measures.certified import CertifiedMeasure as CertifiedMeasure

@@ -16,7 +16,7 @@ BATCH = 2000
 
 @dataclass(frozen=True)
 class AccuracyMeasure(Measure):
-    """Accuracy on all test images, evaluation mode."""
+    """Accuracy on all test images, with the network in evaluation mode."""
 
     kind: ClassVar[str] = "accuracy"
     record: ClassVar[type[Record]] = Estimate

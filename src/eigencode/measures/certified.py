@@ -1,4 +1,4 @@
-"""Sizes below which no perturbation changes the answer, proved."""
+"""Certified robustness: a proved lower bound on the size of perturbations that change the prediction."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from eigencode.robustness.certified import CertifiedSizes, certified_size
 
 @dataclass(frozen=True)
 class CertifiedMeasure(Measure):
-    """Certified sizes in unit space of the images that are classified correctly, see `robustness.certified_size`."""
+    """Certified sizes of correctly classified test images in unit space, see `robustness.certified_size`."""
 
     norm: Norm = "l2"
     images: Some = None

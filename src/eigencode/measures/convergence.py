@@ -1,4 +1,4 @@
-"""Has the locally trained layer converged, and do its units win images?"""
+"""Convergence of a locally trained layer: shares of converged units and of units that win images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from eigencode.rules.convergence import TOLERANCE, Convergence
 
 @dataclass(frozen=True)
 class ConvergenceMeasure(Measure):
-    """Shares of the units of a locally trained layer: at the radius, and winning an image in the last epoch."""
+    """Shares of units of a locally trained layer that converged, and that won an image in the last epoch."""
 
     kind: ClassVar[str] = "convergence"
     record: ClassVar[type[Record]] = Convergence

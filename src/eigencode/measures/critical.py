@@ -18,7 +18,7 @@ from eigencode.robustness.survival import quantile, share
 
 @dataclass(frozen=True)
 class CriticalMeasure(Measure):
-    """The smallest perturbation of an attack that changes the answer, per image: see `robustness.critical_size`."""
+    """Smallest perturbation by an attack that changes the prediction, per image; see `robustness.critical_size`."""
 
     attack: Perturbation | MinimumNorm
     space: Space = "unit"

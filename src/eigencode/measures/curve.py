@@ -18,11 +18,11 @@ from eigencode.robustness.protocol import Perturbation
 
 @dataclass(frozen=True)
 class CurveMeasure(Measure):
-    """Accuracy under attack on `points` logarithmic steps from `eps[0]` to `eps[1]`: see `robustness.curve`.
+    """Accuracy under attack at `points` logarithmically spaced eps from `eps[0]` to `eps[1]`; see `robustness.curve`.
 
     Args:
-        read: those eps of the grid at which the accuracy is a number of the table as well, "NAME, at EPS".
-        exhaustive: try every eps on every image, even where a smaller one has broken it.
+        read: eps of the grid whose accuracy is also reported as a number, "NAME, at EPS".
+        exhaustive: attack every image at every eps, even if a smaller eps already succeeded.
     """
 
     attack: Perturbation | MinimumNorm

@@ -1,4 +1,4 @@
-"""How fast a representation changes with the image: ‖∂z/∂x‖_F over test images."""
+"""Smoothness of a representation: Frobenius norm of its Jacobian ‖∂z/∂x‖_F over test images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Maps of a network on a plane through test images."""
+"""Maps of Jacobian norm, prediction and confidence on a plane in input space through test images."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from eigencode.measures.protocol import Count, Measure, Reading, Subject
 class LandscapeMeasure(Measure):
     """Jacobian norm, prediction and confidence on a plane through test image `image`, or through three of them.
 
-    The plane depends on the image alone, so all models and seeds are seen on the same one.
+    The plane depends on the images only, so it is the same for all models and seeds.
     """
 
     image: Annotated[int, Field(ge=0)] | tuple[int, int, int] = 0
@@ -64,7 +64,7 @@ class LandscapeMeasure(Measure):
 
 
 def roughness(view: Landscape) -> float:
-    """Standard deviation over the plane of log ‖J‖: 0 where the norm is the same everywhere, whatever its size.
+    """Standard deviation of log ‖J‖ over the plane; 0 for a constant norm of any size.
 
     Infinite if the norm is zero somewhere but not everywhere.
     """

@@ -1,4 +1,4 @@
-"""The contract of a measure: settings in, a record out, and the numbers that a table reads from that record."""
+"""Base class of measures: fields are the settings, `measure` returns a record, `readings` the numbers in tables."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,22 +16,22 @@ from eigencode.representation.at import Code, at
 from eigencode.robustness.masking import Masking
 
 
-def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+def _increasing(pair: tuple[float, float]) -> tuple[float, float]:
     if not 0 < pair[0] < pair[1]:
         raise ValueError("wanted 0 < eps[0] < eps[1]")
     return pair
 
 
-def _wide(window: tuple[int, int]) -> tuple[int, int]:
+def _at_least_three_ranks(window: tuple[int, int]) -> tuple[int, int]:
     if not 1 <= window[0] <= window[1] - 2:
         raise ValueError("wanted 1 <= n_min and n_min + 2 <= n_max")
     return window
 
 
-Window = Annotated[tuple[int, int], AfterValidator(_wide)]
+Window = Annotated[tuple[int, int], AfterValidator(_at_least_three_ranks)]
 """First and last rank of a fit."""
 
-Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+Range = Annotated[tuple[float, float], AfterValidator(_increasing)]
 """Smallest and largest eps of a grid."""
 
 Count = Annotated[int, Field(ge=2)]
@@ -41,14 +41,16 @@ Some = Annotated[int, Field(ge=1)] | None
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything a measure may look at: a network, the test images, the place and the seed; no training images.
+    """Input of a measure: network, test images, place of the representation and seed; never training images.
 
     Attributes:
-        net: a module whose output is logits; None: the images themselves.
-        place: where a representation is read, as in `ec.at`.
-        subset: numbers of the images that measures of some images get; None: the first ones.
-        check: masking checks that were already made, for attacks to use; True: make them.
-        batch_size: images at a time.
+        net: a module whose output is logits; None: measure the images themselves.
+        test: test images.
+        place: where the representation is read, as in `ec.at`.
+        seed: seed of every random number the measure draws.
+        subset: indices of the test images for measures that use only some; None: the first ones.
+        check: results of masking checks already made, for attacks to reuse; True: make them.
+        batch_size: images per forward pass.
     """
 
     net: nn.Module | None
@@ -61,25 +63,25 @@ class Subject:
 
     @property
     def network(self) -> nn.Module:
-        """The network of a measure that cannot do without one."""
+        """The network, for measures that need one."""
         assert self.net is not None
         return self.net
 
     @property
     def normed(self) -> bool:
-        """Does the network scale its images first, so that it has a unit space?"""
+        """True if the network starts with a layer `norm` and so has a unit space."""
         return isinstance(getattr(self.net, "norm", None), nn.Module)
 
     def code(self, space: Space = "pixel") -> Code:
-        """The representation at the place."""
+        """The representation at `place`, as a callable."""
         return at(self.network, self.place, space)
 
     def some(self, images: int | None) -> Images:
-        """The chosen test images; by default the first ones, or all of them."""
+        """The test images `subset`, or else the first `images` ones (None: all)."""
         return self.test[: images or len(self.test)] if self.subset is None else self.test[self.subset]
 
     def attacked(self, images: int | None) -> dict[str, Any]:
-        """The arguments of an attack on these images, which keep the numbers they have in the data set."""
+        """Keyword arguments for an attack on `some(images)`; `subset` keeps the indices within the data set."""
         test = self.some(images) if self.subset is None else self.test
         common = {"check": self.check, "seed": self.seed, "batch_size": self.batch_size}
         return {"test": test, "subset": self.subset, **common}
@@ -87,13 +89,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Reading:
-    """One number with its interval over images (NaN where there is none).
+    """One number read from a record, with its interval over images (NaN: no interval).
 
     Attributes:
-        what: "" for the headline of the record, else the name of a further number.
-        convention: the definition of the number, for a reader of the table.
-        warnings: what could reverse a comparison of this number; `{name}` stands for its name.
-        notes: how to read this number, each with a sign before its colon that marks it in a table: "s: the shape ...".
+        what: name of the number; "" for the main one of the record.
+        value, low, high: the number and the ends of its interval.
+        convention: definition of the number, shown in tables.
+        warnings: what could reverse a comparison of the number; `{name}` is replaced by its name.
+        notes: how to read the number, each with the sign that marks it in tables before its colon: "s: the shape ...".
     """
 
     what: str
@@ -106,17 +109,17 @@ class Reading:
 
     @classmethod
     def of(cls, what: str, found: Estimate, convention: str, warnings: tuple[str, ...] = ()) -> "Reading":
-        """An estimate as a reading."""
+        """Build a reading from an estimate."""
         return cls(what, found.value, found.low, found.high, convention, warnings)
 
 
 class Readable(ABC):
-    """Numbers read from a stored record, with names that are known before anything has run.
+    """Base of classes that read numbers from a stored record; the names are known before the record exists.
 
     Class attributes:
-        kind: one word that figures and tables choose records by.
-        record: the type of the record.
-        joint: text between the name of a measurement and that of a further reading.
+        kind: one word by which figures and tables select records.
+        record: type of the record.
+        joint: separator between the name of a measurement and the name of a number other than the main one.
     """
 
     kind: ClassVar[str]
@@ -125,34 +128,34 @@ class Readable(ABC):
 
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """`Reading.what` of every number `readings` may give, the headline "" first if there is one."""
+        """Names (`Reading.what`) of all numbers that `readings` may yield; the main one, "", is the first if any."""
 
     @abstractmethod
     def readings(self, record: Any) -> Iterator[Reading]:
-        """The numbers of a record."""
+        """Read the numbers from a record."""
 
     def quantity(self, name: str, what: str) -> str:
-        """The name of a number in tables and claims: that of the measurement, and what is read."""
+        """Name of a number in tables and claims, composed of the measurement `name` and `what`."""
         return self.joint.join(part for part in (name, what) if part)
 
     def title(self, name: str) -> str:
-        """The name of the record itself, for figures."""
+        """Title of the record in figures."""
         return name
 
 
 class Measure(Readable):
-    """One kind of measurement of a network on test images.
+    """Base class of measurements of a network on test images.
 
-    A subclass is a frozen dataclass; its fields are the settings a study may give.  It changes nothing of the network,
-    and draws random numbers from `subject.seed` alone.
+    A subclass is a frozen dataclass; its fields are the settings a study may give.  It does not change the network,
+    and it draws all random numbers from `subject.seed`.
 
     Class attributes:
-        reading_only: settings that only decide which numbers are read from the record (the window of a fit, say): a
-            change of them measures nothing again.
-        default_place: where the measure looks if a study does not say; "" if it measures the network as a whole.
-        stage: the network it measures: "last" (finished), "local" (after local training), "pruned".
-        of_data: also made of the images themselves, without a network.
-        before_pruning: also made of a locally trained layer before it is pruned.
+        reading_only: settings used only by `readings` (e.g. the window of a fit); changing them repeats no measurement.
+        default_place: place of the representation if a study gives none; "" if the whole network is measured.
+        stage: which version of the network is measured: "last" (after all training), "local" (after local training)
+            or "pruned".
+        of_data: True if the measure is also applied to the images themselves, without a network.
+        before_pruning: True if the measure is also applied to a locally trained layer before it is pruned.
     """
 
     reading_only: ClassVar[tuple[str, ...]] = ()
@@ -162,16 +165,16 @@ class Measure(Readable):
     before_pruning: ClassVar[bool] = False
 
     def label(self) -> str:
-        """The name of the measurement if a study gives none."""
+        """Default name of the measurement, if a study gives none."""
         return self.kind
 
     @abstractmethod
     def measure(self, subject: Subject) -> Record:
-        """The record."""
+        """Measure the network and return the record."""
 
 
 def logarithmic(eps: tuple[float, float], points: int) -> Tensor:
-    """`points` logarithmic steps from `eps[0]` to `eps[1]`, float64.
+    """`points` logarithmically spaced values from `eps[0]` to `eps[1]`, float64.
 
     >>> logarithmic((0.01, 1.0), 3)
     tensor([0.0100, 0.1000, 1.0000], dtype=torch.float64)

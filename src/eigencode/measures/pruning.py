@@ -1,4 +1,4 @@
-"""The units of a locally trained layer that pruning keeps and takes away."""
+"""Result of pruning a locally trained layer: share of units kept, and the fit that decided it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,15 @@ from eigencode.rules.convergence import Convergence
 
 @dataclass(frozen=True)
 class Units(Record):
-    """The units of a local layer, and the mixture of Gaussians of log Var(W_μ) by which it was pruned.
+    """Units of a local layer, and the Gaussian mixture of log Var(W_μ) that decided which were pruned.
 
     Attributes:
-        component: number of the Gaussian that makes it most probable, in ascending order of their means.
-        converged: ‖W_μ‖_p within 0.01 of the radius.
-        weight, mean, deviation: of each Gaussian: its share of the units, centre and standard deviation.
-        threshold: units above it were candidates for pruning; Inf if none was.
+        log_variance: log Var(W_μ) of each unit.
+        component: most probable Gaussian of each unit, numbered in ascending order of the means.
+        kept: True for units that were not pruned.
+        converged: True for units with ‖W_μ‖_p within 0.01 of the radius.
+        weight, mean, deviation: mixture weight, mean and standard deviation of each Gaussian.
+        threshold: units with log Var(W_μ) above it were candidates for pruning; Inf if there were none.
     """
 
     log_variance: Float[Tensor, " unit"]
@@ -37,17 +39,17 @@ class Units(Record):
 
     @property
     def n_kept(self) -> int:
-        """How many units pruning left."""
+        """Number of units kept."""
         return int(self.kept.sum())
 
     @property
     def n_pruned(self) -> int:
-        """How many it set to zero."""
+        """Number of units pruned, i.e. set to zero."""
         return len(self.kept) - self.n_kept
 
     @property
     def n_unconverged(self) -> int:
-        """How many units, kept or not, have a norm away from the radius."""
+        """Number of unconverged units, kept or pruned."""
         return int((~self.converged).sum())
 
 
@@ -79,7 +81,7 @@ class PruningMeasure(Measure):
 
 
 def units(found: Pruning, state: Convergence) -> Units:
-    """Fit the mixture that `found` chose once more, for what `Pruning` does not keep: whose each unit is."""
+    """Build `Units` from a pruning result; refits its mixture to get the parameters and the component of each unit."""
     values = found.log_variance[:, None].numpy()
     fitted = mixture(found.log_variance, found.components, found.seed)
     order = torch.tensor(fitted.means_.ravel()).argsort()

@@ -1,4 +1,4 @@
-"""Covariance spectrum of a place over test images or noise, and the power law fitted to it."""
+"""Covariance spectrum of a representation over test images or noise, and the power law fitted to it."""
 
 import math
 from collections.abc import Iterator
@@ -23,20 +23,20 @@ FITTED = {
     "standard error": ("standard_error", "of α, over samples"),
     "r²": ("r2", "of the fit of log λ"),
 }
-"""Further numbers of a fit: the field of `PowerLaw`, and what it is."""
+"""Further numbers of a fit: name, (field of `PowerLaw`, definition)."""
 
 
 @dataclass(frozen=True)
 class SpectrumMeasure(Measure):
-    """Covariance spectrum of a place, and the exponent α of a power law over a window of ranks.
+    """Covariance spectrum of a representation, and the exponent α of a power law over a window of ranks.
 
     Args:
         source: "images": test images as pixels; without a network, scaled to unit L3 norm.  "noise": N(0, 1) images
             that enter after the network's `norm`, if it has one, as in arXiv 2405.00679.
-        samples: how many images; by default all test images, or 10 000 noise images.
-        window, weights: of the fit.
-        space: of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
-        rounding: fit also through ranks that are rounding; by default such a window has no exponent.
+        samples: number of images; by default all test images, or 10 000 noise images.
+        window, weights: ranks and weights of the fit.
+        space: space of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
+        rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
     """
 
     source: Literal["images", "noise"] = "images"
@@ -65,7 +65,7 @@ class SpectrumMeasure(Measure):
         return spectrum(code, points, points=True, batch_size=subject.batch_size, seed=subject.seed)
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
-        """(representation or None, the points it is read at)."""
+        """Return (representation, its inputs); the representation is None if the images themselves are measured."""
         if self.source == "noise":
             points = gaussian_noise(self.samples or 10_000, subject.test.shape, seed=subject.seed)
         else:
@@ -84,7 +84,7 @@ class SpectrumMeasure(Measure):
         try:
             found = record.compare(self.window, self.weights)
             yes, bend = float(found.is_power_law), found.bend
-        except InputError:  # a window in which laws cannot be told apart
+        except InputError:  # the laws cannot be compared over this window
             yes, bend = math.nan, math.nan
         said = f"1: a power law over {fit}, 0: not; the test allows for the sampling error over images"
         yield Reading("power law", yes, yes, yes, said)
@@ -98,13 +98,13 @@ class SpectrumMeasure(Measure):
         yield Reading("RankMe", record.rankme if bool((record.eigenvalues > 0).any()) else math.nan, convention=said)
 
     def alpha(self, what: str, law: PowerLaw | str, window: tuple[int, int]) -> Reading:
-        """The exponent over a window; NaN with the reason where this spectrum has no such fit."""
+        """Reading of the exponent over a window; if there is no fit, NaN with the reason as a warning."""
         if isinstance(law, str):
             return Reading(what, math.nan, convention=self._fit(window), warnings=(f"{{name}}: {law}",))
         return Reading(what, law.alpha, *law.interval, self._fit(window), law.warnings, law.notes)
 
     def law(self, record: Spectrum, window: tuple[int, int]) -> PowerLaw | str:
-        """The fit, or why there is none: a slope through rounding errors is no property of the code."""
+        """Fit the power law; returns the reason as text if the window does not fit or includes rounding errors."""
         usable = len(record.logs.values)
         if not self.rounding and usable < window[1] <= len(record.eigenvalues):
             return f"the eigenvalues beyond rank {usable} are rounding, and the window ends at {window[1]}"

@@ -1,4 +1,4 @@
-"""Covariance spectra of nested random sets of units: does the law depend on how many are read?"""
+"""Covariance spectra of nested random subsets of units, to test whether α depends on the number of units."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from eigencode.spectra.widths import spectra_by_width
 
 @dataclass(frozen=True)
 class Widths(Record):
-    """Spectra of nested sets of units, by ascending size; each is saved in a folder of its own."""
+    """Spectra of nested subsets of units, in ascending size; each is saved in its own folder."""
 
     spectra: tuple[Spectrum, ...]
 
@@ -32,9 +32,9 @@ class Widths(Record):
 
 @dataclass(frozen=True)
 class WidthsMeasure(SpectrumMeasure):
-    """α of nested random sets of units; the window ends at half of the units at the latest.
+    """α of nested random subsets of units; the window of the fit ends at half of the units at the latest.
 
-    A layer that has fewer units than asked for is measured with all it has.
+    A size larger than the layer means all of its units.
     """
 
     widths: tuple[Count, ...] = (100, 300, 1000)

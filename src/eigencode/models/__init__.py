@@ -1,4 +1,4 @@
-"""Networks as stacks of named layers, the layers they are made of, and their files."""
+"""Build, save and load networks; the layers they are made of; pruning of locally trained layers."""
 
 from eigencode.models.builders import krotov_hopfield as krotov_hopfield, perceptron as perceptron
 from eigencode.models.checkpoint import load_weights as load_weights

@@ -1,4 +1,4 @@
-"""The networks of the paper: norm → encoder → activation → read-out."""
+"""The networks of arXiv 2405.00679, with one hidden layer: norm → encoder → activation → read-out."""
 
 import math
 from typing import Any
@@ -25,27 +25,29 @@ def krotov_hopfield(
     norm_p: float = 3.0,
     seed: int = 0,
 ) -> Stack:
-    """An untrained Krotov–Hopfield network for these images: train it with `train_local`, then its read-out.
+    """Build an untrained Krotov–Hopfield network for images of this shape and number of classes.
+
+    Train it with `train_local`, then its read-out with `train_supervised(net, train, "readout")`.
 
     Children, in order: `norm` (UnitNorm), `encoder`, `activation` (RePU), `readout` (linear with bias).  Places for
     `ec.at`: `input` (after `norm`), `encoder` (pre-activation h), `latent` (after ReLU^n), `logits`.
 
     Args:
-        train: images that fix the number of inputs and classes; nothing else of them is used.
+        train: images; only their shape and number of classes are used.
         units: width of the hidden layer, ≥ 2.
         p: exponent of the rule (also of the synapses, sign(W)|W|^(p−1)).
         n: power of the rectifier.
         radius: R of the rule.
         spread: standard deviation of the initial weights, 1 in the paper; see `rules.KrotovHopfield`.
         norm_p: images are scaled to unit L`norm_p` norm.
-        seed: of the initial weights.
+        seed: seed of the initial weights.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> net = krotov_hopfield(images, units=10)
     >>> net.encoder.weight.shape, net(images.x).shape
     (torch.Size([10, 64]), torch.Size([5, 3]))
     """
-    from eigencode.rules.krotov_hopfield import KrotovHopfield  # here: no other network depends on this rule
+    from eigencode.rules.krotov_hopfield import KrotovHopfield  # imported here because only this network needs it
 
     spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
     _check_units(units)
@@ -63,10 +65,11 @@ def perceptron(
     norm_p: float = 3.0,
     seed: int = 0,
 ) -> Stack:
-    """An untrained perceptron with one hidden layer: the same children and places, trained end to end.
+    """Build an untrained perceptron with one hidden layer, for end-to-end training by gradient.
 
-    The encoder has no bias and He initialisation; `batch_norm` puts a BatchNorm after the ReLU (the paper's
-    SpecReg networks), a child and place `batch_norm`.  Other arguments as in `krotov_hopfield`.
+    Children and places are those of `krotov_hopfield`.  The encoder has no bias and He initialisation; `batch_norm`
+    puts a BatchNorm after the ReLU (the paper's SpecReg networks), a child and place `batch_norm`.  Other arguments as
+    in `krotov_hopfield`.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> [name for name, _ in perceptron(images, units=10).named_children()]
@@ -86,7 +89,7 @@ def _one_hidden_layer(encoder: nn.Module, train: Images, units: int, spec: dict[
         **({"batch_norm": nn.BatchNorm1d(units)} if spec["batch_norm"] else {}),
         "readout": nn.Linear(units, len(train.class_names), device="meta"),
     }
-    bound = 1 / math.sqrt(units)  # the default of nn.Linear, drawn from a stream of its own
+    bound = 1 / math.sqrt(units)  # the default initialisation of nn.Linear, drawn from its own random stream
     generator = stream(spec["seed"], "readout")
     for name in ("weight", "bias"):
         empty = getattr(layers["readout"], name)

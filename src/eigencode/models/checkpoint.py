@@ -1,4 +1,4 @@
-"""Weights that somebody else saved: read without running any code, unwrapped, and matched name by name."""
+"""Load weight files from other code bases, without unpickling objects; parameter names must match the network's."""
 
 import difflib
 import re
@@ -13,27 +13,28 @@ from torch.nn.parameter import is_lazy
 from eigencode.base.errors import InputError, nearest
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
-"""Where training scripts keep the weights inside a checkpoint, in the order they are looked for."""
+"""Keys under which training scripts store the state-dict inside a checkpoint, in order of preference."""
 
-ALONE = "in the code it comes from, save the weights alone: torch.save(net.state_dict(), 'weights.pt')"
-SHOWN = 4
+SAVE_STATE_DICT = "in the code it comes from, save the weights alone: torch.save(net.state_dict(), 'weights.pt')"
+MAX_LISTED = 4
+"""An error message lists at most this many names."""
 
 
 def load_weights(net: nn.Module, path: Path | str) -> tuple[str, ...]:
-    """Load the weights in a file into `net`, every one of them or none.
+    """Load a weight file into `net`; if any name or shape does not match, raise and leave `net` unchanged.
 
     Args:
-        net: the network they belong to; changed.
+        net: the network; its weights are replaced.
         path: a safetensors file, or one written by `torch.save` that holds tensors only: a state-dict, or a checkpoint
             with one under `state_dict`, `model`, ...  A prefix that all names share, such as the `module.` of
-            `DataParallel`, is dropped if the rest are names of the network.
+            `DataParallel`, is removed if more names then match the network's.
 
     Returns:
-        What was done to the file's content to fit it, in words.
+        Notes on how the file was adapted: the key the state-dict was found under, entries ignored, prefix removed.
 
     Raises:
-        InputError: no such file, one that holds more than tensors, or weights of another network: says which names are
-            missing or left over, the nearest ones, and both shapes where they differ.
+        InputError: no such file, a pickled object that is not a tensor, or names and shapes that do not match.  The
+            message lists missing and unexpected names, the nearest matches, and both shapes where they differ.
 
     >>> import tempfile
     >>> net, path = nn.Linear(2, 2), Path(tempfile.mkdtemp()) / "weights.pt"
@@ -57,7 +58,7 @@ def load_weights(net: nn.Module, path: Path | str) -> tuple[str, ...]:
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """(tensors by name, what was unwrapped in words) of a file; nothing in it is executed."""
+    """Read a weight file without executing code in it; returns (tensors by name, notes on how it was unpacked)."""
     if not path.is_file():
         there = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         raise InputError(
@@ -91,11 +92,14 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken file makes of the reader
+    except Exception as error:  # torch.load raises many types for a damaged file
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         got = f"an object of {foreign[1]}" if foreign else str(error).split("\n")[0][:200]
         raise InputError(
-            f"{path.name} cannot be read as weights alone", got=got, wanted="a state-dict: tensors by name", fix=ALONE
+            f"{path.name} holds more than tensors, or is damaged",
+            got=got,
+            wanted="a state-dict: tensors by name",
+            fix=SAVE_STATE_DICT,
         ) from None
 
 
@@ -113,11 +117,12 @@ def _unwrapped(found: Any, name: str) -> tuple[dict[str, Tensor], tuple[str, ...
         notes.append(f"{name}: took {inside!r}" + (f", not {_listed(others)}" if others else ""))
         found = found[inside]
     got = f"a dictionary of {_listed([str(k) for k in found])}" if isinstance(found, Mapping) else type(found).__name__
-    raise InputError(f"{name} holds no weights", got=got, wanted="a state-dict: tensors by name", fix=ALONE)
+    wanted = "a state-dict: tensors by name"
+    raise InputError(f"{name} holds no weights", got=got, wanted=wanted, fix=SAVE_STATE_DICT)
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: set[str]) -> tuple[dict[str, Tensor], str]:
-    """The same without the prefix all names share, as far as this gives the most names of the network."""
+    """Remove the common prefix that maximises the number of names matching the network's; returns it as well."""
     best, removed, prefix, shorter = state, "", "", state
     while len({k.partition(".")[0] for k in shorter}) == 1 and all("." in k for k in shorter):
         prefix += next(iter(shorter)).partition(".")[0] + "."
@@ -128,8 +133,8 @@ def _without_prefix(state: dict[str, Tensor], wanted: set[str]) -> tuple[dict[st
 
 
 def _refuse_mismatch(net: nn.Module, wanted: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> None:
-    given = {_place(v) for k, v in wanted.items() if k in state}
-    missing = [k for k, v in wanted.items() if k not in state and isinstance(v, Tensor) and not _filled_in(k, v, given)]
+    given = {_memory(v) for k, v in wanted.items() if k in state}
+    missing = [k for k, v in wanted.items() if k not in state and isinstance(v, Tensor) and not _optional(k, v, given)]
     left = [k for k in state if k not in wanted]
     shapes = [
         f"{k} {tuple(v.shape)}, the network has {tuple(wanted[k].shape)}"
@@ -153,16 +158,17 @@ def _refuse_mismatch(net: nn.Module, wanted: Mapping[str, Any], state: Mapping[s
     )
 
 
-def _filled_in(name: str, value: Tensor, given: set[tuple[int, torch.Size]]) -> bool:
-    """Absent for good reason: a counter old files lack, or a tensor tied to one that is there."""
-    return name.rpartition(".")[2] == "num_batches_tracked" or _place(value) in given
+def _optional(name: str, value: Tensor, given: set[tuple[int, torch.Size]]) -> bool:
+    """True if a file may lack this tensor: BatchNorm's batch counter, or a tensor tied to one that is loaded."""
+    return name.rpartition(".")[2] == "num_batches_tracked" or _memory(value) in given
 
 
-def _place(value: Any) -> tuple[int, torch.Size]:
+def _memory(value: Any) -> tuple[int, torch.Size]:
+    """Address and shape, equal for tensors that share their memory."""
     alive = isinstance(value, Tensor) and not is_lazy(value) and value.numel()
     return (value.data_ptr(), value.shape) if alive else (id(value), torch.Size())
 
 
 def _listed(names: list[str], separator: str = ", ") -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return separator.join(names[:SHOWN]) + more
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return separator.join(names[:MAX_LISTED]) + more

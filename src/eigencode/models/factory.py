@@ -1,4 +1,4 @@
-"""`package.module:callable`: build a network from the code base it lives in."""
+"""Build a network by calling a function or class named as `package.module:callable`."""
 
 import contextlib
 import importlib
@@ -19,18 +19,21 @@ FORM = "package.module:callable, e.g. mypackage.models:SmallCNN"
 
 
 def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
-    """The network that a function or class of somebody's own code returns, or that is named itself.
+    """Import `package.module:callable`, call it with `settings`, and return the network.
 
     Args:
-        where: `package.module:callable`, importable (the command line adds the working directory to the path).
-        seed: of the global random generators while it runs, so that an untrained network is the same every time;
-            they are as they were afterwards.
+        where: `package.module:callable`, importable (the command line adds the working directory to the path); it may
+            also name an `nn.Module` instance, which is returned as it is.
+        settings: keyword arguments of the callable.
+        seed: seed of the global random generators during the call, so that initial weights are reproducible; the
+            generators' states are restored afterwards.
 
     Returns:
-        The module; what `DataParallel` wraps, not the wrapper.  Whatever the code prints goes to standard error.
+        The module, unwrapped if it is an `nn.DataParallel`.  Output that the code prints goes to standard error.
 
     Raises:
-        InputError: cannot be imported, is not there, does not take these settings, fails, or is not an `nn.Module`.
+        InputError: the import or the call fails, the name does not exist, the callable does not take these settings,
+            or the result is not an `nn.Module`.
 
     >>> build("torch.nn:Linear", {"in_features": 2, "out_features": 3})
     Linear(in_features=2, out_features=3, bias=True)
@@ -42,13 +45,13 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
             if not callable(factory):
                 kind = type(factory).__name__
                 raise InputError(f"{where} cannot be called", got=kind, wanted="a function or class")
-        with isolated(seed):  # again: the import may have drawn numbers, but only the first time
+        with isolated(seed):  # seed again: only the first import runs module code, which may draw random numbers
             net = factory if isinstance(factory, nn.Module) else _called(where, factory, settings)
     if isinstance(factory, nn.Module) and settings:
         raise InputError(f"{where} is a network already", got=f"settings {', '.join(settings)}", wanted="none")
     if not isinstance(net, nn.Module):
         raise InputError(
-            f"{where} does not give a network",
+            f"{where} does not return a network",
             got=type(net).__name__,
             wanted="an nn.Module",
             fix="name the module class, or a function that returns the module alone",
@@ -59,7 +62,7 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
 
 
 def settings_of(words: Sequence[str]) -> dict[str, Any]:
-    """`["depth=3", "norm=batch"]` as keyword arguments; values are TOML, or plain text where they are not.
+    """Parse `["depth=3", "norm=batch"]` into keyword arguments; a value that is not valid TOML is kept as text.
 
     >>> settings_of(["depth=3", "widths=[8, 16]", "norm=batch"])
     {'depth': 3, 'widths': [8, 16], 'norm': 'batch'}
@@ -80,13 +83,13 @@ def import_object(where: str) -> Any:
     """Import the object named by `package.module:name`.
 
     Raises:
-        InputError: a name of another form, a module that cannot be imported, or that has no such name.
+        InputError: the text has another form, the module cannot be imported, or it does not define the name.
     """
     module_name, colon, path = where.partition(":")
     if not colon or not path or not all(part.isidentifier() for part in module_name.split(".")):
         stem = module_name.removesuffix(".py").strip("./").replace("/", ".")
         fix = f"write {stem}:{path or 'NAME'}" if "/" in module_name or module_name.endswith(".py") else None
-        raise InputError("this names nothing that can be imported", got=where, wanted=FORM, fix=fix)
+        raise InputError("not the name of a function or class to import", got=where, wanted=FORM, fix=fix)
     inside: Any = _imported(module_name)
     for part in path.split("."):
         if not hasattr(inside, part):
@@ -119,7 +122,7 @@ def _imported(name: str) -> Any:
             wanted=FORM,
             fix=nearest(missing, near) if near else "start the command in the folder that holds the code",
         ) from error
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # foreign code may raise any type
         raise _failed(f"{name} cannot be imported", error) from error
 
 

@@ -1,4 +1,4 @@
-"""Networks on disk: weights as safetensors, the arguments that built them as JSON.  Never a pickle."""
+"""Save and load networks as safetensors files; the header holds the constructor and its arguments as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from eigencode.models.stack import Stack
 def save(
     net: nn.Module, path: Path | str, *, where: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Write `PATH` (.safetensors): the weights and, in its header, how to build the network they belong to.
+    """Write a network to a .safetensors file: its weights and, in the header, how to rebuild it.
 
     Args:
-        net: a network of `models.krotov_hopfield` or `models.perceptron`, which know how they were built; or any
+        net: a network of `models.krotov_hopfield` or `models.perceptron`, which record their arguments; or any
             other module, with `where`.
         path: the file; replaced if it exists.
         where: `package.module:callable`, the class or function that returns such a network; see `models.build`.
-        settings: keyword arguments of that callable, as JSON can hold them.
+        settings: keyword arguments of that callable; must be representable in JSON.
 
     Raises:
-        InputError: nothing is known that builds this network, or `where` builds another one; nothing is written.
+        InputError: `where` is missing for a network of other code, or builds a different network; no file is written.
 
     >>> import tempfile
     >>> net, path = nn.Linear(2, 3), Path(tempfile.mkdtemp()) / "net.safetensors"
@@ -43,7 +43,7 @@ def save(
         _check_rebuilt(net, where, spec)
     elif not isinstance(net, Stack) or spec is None:
         raise InputError(
-            f"nothing is known that builds this {type(net).__name__} again",
+            f"this {type(net).__name__} does not record how it was built",
             got="a network that was put together by hand, or by code of your own",
             wanted="where='package.module:callable', a class or function that returns such a network",
             fix="put the lines that build it into a function of a module you can import, say build() in mynets.py: "
@@ -54,15 +54,15 @@ def save(
 
 
 def load(path: Path | str, *, where: str | None = None) -> nn.Module:
-    """Read back what `save` wrote.
+    """Load a network written by `save`.
 
     Args:
-        where: for a network of code outside this package, the `package.module:callable` it was saved with.  A file
-            may not choose by itself which code is run.
+        path: the file.
+        where: for a network of code outside this package, the `package.module:callable` it was saved with.  It must
+            be given again, so that a file cannot choose which code is run.
 
     Raises:
-        InputError: no such file, not a safetensors file, one that this package did not write, or one that needs
-            `where`.
+        InputError: no such file, not a safetensors file, not written by `save`, or a `where` that does not match.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -77,7 +77,7 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
         raise InputError(f"{path.name} is not a readable safetensors file", got=error) from None
     if header is None:
         raise InputError(
-            f"{path.name} does not say which network it belongs to",
+            f"{path.name} has no header of models.save",
             wanted="a file written by models.save",
             fix="for somebody else's weights build the module yourself and use load_state_dict",
         )
@@ -116,7 +116,7 @@ def _rebuilt(where: str, settings: Mapping[str, Any]) -> nn.Module:
 
 
 def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
-    """Refuse a callable or settings that build another network than this one."""
+    """Raise if the callable with these settings does not build a network of the same layers and shapes."""
     try:
         same = json.loads(json.dumps(spec)) == spec
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Layers without a local rule: scaling to unit norm, rectified powers, and a dense layer without bias."""
+"""Layers of the networks: scaling to unit norm, rectified power unit, and a dense layer without bias."""
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,9 @@ from eigencode.base.transposed import transposed_gradient
 class UnitNorm(nn.Module):
     """Scale every image to unit Lp norm: x / ‖x‖_p, over all of its pixels and channels together.
 
-    A layer rather than a preprocessing, so that a network takes pixels, an attack can work in pixel space, and the
-    derivative includes the scaling.  An image that is zero everywhere has no direction; it stays zero here, with
-    derivative zero (`Images` refuses it beforehand).  The shape is kept.
+    It is a layer, not a preprocessing step, so that a network takes pixels, an attack can work in pixel space, and the
+    derivative includes the scaling.  An image that is zero everywhere stays zero, with derivative zero (`Images`
+    refuses such images).  The shape is kept.
 
     Source: arXiv 2405.00679, section 2 (p = 3).
 
@@ -54,7 +54,7 @@ class RePU(nn.Module):
     def forward(self, h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if self.n >= 1:
             return F.relu(h) if self.n == 1 else F.relu(h).pow(self.n)
-        on = h > 0  # the slope at 0 is infinite: it must not enter the graph, where it would meet a zero
+        on = h > 0  # the slope at 0 is infinite; in the graph, 0 · inf would make the gradient NaN
         return torch.where(on, torch.where(on, h, 1.0).pow(self.n), 0.0)
 
     def extra_repr(self) -> str:
@@ -62,7 +62,7 @@ class RePU(nn.Module):
 
 
 class Dense(nn.Linear):
-    """h = W x on flattened images, without bias, He initialised: σ² = 2 / inputs (He et al. 2015, eq. 10)."""
+    """Linear layer h = W x on flattened images, without bias; He initialisation σ² = 2 / inputs (2015, eq. 10)."""
 
     def __init__(self, inputs: int, units: int, generator: torch.Generator | None = None) -> None:
         super().__init__(inputs, units, bias=False, device="meta")

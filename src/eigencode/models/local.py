@@ -1,4 +1,4 @@
-"""Layers that a local rule trains: a weight matrix, and the rows it is applied to."""
+"""Dense and convolutional layers that are trained by a local learning rule instead of by gradient."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,15 +15,16 @@ from eigencode.rules.protocol import Rule
 
 
 class LocalLayer(nn.Module, ABC):
-    """A weight matrix that a local rule trains, and the rows of numbers it is applied to.
+    """Base class of layers trained by a local rule: a weight matrix that multiplies input rows.
 
-    `weight` (units, inputs) does not learn by gradient (`requires_grad` is False) unless you switch it on.
-    `wins` counts, per unit, the rows it won in the last epoch of local training; −1 before any.
+    The rows are flattened images in `LocalDense` and image patches in `LocalConv2d`.
+    `weight` (units, inputs) is not trained by gradient (`requires_grad` is False) unless you switch it on.
+    `wins` counts, per unit, the rows it won in the last epoch of local training; −1 before any training.
 
     Args:
         weight: the initial weights, e.g. `rule.init(units, inputs, generator)`; copied.
-        rule: the rule the layer is for.  It decides what multiplies the input (`Rule.derive`) and what convergence
-            means (`Rule.health`); another rule may train the layer if its `layer_settings` are the same.
+        rule: the learning rule.  It defines the matrix that multiplies the input (`Rule.derive`) and the test of
+            convergence (`Rule.health`); another rule may train the layer if its `layer_settings` are the same.
     """
 
     wins: Tensor
@@ -37,23 +38,23 @@ class LocalLayer(nn.Module, ABC):
 
     @abstractmethod
     def rows(self, x: Tensor) -> Float[Tensor, "rows inputs"]:
-        """The rows of numbers the weights are applied to, from what enters the layer."""
+        """Input of the layer as a matrix whose rows the weights multiply (flattened images or patches)."""
 
     def synapses(self) -> Float[Tensor, "units inputs"]:
         """The matrix that multiplies each row: `rule.derive(weight)`."""
         return self.rule.derive(self.weight)
 
     def current_synapses(self) -> Float[Tensor, "units inputs"]:
-        """`synapses()`, or the matrix kept inside `holding`."""
+        """`synapses()`, or the matrix cached by `holding`."""
         return self.synapses() if self._held is None else self._held
 
     def health(self) -> Convergence:
-        """The state of every unit, as the rule judges it, in double precision."""
+        """Convergence of every unit by the criterion of the layer's rule, in double precision."""
         return self.rule.health(self.weight.detach().double(), self.wins)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Inside, `synapses()` is computed once and not for every batch."""
+        """Context manager that caches `synapses()`, so that it is not recomputed for every batch."""
         before = self._held
         try:
             with torch.no_grad():
@@ -69,7 +70,9 @@ class LocalLayer(nn.Module, ABC):
 
 
 class LocalDense(LocalLayer):
-    """h = A x on flattened input, A = `rule.derive(weight)`: for Krotov–Hopfield h_μ = Σᵢ sign(W_μi)|W_μi|^(p−1) xᵢ.
+    """Locally trained dense layer h = A x on flattened input, with A = `rule.derive(weight)` and no bias.
+
+    For Krotov–Hopfield rules h_μ = Σᵢ sign(W_μi)|W_μi|^(p−1) xᵢ.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eq. 3; arXiv 2405.00679.
 
@@ -83,7 +86,7 @@ class LocalDense(LocalLayer):
         return x.flatten(1)
 
     def matrix(self) -> Float[Tensor, "units inputs"]:
-        """The matrix A of h = A x, which the closed forms of `geometry` and `penalties` ask for."""
+        """The matrix A of h = A x, used by closed forms in `geometry` and `penalties`."""
         return self.synapses()
 
     def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
@@ -91,7 +94,7 @@ class LocalDense(LocalLayer):
 
 
 class LocalConv2d(LocalLayer):
-    """A two-dimensional convolution without bias; its rows are the patches under the kernel, one per position.
+    """Locally trained 2D convolution without bias; its rows are the patches under the kernel, one per position.
 
     Args:
         weight: (units, channels · height · width of the kernel), as `torch.nn.Conv2d` flattens its kernels; copied.
@@ -100,7 +103,7 @@ class LocalConv2d(LocalLayer):
         stride, padding: as in `torch.nn.Conv2d`; the padding is zero.
 
     Raises:
-        InputError: the weights do not fit the kernel, or the maps that enter have another number of channels.
+        InputError: the weights do not fit the kernel, or the input has another number of channels.
 
     >>> from eigencode.rules import KrotovHopfield
     >>> layer = LocalConv2d(torch.ones(2, 9), KrotovHopfield(), kernel=3)
@@ -140,7 +143,7 @@ class LocalConv2d(LocalLayer):
     def _maps(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(
-                "what enters this convolution does not fit it",
+                "the input does not fit this convolution",
                 got=tuple(x.shape),
                 wanted=f"(N, {self.channels}, height, width)",
             )
@@ -151,15 +154,15 @@ class LocalConv2d(LocalLayer):
 
 
 def local_layers(net: nn.Module) -> dict[str, LocalLayer]:
-    """All layers of a module that a local rule trains, by dotted name, in the order they were registered."""
+    """All `LocalLayer` submodules of a network by dotted name, in the order they were registered."""
     return {name: layer for name, layer in net.named_modules() if isinstance(layer, LocalLayer)}
 
 
 def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
-    """The local layer called `at`, or the only one there is.
+    """Return the local layer with dotted name `at`, or the only one if `at` is None.
 
     Raises:
-        InputError: there is none of this name, none at all, or more than one and no name.
+        InputError: no local layer has this name, or `at` is None and the network has none or several.
     """
     found = local_layers(net)
     if at is None and len(found) == 1:
@@ -175,5 +178,5 @@ def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
 
 
 def convergence(net: nn.Module, at: str | None = None) -> Convergence:
-    """Convergence of the local layer called `at`, or of the only one, as its rule judges it (`Rule.health`)."""
+    """Convergence of the local layer `at` (None: the only one) by the criterion of its rule, `Rule.health`."""
     return local_layer(net, at).health()

@@ -1,4 +1,4 @@
-"""Find the units that never left their random start, and say so when there are none."""
+"""Prune the units of a locally trained layer whose weights are still those of the random initialisation."""
 
 import copy
 import warnings
@@ -17,12 +17,12 @@ from eigencode.models.local import local_layer
 M = TypeVar("M", bound=nn.Module)
 
 VALLEY = 0.9
-"""Two components are two populations if the density between them falls below this fraction of the lower peak."""
+"""Neighbouring components count as separate if the density between them falls below this fraction of the lower peak."""
 
 
 @dataclass(frozen=True)
 class Pruning(Record):
-    """Which units of a local layer are still noise.
+    """Result of `prune`: the units of a local layer that learned nothing, and the fit that identified them.
 
     `indices` are the units to prune, `components` the number of Gaussians that BIC chose for log Var(W_μ),
     `bic` the criterion for 1, 2, … components, `means` their centres in ascending order, `threshold` the log
@@ -41,8 +41,10 @@ class Pruning(Record):
     means: Float[Tensor, " component"]
 
     def apply(self, net: M, at: str | None = None) -> M:
-        """A copy of the network with the weights of the pruned units of the local layer `at` (None: the only one) set
-        to zero; the original is not changed."""
+        """Return a copy of the network with the weights of the pruned units set to zero.
+
+        `at` is the dotted name of the local layer; None: the only one.
+        """
         pruned = copy.deepcopy(net)
         weight = local_layer(pruned, at).weight
         with torch.no_grad():
@@ -51,22 +53,22 @@ class Pruning(Record):
 
 
 def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | None = None) -> Pruning:
-    """The units of a local layer that never left their random start; changes nothing, see `Pruning.apply`.
+    """Find the units of a local layer that have not learned (weights still random); `Pruning.apply` removes them.
 
     A mixture of 1 to `max_components` Gaussians is fitted to log Var(W_μ); BIC chooses their number.  With more
     than one, candidates are the units above μ_noise − |μ_noise − μ_next| / 2, where μ_noise is the component of
-    the largest variance and μ_next the one below it.  Neighbours between which the fitted density has no valley (at
-    least a tenth deep) are parts of one population and count as one here: a cut between them would keep half of the
-    noise.  A candidate that has converged, as the layer's rule judges it, is kept: two kinds of receptive field also
-    make two components, and they are not noise.
+    the largest variance and μ_next the one below it.  Neighbouring components without a valley in the fitted density
+    between them (at least 10 % below the lower peak) count as one: a threshold between them would keep half of the
+    untrained units.  A candidate that has converged by the criterion of the layer's rule is kept, because two kinds
+    of receptive field also give two components.
 
     Args:
         max_components: largest mixture tried, ≥ 1.
-        seed: of the mixture's starts.
+        seed: seed of the starting points of the mixture fits.
         at: dotted name of the local layer; None for the only one.
 
-    Source: arXiv 2405.00679, appendix A1.  Differs from the published code, whose χ² test can never conclude
-    "one component" and so always prunes (D6), by BIC, by asking for a valley and by sparing converged units.
+    Source: arXiv 2405.00679, appendix A1.  Differs from the published code by BIC, by requiring a valley and by
+    keeping converged units; the χ² test there can never conclude "one component", so it always prunes (D6).
     """
     if max_components < 1:
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
@@ -83,7 +85,10 @@ def cut(
     threshold_of: Callable[[Tensor, Callable[[Any], Any]], float],
     converged: Bool[Tensor, " units"],
 ) -> Pruning:
-    """Prune the units above a threshold, a function of the means and log density of a mixture; converged ones stay."""
+    """Prune the units above a threshold, except converged ones.
+
+    `threshold_of` computes the threshold from the means and the log density of the mixture `best`.
+    """
     means = torch.tensor(best.means_.ravel(), dtype=torch.float64).sort().values
     threshold = threshold_of(means, best.score_samples)
     above = log_variance > threshold
@@ -101,7 +106,7 @@ def cut(
 
 
 def mixtures_of(weight: Float[Tensor, "units inputs"], most: int, seed: int) -> tuple[Tensor, list[Any], Tensor]:
-    """(log Var(W_μ), mixtures of 1, 2, … up to `most` Gaussians fitted to it, the BIC of each)."""
+    """Fit mixtures of 1 to `most` Gaussians to log Var(W_μ); returns (log Var(W_μ), the mixtures, the BIC of each)."""
     variance = weight.detach().double().var(1, correction=0).cpu()
     log_variance = variance.clamp_min(torch.finfo(torch.float64).tiny).log()
     fits = [mixture(log_variance, c, seed) for c in range(1, min(most, len(torch.unique(log_variance))) + 1)]
@@ -110,7 +115,7 @@ def mixtures_of(weight: Float[Tensor, "units inputs"], most: int, seed: int) -> 
 
 
 def mixture(values: Float[Tensor, " n"], components: int, seed: int) -> Any:
-    """scikit-learn's `GaussianMixture` of the values, the best of five starts."""
+    """Fit scikit-learn's `GaussianMixture` to the values, the best of five starts."""
     from sklearn.exceptions import ConvergenceWarning as Unsettled
     from sklearn.mixture import GaussianMixture
 
@@ -120,7 +125,7 @@ def mixture(values: Float[Tensor, " n"], components: int, seed: int) -> Any:
 
 
 def _threshold(means: Float[Tensor, " components"], log_density: Callable[[Any], Any]) -> float:
-    """Half-way from the widest component to the next one down with a valley in between; Inf if there is none."""
+    """Midpoint of the highest pair of neighbouring means with a valley of the density between them; Inf if none."""
     for i in range(len(means) - 1, 0, -1):
         line = torch.linspace(float(means[i - 1]), float(means[i]), 65, dtype=torch.float64)
         density = torch.as_tensor(log_density(line[:, None].numpy())).exp()

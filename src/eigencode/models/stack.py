@@ -1,4 +1,4 @@
-"""A network as an ordered sequence of named layers, any stretch of which can be run by itself."""
+"""A sequential network of named layers that can be evaluated from any layer to any later one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ from eigencode.representation.layers import OneLayer, chain_to
 
 
 class Stack(nn.Module):
-    """Named layers, applied one after the other.  Takes pixels in [0, 1], returns the output of the last layer.
+    """Sequential network of named layers.  Takes pixels in [0, 1], returns the output of the last layer.
 
-    Every name is a child of the module and a place for `ec.at`; `run` computes any stretch between two of them.
-    A first layer called `norm` makes its output the unit space of the network (`space="unit"`).
+    Every name is a child of the module and a place for `ec.at`; `run` computes the layers between two of them.
+    If the first layer is called `norm`, its output space is the unit space of the network (`space="unit"`).
 
     Args:
         layers: the layers by name, in order; at least one.
-        shape: shape C H W of the images; others are refused.  None: whatever the layers take.
+        shape: shape C H W of the images; others are refused.  None: no check.
         places: further names of layers, e.g. `{"latent": "activation"}`.
-        spec: the arguments that built it, for `models.save`; None if nothing can build it again.
+        spec: the arguments of the builder function, for `models.save`; None for a stack put together by hand.
 
     >>> import torch
     >>> net = Stack({"flat": nn.Flatten(), "hidden": nn.Linear(4, 3), "relu": nn.ReLU()}, places={"latent": "relu"})
@@ -48,7 +48,7 @@ class Stack(nn.Module):
         unknown = [place for place in self.places.values() if place not in layers]
         if not layers or unknown:
             raise InputError(
-                "Stack: no layers" if not layers else "Stack: a place that is no layer",
+                "Stack: no layers" if not layers else "Stack: a place that names no layer",
                 got=unknown or layers,
                 wanted="at least one layer, and places that name layers",
             )
@@ -58,16 +58,20 @@ class Stack(nn.Module):
         return self.run(x)
 
     def run(self, x: Tensor, *, after: str | None = None, until: str | None = None) -> Tensor:
-        """The layers behind `after`, up to and including `until`, applied to `x`; both ends by default.
+        """Apply the layers behind `after`, up to and including `until`, to `x`; all layers by default.
 
         Raises:
-            InputError: no such layer, `until` before `after`, or images of another shape than the network is for.
+            InputError: no such layer, `until` before `after`, or images of the wrong shape.
         """
         names = list(self._modules)
         first = 0 if after is None else self._position(after) + 1
         last = len(names) if until is None else self._position(until) + 1
         if last < first:
-            raise InputError("Stack.run goes forward only", got=f"after {after!r} until {until!r}")
+            raise InputError(
+                "Stack.run: `until` comes before `after`",
+                got=f"after={after!r}, until={until!r}",
+                wanted="layers in the order in which they run",
+            )
         if first == 0 and self.shape is not None and (x.ndim != 4 or tuple(x.shape[1:]) != self.shape):
             raise InputError(
                 "the images do not fit this network",
@@ -80,7 +84,7 @@ class Stack(nn.Module):
         return x
 
     def as_layers(self, place: str) -> tuple[OneLayer, ...] | None:
-        """The layers from `norm` (or the images) to `place`, for the closed forms of `geometry` and `penalties`."""
+        """The layers from `norm` (or the images) to `place`, if closed forms of `geometry` and `penalties` apply."""
         return chain_to(self, place)
 
     def _position(self, name: str) -> int:

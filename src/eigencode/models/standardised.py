@@ -1,4 +1,4 @@
-"""Somebody's network together with the scaling of images it was trained on, so that it takes pixels in [0, 1]."""
+"""Put the input normalisation of a network in front of it, so that it takes pixels in [0, 1]."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,25 +15,25 @@ from eigencode.representation._modes import device_of
 Channels = float | Sequence[float] | Tensor
 
 FIXED: dict[str, tuple[float, float]] = {"0-1": (0.0, 1.0), "-1-1": (0.5, 0.5), "0-255": (0.0, 1 / 255)}
-"""Scalings that do not depend on the images, (mean, std), by the range the network then sees."""
+"""(mean, std) of the scalings that do not depend on the images, by the resulting input range of the network."""
 
 EXPECTS = (*FIXED, "standardised")
-"""What a network may expect of its images; `standardised`: each channel with mean 0 and variance 1 over a data set."""
+"""Input scalings to choose from; `standardised`: each channel has mean 0 and variance 1 over a data set."""
 
 
 class Standardised(nn.Module):
-    """`net` behind the layer x ↦ (x − mean) / std, channel by channel: pixels in [0, 1] in, logits out.
+    """Wrap `net` so that each channel of its input is normalised first, x ↦ (x − mean) / std; takes pixels in [0, 1].
 
-    A normalisation belongs to the network, not to the images: only then are perturbations, distances and derivatives
-    those of the images themselves, with the box [0, 1] and the usual ε such as 8/255.  The places of `net` keep
-    their names.
+    With the normalisation inside the network, perturbations, distances and derivatives are measured in pixels, with
+    the box [0, 1] and the usual ε such as 8/255.  The places of `net` keep their names.
 
     Args:
         net: any `nn.Module` that takes normalised images; shared, not copied.
         mean, std: one number, or one per channel, in units of pixels in [0, 1].
 
     Raises:
-        InputError: mean and std of different lengths, not finite, or std <= 0; in use, another number of channels.
+        InputError: mean and std of different lengths, not finite, or std <= 0; in `forward`, images with another number
+            of channels.
 
     >>> net = Standardised(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), mean=0.5, std=0.25)
     >>> x = torch.rand(3, 1, 2, 2)
@@ -51,7 +51,7 @@ class Standardised(nn.Module):
         fits = len(m) == len(s) and len(m) > 0
         if not fits or not bool((torch.isfinite(m) & torch.isfinite(s)).all()) or not bool((s > 0).all()):
             raise InputError(
-                "mean and std of the channels make no sense",
+                "mean and std of the channels are invalid",
                 got=f"mean {given[0].tolist()}, std {given[1].tolist()}",
                 wanted="as many of one as of the other, finite, std > 0, for pixels in [0, 1]",
                 fix="e.g. mean 0.49,0.48,0.45 and std 0.25,0.24,0.26; divide by 255 if they are for pixels up to 255",
@@ -64,7 +64,7 @@ class Standardised(nn.Module):
 
     @property
     def places(self) -> dict[str, str]:
-        """The places of `net` under their own names."""
+        """Map the names of places in `net` to the names of the wrapped submodules."""
         inner: dict[str, str] = getattr(self.net, "places", {})
         names = {name: name for name, _ in self.net.named_modules(remove_duplicate=False) if name}
         return {name: f"net.{place}" for name, place in {**names, **inner}.items()}
@@ -85,13 +85,13 @@ class Standardised(nn.Module):
 def as_expected(
     net: nn.Module, expects: str, images: Images, mean: Channels | None = None, std: Channels | None = None
 ) -> nn.Module:
-    """`net` behind the scaling it expects; `net` itself where it takes pixels in [0, 1].
+    """Wrap `net` so that it takes pixels in [0, 1]; returns `net` itself if it already does.
 
     Args:
-        net: takes whatever `expects` says.
+        net: a network whose input is scaled as `expects` says.
         expects: `"0-1"`, `"-1-1"` and `"0-255"` are ranges; `"standardised"` subtracts the mean and divides by the
             standard deviation, channel by channel: those given, or those of `images`.
-        images: training images; looked at only for `"standardised"` without `mean` and `std`.
+        images: training images; used only for `"standardised"` without `mean` and `std`.
         mean, std: of the channels; both or neither, and only with `"standardised"`.
 
     >>> images = Images(torch.tensor([0.2, 0.4]).reshape(2, 1, 1, 1), torch.tensor([0, 1]))
@@ -116,7 +116,7 @@ def as_expected(
 
 
 def channel_moments(images: Images) -> tuple[Tensor, Tensor]:
-    """(mean, standard deviation with divisor N) of each channel over all images and pixels, in [0, 1], float64.
+    """Mean and standard deviation (divisor N) of each channel over all images and pixels in [0, 1], float64.
 
     >>> channel_moments(Images(torch.tensor([0.2, 0.4]).reshape(2, 1, 1, 1), torch.tensor([0, 1])))[0]
     tensor([0.3000], dtype=torch.float64)

@@ -1,6 +1,7 @@
-"""The paper arXiv 2405.00679: its networks as recipes, and the departures of its published code (D1 to D17).
+"""The paper arXiv 2405.00679: settings of its networks, and the deviations of its published code from its text.
 
-Everything in here plugs into `study` from above, see `study.extensions`; nothing outside this folder knows of it.
+The deviations ("departures") have the ids D1 to D17, see `paper.published`.  `study` loads this package as an extension
+(`study._extensions`); no other package imports it.
 """
 
 from eigencode.paper.extension import EXTENSION as EXTENSION

@@ -1,4 +1,4 @@
-"""Which departures of the published code are behind a number of a study, and everything else that decides it."""
+"""Find the departures of the published code that affect a number of a study, and the other settings behind it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from eigencode.study._measurements import Planned, measurements
 from eigencode.study.config import Deviation, Model, Study
 
 PENALTIES = {"publishedspectral": ("D1", "D2"), "publishedjacobian": ("D3", "D4")}
-"""What a published penalty departs in, unless it is told to fix it."""
+"""Departures of the published penalties; their setting `fix` switches them off."""
 
 
 @dataclass(frozen=True)
-class Behind:
-    """`ids`: departures that are on; `rest`: all other settings of the model and the measurement."""
+class Setup:
+    """Settings that determine one number: `ids` are the active departures, `rest` all other settings."""
 
     ids: frozenset[str]
     rest: dict[str, Any]
 
 
-def departures(study: Study, model: str, quantity: str) -> Behind:
-    """What is behind one number.
+def departures(study: Study, model: str, quantity: str) -> Setup:
+    """Departures and other settings that determine `quantity` of `model`.
 
-    The medians of critical sizes: "broken only" leaves out the images that never broke (D8); it and the plain one are
-    of the images the model itself classifies correctly (D9); "all images" is neither.
+    For medians of critical sizes: "broken only" leaves out images that were never broken (D8); "broken only" and the
+    plain median use the images this model classifies correctly (D9); "all images" has neither departure.
     """
     of_model, model_ids = _model(study.models[model]) if model in study.models else ({"data": True}, frozenset[str]())
     of_measure, ids = _measure(study, quantity)
-    return Behind(model_ids | ids, {"model": of_model, "measurement": of_measure})
+    return Setup(model_ids | ids, {"model": of_model, "measurement": of_measure})
 
 
 def differences(one: dict[str, Any], other: dict[str, Any], where: str = "") -> Iterator[str]:
-    """The dotted names of the settings that are not equal."""
+    """Dotted names of the settings that differ between two nested dictionaries."""
     for key in dict.fromkeys((*one, *other)):
         a, b = one.get(key), other.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
@@ -52,14 +52,14 @@ def _model(model: Model) -> tuple[dict[str, Any], frozenset[str]]:
         plain = penalty["name"].lower().replace("_", "").replace("-", "")
         if plain in PENALTIES:
             ids |= {*PENALTIES[plain]} - {*penalty.pop("fix", ())}
-        if plain in ("spectral", "publishedspectral"):  # the same loss once nothing departs
+        if plain in ("spectral", "publishedspectral"):  # with D1 and D2 off both are the same loss
             penalty.pop("batch_size", None)
             penalty |= {"name": "Spectral", "place": penalty.get("place", "latent")}
     return {**rest, "supervised": {**trained, "penalties": penalties}}, frozenset(ids)
 
 
 def _measure(study: Study, quantity: str) -> tuple[dict[str, Any], frozenset[str]]:
-    """Settings of the measurement behind a quantity, without its name, and its departures."""
+    """Settings of the measurement that a quantity is read from, without its name, and its departures."""
     planned = next((p for p in measurements(study) if quantity in (*p.names, *p.raw)), None)
     if planned is None:
         return {"quantity": quantity}, frozenset()
@@ -77,10 +77,10 @@ def _settings(planned: Planned, what: str) -> dict[str, Any]:
 
 
 def check(study: Study) -> None:
-    """Every deviation of a study names two numbers that are measured and differ in this departure and in nothing else.
+    """Check that each `[[deviations]]` entry compares two measured numbers whose settings differ in its departure only.
 
     Raises:
-        StudyError: the first that does not.
+        StudyError: for the first entry that does not.
     """
     for deviation in study.deviations:
         _check(study, deviation)
@@ -92,9 +92,9 @@ def _check(study: Study, deviation: Deviation) -> None:
     off, on = (departures(study, *place) for place in both)
     others = [text for text in (*on.ids ^ off.ids, *differences(on.rest, off.rest)) if text != deviation.id]
     if others or deviation.id not in on.ids - off.ids:
-        told = f"{deviation.id} is on in {'both' if deviation.id in on.ids else 'neither'}"
+        same = f"{deviation.id} is on in {'both' if deviation.id in on.ids else 'neither'}"
         raise StudyError(
-            f"these two numbers do not show what {deviation.id} alone does",
-            got=", ".join(sorted(others)) or told,
+            f"these two numbers do not show the effect of {deviation.id} alone",
+            got=", ".join(sorted(others)) or same,
             wanted=f"the same model and measurement with and without {deviation.id}",
         )

@@ -1,4 +1,4 @@
-"""Critical sizes on a grid of eps, as published."""
+"""Measure of critical sizes on a grid of eps, as published."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from eigencode.robustness.protocol import Perturbation
 
 @dataclass(frozen=True)
 class CriticalOnGridMeasure(CriticalMeasure):
-    """Critical sizes as the first of `points` logarithmic steps of eps that breaks an image."""
+    """Critical size of an image as the smallest of `points` logarithmically spaced eps at which the attack succeeds."""
 
     attack: Perturbation
     space: Space = "unit"

@@ -1,6 +1,6 @@
-"""The networks of the paper as study entries: `recipe = "BP"` in a study starts from these settings.
+"""Settings of the paper's networks, used by a study with `recipe = "BP"` etc.
 
-Values: arXiv 2405.00679, appendix, as tabulated in docs/conventions.md; every one can be overridden in the study.
+Values: arXiv 2405.00679, appendix, as tabulated in docs/conventions.md; a study can override each of them.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ _SPECREG_SCHEDULE = {"kind": "exponential", "start": 90, "scale": 30.0}
 
 
 def _penalised(name: str, coefficient: float, **settings: Any) -> dict[str, Any]:
-    """Backpropagation plus one penalty."""
+    """Settings of backpropagation with one penalty."""
     penalty = {"name": name, "coefficient": coefficient, **settings}
     return {"kind": "perceptron", "supervised": {**_BP, "penalties": [penalty]}}
 
 
 def _spectral(coefficient: float, schedule: dict[str, Any], name: str = "Spectral", **settings: Any) -> dict[str, Any]:
-    """Backpropagation with BatchNorm after the ReLU and a spectral penalty."""
+    """Settings of backpropagation with BatchNorm after the ReLU and a spectral penalty."""
     model = _penalised(name, coefficient, **settings)
     return {**model, "batch_norm": True, "supervised": {**model["supervised"], "schedule": schedule}}
 

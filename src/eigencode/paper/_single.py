@@ -1,4 +1,4 @@
-"""Spectra in single precision, as published (D13)."""
+"""Measure of covariance spectra in single precision, as published (D13)."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from eigencode.paper.published.spectrum import eigenvalues
 from eigencode.spectra.spectrum import Spectrum
 
 BATCH = 1000
-"""Images at a time, on which the published result depends."""
+"""Batch size; the published result depends on it."""
 
 
 @dataclass(frozen=True)
 class SpectrumInSingleMeasure(SpectrumMeasure):
-    """A spectrum as published (D13): float32, shifted by the mean of the pixels, by the routine for any matrix."""
+    """Covariance spectrum as published (D13): float32, shifted by the mean of the pixels, general `eigvals` routine."""
 
     rounding: bool = True
 

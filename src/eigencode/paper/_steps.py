@@ -1,4 +1,4 @@
-"""Networks made or evaluated as published: pruning that always prunes (D6), evaluation in training mode (D5)."""
+"""Study steps as published: pruning that always prunes (D6) and evaluation in training mode (D5)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.study.steps.pruned import Pruned
 
 BATCH = 1000
-"""Images at a time, on which the published result depends."""
+"""Batch size; the published result depends on it."""
 
 
 @dataclass(frozen=True)
 class PrunedAlways(Pruned):
-    """A locally trained network, pruned as published (D6)."""
+    """Step that prunes a locally trained network as published (D6)."""
 
     name: ClassVar[str] = "pruned-always"
     pruner: ClassVar[Callable[..., Pruning]] = staticmethod(prune_always)
@@ -27,10 +27,11 @@ class PrunedAlways(Pruned):
 
 @dataclass(frozen=True)
 class EvaluatedInTraining(NetworkStep):
-    """A network after its accuracy was measured in training mode (D5), and that accuracy.
+    """Step that measures accuracy in training mode (D5) and stores it with the changed network.
 
-    BatchNorm has then learned from the test images, and every later measurement sees it.  One pass does what passes
-    after every epoch do: training in between replaces the running statistics, and never reads them.
+    BatchNorm then contains statistics of the test images, which affects every later measurement.  One pass at the end
+    is equivalent to the published pass after every epoch, because training updates the running statistics in between
+    and never reads them.
     """
 
     start: NetworkStep
@@ -43,6 +44,6 @@ class EvaluatedInTraining(NetworkStep):
     def run(self, folder: Path, inputs: Inputs) -> None:
         _, test = self.data.pair()
         net, n = network(inputs.folder(self.start), self.origin.get("where")), len(test)
-        batch = next(b for b in range(min(BATCH, n), 0, -1) if n % b != 1)  # BatchNorm refuses a single image
+        batch = next(b for b in range(min(BATCH, n), 0, -1) if n % b != 1)  # BatchNorm fails on a single image
         keep(share(accuracy(net, test.x, test.y, batch) * n, n), folder / "accuracy")
         self.write(net, folder)

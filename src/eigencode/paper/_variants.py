@@ -1,4 +1,4 @@
-"""The departures of the published code as variants of a study: `published = ["D7"]` of a model or a measure."""
+"""Variants of models and measures that switch on departures of the published code, e.g. `published = ["D7"]`."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,7 +44,7 @@ def _d10(choice: Choice, made: Measure) -> Choice:
 def _d13(choice: Choice, made: Measure) -> Choice:
     if not isinstance(made, SpectrumMeasure):
         raise StudyError("D13 is about spectra", got=choice.name, wanted="spectrum")
-    if isinstance(made, WidthsMeasure):  # in double precision all the same
+    if isinstance(made, WidthsMeasure):  # stays in double precision, only without the rounding floor
         return Choice(name=choice.name, **{**choice.settings(), "rounding": True})
     return Choice(name="SpectrumInSingle", **choice.settings())
 
@@ -56,13 +56,13 @@ def _d17(step: NetworkStep, last: bool) -> NetworkStep:
 
 
 def _attacked(choice: Choice, made: Measure, attack: dict[str, Any]) -> Choice:
-    """The measure with another attack, every eps of the grid tried on every image."""
+    """Replace the attack of a measure; the new attack is run at every eps of the grid on every image."""
     settings = {**choice.settings(), "attack": attack}
     if isinstance(made, CurveMeasure):
         return Choice(name=choice.name, **{**settings, "exhaustive": True})
     if not isinstance(made, CriticalOnGridMeasure):
         wanted = "grid = { eps = [1e-6, 8.25], points = 400 }, say"
-        raise StudyError("a published critical size without the grid it is defined on", got=choice.name, wanted=wanted)
+        raise StudyError("a published critical size needs a grid of eps", got=choice.name, wanted=wanted)
     return Choice(name=choice.name, **settings)
 
 
@@ -80,4 +80,4 @@ VARIANTS: dict[str, Variant] = {
     "D13": Variant(measure=_d13),
     "D17": Variant(network=_d17, needs="batch_norm"),
 }
-"""Departures that change a number; those without a switch here are penalties by name, or readings of a record."""
+"""Departures by id; those with an empty `Variant` are switched by the name of a penalty or by the number read."""

@@ -1,4 +1,4 @@
-"""The contents of this folder, as studies see them."""
+"""Registers recipes, penalties, attacks, measures, variants and checks of the paper with `study`."""
 
 from eigencode.paper._departures import check
 from eigencode.paper._recipes import RECIPES

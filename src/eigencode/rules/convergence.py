@@ -1,4 +1,7 @@
-"""Convergence of local layers; the spectrum of a layer that has not converged still reflects its random start."""
+"""Convergence of locally trained layers: weight norms at their target, and units that win samples.
+
+The spectrum of a layer that has not converged still reflects its random initial weights.
+"""
 
 from dataclasses import dataclass
 
@@ -9,18 +12,18 @@ from torch import Tensor
 from eigencode.base.record import Record, host
 
 TOLERANCE = 1e-2
-"""A unit is converged when its p-norm is this near to the radius."""
+"""A unit is converged if |p-norm − radius| is at most this."""
 
 UNCONVERGED_ALLOWED = 0.10
-"""A layer is accepted when less than this fraction of its units is not converged."""
+"""A layer is accepted if less than this fraction of its units is unconverged."""
 
 
 @dataclass(frozen=True)
 class Convergence(Record):
-    """State of every unit of a local layer, as its rule judges it (`Rule.health`).
+    """Convergence of every unit of a locally trained layer, by the criterion of its rule (`Rule.health`).
 
-    `norm` is ‖W_μ‖_p, which should reach `radius`; `converged` and `diverged` are the rule's verdict on each unit;
-    `wins` the samples it won in the last epoch of training (−1: unknown).
+    `norm` is ‖W_μ‖_p, which should reach `radius`; `converged` and `diverged` hold one flag per unit; `wins` the
+    number of samples each unit won in the last epoch of training (−1: unknown).
     """
 
     radius: float
@@ -42,34 +45,34 @@ class Convergence(Record):
 
     @property
     def never_won(self) -> int:
-        """Units that won no sample in the last epoch of training (0 if unknown)."""
+        """Number of units that won no sample in the last epoch of training (0 if unknown)."""
         return int((self.wins == 0).sum())
 
     @property
     def accepted(self) -> bool:
-        """Less than 10 % of the units unconverged and none diverged: the criterion of arXiv 2405.00679."""
+        """True if less than 10 % of the units are unconverged and none diverged, the criterion of arXiv 2405.00679."""
         return self.fraction > 1 - UNCONVERGED_ALLOWED and not bool(self.diverged.any())
 
     @property
     def collapsed(self) -> bool:
-        """More than half of the units won no sample in the last epoch of training.
+        """True if more than half of the units won no sample in the last epoch of training.
 
-        The published criterion looks at norms alone, and a unit that only ever comes second reaches the radius
-        too: a layer in which one unit wins everything can pass it.
+        The published criterion tests norms only.  A unit that only ever ranks second reaches the radius too, so a
+        layer in which one unit wins every sample can pass it.
         """
         return 2 * self.never_won > len(self.norm)
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Reasons, in words, not to trust measurements of this layer; empty if there are none."""
-        said: tuple[str, ...] = ()
+        """Warnings that measurements of this layer should carry; empty if it is accepted and not collapsed."""
+        found: tuple[str, ...] = ()
         if not self.accepted:
-            said += (f"the local layer has not converged: {self}",)
+            found += (f"the local layer has not converged: {self}",)
         if self.collapsed:
-            said += (
+            found += (
                 f"the local layer has collapsed: {self.never_won} of {len(self.norm)} units win no image any more",
             )
-        return said
+        return found
 
     def __str__(self) -> str:
         return (
@@ -81,9 +84,9 @@ class Convergence(Record):
 def towards_radius(
     weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"], p: float, radius: float
 ) -> Convergence:
-    """The state of a layer whose rule draws the p-norm of every unit that wins to `radius`.
+    """Convergence of a layer whose rule drives the p-norm of every winning unit to `radius`.
 
-    A unit is converged if |‖W_μ‖_p − R| ≤ 0.01, and diverged if mean(W_μ) < −R/2: caught by the wrong attractor.
+    A unit is converged if |‖W_μ‖_p − R| ≤ 0.01, and diverged if mean(W_μ) < −R/2.
 
     Source: arXiv 2405.00679, appendix (tolerance 0.01, at most 10 % unconverged, mean weight above −R/2).
 

@@ -1,4 +1,4 @@
-"""The Krotov–Hopfield rule: Hebbian learning with global inhibition, winner takes all."""
+"""The Krotov–Hopfield rules: competitive Hebbian learning with global inhibition."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from eigencode.rules.protocol import Rows, Rule
 
 
 def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "units inputs"]:
-    """sign(W) |W|^(p−1): what multiplies the input in h_μ = Σᵢ sign(W_μi) |W_μi|^(p−1) xᵢ.
+    """Effective weights sign(W) |W|^(p−1), which multiply the input: h_μ = Σᵢ sign(W_μi) |W_μi|^(p−1) xᵢ.
 
     This form is finite at W = 0 for every p ≥ 1, where |W|^(p−2) W is 0·∞.
 
@@ -33,7 +33,7 @@ def synapses(weight: Float[Tensor, "units inputs"], p: float) -> Float[Tensor, "
 
 @dataclass(frozen=True)
 class _TowardsRadius(Rule):
-    """Base of both rules of Krotov and Hopfield: normal initial weights, and p-norms that go to the radius."""
+    """Base of both Krotov–Hopfield rules: normal initial weights, p-norms of winning units converge to the radius."""
 
     p: float = 3.0
     k: int = 2
@@ -76,20 +76,20 @@ class KrotovHopfield(_TowardsRadius):
 
         ΔW_μ = Σ_b g_μb (R^p x_b − h_μb W_μ).
 
-    Only two units per sample change, so the sum is gathered by row instead of multiplied out: half of the
-    arithmetic of the dense form, and the same numbers.
+    Only two units per sample change, so the sum is accumulated row by row instead of as a dense matrix product: half
+    of the arithmetic, the same numbers.
 
     Args:
         p: exponent of the Lebesgue norm, ≥ 1; 2 is Oja-like, 3 the paper's choice.
-        k: rank of the unit that is pushed away, ≥ 2.
-        delta: strength Δ of that push, ≥ 0.
+        k: rank of the unit that learns with negative sign (anti-Hebbian), ≥ 2.
+        delta: strength Δ of the anti-Hebbian term, ≥ 0.
         radius: R > 0; the p-norm of every unit that wins converges to it.
-        spread: σ of the start W ~ N(0, σ²); 1 as published.  Units must start well outside the radius: a winner then
-            shrinks towards it and leaves the next sample to others.  Started near the radius, the first winner grows
-            into the mean image, wins everything, and no other unit learns (docs/concepts.md).
+        spread: σ of the initial weights W ~ N(0, σ²); 1 as published.  Initial norms must be well above the radius: a
+            winner then shrinks towards it, and other units win the next samples.  If they are near the radius, the
+            first winner grows towards the mean image and wins every sample; no other unit learns (docs/concepts.md).
         precision: `"float32"`, or `"bfloat16"` for the matrix product h (8 bits per factor and per h, the sum in
-            float32) on hardware that multiplies it natively, where it is several times as fast; float32 on any
-            other.  Units whose h differ by less than that may swap ranks; everything after h is float32.
+            float32) on hardware with native bfloat16 products, where it is several times as fast; float32 on any
+            other.  Units whose h differ by less than that precision may swap ranks; everything after h is float32.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eqs. 3, 9, 10; arXiv 2405.00679, appendix.  Differs from the
     published code by the sum being returned raw (that code divides by max|ΔW| inside the rule; here `step` does).
@@ -124,14 +124,15 @@ class KrotovHopfield(_TowardsRadius):
 
 @dataclass(frozen=True)
 class KrotovHopfieldSequential(_TowardsRadius):
-    """The original, sequential rule: ranks by h_μ / ⟨W_μ, W_μ⟩^((p−1)/p); train it with `batch_size=1`.
+    """The original sequential Krotov–Hopfield rule, one update per sample; train it with `batch_size=1`.
 
-    W ← W + ΔW / τ after every sample, so `lr` of the loop is 1/τ and the step is not normalised.
+    Units are ranked by h_μ / ⟨W_μ, W_μ⟩^((p−1)/p), and W ← W + ΔW / τ after every sample: `lr` of the training loop is
+    1/τ, and the step is not normalised.
 
     Args:
         p, k, delta, radius, spread: as in `KrotovHopfield`.
-        losers: `"kth"`, only rank k is pushed away (the PNAS paper), or `"2..k"`, all ranks 2 to k are (the
-            published sequential code); the same thing for k = 2.
+        losers: units of the anti-Hebbian term: `"kth"`, rank k only (the PNAS paper), or `"2..k"`, all ranks 2 to k
+            (the published sequential code); identical for k = 2.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), eqs. 1 to 3.
 
@@ -158,7 +159,7 @@ class KrotovHopfieldSequential(_TowardsRadius):
         return gather(x, weight, units, h.T.gather(0, units), gains, self.radius**self.p)
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
-        """W ← W + size · ΔW, as published."""
+        """Apply the update W ← W + size · ΔW in place, without normalisation, as published."""
         weight.index_add_(0, change.units, change.values, alpha=size)
 
 
@@ -170,7 +171,7 @@ def gather(
     gains: tuple[float, ...],
     scale: float,
 ) -> Rows:
-    """Σ_b g_μb (scale · x_b − h_μb W_μ), only for the units μ that occur in `units`; one gain g per rank."""
+    """Compute ΔW_μ = Σ_b g_μb (scale · x_b − h_μb W_μ) for the units μ in `units` only; one gain g per rank."""
     index, place = units.flatten().unique(return_inverse=True)  # type: ignore[no-untyped-call]
     place = place.reshape(units.shape)
     values = torch.zeros(len(index), x.shape[1], dtype=weight.dtype, device=x.device)

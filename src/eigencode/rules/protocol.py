@@ -1,4 +1,4 @@
-"""A local learning rule: initial weights, their change per batch, the step it is applied with, and when it is done."""
+"""Base class of local learning rules: initial weights, weight change per batch, update step, convergence test."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -14,26 +14,26 @@ TINY = 1e-30
 
 
 class Rows(NamedTuple):
-    """A change of some rows of a weight matrix: `weight[units] += values`, and who won for every sample."""
+    """A sparse weight change, `weight[units] += values`, and the winning unit of every sample."""
 
     units: Int[Tensor, " rows"]
     values: Float[Tensor, "rows inputs"]
     winners: Int[Tensor, " batch"]
     repelled: int
-    """Samples whose winner has a negative input current and is therefore pushed away from the data."""
+    """Number of samples whose winner has a negative input current h; its weights then grow away from the data."""
 
 
 class Rule(ABC):
-    """A local rule.  Settings are the fields of a frozen dataclass; randomness comes from the caller's generator.
+    """Base class of local learning rules; a subclass is a frozen dataclass whose fields are the settings.
 
-    A rule sees a weight matrix and the rows it is applied to: flattened images or the patches of a convolution,
-    which is the layer's business.  The order of the samples, the learning rate of each epoch and checkpoints are
-    the loop's (`training.train_local`).
+    A rule computes weight changes from a weight matrix and the rows it is applied to, which the layer provides:
+    flattened images, or the patches of a convolution.  The order of the samples, the step size of each epoch and
+    checkpoints belong to the training loop (`training.train_local`).  Random numbers come from the caller's generator.
     """
 
     @property
     def layer_settings(self) -> dict[str, float]:
-        """The settings a layer shares with its rule; a layer built for others is refused by `train_local`."""
+        """Settings that layer and rule must agree on; `train_local` raises if they differ."""
         return {}
 
     @abstractmethod
@@ -47,14 +47,14 @@ class Rule(ABC):
         weight: Float[Tensor, "units inputs"],
         derived: Shaped[Tensor, "units inputs"] | None = None,
     ) -> Rows:
-        """The rows of `weight` that this batch changes, and by how much.
+        """Compute the weight change of one batch of rows.
 
-        `derived` is `self.derive(weight)` if the caller keeps it: a loop that changes few rows per step refreshes
-        those rows only.
+        `derived` is `self.derive(weight)` if the caller has it already: the training loop recomputes only the rows
+        that changed.
         """
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
-        """What multiplies the input, a function of each row of `weight` by itself; the weights unless overridden."""
+        """Matrix that multiplies the input, computed from `weight` row by row; the weights unless overridden."""
         return weight
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
@@ -73,16 +73,16 @@ class Rule(ABC):
 
     @abstractmethod
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
-        """The state of a layer of this rule: which units have converged, which have gone astray.
+        """Convergence test of a layer trained by this rule: converged and diverged units.
 
-        `wins` counts the samples each unit won in the last epoch (−1: unknown).  `rules.towards_radius` is the answer
-        for rules that draw the norms of all winners to one value.
+        `wins` counts the samples each unit won in the last epoch (−1: unknown).  Rules that drive the norms of all
+        winners to one value can return `rules.towards_radius(...)`.
         """
 
     def update(
         self, x: Float[Tensor, "batch inputs"], W: Float[Tensor, "units inputs"]
     ) -> Float[Tensor, "units inputs"]:
-        """ΔW, the raw sum over the batch; neither argument is changed.
+        """Dense ΔW, summed over the batch and not normalised; changes neither argument.
 
         Raises:
             InputError: shapes that do not fit, or NaN in either argument.

@@ -1,4 +1,4 @@
-"""Training: local rules and gradient descent, resumable to the bit."""
+"""Training by local learning rules or by gradient; a resumed run gives bit-identical weights."""
 
 from eigencode.training.adversarial import Adversarial as Adversarial
 from eigencode.training.callbacks import Callback as Callback, Progress as Progress, TensorBoard as TensorBoard

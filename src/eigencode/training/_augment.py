@@ -1,4 +1,4 @@
-"""What a training loop may do to a batch before it learns from it."""
+"""Protocol of batch augmentations in supervised training, such as adversarial training."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -11,9 +11,9 @@ from eigencode.base.types import Space
 
 @runtime_checkable
 class Augmentation(Protocol):
-    """Replaces a batch by another of the same shape; `Adversarial` is one.
+    """Replace each training batch by another of the same shape, e.g. `Adversarial`.
 
-    `space` says what it works on: `"pixel"` images, or `"unit"` points of a network of this package.
+    `space` is the space of the batches: `"pixel"`, or `"unit"` behind the `norm` layer of a network of this package.
     """
 
     @property
@@ -22,5 +22,5 @@ class Augmentation(Protocol):
     def worst(
         self, net: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The batch to learn from; the network is left as it was."""
+        """Return the batch to train on; does not change the network."""
         ...

@@ -1,4 +1,4 @@
-"""Checks of the settings, images and outputs of a training."""
+"""Checks of training settings, images and network outputs."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from eigencode.base.types import Images
 
 
 def require(what: str, *settings: tuple[bool, str, object, str]) -> None:
-    """Raise for the first (is it right, name, value, wanted) that is not right.
+    """Raise `InputError` for the first setting (valid, name, value, wanted) that is not valid.
 
     >>> require("training", (True, "epochs", 3, ">= 1"), (False, "lr", -1.0, "> 0"))
     Traceback (most recent call last):
@@ -16,15 +16,15 @@ def require(what: str, *settings: tuple[bool, str, object, str]) -> None:
       got:    -1.0
       wanted: > 0
     """
-    for right, name, value, wanted in settings:
-        if not right:
+    for valid, name, value, wanted in settings:
+        if not valid:
             raise InputError(f"{what}: {name} is out of range", got=value, wanted=wanted)
 
 
 def check_classes(train: Images, validation: Images | None, needs_validation: bool) -> None:
-    """Refuse training images of one class, and a validation set that is missing or numbers its classes differently."""
+    """Raise if there is only one class, or if the validation set is missing or numbers its classes differently."""
     if int(train.y.min()) == int(train.y.max()):
-        raise InputError("one class cannot be told from another", got="a single class in the training images")
+        raise InputError("training needs at least two classes", got="a single class in the training images")
     if validation is None and needs_validation:
         raise InputError(
             "patience and keep='best' need a validation set",
@@ -40,7 +40,7 @@ def check_classes(train: Images, validation: Images | None, needs_validation: bo
 
 
 def check_logits(logits: Tensor, train: Images) -> None:
-    """Refuse an output that is not one number per image and class."""
+    """Raise if the output has not one logit per image and class."""
     if logits.ndim != 2 or logits.shape[1] < len(train.class_names):
         raise InputError(
             "the output of the network does not fit the classes",

@@ -1,4 +1,4 @@
-"""The training set as one tensor in memory: batches are slices of a permutation, no per-sample loader."""
+"""Keep the training set in memory as one tensor, behind the layers that do not change, and serve shuffled batches."""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,18 +14,19 @@ from eigencode.models.stack import Stack
 from eigencode.representation._modes import borrowed, device_of
 
 KEPT_BYTES = 8 * 2**30
-"""Activations of the whole training set are computed once and kept up to this size; a constant, so that a training
-does not depend on the memory of the machine."""
+"""Activations of the whole training set are computed once and kept if they are at most this large.
+
+It is a constant, so that results do not depend on the memory of the machine."""
 
 CHUNK_NUMBERS = 2**27
-"""Numbers per chunk while they are computed, and at most 5000 images."""
+"""Largest number of activations computed at once; a chunk has at most 5000 images."""
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Inputs computed once, their labels, and the rest of the network that turns inputs into logits.
+    """Precomputed inputs, their labels, and the remaining layers of the network from inputs to logits.
 
-    `after` names the last layer that is computed already; None: the inputs are images.
+    `after` is the name of the last precomputed layer; None: the inputs are the images.
     """
 
     x: Tensor
@@ -37,7 +38,7 @@ class Feed:
         return len(self.y)
 
     def batches(self, size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch in the order of stream (seed, "order", epoch); a last batch of a single sample is dropped."""
+        """Batches of one epoch, shuffled with stream (seed, "order", epoch); a last batch of one sample is dropped."""
         order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.y.device)
         for i in range(0, len(self), size):
             index = order[i : i + size]
@@ -51,7 +52,7 @@ class Feed:
 
 
 def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
-    """The images behind the last of the `fixed` layers whose output can be kept, on the device of the network."""
+    """Build a `Feed`: outputs of the last of the `fixed` layers that fit into memory, on the network's device."""
     device = device_of(net)
     y = images.y.to(device)
     if not isinstance(net, Stack):
@@ -66,8 +67,7 @@ def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
 
 
 def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter]) -> list[str]:
-    """The first layers of a stack that compute the same in every step: outside of the part that is trained, or a
-    `UnitNorm`, which has nothing to learn."""
+    """Names of the leading layers of a stack that do not change in training: not in the trained part, or `UnitNorm`."""
     found: list[str] = []
     trained, chosen = set(part.modules()), {id(p) for p in learn}
     for name, layer in net.named_children() if isinstance(net, Stack) else ():
@@ -79,7 +79,7 @@ def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter
 
 
 def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
-    """`run` of all images as one tensor, chunk by chunk."""
+    """Apply `run` to all images chunk by chunk and return the outputs as one tensor."""
     one = run(images[:1].x.to(device))
     size = max(1, min(5000, CHUNK_NUMBERS // max(1, one.numel())))
     found = one.new_empty(len(images), *one.shape[1:])
@@ -89,5 +89,5 @@ def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.devi
 
 
 def fits(one: Tensor, images: int) -> bool:
-    """True if the activations of so many images, each like `one`, may be kept in memory."""
+    """True if `images` activations, each of the size of `one`, are at most `KEPT_BYTES`."""
     return math.prod(one.shape[1:]) * one.element_size() * images <= KEPT_BYTES

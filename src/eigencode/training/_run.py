@@ -1,4 +1,4 @@
-"""The state of a supervised run between two epochs: what a checkpoint must hold for an exact continuation."""
+"""State of a supervised training between two epochs, complete enough for a bit-identical continuation."""
 
 import copy
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from eigencode.training._saves import State
 
 @dataclass
 class Run:
-    """Epochs and steps done, history, and the best weights so far."""
+    """Progress of a training: epochs and steps done, history, and the best weights so far."""
 
     history: Tensor
     epoch: int = 0
@@ -27,7 +27,7 @@ class Run:
     stopped: bool = False
 
     def judge(self, net: nn.Module, accuracy: float, patience: int | None, keep_best: bool) -> None:
-        """Remember the best epoch; stop when `patience` epochs brought nothing better."""
+        """Early stopping: store the best epoch; set `stopped` after `patience` epochs without improvement."""
         if accuracy > self.best_accuracy:
             self.best_accuracy, self.best_epoch = accuracy, self.epoch - 1
             if keep_best:
@@ -36,7 +36,7 @@ class Run:
             self.stopped = True
 
     def state(self, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]) -> State:
-        """Everything the rest of the run depends on; `more` are penalties with a state of their own."""
+        """Return (tensors, values) for a checkpoint; `more` are penalties, which may have buffers."""
         tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
         tensors |= {f"more{i}.{k}": v for i, module in enumerate(more) for k, v in module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
@@ -47,7 +47,7 @@ class Run:
     def restore(
         self, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]
     ) -> None:
-        """Continue from this state."""
+        """Restore run, network, optimiser and penalties from a checkpoint."""
         tensors, values = state
         net.load_state_dict(_under("net.", tensors))
         for i, module in enumerate(more):

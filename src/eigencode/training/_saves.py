@@ -1,4 +1,4 @@
-"""When the state of a training is written: a checkpoint every few epochs, snapshots after given ones."""
+"""Schedule of checkpoint files: one that is overwritten every few epochs, and snapshots after given epochs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +14,15 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 class Saves:
-    """The files of one run: where it continues, what it writes, and after how many epochs it ends.
+    """Checkpoint and snapshot files of one training run, and the epoch after which it ends.
 
     Args:
-        identity: of the run, see `state.fingerprint`.
-        epochs: planned, all layers together.
+        what: name of the training, for error messages.
+        identity: hash of the run's settings, see `_state.fingerprint`.
+        epochs: planned epochs, all layers together.
         checkpoint: continued from if it exists; written every `every` epochs and at the end.
-        snapshots: files to write by number of finished epochs, 0 = before training.
+        snapshots: files to write, by number of finished epochs; 0: before training.
+        stop: end after this many epochs; None: after `epochs`.
 
     A snapshot is a checkpoint that is not overwritten: a copy of it, passed as `checkpoint`, continues from there.
     """
@@ -49,10 +51,10 @@ class Saves:
         self.every = every
 
     def load(self) -> State | None:
-        """The state in the checkpoint, or None if there is none yet.
+        """Load the state in the checkpoint; None if there is none yet.
 
         Raises:
-            InputError: a checkpoint of another run, beyond `stop`, or beyond a snapshot that was never written.
+            InputError: the checkpoint belongs to another run, or is later than `stop` or than a missing snapshot.
         """
         state = None if self.checkpoint is None else self.checkpoint.load()
         if self.checkpoint is None or state is None:
@@ -70,7 +72,7 @@ class Saves:
         return state
 
     def due(self, epoch: int, ended: bool = False) -> list[Checkpoint]:
-        """The files to write when so many epochs are finished; `ended` if the training ends here."""
+        """Files to write after `epoch` finished epochs; `ended`: the training ends here."""
         found = [self.snapshots[epoch]] if epoch in self.snapshots else []
         if self.checkpoint is not None and epoch > 0 and (epoch % self.every == 0 or epoch == self.last or ended):
             found.append(self.checkpoint)

@@ -13,7 +13,7 @@ from eigencode.representation._modes import evaluating
 
 
 def learners(net: nn.Module, parameters: str) -> list[nn.Parameter]:
-    """The parameters that learn: all that require a gradient, or those of the submodule named `parameters`."""
+    """Select the parameters that require a gradient, of the whole network ("all") or of the submodule `parameters`."""
     if parameters == "all":
         learn = [p for p in net.parameters() if p.requires_grad]
     else:
@@ -33,7 +33,7 @@ def learners(net: nn.Module, parameters: str) -> list[nn.Parameter]:
 
 
 def names_of(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
-    """The names of some parameters of a network, in its order."""
+    """Dotted names of the parameters in `learn`, in the order of the network."""
     chosen = {id(p) for p in learn}
     return [name for name, p in net.named_parameters() if id(p) in chosen]
 
@@ -42,26 +42,27 @@ def names_of(net: nn.Module, learn: list[nn.Parameter]) -> list[str]:
 def learning(
     net: nn.Module, part: nn.Module, learn: Sequence[nn.Parameter], penalties: Sequence[nn.Module]
 ) -> Iterator[Callable[[torch.Generator], None]]:
-    """Gradients and training mode for what learns in `part`, neither for the rest; yields the seeder of Dropout.
+    """Set gradients and training mode for the parameters in `learn` only; yields a function that seeds Dropout.
 
-    Penalties get their own state back, so that a second training with the same objects starts like the first.
+    Afterwards the flags, the modes and the state of the penalties are restored, so that a second training with the
+    same objects starts like the first.
     """
     device = learn[0].device
     with ExitStack() as stack:
-        stack.enter_context(_only(net, learn))
+        stack.enter_context(_gradients_for(net, learn))
         stack.enter_context(evaluating(net))
         stack.enter_context(_restored(penalties))
         part.train()
         for module in part.modules():
             own = list(module.parameters(recurse=False))
             if own and not any(p.requires_grad for p in own):
-                module.training = False  # a frozen BatchNorm in training mode would go on learning statistics
+                module.training = False  # a frozen BatchNorm in training mode would update its running statistics
         yield stack.enter_context(lent(device))
 
 
 @contextmanager
-def _only(net: nn.Module, learn: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Gradients for the parameters that learn and no others; flags restored afterwards."""
+def _gradients_for(net: nn.Module, learn: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Set `requires_grad` for the parameters in `learn` and for no others; restores all flags afterwards."""
     flags = [(p, p.requires_grad) for p in net.parameters()]
     chosen = {id(p) for p in learn}
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints that are either complete or absent, and that refuse to continue a different run."""
+"""Checkpoint files that are written atomically and can only be resumed by the run that wrote them."""
 
 import contextlib
 import glob
@@ -17,11 +17,11 @@ from eigencode.base.errors import InputError
 from eigencode.base.files import replacing
 
 ABANDONED_S = 600.0
-"""A part file nobody has written to for so long, in seconds, belongs to a process that is gone."""
+"""A part file not modified for this many seconds counts as left behind by a killed process."""
 
 
 def fingerprint(settings: dict[str, Any]) -> str:
-    """Hash of everything that decides what a run computes.
+    """Hash of the settings, data and initial weights that determine the result of a run.
 
     >>> fingerprint({"lr": 0.1, "seed": 0}) == fingerprint({"seed": 0, "lr": 0.1})
     True
@@ -31,18 +31,18 @@ def fingerprint(settings: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One file with the whole state of a run; written beside itself, flushed to disk, and renamed into place.
+    """One file with the whole state of a run; written to a temporary file, flushed to disk, and renamed into place.
 
-    A process killed at any instant leaves either the previous checkpoint or the new one, never a mixture.
-    The memory layout of the tensors is kept too: a product with a transposed matrix rounds differently.  `identity`
-    (see `fingerprint`) is stored with it: a checkpoint of other settings, data or seed is refused.
+    A process killed at any time leaves either the previous checkpoint or the new one.  The strides of the tensors are
+    stored too, because a product with a transposed matrix rounds differently.  `identity` (see `fingerprint`) is
+    stored as well: `load` refuses a checkpoint of other settings, data or seed.
     """
 
     path: Path
     identity: str
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Replace the checkpoint by this state."""
+        """Write this state in place of the previous checkpoint."""
         from safetensors.torch import save_file
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,10 +58,10 @@ class Checkpoint:
             save_file(state, str(part), metadata=header)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The saved state, or None if there is none yet.
+        """Load the saved state (tensors, values); None if there is none yet.
 
         Raises:
-            InputError: the file is damaged, a folder, or belongs to a run with other settings.
+            InputError: the path is a folder, or the file is damaged or belongs to a run with other settings.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -91,13 +91,13 @@ class Checkpoint:
         return tensors, {k: strict_json.number(v) if v is None or isinstance(v, str) else v for k, v in values.items()}
 
     def remove(self) -> None:
-        """Delete the file, if any: the run is complete and its result is kept elsewhere."""
+        """Delete the checkpoint, if any, once the result of the run is stored elsewhere."""
         self.path.unlink(missing_ok=True)
         self._sweep()
 
     def _sweep(self) -> None:
-        """Delete what processes killed while writing left behind."""
+        """Delete old temporary files of processes that were killed while writing."""
         for part in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
-            with contextlib.suppress(FileNotFoundError):  # another process swept first
+            with contextlib.suppress(FileNotFoundError):  # another process deleted it first
                 if time.time() - part.stat().st_mtime > ABANDONED_S:
                     part.unlink()

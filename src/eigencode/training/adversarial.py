@@ -1,4 +1,4 @@
-"""Adversarial training: every batch is replaced by its worst neighbours under the weights of the moment."""
+"""Adversarial training: every batch is replaced by adversarial examples for the current weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from eigencode.robustness.protocol import Perturbation
 
 @dataclass(frozen=True)
 class Adversarial:
-    """min_θ E max_{‖δ‖ ≤ ε} L(θ, x + δ, y), the inner maximum by `attack`.
+    """Train on adversarial examples: min_θ E max_{‖δ‖ ≤ ε} L(θ, x + δ, y), with `attack` for the inner maximum.
 
     Args:
         attack: any perturbation, usually `PGD(steps=7, random_start=True)`.
         eps: radius, ≥ 0, in units of `space` and of the norm of the attack.
-        space: `"pixel"`, or `"unit"` for points of unit norm (networks of this package), the space of the paper.
+        space: `"pixel"`, or `"unit"` for images scaled to unit norm (networks of this package), as in the paper.
 
-    The attack sees the network in evaluation mode; the step that follows uses its training mode.
+    The attack runs on the network in evaluation mode, the training step in training mode.
 
     Source: Madry et al. 2018 (arXiv 1706.06083), eq. 2.1.
     """
@@ -37,6 +37,6 @@ class Adversarial:
     def worst(
         self, net: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The perturbed batch, inside the ball and the box [0, 1]; nothing of the network is changed."""
+        """Return the perturbed batch, inside the ball and the box [0, 1]; does not change the network."""
         with borrowed(net):
             return self.attack(logits, x, y, self.eps, Bounds(), generator).clipped

@@ -1,4 +1,4 @@
-"""What a training loop tells others while it runs."""
+"""Callbacks of the supervised training loop, and one that writes TensorBoard logs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is: handed to every callback.  `losses` are the terms of the last step, by name."""
+    """State of the training, passed to every callback.  `losses` holds the loss terms of the last step by name."""
 
     net: nn.Module
     epoch: int
@@ -18,13 +18,13 @@ class Progress:
 
 
 class Callback:
-    """Override what you need; returning True from `on_epoch` stops the training after that epoch."""
+    """Base class of callbacks; override either method.  Returning True from `on_epoch` stops the training."""
 
     def on_step(self, progress: Progress) -> None:
-        """After every optimiser step."""
+        """Called after every optimiser step."""
 
     def on_epoch(self, progress: Progress) -> bool | None:
-        """After every epoch, validation included."""
+        """Called after every epoch and its validation."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""Local, unsupervised training of one layer or of a whole stack, layer by layer; no gradient anywhere."""
+"""Unsupervised training by local rules, without gradients: one layer, or all local layers one after the other."""
 
 import time
 import warnings
@@ -20,7 +20,7 @@ from eigencode.base.types import Images
 from eigencode.models.local import LocalLayer, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
-from eigencode.training._entering import in_order, inputs_of
+from eigencode.training._layer_inputs import in_order, inputs_of
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._state import fingerprint
@@ -28,9 +28,9 @@ from eigencode.training._state import fingerprint
 
 @dataclass(frozen=True)
 class LocalTraining(Record):
-    """How a local training went, one value per epoch.  Layers trained one after the other follow each other.
+    """Training curves of `train_local`, one value per epoch; those of several layers are concatenated.
 
-    `converged`: fraction of converged units, as the rule judges them.  `repelled`: fraction of rows (images, or
+    `converged`: fraction of converged units, by the criterion of the rule.  `repelled`: fraction of rows (images, or
     patches of a convolution) whose winner has a negative input current.  `active`: fraction of units that won at
     least one row.  `norm`: median norm of a unit.  `epochs` and `steps` count all layers together.
     """
@@ -65,35 +65,36 @@ def train_local(
     snapshots: Mapping[int, Path | str] | None = None,
     stop: int | None = None,
 ) -> LocalTraining:
-    """Train local layers in place with a local rule, on what enters them in evaluation mode; nothing else changes.
+    """Train the local layers of a network in place with a local rule; all other layers are fixed, in evaluation mode.
 
         W ← W + ε_e ΔW / max|ΔW|,   ε_e = lr (1 − e / epochs) in epoch e = 0, 1, …
 
-    or whatever the rule makes of the step size ε_e (`Rule.step`).  A module with several local layers is trained
-    greedily: each to the end, in order of execution, before the next one sees what it computes.
+    unless the rule applies the step size ε_e differently (`Rule.step`).  Several local layers are trained greedily in
+    order of execution: each to the end before the training of the next one starts.
 
     Args:
         net: any module with layers such as `models.LocalDense` and `models.LocalConv2d`.
         train: the images; labels are not used.
         rule: a `rules.Rule` whose `layer_settings` are those of the layers; None: the one each layer was built with.
         epochs: passes over the images per layer, ≥ 1.
-        lr: ε of the first epoch, > 0; in the units of a weight when the step is normalised.
-        batch_size: images per step; the rest of an epoch makes a smaller last batch.
-        seed: of the order of the images, which is another one for each layer.
-        at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, ends with
+        lr: ε of the first epoch, > 0; the largest change of a weight per step if the step is normalised.
+        batch_size: images per step; the last batch of an epoch may be smaller.
+        seed: seed of the order of the images, which differs between layers.
+        at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, gives
             the same weights as one call for all.
+        decay: `"linear"` as above, or `"constant"`: ε_e = lr.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at
-            any moment and started again ends with bit-identical weights on the same machine and thread count.
-        snapshots: files to which the whole state is written after so many epochs, all layers together (0: before
-            training), in the format of a checkpoint: a copy of one, passed as `checkpoint`, continues to the same bits.
-        stop: end after so many epochs, all layers together; `epochs` still decides the step sizes.
+            any time and started again ends with bit-identical weights on the same machine and thread count.
+        snapshots: files for the whole state after given numbers of epochs, all layers together (0: before training),
+            in the format of a checkpoint: a run continued from a copy of one (as `checkpoint`) gives identical weights.
+        stop: end after this many epochs, all layers together; the step sizes still follow `epochs`.
 
     Returns:
         A `LocalTraining` record.  Warns (`ConvergenceWarning`) for every finished layer that has not converged.
 
     Raises:
         InputError: no such layer, a rule that does not fit it, or a setting out of range.
-        TrainingError: the weights became NaN or infinite; the weights are as before the call.
+        TrainingError: the weights became NaN or infinite; the weights from before the call are restored.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), and their published notebook for the normalised step;
     arXiv 2405.00679, appendix.
@@ -137,7 +138,7 @@ def train_local(
     )
     history = torch.zeros(5, epochs * len(layers), dtype=torch.float64)
     done, earlier = 0, 0.0
-    with _put_back_if_it_fails(list(layers.values())):
+    with _restored_on_error(list(layers.values())):
         if (state := saves.load()) is not None:
             done, earlier = int(state[1]["epoch"]), float(state[1]["seconds"])
             history = state[0]["history"]
@@ -157,9 +158,9 @@ def train_local(
             start, last = place * epochs, min((place + 1) * epochs, saves.last)
             if done >= last:
                 continue
-            weight = layer.weight.detach()  # the same memory
+            weight = layer.weight.detach()  # shares memory with the layer: updates are in place
             derived = rules[name].derive(weight)
-            # the first layer's order is that of a network that has only one
+            # the first layer's order of images does not depend on whether there are further local layers
             further = (order.index(name),) if order.index(name) else ()
             starts = range(0, len(train), batch_size)
             with inputs_of(net, layer, train) as inputs:
@@ -203,7 +204,7 @@ def _epoch(
     size: float,
     epoch: int,
 ) -> tuple[Int[Tensor, " units"], float]:
-    """One pass; changes `weight` and `derived` in place, returns wins per unit and the fraction of repelled rows."""
+    """Train one epoch: update `weight` and `derived` in place; return wins per unit and fraction of repelled rows."""
     wins = torch.zeros(len(weight), dtype=torch.int64, device=weight.device)
     repelled = rows = 0
     for step, x in enumerate(batches):
@@ -220,7 +221,7 @@ def _epoch(
 
 
 @contextmanager
-def _put_back_if_it_fails(layers: Sequence[LocalLayer]) -> Iterator[None]:
+def _restored_on_error(layers: Sequence[LocalLayer]) -> Iterator[None]:
     before = [{k: v.clone() for k, v in layer.state_dict().items()} for layer in layers]
     try:
         yield

@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the epoch."""
+"""Learning-rate schedules as functions of the epoch."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from eigencode.base.errors import InputError
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of every epoch, as a factor of the first.
+    """Learning-rate schedule: factor that multiplies the initial learning rate in epoch e of E.
 
     kind:
         `constant`     1
@@ -48,7 +48,7 @@ class Schedule:
             raise InputError("exponential schedule: scale is out of range", got=self.scale, wanted="> 0")
 
     def __call__(self, epoch: int, epochs: int) -> float:
-        """The factor of epoch 0, 1, …, epochs − 1."""
+        """Factor of the learning rate in epoch `epoch` = 0, 1, …, `epochs` − 1."""
         match self.kind:
             case "linear":
                 return 1 - epoch / epochs

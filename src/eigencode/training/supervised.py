@@ -1,4 +1,4 @@
-"""Training by gradient: the whole network end to end, or its read-out on a frozen representation."""
+"""Supervised training by gradient of a whole network or of one part, e.g. the read-out of a fixed representation."""
 
 import math
 import time
@@ -41,11 +41,11 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True)
 class SupervisedTraining(Record):
-    """How a training by gradient went, one value per epoch.
+    """Training curves of `train_supervised`, one value per epoch.
 
-    `precision` is that of the matrix products as made, `loss` the mean training loss with all penalties,
+    `precision` is the one actually used for matrix products, `loss` the mean training loss with all penalties,
     `train_accuracy` the running accuracy on training batches, `validation_accuracy` NaN without a validation set.
-    `best_epoch` is the one kept if `keep` was "best".
+    `best_epoch` is the epoch whose weights are kept if `keep` was "best".
     """
 
     parameters: str
@@ -89,34 +89,36 @@ def train_supervised(
     snapshots: Mapping[int, Path | str] | None = None,
     stop: int | None = None,
 ) -> SupervisedTraining:
-    """Minimise cross-entropy plus Σ coefficient · penalty over the images, in place.
+    """Train a network in place by gradient: minimise cross-entropy + Σ coefficient · penalty.
 
     Args:
         net: any module that maps `N C H W` pixels to logits.
-        parameters: which parameters learn: "all" that require a gradient, or the dotted name of a submodule.
-            Layers of a `models.Stack` before it are computed once, if their output can be kept in memory.
+        parameters: the parameters to train: "all" that require a gradient, or those of a submodule by dotted name.
+            Outputs of the layers of a `models.Stack` before it are computed once, if they fit into memory.
         epochs: passes over the images, ≥ 1.
         lr: learning rate of the first epoch; `schedule` multiplies it.
-        penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  A coefficient of 0 costs nothing.
+        penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  Coefficient 0: the penalty is not computed.
         batch_size: samples per step.
-        seed: of the order of the images, of the penalties' random numbers and of layers such as Dropout.
-        optimizer, momentum, weight_decay: torch's own; momentum for sgd only.
+        seed: seed of the order of the images, of the penalties' random numbers and of layers such as Dropout.
+        schedule: factor of the learning rate by epoch.
+        optimizer, momentum, weight_decay: as in `torch.optim`; momentum for sgd only.
         clip_norm: largest L2 norm of the whole gradient, or None.
         precision: "float32", or "bfloat16" for the matrix products (`torch.autocast`; weights stay float32, and so do
-            penalties that are not `mixed`) on a device that multiplies it natively; any other makes them in float32,
-            which is faster there.
+            penalties that are not `mixed`).  Devices without native bfloat16 products use float32, as that is faster.
         adversarial: train on perturbed batches, see `Adversarial`.
         validation: images for `validation_accuracy`, early stopping and `keep="best"`; never pass the test set.
-        patience: stop after so many epochs without a better validation accuracy.
-        keep: weights of the last epoch, or of the best validation accuracy once the training has ended.
-        checkpoint, checkpoint_every, snapshots, stop: as in `train_local`; none is written after an early stop.
+        patience: stop after this many epochs without a better validation accuracy.
+        keep: final weights: those of the last epoch, or of the epoch with the best validation accuracy.
+        callbacks: called after every step and epoch, see `Callback`.
+        checkpoint, checkpoint_every, snapshots, stop: as in `train_local`; an early stop writes no later snapshots.
 
     Returns:
         A `SupervisedTraining` record.
 
     Raises:
-        InputError: unknown parameter group, classes that do not fit, settings out of range.
-        TrainingError: the loss or a weight became NaN or infinite; says when, with which terms, and what is left.
+        InputError: unknown submodule, classes that do not fit, settings out of range.
+        TrainingError: the loss or a weight became NaN or infinite; the message gives epoch, step, the loss terms and
+            the last good checkpoint.
     """
     require(
         "supervised training",
@@ -261,7 +263,7 @@ def _fixed(
     penalties: Weighted,
     adversarial: Augmentation | None,
 ) -> list[str]:
-    """The layers whose output can be computed once: none that a penalty or an attack sees or differentiates by."""
+    """Names of the layers whose outputs can be precomputed, i.e. that no penalty or attack reads or differentiates."""
     by_pixels = needs_pixels(penalties)
     if adversarial is not None and adversarial.space == "unit" and by_pixels:
         raise InputError("a penalty by pixels and an attack in unit space do not go together", fix="space='unit'")

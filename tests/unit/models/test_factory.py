@@ -38,11 +38,11 @@ def test_what_the_code_prints_is_not_our_output(
 @pytest.mark.parametrize(
     ("where", "settings", "message"),
     [
-        ("acme.nets", {}, "names nothing that can be imported"),
+        ("acme.nets", {}, "not the name of a function or class"),
         ("acme/nets.py:SmallCNN", {}, "write acme.nets:SmallCNN"),
         ("./nets.py:SmallCNN", {}, "write nets:SmallCNN"),
-        ("acme.nets:", {}, "names nothing that can be imported"),
-        (":SmallCNN", {}, "names nothing that can be imported"),
+        ("acme.nets:", {}, "not the name of a function or class"),
+        (":SmallCNN", {}, "not the name of a function or class"),
         ("acme.net:SmallCNN", {}, "did you mean 'acme.nets'"),
         ("acmee.nets:SmallCNN", {}, "did you mean 'acme'"),
         ("acme.nets:SmalCNN", {}, "did you mean 'SmallCNN'"),

@@ -78,7 +78,7 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 def test_weights_of_somebody_else(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.ones(3)}, str(path))
-    with pytest.raises(InputError, match=r"does not say which network(?s:.*)load_state_dict"):
+    with pytest.raises(InputError, match=r"has no header of models.save(?s:.*)load_state_dict"):
         load(path)
 
 
@@ -149,11 +149,13 @@ def test_settings_that_no_weight_shows_count_too(lab: Path) -> None:
 
 def test_a_module_that_nothing_builds_is_explained_and_the_advice_works(lab: Path) -> None:
     net = stack()
-    with pytest.raises(InputError, match=r"(?s)builds this Stack again.*build\(\) in mynets.py.*where='mynets:build'"):
+    with pytest.raises(
+        InputError, match=r"(?s)this Stack does not record.*build\(\) in mynets.py.*where='mynets:build'"
+    ):
         save(net, lab / "stack.safetensors")
     (lab / "mynets.py").write_text("from toy_rules import stack\ndef build(seed):\n    return stack(seed=seed)\n")
     save(net, lab / "stack.safetensors", where="mynets:build", settings={"seed": 5})
     back = load(lab / "stack.safetensors", where="mynets:build")
     torch.testing.assert_close(back.state_dict(), net.state_dict(), rtol=0, atol=0)
-    with pytest.raises(InputError, match="builds this Linear again"):
+    with pytest.raises(InputError, match="this Linear does not record"):
         save(torch.nn.Linear(2, 2), lab / "linear.safetensors")

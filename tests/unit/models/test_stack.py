@@ -35,7 +35,7 @@ def test_every_stretch_is_its_layers_one_after_the_other() -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_stretches_and_stacks_that_make_no_sense() -> None:
     net = stack()
-    with pytest.raises(InputError, match="forward only"):
+    with pytest.raises(InputError, match="`until` comes before `after`"):
         net.run(TRAIN.x, after="relu2", until="conv1")
     with pytest.raises(InputError, match="did you mean 'latent'"):
         net.run(TRAIN.x, until="latnt")
@@ -44,7 +44,7 @@ def test_stretches_and_stacks_that_make_no_sense() -> None:
     assert stack()(net.run(TRAIN.x, until="norm")).shape == (40, 3)
     with pytest.raises(InputError, match="no layers"):
         Stack({})
-    with pytest.raises(InputError, match="a place that is no layer"):
+    with pytest.raises(InputError, match="a place that names no layer"):
         Stack({"a": nn.Flatten()}, places={"latent": "b"})
 
 

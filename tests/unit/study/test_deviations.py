@@ -128,7 +128,7 @@ def test_every_number_of_the_list_has_a_switch() -> None:
 
 
 REFUSED = [
-    ({"critical": [{"attack": {"name": "Gaussian"}, "published": ["D7"]}]}, "without the grid"),
+    ({"critical": [{"attack": {"name": "Gaussian"}, "published": ["D7"]}]}, "needs a grid of eps"),
     ({"critical": [{"attack": {"name": "FGSM"}, "grid": GRID, "published": ["D7"]}]}, "no departure of this attack"),
     ({"curves": [{"attack": {"name": "DDN"}, "published": ["D7"]}]}, "no departure of this attack"),
     ({"models": {"A": {"units": 5, "published": ["D6"]}}}, "D6 needs prune"),

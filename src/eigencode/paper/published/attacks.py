@@ -1,4 +1,4 @@
-"""D7 and D10: noise and PGD as published."""
+"""Gaussian noise (D7) and PGD (D10) as published."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,15 +14,15 @@ from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.protocol import Perturbation
 
 JUMP = 0.01
-"""The ε at which the published step jumps from 0.1 ε to this."""
+"""Step size of the published PGD for ε ≥ this value; for smaller ε it is 0.1 ε."""
 
 
 @dataclass(frozen=True)
 class PublishedGaussian(Gaussian):
-    """x + eps · d with a d ~ N(0, 1) of its own for every image and every eps (D7).
+    """Gaussian noise as published (D7): x + eps · d with a new d ~ N(0, 1) for every image and every eps.
 
-    Deterministic all the same: the direction is drawn from the image's number, the seed and the bits of eps.  The first
-    eps of a grid that breaks an image is then a minimum over as many draws as the grid has points up to there.
+    It is deterministic: d is seeded by the index of the image, the seed and the bits of eps.  On a grid of eps, the
+    smallest eps that breaks an image is therefore a minimum over independent draws, one per point of the grid.
     """
 
     path: ClassVar[bool] = False
@@ -43,10 +43,10 @@ class PublishedGaussian(Gaussian):
 
 @dataclass(frozen=True)
 class PublishedPGD(Perturbation):
-    """20 signed steps up the cross-entropy from the image itself, kept in the L∞ ball; the last iterate (D10).
+    """PGD as published (D10): 20 signed gradient steps in the L∞ ball, without random start; returns the last iterate.
 
-    The step is 0.01, below ε = 0.01 it is 0.1 ε.  The box is heeded at the end only.  `robustness.PGD` with
-    `loss="cross_entropy"` repairs all of it.
+    The loss is cross-entropy.  The step size is 0.01, for ε < 0.01 it is 0.1 ε.  Pixels are clipped to the box only at
+    the end.  `robustness.PGD` with `loss="cross_entropy"` has none of these departures.
     """
 
     steps: int = 20

@@ -1,4 +1,4 @@
-"""D5: accuracy in training mode."""
+"""Accuracy evaluated in training mode, as published (D5)."""
 
 import torch
 from jaxtyping import Float, Int
@@ -13,9 +13,9 @@ def accuracy(
     y: Int[Tensor, " images"],
     batch_size: int = 1000,
 ) -> float:
-    """Share of correct predictions; as published (D5) in training mode, so that every BatchNorm learns from `x`.
+    """Share of correct predictions in training mode, as published (D5).
 
-    Unlike any other measurement of this package it changes the running statistics of the network: that is D5.
+    Unlike all other measurements of this package it changes the network: BatchNorm updates its statistics on `x`.
     """
     hits = 0
     with evaluating(net), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Critical sizes on a grid, as arXiv 2405.00679 defines them: the first ε of the grid that breaks an image."""
+"""Critical sizes on a grid, as defined in arXiv 2405.00679: the smallest ε of the grid that breaks an image."""
 
 import torch
 from jaxtyping import Float
@@ -27,12 +27,11 @@ def first_on_grid(
     seed: int = 0,
     batch_size: int = 1000,
 ) -> CriticalSizes:
-    """`CriticalSizes` from the increasing values of `grid` alone, each tried on its own and none forgotten.
+    """Critical sizes by running the attack at every value of an increasing grid of ε, as in arXiv 2405.00679.
 
-    Not wrong, but coarse, and dear for iterated attacks: `critical_size` halves the step of the grid away and finds
-    smaller perturbations of an iterated attack.  Images that never break are censored at the end of the grid.  Where it
-    is proved that no perturbation of that size breaks an image (`robustness.certificate`), an iterated attack is not
-    tried; the record does not count it.
+    Valid, but coarse, and expensive for iterated attacks; `critical_size` bisects between values of the grid and finds
+    smaller perturbations.  Images that never break are censored at the end of the grid.  An iterated attack is skipped
+    at an ε for which a certificate proves that no perturbation breaks the image; the record does not count it.
 
     Raises:
         InputError: a grid that does not increase from above 0.
@@ -64,7 +63,7 @@ def _first(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, b
     eps = grid.to(x.device)[rung.clamp_max(len(grid) - 1)]
     found = attack.perturb(model, x, goal, eps, box, prepared)
     size, distance = found.size, found.distance
-    if attack.ball:  # what never broke could have been moved as far as the ball and the box allow
+    if attack.ball:  # censored images: the largest perturbation within the ball and the box
         size = torch.where(censored, reach(x, float(grid[-1]), attack.norm, box), size)
         distance = torch.where(censored, grid[-1], distance)
     return eps, size, distance, censored
@@ -79,7 +78,7 @@ def _scanned(
     prepared: Tensor | None,
     start: Tensor,
 ) -> Tensor:
-    """Place in the grid of the first success from `start` on of each image, len(grid) where there is none."""
+    """Index of the first value of the grid, from `start` on, at which the attack succeeds; len(grid) if none."""
     model, x, goal = subject.model, batch.x, batch.goal
     rung = torch.full_like(start, len(grid))
     for place, value in enumerate(grid.tolist()):

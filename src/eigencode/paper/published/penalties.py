@@ -1,4 +1,4 @@
-"""D1 to D4: the penalties as published."""
+"""Spectral (D1, D2) and Jacobian (D3, D4) penalties as published."""
 
 from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Literal
@@ -20,26 +20,27 @@ from eigencode.representation._modes import device_of
 from eigencode.representation.at import Code, at
 
 MANY = 100
-"""Images from which on the directions of a whole batch are replaced by their expectation."""
+"""From this batch size on, the terms of directions over the whole batch are replaced by their expectation."""
 
 SHIFT = 0.02
-"""What the published code subtracts from the responses of a batch before it squares them."""
+"""Constant that the published code subtracts from the responses of a batch before it squares them."""
 
 
 class PublishedJacobian(Penalty):
-    """(C / k B) Σ_k ‖Jᵀv_k‖² over the whole batch, v_1 of unit length per image, v_2 ... v_k per batch (D3).
+    """Jacobian penalty as published: (C / k B) Σ_k ‖Jᵀv_k‖² over a batch of B images, C units and k projections.
 
-    No ½, in unit space, and of the pre-activation (D4).
+    v_1 has unit length per image, v_2 ... v_k per batch (D3).  There is no ½; J is the Jacobian of the pre-activation
+    (D4) in unit space.
 
-    At a linear place, h = A u, J is A for every image and Jᵀv a matrix product.  There, with `MANY` images or more,
-    v_2 ... v_k enter by their expectation, ‖A‖²_F / (k B) each, instead of by a draw: together they are (k − 1)/B of
-    the term of v_1, in the value and in the noise of the gradient.
+    For a linear pre-activation h = A u, J is A for every image and Jᵀv a matrix product.  In that case, with `MANY`
+    images or more, the terms of v_2 ... v_k are replaced by their expectation, ‖A‖²_F / (k B) each: together they
+    are (k − 1)/B of the term of v_1, in the value and in the noise of the gradient.
 
     Args:
         projections: k; 3 in arXiv 2405.00679.
-        fix: any of "D3" (every v of unit length per image), "D4" (of the latent representation).
-        method: `"auto"`, or `"drawn"`: every v drawn and differentiated through, at linear places too; slow.
-        seed: of the random vectors, with the batch's seed and step.
+        fix: departures to switch off: "D3" (every v of unit length per image), "D4" (latent representation).
+        method: `"auto"`, or `"drawn"`: draw every v and differentiate, for linear pre-activations too; slow.
+        seed: seed of the random vectors, together with the batch's seed and step.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class PublishedJacobian(Penalty):
 
 
 class _Projected(torch.autograd.Function):
-    """‖V A‖²_F with its gradient by A, 2 Vᵀ(V A), both products in the precision of the first."""
+    """Autograd function ‖V A‖²_F with gradient 2 Vᵀ(V A) by A, computed in the precision of V A."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, v: Tensor) -> Tensor:
@@ -126,14 +127,14 @@ def _projected(matrix: Float[Tensor, "units inputs"], v: Float[Tensor, "images u
 
 
 class PublishedSpectral(Spectral):
-    """The spectral penalty with D1 and D2: another loss, in another basis, of another representation.
+    """Spectral penalty as published, with D1 (uncentred covariance of one batch) and D2 (no κ, pre-activation).
 
     Args:
         alpha, tau: as in `penalties.Spectral`; 1 and 0 in arXiv 2405.00679.
-        batch_size: of the published loop, which decides how many images the covariance of the training set keeps: the
-            last ones as given, where the published loop has another last batch every epoch because it shuffles.
-        fix: "D1" (centred covariances, the whole training set) and/or "D2" (κ from the batch, after the
-            nonlinearity).  With both it equals `penalties.Spectral`.
+        batch_size: batch size of the published loop; the covariance of the training set contains its last batch only.
+            Here that is the end of the images in the given order; the published loop shuffles them every epoch.
+        fix: departures to switch off: "D1" (centred covariances of the whole training set) and/or "D2" (κ from the
+            batch, after the nonlinearity).  With both it equals `penalties.Spectral`.
     """
 
     watches: ClassVar[bool] = True
@@ -150,7 +151,7 @@ class PublishedSpectral(Spectral):
         last = (len(x) - 1) // self.batch_size * self.batch_size
         device = device_of(net, x.device)
         first, rest = (floats(part.to(device)) for part in (x[: self.batch_size], x[last:]))
-        pixels = at(net, "input")(first)  # of unit norm; the shift is their mean, not that of the responses
+        pixels = at(net, "input")(first)  # of unit norm; as published, their mean is subtracted from the responses
         z = at(net, str(self.place))(rest)
         covariance = uncentred(z.double(), float(pixels.mean()), len(x))
         single = covariance if z.dtype == torch.float64 else covariance.float()  # as published; half the time
@@ -160,7 +161,8 @@ class PublishedSpectral(Spectral):
     def along(self, z: Float[Tensor, "n units"]) -> Float[Tensor, " units"]:
         if "D1" in self.fix:
             return super().along(z)
-        projected = ((z - SHIFT) @ self.basis.to(z)).to(z.dtype)  # the diagonal of Vᵀ uncentred(z) V
+        # the diagonal of Vᵀ uncentred(z) V
+        projected = ((z - SHIFT) @ self.basis.to(z)).to(z.dtype)
         return (projected.square().sum(0) - projected.mean(0).square() / len(z)) / (len(z) - 1)
 
     def value(self, batch: Batch) -> Tensor:
@@ -173,14 +175,14 @@ class PublishedSpectral(Spectral):
 
 
 def uncentred(z: Float[Tensor, "images units"], shift: float, count: int) -> Float[Tensor, "units units"]:
-    """D1: [Σ (z − K)(z − K)ᵀ − m mᵀ/count] / (count − 1) with m the *mean* of z − K where its sum belongs."""
+    """Covariance as published (D1): [Σ (z − K)(z − K)ᵀ − m mᵀ/count] / (count − 1), m the *mean*, not sum, of z − K."""
     moved = z - shift
     mean = moved.mean(0)
     return (moved.T @ moved - mean[:, None] * mean / count) / (count - 1)
 
 
 def fixes(fix: Iterable[str], known: Collection[str]) -> frozenset[str]:
-    """The ids to repair, checked against those a penalty has."""
+    """Check that the ids in `fix` are departures of this penalty."""
     chosen = frozenset(fix)
     for name in chosen - {*known}:
         raise InputError("no such departure here", got=name, wanted=", ".join(known), fix=nearest(name, list(known)))

@@ -1,4 +1,4 @@
-"""D6: pruning that always finds something to prune."""
+"""Pruning as published (D6), which always finds at least two components and so always prunes."""
 
 import torch
 from torch import Tensor, nn
@@ -8,12 +8,12 @@ from eigencode.models.pruning import Pruning, cut, mixtures_of
 
 
 def prune_always(net: nn.Module, max_components: int = 4, seed: int = 0) -> Pruning:
-    """The units above half-way between the two widest Gaussians of log Var(W_μ), of which there are always two or more.
+    """Prune as published (D6): units above the midpoint of the two largest means of a mixture for log Var(W_μ).
 
-    The published test of the number of components cannot conclude "one".  Here BIC chooses among 2 .. `max_components`,
-    so this shows what follows from leaving "one" out, not which of the larger numbers that test prefers.  Nothing is
-    asked of the valley between the two, and units that have converged are pruned as well; `models.prune` repairs D6.
-    A layer whose units all have one variance cannot be divided, and is left as it is.
+    The published test of the number of components cannot conclude "one".  Here BIC chooses among 2 to `max_components`,
+    which reproduces the effect of excluding "one", but not the test's choice among larger numbers.  No valley of the
+    density is required, and converged units are pruned as well; `models.prune` has neither of these departures.
+    If all units have the same variance, nothing is pruned.
     """
     log_variance, fits, bic = mixtures_of(local_layer(net).weight, max_components, seed)
     chosen = 1 + int(bic[1:].argmin()) if len(fits) > 1 else 0

@@ -1,4 +1,4 @@
-"""D13: eigenvalues of a covariance in single precision, by the routine for matrices that are not symmetric."""
+"""Covariance eigenvalues in single precision by a general (non-symmetric) eigenvalue routine, as published (D13)."""
 
 import torch
 from jaxtyping import Float
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def eigenvalues(z: Float[Tensor, "images units"], shift: float, batch_size: int = 1000) -> Float[Tensor, " units"]:
-    """D13: the covariance eigenvalues of a code, descending by their real parts, as float32 makes them.
+    """Real parts of the covariance eigenvalues of responses `z` in float32, descending, as published (D13).
 
-    Many of the small ones are negative: rounding of the large ones decides them.
+    Many of the small ones are negative, because they are rounding errors of the large ones.
     """
     moved = [part.float() - shift for part in torch.split(z, batch_size)]
     total = torch.stack([part.sum(0) for part in moved]).sum(0)

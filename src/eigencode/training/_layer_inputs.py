@@ -1,4 +1,4 @@
-"""What enters a layer of somebody's module, and in which order its local layers run."""
+"""Record the inputs of a local layer inside any module, and the order in which its local layers run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,35 +16,39 @@ from eigencode.training._feed import computed, fits
 
 @contextmanager
 def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Callable[[Tensor], Tensor]]:
-    """A function from numbers of images to what enters the layer: computed once if it can be kept, else batch by
-    batch."""
+    """Yield a function from image indices to the inputs of `layer`, the rest of the network in evaluation mode.
+
+    The inputs of all images are computed once if they fit into memory, otherwise batch by batch.
+    """
     device = device_of(net)
     with borrowed(net), torch.no_grad():
-        reach = _entering(net, layer)
-        if fits(reach(images[:1].x.to(device)), len(images)):
-            kept = computed(reach, images, device)
+        input_of = _input_of(net, layer)
+        if fits(input_of(images[:1].x.to(device)), len(images)):
+            kept = computed(input_of, images, device)
         else:
-            yield lambda index: reach(floats(images.pixels[index].to(device)))
+            yield lambda index: input_of(floats(images.pixels[index].to(device)))
             return
     yield lambda index: kept[index.to(device)]
 
 
-class _Reached(Exception):
+class _LayerReached(Exception):
+    """Stops the forward pass at a layer; `value` is the input of that layer."""
+
     def __init__(self, value: Tensor) -> None:
         self.value = value
 
 
-def _entering(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
-    """What enters the layer at its first call, as a function of the images; the rest of the network does not run."""
+def _input_of(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
+    """Return a function from images to the input of the layer's first call; the forward pass stops there."""
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
-        raise _Reached(args[0])
+        raise _LayerReached(args[0])
 
     def run(x: Tensor) -> Tensor:
         try:
             with hooked([layer], stop, before=True):
                 net(x)
-        except _Reached as reached:
+        except _LayerReached as reached:
             return reached.value
         raise InputError(
             f"{type(net).__name__}: the local layer is never called", wanted="a layer that the images reach"
