@@ -174,7 +174,7 @@ def spectrum(
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
     from eigencode.data import prepared, read_recording
     from eigencode.given import _files as files, recorded
-    from eigencode.given._asked import ranks
+    from eigencode.given._options import ranks
 
     with _explained(quiet=quiet):
         chosen, folder = ranks(window), None if out is None else files.free(out)
@@ -203,7 +203,7 @@ def probe(
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
     from eigencode.given import _files as files
-    from eigencode.given._asked import asked
+    from eigencode.given._options import asked
 
     with _explained("interrupted", quiet):
         folder = None if out is None else files.free(out)

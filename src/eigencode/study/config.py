@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from eigencode.data.synthetic import Kind
 from eigencode.study._choice import Choice, Strict
 from eigencode.training.schedule import Schedule
 
@@ -151,7 +152,7 @@ class Planted(Strict):
     `samples` is the number per unit; the fit window ends at rank `top` × min(units, number of samples − 1).
     """
 
-    kinds: tuple[Literal["gaussian", "relu", "relu_sources"], ...] = ("gaussian", "relu")
+    kinds: tuple[Kind, ...] = ("gaussian", "relu")
     alphas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
     units: tuple[Annotated[int, Field(ge=20)], ...] = (200,)
     samples: tuple[Annotated[float, Field(gt=0)], ...] = (2.0,)

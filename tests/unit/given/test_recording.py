@@ -11,8 +11,8 @@ from hostile import NAMES
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.data import PlantedCode, Recording
 from eigencode.given import Given, recorded
-from eigencode.given._asked import ranks
 from eigencode.given._files import free, write
+from eigencode.given._options import ranks
 from eigencode.report import StudyRun
 from eigencode.report._numbers import measured
 from eigencode.report.figures.spectra import spectra
