@@ -7,7 +7,7 @@ from typing import ClassVar
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
 from eigencode.models.local import convergence
-from eigencode.rules.convergence import TOLERANCE, Convergence
+from eigencode.rules.convergence import Convergence
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ConvergenceMeasure(Measure):
 
     def readings(self, record: Convergence) -> Iterator[Reading]:
         count = len(record.norm)
-        told = f"share of {count} units with |‖W‖_p − R| ≤ {TOLERANCE:g}, before pruning"
+        told = f"share of {count} units with {record.criterion or 'the criterion of their rule met'}, before pruning"
         yield Reading("converged", record.fraction, convention=told)
         if bool((record.wins >= 0).all()):
             told = f"share of {count} units that win an image in the last epoch"

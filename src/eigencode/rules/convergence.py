@@ -23,7 +23,8 @@ class Convergence(Record):
     """Convergence of every unit of a locally trained layer, by the criterion of its rule (`Rule.health`).
 
     `norm` is ‖W_μ‖_p, which should reach `radius`; `converged` and `diverged` hold one flag per unit; `wins` the
-    number of samples each unit won in the last epoch of training (−1: unknown).
+    number of samples each unit won in the last epoch of training (−1: unknown).  `criterion` is the condition that
+    `converged` tests, for the reader of a table.
     """
 
     radius: float
@@ -32,6 +33,7 @@ class Convergence(Record):
     converged: Bool[Tensor, " unit"]
     diverged: Bool[Tensor, " unit"]
     wins: Int[Tensor, " unit"]
+    criterion: str = ""
 
     @property
     def fraction(self) -> float:
@@ -102,4 +104,5 @@ def towards_radius(
         converged=((norm - radius).abs() <= TOLERANCE).cpu(),
         diverged=(weight.mean(1) < -radius / 2).cpu(),
         wins=host(wins, None),
+        criterion=f"|‖W‖_p − R| ≤ {TOLERANCE:g}",
     )

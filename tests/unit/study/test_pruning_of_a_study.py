@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from tiny import write
 
-from eigencode.measures import Subject
+from eigencode.measures import ConvergenceMeasure, Subject
 from eigencode.measures.pruning import units
 from eigencode.models import Convergence, Pruning
 from eigencode.report import StudyRun
 from eigencode.report.figures._style import save
 from eigencode.report.figures.pruning import pruning
 from eigencode.representation.at import at
+from eigencode.rules.convergence import towards_radius
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
 from eigencode.study._measurements import measurements
@@ -53,6 +54,15 @@ def test_every_unit_belongs_to_the_gaussian_that_makes_it_most_probable() -> Non
         assert chosen == density.index(max(density))
     assert (found.n_kept, found.n_pruned, found.n_unconverged) == (61, 5, 66 - int(state.converged.sum()))
     assert found.kept.logical_not().nonzero().flatten().tolist() == given.indices.tolist()
+
+
+def test_what_converged_means_is_said_by_the_rule() -> None:
+    _, unnamed = planted()
+    ours = towards_radius(torch.eye(2), torch.tensor([1, 1]), p=3.0, radius=1.0)
+    said = [next(ConvergenceMeasure().readings(state)).convention for state in (ours, unnamed)]
+    assert "‖W‖_p − R" in said[0]
+    assert "‖W‖_p" not in said[1]
+    assert "criterion of their rule" in said[1]
 
 
 def test_one_gaussian_keeps_everything() -> None:
