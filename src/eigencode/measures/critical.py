@@ -13,7 +13,7 @@ from eigencode.measures.protocol import Measure, Reading, Some, Subject
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.survival import quantile, share
+from eigencode.robustness.survival import caveats, quantile, share
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,21 @@ class CriticalMeasure(Measure):
     def readings(self, record: CriticalSizes) -> Iterator[Reading]:
         censored, where = int(record.censored.sum()), f"median L2, {record.space} space"
         said = (f"{censored} of {record.n_correct} images were never broken",) if censored else ()
-        yield Reading.of("", record.median, where, said)
-        told = f"{where}, of all {record.n} images; those wrong without perturbation count as 0"
-        yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told, said)
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
-        yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
-        told = f"median eps of the attack, {record.norm}, {record.space} space"
-        yield Reading.of("eps", record.quantile(0.5, of="eps"), told, said)
+        medians = {
+            "": (record.median, where),
+            "all images": (
+                record.quantile(0.5, errors_as_zero=True),
+                f"{where}, of all {record.n} images; those wrong without perturbation count as 0",
+            ),
+            "broken only": (broken, f"{where}, images that were never broken left out"),
+            "eps": (
+                record.quantile(0.5, of="eps"),
+                f"median eps of the attack, {record.norm}, {record.space} space",
+            ),
+        }
+        for what, (found, told) in medians.items():
+            yield Reading.of(what, found, told, (*said, *caveats(found)))
         told = "share of the images classified correctly"
         yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
         if not math.isnan(record.zero_gradients):
