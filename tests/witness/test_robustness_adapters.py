@@ -84,6 +84,53 @@ def test_autoattack(case: tuple[nn.Module, Images]) -> None:
     assert abs(float(found.accuracy[1]) - theirs) <= 0.05
 
 
+def few_classes(classes: int) -> tuple[nn.Module, Images]:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, classes))
+    x = torch.rand(4, 1, 6, 6)
+    return net, Images(x, net(x).argmax(1), classes=[str(i) for i in range(classes)])
+
+
+@pytest.mark.parametrize(
+    ("classes", "attack"),
+    [
+        (5, AutoAttack()),
+        (4, AutoAttack(norm="l2")),
+        (5, AutoAttack(norm="l1")),
+        (4, AutoAttack(version="plus")),
+        (3, AutoAttack(version="rand")),
+        (3, AutoAttack(version="custom", attacks=("fab-t",))),
+        (2, AutoAttack(version="custom", attacks=("apgd-ce", "fab", "square"))),
+    ],
+)
+def test_autoattack_of_few_classes(classes: int, attack: AutoAttack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a tiny eps no image breaks, so that every attack of the ensemble runs on all of its targets."""
+    package = pytest.importorskip("pyautoattack")
+    net, test = few_classes(classes)
+    make = package.AutoAttack
+
+    def short(*args: object, **settings: object) -> object:
+        made = make(*args, **settings)
+        made.square.n_queries = made.apgd.n_iter = made.apgd_targeted.n_iter = made.fab.n_iter = 3
+        made.apgd.eot_iter = 1
+        return made
+
+    monkeypatch.setattr(package, "AutoAttack", short)
+    found = curve(net, test, attack, [1e-7], exhaustive=True, check=False)
+    assert found.accuracy.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(("classes", "version"), [(3, "standard"), (2, "standard"), (3, "plus"), (2, "rand")])
+def test_autoattack_of_too_few_classes_says_what_works(classes: int, version: str) -> None:
+    pytest.importorskip("pyautoattack")
+    net, test = few_classes(classes)
+    with pytest.raises(InputError, match="too few classes") as error:
+        curve(net, test, AutoAttack(version=version), [1e-7], check=False)  # type: ignore[arg-type]
+    better = eval(str(error.value).rpartition("fix:")[2], {"AutoAttack": AutoAttack})
+    assert "apgd-ce" in better.attacks
+    found = curve(net, test, better, [0.5], exhaustive=True, check=False)
+    assert found.accuracy.tolist() == [0.0]
+
+
 def test_the_ensemble_is_the_worst_case_per_image(case: tuple[nn.Module, Images]) -> None:
     net, test = case
     attacks = [PGD("l2", steps=4), DDN(steps=20), FMN("l2", steps=20), Foolbox("DeepFool")]

@@ -32,7 +32,8 @@ class Record:
     @classmethod
     def dims(cls) -> dict[str, tuple[str, ...]]:
         """The axes of the tensor fields that are annotated with names, by name."""
-        axes = {k: getattr(hint, "dim_str", "") for k, hint in typing.get_type_hints(cls).items()}
+        hints = {k: (hint, *typing.get_args(hint)) for k, hint in typing.get_type_hints(cls).items()}
+        axes = {k: next((t for part in parts if (t := getattr(part, "dim_str", ""))), "") for k, parts in hints.items()}
         return {k: tuple(name.partition("=")[0] for name in text.split()) for k, text in axes.items() if text}
 
     def tensors(self) -> dict[str, Tensor]:

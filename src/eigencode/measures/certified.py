@@ -8,6 +8,7 @@ from eigencode.base.record import Record
 from eigencode.base.types import Norm
 from eigencode.measures.protocol import Measure, Reading, Some, Subject
 from eigencode.robustness.certified import CertifiedSizes, certified_size
+from eigencode.robustness.survival import caveats
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,6 @@ class CertifiedMeasure(Measure):
 
     def readings(self, record: CertifiedSizes) -> Iterator[Reading]:
         where = f"median certified size, {record.norm}, {record.space} space: no attack has a smaller median"
-        yield Reading.of("", record.median, where)
-        told = f"{where}, of all {record.n} images; those wrong without perturbation count as 0"
-        yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told)
+        yield Reading.of("", record.median, where, caveats(record.median))
+        told, found = f"{where}, of all {record.n} images", record.quantile(0.5, errors_as_zero=True)
+        yield Reading.of("all images", found, f"{told}; those wrong without perturbation count as 0", caveats(found))

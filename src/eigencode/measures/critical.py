@@ -13,7 +13,7 @@ from eigencode.measures.protocol import Measure, Reading, Some, Subject
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.survival import quantile, share
+from eigencode.robustness.survival import caveats, quantile, share
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class CriticalMeasure(Measure):
         return f"critical size, {type(self.attack).__name__}"
 
     def names(self) -> tuple[str, ...]:
-        return "", "all images", "broken only", "eps", "broken", "zero gradients", "masking"
+        noise = isinstance(self.attack, Perturbation) and self.attack.path and self.attack.blind
+        of_noise = ("changeable images",) if noise else ()
+        return "", "all images", "broken only", *of_noise, "eps", "broken", "zero gradients", "masking"
 
     def measure(self, subject: Subject) -> CriticalSizes:
         return critical_size(
@@ -46,14 +48,31 @@ class CriticalMeasure(Measure):
 
     def readings(self, record: CriticalSizes) -> Iterator[Reading]:
         censored, where = int(record.censored.sum()), f"median L2, {record.space} space"
-        said = (f"{censored} of {record.n_correct} images were never broken",) if censored else ()
-        yield Reading.of("", record.median, where, said)
-        told = f"{where}, of all {record.n} images; those wrong without perturbation count as 0"
-        yield Reading.of("all images", record.quantile(0.5, errors_as_zero=True), told, said)
+        said = _never(censored, record.n_correct)
+        by_chance = 0 if record.alone is None else int((record.censored & record.alone).sum())
+        if by_chance:
+            why = "because the noise alone is given their class, which is chance and no robustness"
+            said = (f"{said[0]}; {by_chance} of them {why}",)
         broken = quantile(record.size[~record.censored], record.censored[~record.censored])
-        yield Reading.of("broken only", broken, f"{where}, images that were never broken left out", said)
-        told = f"median eps of the attack, {record.norm}, {record.space} space"
-        yield Reading.of("eps", record.quantile(0.5, of="eps"), told, said)
+        medians = {
+            "": (record.median, where),
+            "all images": (
+                record.quantile(0.5, errors_as_zero=True),
+                f"{where}, of all {record.n} images; those wrong without perturbation count as 0",
+            ),
+            "broken only": (broken, f"{where}, images that were never broken left out"),
+            "eps": (
+                record.quantile(0.5, of="eps"),
+                f"median eps of the attack, {record.norm}, {record.space} space",
+            ),
+        }
+        for what, (found, told) in medians.items():
+            yield Reading.of(what, found, told, (*said, *caveats(found)))
+        if record.alone is not None:
+            some = int((~record.alone).sum())
+            told = f"{where}, of the {some} of {record.n_correct} images whose class the noise alone is not given"
+            left = _never(censored - by_chance, some)
+            yield Reading.of("changeable images", record.changeable, told, (*left, *caveats(record.changeable)))
         told = "share of the images classified correctly"
         yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
         if not math.isnan(record.zero_gradients):
@@ -63,3 +82,7 @@ class CriticalMeasure(Measure):
             flagged = float(bool(record.masking.flags))
             told = f"1: a sign of masked gradients on {record.masking.n} images, 0: none"
             yield Reading("masking", flagged, flagged, flagged, told, record.masking.doubts)
+
+
+def _never(censored: int, n: int) -> tuple[str, ...]:
+    return (f"{censored} of {n} images were never broken",) if censored else ()

@@ -13,6 +13,17 @@ from eigencode.robustness._losses import LOSSES, margin
 Counts = tuple[int, int, int]
 
 
+class NoGradient(InputError):
+    """The logits do not depend on the images differentiably."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the network has no gradient with respect to its images",
+            wanted="logits that depend differentiably on the images",
+            fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad/detach/numpy",
+        )
+
+
 @dataclass(frozen=True)
 class Goal:
     """Goal of an attack: a prediction other than `y`, or the class `target`."""
@@ -85,17 +96,18 @@ class Oracle:
         """Gradient of the loss with respect to each image, `goal.gap` at `x`, and success at `x`.
 
         Raises:
-            InputError: the logits do not depend on the points differentiably.
+            NoGradient: the logits do not depend on the points differentiably.
         """
         with torch.enable_grad():
             point = x.detach().requires_grad_()
-            logits = self(point)
+            try:
+                logits = self(point)
+            except RuntimeError as error:
+                if "requires grad" in str(error):  # `numpy()` of the points
+                    raise NoGradient from error
+                raise
             if not logits.requires_grad:
-                raise InputError(
-                    "the network has no gradient with respect to its images",
-                    wanted="logits that depend differentiably on the images",
-                    fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad/detach",
-                )
+                raise NoGradient
             (slope,) = torch.autograd.grad(goal.loss(loss, logits).sum(), point, allow_unused=True)
         if slope is None:
             slope = torch.zeros_like(x)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
 from eigencode.robustness._balls import DUAL, length
-from eigencode.robustness._oracle import Goal, Oracle
+from eigencode.robustness._oracle import Goal, NoGradient, Oracle
 from eigencode.robustness.protocol import Perturbation
 
 ROUNDS = 100
@@ -63,17 +63,17 @@ def smallest(
 ) -> Smallest:
     """Search for the smallest eps of `ladder` at which `attack` breaks each image.
 
-    Starts at the boundary of the linearised network, goes up or down in growing steps until one eps fails and a
-    larger one succeeds, then bisects.  A success counts with the distance of its adversarial image, which may be
-    below eps; with `finish` that image is first moved towards the original by bisection.  The result is the closest
-    success of the whole search.
+    Starts at the boundary of the linearised network (in the middle of the grid where there is no gradient), goes up or
+    down in growing steps until one eps fails and a larger one succeeds, then bisects.  A success counts with the
+    distance of its adversarial image, which may be below eps; with `finish` that image is first moved towards the
+    original by bisection.  The result is the closest success of the whole search.
     """
     n, top = len(x), float(ladder.top)
     low = torch.full((n,), -1.0, dtype=torch.float64, device=x.device)  # largest index known to fail
     high = torch.full_like(low, top + 1)  # smallest index known to succeed
     stride = torch.full_like(low, _stride(ladder))
     point, distance = x.clone(), torch.full_like(low, torch.inf)
-    rung = ladder.position(guess(attack.norm, model, x, goal)).clamp(0, top)
+    rung = _first(attack, model, x, goal, ladder)
     for _ in range(ROUNDS):
         rows = (high - low > 1).nonzero()[:, 0]
         if len(rows) == 0:
@@ -97,6 +97,16 @@ def smallest(
             stride[won] = torch.where(overtaken, 1.0, stride[won])
         rung, stride = _next_position(low, high, stride, top)
     return Smallest(point, distance, high <= top)
+
+
+def _first(attack: Perturbation, model: Oracle, x: Tensor, goal: Goal, ladder: Ladder) -> Float[Tensor, " n"]:
+    """Grid index of the first eps per image."""
+    try:
+        return ladder.position(guess(attack.norm, model, x, goal)).clamp(0, ladder.top)
+    except NoGradient:
+        if not attack.blind:
+            raise
+        return torch.full((len(x),), float(ladder.top // 2), dtype=torch.float64, device=x.device)
 
 
 def _next_position(low: Tensor, high: Tensor, stride: Tensor, top: float) -> tuple[Tensor, Tensor]:

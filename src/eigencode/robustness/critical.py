@@ -1,7 +1,7 @@
 """Critical sizes: the smallest perturbation found that changes the prediction of each image."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -41,6 +41,8 @@ class CriticalSizes(Record):
         evaluations, gradients: total number of images evaluated and differentiated.
         masking: result of `masking_checks`; `masking.n == 0` without checks.
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
+        alone: True where the largest noise alone, without the image, is given the class of the image, so that no size
+            need break it (about one in as many images as there are classes); None for attacks that are not noise.
     """
 
     index: Int[Tensor, " image"]
@@ -60,6 +62,13 @@ class CriticalSizes(Record):
     gradients: int
     zero_gradients: float
     masking: Masking = field(default_factory=Masking)
+    alone: Bool[Tensor, " image"] | None = None
+
+    @property
+    def changeable(self) -> Estimate:
+        """Median of `size` over the images whose class the noise alone is not given; NaN for other attacks."""
+        kept = torch.zeros_like(self.censored) if self.alone is None else ~self.alone
+        return quantile(self.size[kept], self.censored[kept])
 
     @property
     def median(self) -> Estimate:
@@ -134,16 +143,20 @@ def critical_size(
     ladder = Ladder.geometric(eps_min, eps_max, tolerance)
     grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
     parts: list[Part] = []
+    alone: list[Tensor] = []
     with borrowed(net):
         for batch in subject.batches(f"critical {type(attack).__name__}", box):
             if isinstance(attack, MinimumNorm):
                 part = _nearest(subject, batch, attack, eps_max, box, finish)
             elif attack.path:
                 part = _along(subject, batch, attack, grid, tolerance, box)
+                if attack.blind:
+                    alone.append(_alone(subject, batch, attack, box))
             else:
                 part = _searched(subject, batch, attack, ladder, box, finish)
             parts.append(part)
-    return sizes_of(subject, attack, parts, tolerance, eps_max, masking)
+    found = sizes_of(subject, attack, parts, tolerance, eps_max, masking)
+    return replace(found, alone=torch.cat(alone).cpu()) if alone else found
 
 
 def sizes_of(
@@ -202,6 +215,14 @@ def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, t
     if not attack.ball:
         return high, found.size, found.distance, censored
     return high, *_capped(x, found.size, found.distance, censored, attack.norm, float(grid[-1]), box)
+
+
+def _alone(subject: Subject, batch: Batch, attack: Perturbation, box: Bounds) -> Bool[Tensor, " n"]:
+    """True where the largest noise does not reach the goal without the image."""
+    model, nothing = subject.model, box.clip(torch.zeros_like(batch.x))
+    radius = torch.full((len(nothing),), attack.reach(subject.test.inputs), dtype=torch.float64, device=nothing.device)
+    prepared = attack.prepare(model, nothing, batch.goal, box, batch.draws)
+    return ~attack.perturb(model, nothing, batch.goal, radius, box, prepared).success
 
 
 def _searched(subject: Subject, batch: Batch, attack: Perturbation, ladder: Ladder, box: Bounds, finish: bool) -> Part:

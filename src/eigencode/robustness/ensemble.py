@@ -46,4 +46,5 @@ def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
         tolerance=max(r.tolerance for r in results),
         evaluations=sum(r.evaluations for r in results),
         gradients=sum(r.gradients for r in results),
+        alone=None,
     )

@@ -13,6 +13,9 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate
 
+SLACK = 0.05
+"""An interval is given if the range of all values would cover with at least the confidence minus this."""
+
 
 def quantile(
     size: Float[Tensor, " image"], censored: Bool[Tensor, " image"], q: float = 0.5, confidence: float = 0.95
@@ -38,9 +41,31 @@ def quantile(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # S = 1 and S = 0 have no interval
         band = alive.confidence_interval(confidence, method="log-log")
-    series = (alive.probabilities, band.low.probabilities, band.high.probabilities)
+    above = band.high.probabilities
+    if alive.probabilities[-1] == 0:
+        above = np.append(above[:-1], above[-2] if len(above) > 1 and not np.isnan(above[-2]) else 1.0)
+    series = (alive.probabilities, band.low.probabilities, above)
     value, low, high = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
-    return Estimate(value, low, high, len(size), method)
+    known, n = size[size.isfinite()], len(size)
+    if value == math.inf and len(known):
+        largest = float(known.max())
+        low = min(low, largest)
+        method += f"; the {q:g} quantile is beyond the largest size, {largest:.4g}: a lower bound only"
+    if 1 - q**n - (1 - q) ** n < confidence - SLACK:
+        low = high = math.nan
+        method = f"no interval of the Kaplan-Meier {q:g} quantile: {n} image{'s are' if n > 1 else ' is'} too few"
+    return Estimate(value, low, high, n, method)
+
+
+def caveats(found: Estimate) -> tuple[str, ...]:
+    """Why a quantile has no interval, or a lower bound only; empty if neither.
+
+    >>> caveats(quantile(torch.tensor([9.0] * 6), torch.ones(6).bool()))
+    ('the 0.5 quantile is beyond the largest size, 9: a lower bound only',)
+    """
+    if found.n and math.isnan(found.low):
+        return (found.method,)
+    return (found.method.rpartition("; ")[2],) if found.value == math.inf else ()
 
 
 def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
@@ -74,4 +99,5 @@ def wilson(
     m = max(n, 1)
     centre = (p + z2 / (2 * m)) / (1 + z2 / m)
     half = (z2 * (p * (1 - p) / m + z2 / (4 * m * m))).sqrt() / (1 + z2 / m)
-    return (centre - half).clamp_min(0), (centre + half).clamp_max(1)
+    low, high = (centre - half).clamp_min(0), (centre + half).clamp_max(1)
+    return torch.where(successes == 0, low * 0, low), torch.where(successes == n, high * 0 + 1, high)  # NaN stays NaN

@@ -15,15 +15,18 @@ from eigencode.robustness.survival import quantile, wilson
 def by_hand(size: Tensor, censored: Tensor, level: float) -> tuple[float, float, float]:
     """First times at which S, and the bounds S^exp(± z √V / log S), are below a level: one image after the other."""
     pairs = sorted(zip(size.tolist(), censored.tolist()))
-    alive, greenwood, found = 1.0, 0.0, [math.inf] * 3
+    alive, greenwood, found, bounds = 1.0, 0.0, [math.inf] * 3, (1.0, 1.0, 1.0)
     for time in sorted({t for t, c in pairs if not c}):
         at_risk, dead = sum(t >= time for t, _ in pairs), sum(t == time and not c for t, c in pairs)
         alive *= 1 - dead / at_risk
         greenwood += dead / (at_risk * (at_risk - dead)) if at_risk > dead else math.inf
-        reach = 1.959964 * math.sqrt(greenwood) / math.log(alive) if 0 < alive < 1 else 0.0
-        bounds = (alive, alive ** math.exp(-reach), alive ** math.exp(reach))
+        if alive > 0:
+            reach = 1.959964 * math.sqrt(greenwood) / math.log(alive)
+            bounds = (alive, alive ** math.exp(-reach), alive ** math.exp(reach))
+        else:  # nothing is known of the upper bound of S there: it stays where it was
+            bounds = (0.0, 0.0, bounds[2])
         found = [min(f, time) if b < level - 1e-9 else f for f, b in zip(found, bounds)]
-    return found[0], found[1], found[2]
+    return found[0], found[1] if math.isfinite(found[0]) else min(found[1], float(size.max())), found[2]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.35, 0.8])
@@ -65,6 +68,41 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 0.92 <= hits / 400 <= 0.985
 
 
+@pytest.mark.parametrize("broken", [0, 1, 4, 9])
+def test_a_median_beyond_the_largest_size_has_a_lower_bound_and_says_so(broken: int) -> None:
+    size = torch.arange(1.0, 41.0)
+    found = quantile(size, torch.arange(40) >= broken)
+    assert found.value == math.inf
+    assert (found.low, found.high) == (40.0, math.inf), "a size that was tried, and no upper bound"
+    assert found.method.endswith("; the 0.5 quantile is beyond the largest size, 40: a lower bound only")
+    some = quantile(size, torch.arange(40) >= 19)
+    assert some.value == math.inf
+    assert some.low < 19
+    assert "only" not in quantile(size, torch.arange(40) >= 30).method
+
+
+@pytest.mark.parametrize(("n", "q", "told"), [(1, 0.5, True), (4, 0.5, True), (5, 0.5, False), (5, 0.9, True)])
+def test_too_few_images_have_no_interval_and_say_so(n: int, q: float, told: bool) -> None:
+    found = quantile(torch.arange(1.0, n + 1), torch.zeros(n).bool(), q)
+    assert ("95" not in found.method) is told
+    assert (f"{n} image" in found.method and "too few" in found.method) is told
+    assert (math.isnan(found.low) and math.isnan(found.high)) is told
+    assert math.isfinite(found.value)
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "rate"), [(5, 0.5, 0.0), (6, 0.5, 0.4), (25, 0.9, 0.0), (30, 0.9, 0.4), (12, 0.25, 0)]
+)
+def test_an_interval_of_few_images_covers_what_it_says(n: int, q: float, rate: float) -> None:
+    g, truth, hits = torch.Generator().manual_seed(2), -math.log(1 - q), 0
+    for _ in range(200):
+        size = torch.empty(n, dtype=torch.float64).exponential_(generator=g)
+        limit = torch.empty_like(size).exponential_(rate, generator=g) if rate else torch.full_like(size, math.inf)
+        found = quantile(torch.minimum(size, limit), size > limit, q)
+        hits += math.isnan(found.low) or found.low <= truth <= found.high
+    assert hits / 200 >= 0.9
+
+
 def test_nothing_broken_and_nothing_at_all() -> None:
     assert quantile(torch.ones(5), torch.ones(5).bool()).value == math.inf
     assert quantile(torch.tensor([1.0, math.inf, math.inf]), torch.zeros(3).bool()).value == math.inf
@@ -79,3 +117,9 @@ def test_wilson_against_scipy() -> None:
         ci = binomtest(k, 20).proportion_ci(method="wilson")
         assert (float(a), float(b)) == pytest.approx((ci.low, ci.high))
     assert bool(wilson(torch.tensor([0.0]), 0)[0].isnan().all())
+
+
+def test_wilson_of_none_and_of_all_is_exact() -> None:
+    for n in range(1, 400):
+        low, high = wilson(torch.tensor([0.0, float(n)]), n)
+        assert (float(low[0]), float(high[1])) == (0.0, 1.0)

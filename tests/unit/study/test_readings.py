@@ -115,6 +115,17 @@ def test_readings_of_critical_sizes(chosen: Study, tmp_path: Path) -> None:
     assert len(read(chosen, "critical", tmp_path)) == 5, "no gradients were asked for, and nothing checked"
 
 
+def test_the_table_says_where_a_median_has_no_interval_or_only_a_lower_bound(chosen: Study, tmp_path: Path) -> None:
+    name, size = "critical size, noise", sizes().size
+    sizes(censored=size > 1).save(tmp_path)
+    seen = read(chosen, "critical", tmp_path)
+    assert (seen[name].value, seen[name].low, seen[name].high) == (math.inf, 1.0, math.inf)
+    assert seen[name].warnings[-1] == "the 0.5 quantile is beyond the largest size, 9: a lower bound only"
+    alone = seen[f"{name}, broken only"]
+    assert (alone.value, math.isnan(alone.low), math.isnan(alone.high)) == (1.0, True, True)
+    assert alone.warnings[-1].endswith("1 image is too few")
+
+
 def half_plane(distance: float) -> nn.Module:
     """Class 1 where x₀ > 0.5 + distance, with a code 3 x₀, 4 x₁ whose Jacobian norm is 5 everywhere."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False), nn.Linear(2, 2))

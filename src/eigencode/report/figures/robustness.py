@@ -68,9 +68,9 @@ def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) ->
         box["boxes"][0].set_facecolor(colour[model])
         censored = float(torch.cat([c.censored for c in found]).double().mean())
         if censored:
-            axes.annotate(
-                f"{censored:.0%} ≥", (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=5
-            )
+            chance = sum(int((c.censored & c.alone).sum()) for c in found if c.alone is not None) / len(sizes)
+            told = f"{censored:.0%} ≥" + (f"\n({chance:.0%} chance)" if chance else "")
+            axes.annotate(told, (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=5)
     axes.set_yscale("log")
     crowded = sum(map(len, run.models)) > CROWDED
     turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if crowded else {}

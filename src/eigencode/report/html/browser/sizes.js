@@ -3,7 +3,8 @@ figures.add({
   id: "sizes",
   title: "Critical sizes",
   note: "The smallest perturbation that changes the answer, all images of all seeds. Boxes: Kaplan–Meier quartiles, whiskers 5 % to 95 %. " +
-    "Percentages above: share of images never broken; they count as larger than the largest size tried.",
+    "Percentages above: share of images never broken; they count as larger than the largest size tried. " +
+    "Under noise most of these are chance: the noise alone, without the image, is given their class.",
   entries: content.sizes,
   choices: [{ name: "as", words: "Drawn as", options: [["box", "boxes"], ["violin", "violins"]] }],
   drawn(entries, setting, width, light) {
@@ -28,7 +29,7 @@ figures.add({
       },
       y: { ...ticks(i), range: limits[i], title: column ? "" : of[i][0].axis },
     }), { bottom: 78, down: 124, left: 70, across: 74 });
-    const rows = [["run", "data", "model", "attack", "axis", "images", "never broken", "seeds", "5 %", "25 %", "median", "75 %", "95 %"]];
+    const rows = [["run", "data", "model", "attack", "axis", "images", "never broken", "of these by chance", "seeds", "5 %", "25 %", "median", "75 %", "95 %"]];
     const traces = [];
     of.forEach((listed, i) => listed.forEach((e, k) => {
       const { color } = panels.look(e, light);
@@ -36,7 +37,7 @@ figures.add({
       const share = e.censored / e.images;
       const told = `${text.plain(content.label(e))}<br>median ${text.number(quantiles[2])}<br>` +
         `quartiles ${text.number(quantiles[1])} to ${text.number(quantiles[3])}<br>${e.images} images, ${e.seeds} seeds, ` +
-        `${e.censored} never broken`;
+        `${e.censored} never broken` + (e.chance ? `, ${e.chance} of them by chance: noise alone has their class` : "");
       const common = { ...panels.key(i), name: text.plain(content.label(e)), showlegend: i === 0, line: { color, width: 1.5 } };
       if (setting.as === "box") {
         const drawn = quantiles.map((v) => Math.log10(Math.min(Number.isFinite(v) ? v : Infinity, e.sorted.at(-1))));
@@ -64,7 +65,7 @@ figures.add({
     }));
     entries.forEach((e) => {
       const quantiles = e.quantiles.map(content.real).map((v) => (Number.isFinite(v) ? v : text.number(v)));
-      rows.push([...content.named(e), e.axis, e.images, e.censored, e.seeds, ...quantiles]);
+      rows.push([...content.named(e), e.axis, e.images, e.censored, e.chance, e.seeds, ...quantiles]);
     });
     const said = some.map((e) => `${content.label(e)}, ${content.quantity(e)}: median ${text.number(content.real(e.quantiles[2]))}`);
     return { traces, layout, rows, alt: `Critical sizes. ${said.join("; ")}.` };

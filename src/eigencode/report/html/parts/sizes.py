@@ -18,7 +18,8 @@ def sizes(shown: Shown) -> list[dict[str, Any]]:
     """Data of the critical sizes: one entry per run, data set, model and attack.
 
     `quantiles`: Kaplan–Meier, 5 25 50 75 95 %, "Infinity" if too many images are censored.  `sorted`: sizes of every
-    k-th image in ascending order, for a censored one the largest size tried.
+    k-th image in ascending order, for a censored one the largest size tried.  `chance`: how many of the censored images
+    share their class with the noise alone.
     """
     series = sum(1 for item in shown.combinations() for _ in item.run.quantities("critical"))
     points = room(CHARACTERS, series, EACH, 15, 400)
@@ -32,6 +33,7 @@ def sizes(shown: Shown) -> list[dict[str, Any]]:
             "seeds": len(found),
             "images": len(size),
             "censored": int(censored.sum()),
+            "chance": sum(int((c.censored & c.alone).sum()) for c in found if c.alone is not None),
             "axis": f"L2 of the perturbation, {found[0].space} space",
             "quantiles": [v if not math.isfinite(v) else digits([v])[0] for v in values],
             "sorted": digits(ordered[picked(len(ordered), points)]),
