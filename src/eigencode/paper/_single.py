@@ -1,6 +1,6 @@
 """Spectra in single precision, as published (D13)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -18,7 +18,7 @@ BATCH = 1000
 class SpectrumInSingleMeasure(SpectrumMeasure):
     """A spectrum as published (D13): float32, shifted by the mean of the pixels, by the routine for any matrix."""
 
-    rounding: bool = True
+    rounding: bool = field(default=True, init=False, repr=False)
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
