@@ -51,7 +51,7 @@ def images() -> ec.Images:
 
 @cache
 def net() -> Stack:
-    """A network with dead units, and five that are multiples of one another: from rank 6 on its spectrum is rounding."""
+    """Some units are dead and five are multiples of one another, so that from rank 6 on the spectrum is rounding."""
     made = ec.models.krotov_hopfield(images(), units=12, n=2.0)
     encoder, readout = made.get_submodule("encoder"), made.get_submodule("readout")
     with torch.no_grad():
