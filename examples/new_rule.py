@@ -48,6 +48,7 @@ def main() -> None:
     train, test = ec.load("digits")
     for rule in (WinnerOja(), ec.rules.KrotovHopfield(p=2.0)):
         net = ec.models.krotov_hopfield(train, units=chosen.units, p=2.0, n=1.0)
+        ec.models.initialise(net, rule)
         ec.train_local(net, train, rule, epochs=chosen.epochs, lr=0.04, batch_size=50)
         spectrum = ec.spectrum(ec.at(net, "latent"), test.x)
         print(f"{type(rule).__name__:<16} {ec.convergence(net)}; {spectrum.participation_ratio:.2f} dimensions")

@@ -83,7 +83,7 @@ def run(
     with _explained(quiet=quiet):
         chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
-        kept, live = Store(store), Live(cells, workers)
+        kept, live = Store(store).writable(), Live(cells, workers)
         with shown(live):
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
         folder = store / "reports" / chosen.name
@@ -278,7 +278,8 @@ KEPT = "interrupted; every finished step is kept, the same command goes on from 
 
 @contextmanager
 def _explained(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
-    """Our own errors as a message and an exit code; anything else is a defect and keeps its traceback."""
+    """Our own errors, and files the system refuses, as a message and an exit code; anything else is a defect and keeps
+    its traceback."""
     from eigencode.base import progress
     from eigencode.base.errors import EigencodeError
 
@@ -287,6 +288,10 @@ def _explained(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
             yield
     except EigencodeError as error:
         _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.strerror}: {error.filename}", 1)
     except KeyboardInterrupt:
         _fail(interrupted, 130)
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import textbook_intervals
 import torch
+from bits import bits
 from PIL import Image
 from torch import Tensor, nn
 
 import eigencode as ec
 from eigencode.base.errors import EigencodeWarning
-from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data import PlantedCode, Recording
@@ -117,6 +117,13 @@ def pruned(how: Callable[..., Any]) -> Seeded:
     return run
 
 
+def initialised(s: int) -> Tensor:
+    made = ec.models.krotov_hopfield(images(), units=6)
+    ec.models.initialise(made, ec.rules.KrotovHopfield(), seed=s)
+    weight: Tensor = made.encoder.weight
+    return weight
+
+
 def probed(s: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EigencodeWarning)
@@ -140,6 +147,7 @@ TABLE: dict[str, Seeded] = {
     "krotov_hopfield, read-out": lambda s: ec.models.krotov_hopfield(images(), units=4, seed=s).readout.weight,
     "perceptron": lambda s: ec.models.perceptron(images(), units=4, seed=s).encoder.weight,
     "perceptron, read-out": lambda s: ec.models.perceptron(images(), units=4, seed=s).readout.weight,
+    "initialise": initialised,
     "prune": pruned(ec.prune),
     "prune_always": pruned(prune_always),
     "train_local": trained,
@@ -195,21 +203,6 @@ PASSED_ON = {
     "landscape_through": "the plane is given; the seed is that of `jacobian_norm`",
 }
 """Functions with a seed that have no row, and why."""
-
-
-def bits(found: Any) -> Any:
-    """Everything in a result but the seed it carries, for comparison bit by bit."""
-    if isinstance(found, Tensor):
-        return (tuple(found.shape), found.detach().cpu().contiguous().numpy().tobytes())
-    if isinstance(found, Record):
-        return bits({**found.tensors(), **found.scalars()})
-    if isinstance(found, dict):
-        return {k: bits(v) for k, v in found.items() if k != "seed"}
-    if isinstance(found, list | tuple):
-        return [bits(v) for v in found]
-    if hasattr(found, "__dict__"):
-        return bits(vars(found))
-    return repr(found)
 
 
 def decides(seeded: Seeded) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,24 @@ def flush(path: Path) -> None:
         if file.is_file():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file that others may read as far as the umask says."""
+    from safetensors.torch import save_file
+
+    save_file(dict(tensors), str(path), metadata=None if metadata is None else dict(metadata))
+    share(path)
+
+
+def share(path: Path) -> None:
+    """Give a file the permissions of a new one, by the umask; some libraries make theirs for the owner alone."""
+    new = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        new.touch()
+        path.chmod(new.stat().st_mode)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def sha256(*parts: str | Tensor) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eigencode.base import strict_json
 from eigencode.base.errors import InputError
+from eigencode.base.files import write_tensors
 
 if TYPE_CHECKING:
     import xarray
@@ -46,13 +47,11 @@ class Record:
 
     def save(self, folder: Path) -> None:
         """Write `record.json` and, if there are tensors, `arrays.safetensors` into an existing folder."""
-        from safetensors.torch import save_file
-
         text = strict_json.dumps({"record": type(self).__name__, **self.scalars()})
         (folder / "record.json").write_text(text + "\n", encoding="utf-8")
         arrays = {k: v.contiguous().clone() for k, v in self.tensors().items()}  # two fields may share one tensor
         if arrays:
-            save_file(arrays, str(folder / "arrays.safetensors"))
+            write_tensors(folder / "arrays.safetensors", arrays)
 
     @classmethod
     def load(cls: type[R], folder: Path) -> R:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from eigencode.base.errors import DataError
+from eigencode.base.files import share
 from eigencode.base.progress import progress
 from eigencode.data._dataset import DataSet, Remote
 
@@ -63,6 +64,7 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Pa
         try:
             with _silent(pooch.get_logger()):
                 pooch.retrieve(url, f"sha256:{remote.sha256}", fname=remote.file, path=folder, downloader=downloader)
+            share(folder / remote.file)
             return folder / remote.file
         except PermissionError:
             raise

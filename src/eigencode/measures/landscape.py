@@ -31,6 +31,14 @@ class LandscapeMeasure(Measure):
     record: ClassVar[type[Record]] = Landscape
     default_place: ClassVar[str] = "latent"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.image, int) and (self.radius, self.relative) != (20.0, False):
+            raise InputError(
+                "a plane through three images has the size of their triangle",
+                got=f"radius {self.radius}, relative {self.relative}",
+                fix="leave out `radius` and `relative`",
+            )
+
     def label(self) -> str:
         return f"plane through image {self.image}"
 

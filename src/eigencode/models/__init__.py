@@ -10,6 +10,7 @@ from eigencode.models.local import (
     LocalDense as LocalDense,
     LocalLayer as LocalLayer,
     convergence as convergence,
+    initialise as initialise,
     local_layer as local_layer,
     local_layers as local_layers,
 )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
+from eigencode.base.files import replacing, write_tensors
 from eigencode.base.types import Images
 from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.models.stack import Stack
@@ -35,8 +36,6 @@ def save(
     >>> bool((load(path, where="torch.nn:Linear").weight == net.weight).all())
     True
     """
-    from safetensors.torch import save_file
-
     spec = getattr(net, "spec", None)
     if where is not None:
         spec = {"where": where, "settings": dict(settings or {})}
@@ -50,7 +49,8 @@ def save(
             "models.save(net, path, where='mynets:build', settings={...})",
         )
     state = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
-    save_file(state, str(path), metadata={"eigencode": json.dumps(spec)})
+    with replacing(Path(path)) as part:
+        write_tensors(part, state, {"eigencode": json.dumps(spec)})
 
 
 def load(path: Path | str, *, where: str | None = None) -> nn.Module:

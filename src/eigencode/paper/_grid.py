@@ -1,6 +1,6 @@
 """Measure of critical sizes on a grid of eps, as published."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eigencode.base.types import Space
 from eigencode.measures.critical import CriticalMeasure
@@ -17,6 +17,8 @@ class CriticalOnGridMeasure(CriticalMeasure):
     attack: Perturbation
     space: Space = "unit"
     images: Some = None
+    eps_max: None = field(default=None, init=False, repr=False)
+    tolerance: float = field(default=0.0, init=False, repr=False)
     eps: Range = (1e-6, 10**-1.5)
     points: Count = 400
 

@@ -1,6 +1,6 @@
 """Measure of covariance spectra in single precision, as published (D13)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -18,7 +18,7 @@ BATCH = 1000
 class SpectrumInSingleMeasure(SpectrumMeasure):
     """Covariance spectrum as published (D13): float32, shifted by the mean of the pixels, general `eigvals` routine."""
 
-    rounding: bool = True
+    rounding: bool = field(default=True, init=False, repr=False)
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)

@@ -46,7 +46,8 @@ def _d13(choice: Choice, made: Measure) -> Choice:
         raise StudyError("D13 is about spectra", got=choice.name, wanted="spectrum")
     if isinstance(made, WidthsMeasure):  # stays in double precision, only without the rounding floor
         return Choice(name=choice.name, **{**choice.settings(), "rounding": True})
-    return Choice(name="SpectrumInSingle", **choice.settings())
+    kept = {name: value for name, value in choice.settings().items() if name != "rounding"}  # it has no floor
+    return Choice(name="SpectrumInSingle", **kept)
 
 
 def _d17(step: NetworkStep, last: bool) -> NetworkStep:

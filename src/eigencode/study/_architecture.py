@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import nn
 
 from eigencode.base.types import Images
 from eigencode.study.config import Model
@@ -30,7 +31,12 @@ def places(model: Model) -> tuple[str, ...]:
 
 @cache
 def _places(settings: str) -> tuple[str, ...]:
-    pixel = Images(torch.ones(1, 1, 1, 1), torch.zeros(1, dtype=torch.int64), ["0"])
-    net = untrained(json.loads(settings), pixel, seed=0)
+    net = for_one_pixel(json.loads(settings))
     called = {module: place for place, module in getattr(net, "places", {}).items()}
     return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
+
+
+def for_one_pixel(settings: dict[str, Any]) -> nn.Module:
+    """The untrained network for images of one pixel and one class, which costs nothing."""
+    pixel = Images(torch.ones(1, 1, 1, 1), torch.zeros(1, dtype=torch.int64), ["0"])
+    return untrained(settings, pixel, seed=0)

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
-from eigencode.base.errors import StudyError, nearest
+import torch
+
+from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.data.catalogue import TABLE
 from eigencode.measures.certified import CertifiedMeasure
 from eigencode.measures.critical import CriticalMeasure
+from eigencode.models.local import initialise, local_layer
 from eigencode.robustness.protocol import Perturbation
+from eigencode.study._architecture import architecture, for_one_pixel
 from eigencode.study._catalogue import make
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
-from eigencode.study.config import Claim, Model, Study, Supervised
+from eigencode.study.config import Claim, Local, Model, Study, Supervised
 
 INAPPLICABLE = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
 """Settings of a model that do not apply to networks of a kind."""
@@ -72,9 +76,28 @@ def _check_model(label: str, model: Model) -> None:
         if variant.needs and not getattr(model, variant.needs):
             raise StudyError(f"models.{label}: {name} needs {variant.needs}", wanted=f"{variant.needs} = true")
     if model.local is not None:
-        make("rules", model.local.rule, p=model.p, radius=model.radius)
+        _check_local(label, model, model.local)
+    elif model.radius != Model.model_fields["radius"].default:
+        raise StudyError(f"models.{label}: `radius` is for local training, and there is none", got=model.radius)
     if model.supervised is not None:
         _check_supervised(label, model.supervised)
+
+
+def _check_local(label: str, model: Model, local: Local) -> None:
+    """A rule that fits the network, and draws its initial weights."""
+    if model.spread != Model.model_fields["spread"].default:
+        raise StudyError(
+            f"models.{label}: a rule draws the initial weights of a network that it trains",
+            got=f"spread = {model.spread}",
+            fix=f"--set models.{label}.local.rule.spread={model.spread}, and no models.{label}.spread",
+        )
+    rule = make("rules", local.rule, p=model.p, radius=model.radius)
+    net = for_one_pixel(architecture(model))
+    try:
+        initialise(net, rule)
+        rule.rows(torch.ones(1, 1), local_layer(net).weight.detach())
+    except InputError as error:
+        raise StudyError(f"models.{label}.local.rule: {error}") from None
 
 
 def _check_supervised(label: str, plan: Supervised) -> None:

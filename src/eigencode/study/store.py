@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from eigencode.base import strict_json
-from eigencode.base.errors import EigencodeError
+from eigencode.base.errors import EigencodeError, InputError
 from eigencode.base.files import flush
 from eigencode.study.step import Step
 
@@ -29,6 +30,29 @@ class Store:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+        if self.root.exists() and not self.root.is_dir():
+            raise InputError("the store is a file", got=self.root, wanted="a folder", fix="--store FOLDER")
+
+    def writable(self) -> "Store":
+        """The store itself, if files can be made in it.
+
+        Raises:
+            InputError: they cannot be.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.root):
+                return self
+        except OSError as error:
+            raise InputError(
+                "the store cannot be written",
+                got=error,
+                wanted="a folder you may write in",
+                fix=f"another --store; finished steps count in a copy, too: cp -r {self.root} STORE",
+            ) from error
 
     def folder(self, step: Step) -> Path:
         """The folder of the result of a step, whether it exists yet or not."""

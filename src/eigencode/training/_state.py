@@ -14,7 +14,7 @@ from torch import Tensor
 
 from eigencode.base import strict_json
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing
+from eigencode.base.files import replacing, write_tensors
 
 ABANDONED_S = 600.0
 """A part file not modified for this many seconds counts as left behind by a killed process."""
@@ -43,8 +43,6 @@ class Checkpoint:
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Write this state in place of the previous checkpoint."""
-        from safetensors.torch import save_file
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
         state = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
@@ -55,7 +53,7 @@ class Checkpoint:
             "layout": json.dumps(layout),
         }
         with replacing(self.path) as part:  # two processes may run the same step
-            save_file(state, str(part), metadata=header)
+            write_tensors(part, state, header)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Load the saved state (tensors, values); None if there is none yet.

@@ -17,7 +17,7 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.local import LocalLayer, local_layer
+from eigencode.models.local import LocalLayer, check_rule, check_start, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
 from eigencode.training._layer_inputs import in_order, inputs_of
@@ -76,6 +76,8 @@ def train_local(
         net: any module with layers such as `models.LocalDense` and `models.LocalConv2d`.
         train: the images; labels are not used.
         rule: a `rules.Rule` whose `layer_settings` are those of the layers; None: the one each layer was built with.
+            Training starts from the weights as they are; a rule that starts otherwise than the one of an untrained
+            layer is refused: see `models.initialise`.
         epochs: passes over the images per layer, ≥ 1.
         lr: ε of the first epoch, > 0; the largest change of a weight per step if the step is normalised.
         batch_size: images per step; the last batch of an epoch may be smaller.
@@ -113,7 +115,8 @@ def train_local(
         raise InputError(f"{type(net).__name__}: this local layer is never called", got=f"at={at!r}", wanted=order)
     rules = {name: layer.rule if rule is None else rule for name, layer in layers.items()}
     for name, layer in layers.items():
-        _check(name, layer, rules[name])
+        check_rule(name, layer, rules[name])
+        check_start(name, layer, rules[name])
     identity = fingerprint(
         {
             "rules": {name: repr(r) for name, r in rules.items()},
@@ -237,23 +240,3 @@ def _warn(layers: dict[str, LocalLayer], rules: dict[str, Rule], finished: int) 
         for doubt in rules[name].health(layers[name].weight.detach().double(), layers[name].wins).doubts:
             told = f"{where}{doubt}; numbers measured on it must be read with that in mind"
             warnings.warn(told, ConvergenceWarning, stacklevel=3)
-
-
-def _check(name: str, layer: LocalLayer, rule: Rule) -> None:
-    mine, its = layer.rule.layer_settings, rule.layer_settings
-    for setting in {**mine, **its}:
-        if mine.get(setting) != its.get(setting):
-            raise InputError(
-                f"rule and layer {name!r} disagree on {setting}",
-                got=f"rule {its.get(setting)}, layer {mine.get(setting)}",
-                wanted="the same value",
-                fix=f"build the network with {setting}={its.get(setting)}",
-            )
-    expected, found = layer.synapses().detach().float(), rule.derive(layer.weight.detach()).float()
-    if not torch.allclose(found, expected, rtol=2**-7, atol=1e-30, equal_nan=True):
-        raise InputError(
-            f"the layer {name!r} multiplies its input by another matrix than the rule",
-            got=f"layer of {type(layer.rule).__name__}, rule {type(rule).__name__}",
-            wanted="the same `derive`",
-            fix=f"build the layer with this rule: models.{type(layer).__name__}(weight, rule)",
-        )

@@ -127,6 +127,7 @@ def train_supervised(
         (batch_size >= 1, "batch_size", batch_size, ">= 1"),
         (optimizer in OPTIMIZERS, "optimizer", optimizer, ", ".join(OPTIMIZERS)),
         (0 <= momentum < math.inf, "momentum", momentum, "a finite number >= 0"),
+        (momentum == 0.9 or optimizer == "sgd", "momentum", momentum, "the default: it is a setting of sgd alone"),
         (0 <= weight_decay < math.inf, "weight_decay", weight_decay, "a finite number >= 0"),
         (clip_norm is None or clip_norm > 0, "clip_norm", clip_norm, "None, or a number > 0"),
         (precision in ("float32", "bfloat16"), "precision", precision, "'float32' or 'bfloat16'"),

@@ -154,7 +154,7 @@ def test_a_missing_file_is_not_mistaken_for_a_full_disk(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     step = Write("a")
-    message = execute([step], Store(tmp_path / "file")).failed[step.key]
+    message = execute([step], Store(tmp_path / "file" / "below")).failed[step.key]
     assert "another --store" in message
     assert "Traceback" not in message
 

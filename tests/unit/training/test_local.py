@@ -15,7 +15,7 @@ from eigencode.base.errors import ConvergenceWarning, InputError, TrainingError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data import load
-from eigencode.models import Stack, convergence, krotov_hopfield, perceptron, prune
+from eigencode.models import Stack, convergence, initialise, krotov_hopfield, perceptron, prune
 from eigencode.rules import KrotovHopfield, KrotovHopfieldSequential, Rows, Rule
 from eigencode.training import LocalTraining, train_local
 
@@ -236,3 +236,46 @@ def test_a_rule_that_does_not_fit_the_network_or_the_images() -> None:
     refuse("no local layer", perceptron(TRAIN, units=12), KrotovHopfield())
     other = Images(torch.rand(9, 1, 25, 1) * 0.9 + 0.1, torch.arange(9) % 3)
     refuse("do not fit this network", net, KrotovHopfield(), train=other)
+
+
+def test_a_rule_draws_the_initial_weights() -> None:
+    made = [krotov_hopfield(TRAIN, units=12, seed=3) for _ in range(3)]
+    for net, spread in zip(made, (1.0, 0.01), strict=False):
+        initialise(net, KrotovHopfield(spread=spread), seed=3)
+        torch.testing.assert_close(net.encoder.weight, spread * made[2].encoder.weight, rtol=0, atol=0)
+        assert net.encoder.rule == KrotovHopfield(spread=spread)
+    train_local(made[1], TRAIN, epochs=1, batch_size=50)
+    initialise(made[1], KrotovHopfield(), seed=3)
+    torch.testing.assert_close(made[1].state_dict(), made[2].state_dict(), rtol=0, atol=0)
+
+
+def test_a_rule_that_starts_otherwise_than_the_layer_is_refused_until_the_layer_is_trained() -> None:
+    net, rule = krotov_hopfield(TRAIN, units=12), KrotovHopfield(spread=0.5)
+    with pytest.raises(InputError, match=r"(?s)'encoder' does not start as the rule says.*models.initialise"):
+        train_local(net, TRAIN, rule, epochs=1)
+    train_local(net, TRAIN, KrotovHopfield(k=3, delta=0.1), epochs=1)  # starts the same
+    before = net.encoder.weight.clone()
+    train_local(net, TRAIN, rule, epochs=1, lr=1e-9, batch_size=200)  # goes on, whatever the rule would start from
+    torch.testing.assert_close(net.encoder.weight, before, rtol=0, atol=1e-8)
+    train_local(initialised(rule), TRAIN, rule, epochs=1)
+
+
+def initialised(rule: Rule) -> Stack:
+    net = krotov_hopfield(TRAIN, units=12)
+    initialise(net, rule)
+    return net
+
+
+@dataclass(frozen=True)
+class Narrow(KrotovHopfield):
+    def init(self, units: int, inputs: int, generator: torch.Generator) -> Tensor:
+        return torch.ones(units, 1)
+
+
+@pytest.mark.parametrize(("rule", "told"), [(Narrow(), "Narrow.init"), (KrotovHopfield(p=2.0), "disagree on p")])
+def test_initialise_refuses(rule: Rule, told: str) -> None:
+    net = krotov_hopfield(TRAIN, units=12)
+    before = net.encoder.weight.clone()
+    with pytest.raises(InputError, match=told):
+        initialise(net, rule)
+    torch.testing.assert_close(net.encoder.weight, before, rtol=0, atol=0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.local import convergence, local_layer
+from eigencode.models.local import convergence, initialise, local_layer
 from eigencode.study._catalogue import make, modules
 from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
@@ -34,6 +34,7 @@ class LocallyTrained(Training):
         net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
         rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)  # type: ignore[arg-type]
+        initialise(net, rule, self.seed)
         train, _ = self.training_images()
         some, checkpoint = train[: self.local["images"] or len(train)], self.checkpoint(inputs)
         record = train_local(net, some, rule, seed=self.seed, checkpoint=checkpoint, stop=self.stop, **settings)
