@@ -67,12 +67,12 @@ class CriticalMeasure(Measure):
             ),
         }
         for what, (found, told) in medians.items():
-            yield Reading.of(what, found, told, (*said, *caveats(found)))
+            yield Reading.of(what, found, told, caveats(found), said)
         if record.alone is not None:
             some = int((~record.alone).sum())
             told = f"{where}, of the {some} of {record.n_correct} images whose class the noise alone is not given"
             left = _never(censored - by_chance, some)
-            yield Reading.of("changeable images", record.changeable, told, (*left, *caveats(record.changeable)))
+            yield Reading.of("changeable images", record.changeable, told, caveats(record.changeable), left)
         told = "share of the images classified correctly"
         yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
         if not math.isnan(record.zero_gradients):
@@ -85,4 +85,5 @@ class CriticalMeasure(Measure):
 
 
 def _never(censored: int, n: int) -> tuple[str, ...]:
-    return (f"{censored} of {n} images were never broken",) if censored else ()
+    """A note, sign "n": a median holds whatever the sizes of less than half of the images are."""
+    return (f"n: {censored} of {n} images were never broken",) if censored else ()

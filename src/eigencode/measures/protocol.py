@@ -108,9 +108,11 @@ class Reading:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, what: str, found: Estimate, convention: str, warnings: tuple[str, ...] = ()) -> "Reading":
+    def of(
+        cls, what: str, found: Estimate, convention: str, warnings: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    ) -> "Reading":
         """Build a reading from an estimate."""
-        return cls(what, found.value, found.low, found.high, convention, warnings)
+        return cls(what, found.value, found.low, found.high, convention, warnings, notes)
 
 
 class Readable(ABC):

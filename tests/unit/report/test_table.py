@@ -29,7 +29,7 @@ def test_every_number_of_the_headline_is_there(run: StudyRun) -> None:
     shown_in_table = [s for s in run.results["summary"] if s["quantity"] in run.results["headline"]]
     assert len(shown_in_table) == 3 * 5 + 2
     for entry in shown_in_table:
-        assert measured(entry["mean"], entry["spread"]) + (" !" if entry["warnings"] else "") in text
+        assert f"{measured(entry['mean'], entry['spread'])} {marks(entry)}".rstrip() in text
     rows = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
     assert rows == ["data", "Init", "KH", "BP"]
     header = [cell.strip() for cell in text.splitlines()[2].split("┃")]

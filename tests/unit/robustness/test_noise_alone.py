@@ -39,14 +39,14 @@ def test_an_image_is_never_broken_where_the_noise_alone_has_its_class(attack: Pe
     assert changed.value < read[""].value
     k, all_, both = (int(t.sum()) for t in (found.alone, found.censored, found.alone & found.censored))
     assert f"the {60 - k} of 60 images whose class the noise alone is not given" in changed.convention
-    said = read[""].warnings[0]
+    said = read[""].notes[0]
     assert said == (
-        f"{all_} of 60 images were never broken; {both} of them because the noise alone is given their class, "
+        f"n: {all_} of 60 images were never broken; {both} of them because the noise alone is given their class, "
         "which is chance and no robustness"
     )
     if bool(agreed.all()):
         assert changed.value == read["broken only"].value
-        assert changed.warnings == ()
+        assert changed.notes == ()
 
 
 def test_an_image_that_noise_could_change_but_did_not_is_still_censored() -> None:
@@ -57,7 +57,7 @@ def test_an_image_that_noise_could_change_but_did_not_is_still_censored() -> Non
     assert stuck > 0
     read = {r.what: r for r in CriticalMeasure(Gaussian(clip=False), space="pixel").readings(short)}
     assert read["changeable images"].value > read["broken only"].value
-    assert f"{stuck} of {int((~short.alone).sum())} images were never broken" in read["changeable images"].warnings[0]
+    assert f"{stuck} of {int((~short.alone).sum())} images were never broken" in read["changeable images"].notes[0]
 
 
 def test_targets_count_the_target(rng: torch.Generator) -> None:
