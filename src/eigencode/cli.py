@@ -1,4 +1,4 @@
-"""The command line: thin, and quick to answer `--help` because everything heavy is imported when it is needed."""
+"""The command line `eigencode`; heavy packages are imported inside the commands, so that `--help` is fast."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Run seeds 0 .. N-1 instead of the study's.")]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Only this model, and others named so; claims about the rest are left out."),
+    typer.Option("--model", help="Only this model (repeat for several); claims about others are left out."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress: only the result.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
@@ -66,7 +66,7 @@ def run(
     quiet: QuietOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
-    """Run a study: finish what is missing, print the table, write figures and the page."""
+    """Run a study: compute missing steps, print the table, write figures and the page."""
     from dataclasses import asdict
 
     from eigencode.base.progress import shown
@@ -80,7 +80,7 @@ def run(
     from eigencode.study._provenance import provenance
     from eigencode.study.results import rows, write
 
-    with _explained(quiet=quiet):
+    with _report_errors(quiet=quiet):
         chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
         kept, live = Store(store).writable(), Live(cells, workers)
@@ -105,7 +105,7 @@ def run(
             sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
         else:
             show(finished.results, _console())
-            typer.echo(_told(outcome))
+            typer.echo(_summary(outcome))
             typer.echo(f"page: {printable(page, 1000)}")
         if not outcome.ok:
             for key, message in outcome.failed.items():
@@ -123,15 +123,15 @@ def status(
     model: ModelOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Say which steps of a study are finished and which are not."""
+    """Show how many steps of a study are finished, by kind of step."""
     from eigencode.base.progress import clock
     from eigencode.report._listing import finished
     from eigencode.study import Store, plan
 
-    with _explained():
+    with _report_errors():
         found = finished(plan(_read(study, set_, seeds, model), data_dir), Store(store))
         rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
-        _listed(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
+        _print_list(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
 
 
 @app.command()
@@ -140,12 +140,12 @@ def report(
     store: Annotated[Path | None, typer.Option("--store", help="Default: the store that each folder is in.")] = None,
     out: Annotated[Path, typer.Option(help="The page that compares several runs.")] = Path("comparison.html"),
 ) -> None:
-    """Build figures and page of a finished study again, or one page that compares several; trains nothing."""
+    """Rebuild figures and page of a finished study, or a page that compares several; computes no steps."""
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build, compare
     from eigencode.report._table import show
 
-    with _explained():
+    with _report_errors():
         finished = [StudyRun.found(folder, store) for folder in folders]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
@@ -156,7 +156,7 @@ def report(
 @app.command()
 def spectrum(
     file: Annotated[Path, typer.Argument(help="Recorded responses, .npy .npz .mat .nc: see docs/recordings.md.")],
-    key: Annotated[str | None, typer.Option(help="Name of the array; default: the one that can be meant.")] = None,
+    key: Annotated[str | None, typer.Option(help="Name of the array; needed if several fit.")] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of the array, e.g. su, rsu, sur (repeats, stimuli, units).")
     ] = None,
@@ -166,7 +166,9 @@ def spectrum(
     remove_spontaneous: Annotated[int, typer.Option(min=0, help="Its leading components to remove.")] = 0,
     nan: Annotated[str, typer.Option(help="error, drop-units or drop-stimuli.")] = "error",
     constant: Annotated[str, typer.Option(help="Units that never change: error or drop-units.")] = "error",
-    shuffled: Annotated[bool, typer.Option("--shuffled", help="Also with shuffled stimuli, which is chance.")] = False,
+    shuffled: Annotated[
+        bool, typer.Option("--shuffled", help="Also compute chance level, by shuffling stimuli.")
+    ] = False,
     json_: JsonOption = False,
     quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="New folder for page, figures and arrays; default: none.")] = None,
@@ -176,11 +178,11 @@ def spectrum(
     from eigencode.given import _files as files, recorded
     from eigencode.given._options import ranks
 
-    with _explained(quiet=quiet):
-        chosen, folder = ranks(window), None if out is None else files.free(out)
+    with _report_errors(quiet=quiet):
+        chosen, folder = ranks(window), None if out is None else files.new_folder(out)
         read = read_recording(file, key, axes=axes)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
-        _given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
+        _print_given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 
 
 @app.command()
@@ -203,26 +205,26 @@ def probe(
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
     from eigencode.given import _files as files
-    from eigencode.given._options import asked
+    from eigencode.given._options import probe_from_options
 
-    with _explained("interrupted", quiet):
-        folder = None if out is None else files.free(out)
+    with _report_errors("interrupted", quiet):
+        folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
-        _given(asked(*words), folder, json_, quiet)
+        _print_given(probe_from_options(*words), folder, json_, quiet)
 
 
 @data_app.command("list")
 def data_list(data_dir: DataOption = None, json_: JsonOption = False) -> None:
-    """List the data sets, their size, and whether they are here."""
+    """List the data sets, their size, and whether they are on this machine."""
     from eigencode.data import available
 
-    with _explained():
+    with _report_errors():
         sets = available(data_dir)
         rows = [
             (d.name, "×".join(map(str, d.shape)), d.train, "+", d.test, _whereabouts(d.name, d.present)) for d in sets
         ]
         header = ("data set", "pixels (c×h×w)", "training", "", "test images", "")
-        _listed([d.scalars() for d in sets] if json_ else None, header, rows)
+        _print_list([d.scalars() for d in sets] if json_ else None, header, rows)
 
 
 @data_app.command("fetch")
@@ -234,7 +236,7 @@ def data_fetch(
     """Download a data set and check it against its published checksum."""
     from eigencode.data import fetch
 
-    with _explained(quiet=quiet):
+    with _report_errors(quiet=quiet):
         fetch(name, data_dir)
         if not quiet:
             typer.echo(f"{name} is here")
@@ -242,8 +244,8 @@ def data_fetch(
 
 @app.command()
 def doctor(json_: JsonOption = False) -> None:
-    """Say what this machine has: versions, threads, matrix hardware, data sets."""
-    with _explained():
+    """Show versions, threads, matrix hardware and data sets of this machine."""
+    with _report_errors():
         import torch
 
         from eigencode.data import available
@@ -253,7 +255,7 @@ def doctor(json_: JsonOption = False) -> None:
         found["instructions"] = torch.backends.cpu.get_cpu_capability()
         found["data"] = [d.name for d in available() if d.present]
         rows = [*found["versions"].items(), *((k, v) for k, v in found.items() if k not in ("versions", "data"))]
-        _listed(found if json_ else None, ("", ""), [*rows, ("data", ", ".join(found["data"]))])
+        _print_list(found if json_ else None, ("", ""), [*rows, ("data", ", ".join(found["data"]))])
 
 
 def main() -> None:
@@ -265,7 +267,7 @@ def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: li
     from eigencode.study import part, read_study
 
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # for what a study names by package.module:Name
+        sys.path.insert(0, here)  # a study may name code of its own as package.module:Name
     words = list(overrides or [])
     if seeds is not None:
         words.append(f"seeds={list(range(seeds))}")
@@ -277,9 +279,8 @@ KEPT = "interrupted; every finished step is kept, the same command goes on from 
 
 
 @contextmanager
-def _explained(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
-    """Our own errors, and files the system refuses, as a message and an exit code; anything else is a defect and keeps
-    its traceback."""
+def _report_errors(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
+    """Turn an `EigencodeError`, or an `OSError` about a file, into a message and an exit code; others are raised."""
     from eigencode.base import progress
     from eigencode.base.errors import EigencodeError
 
@@ -304,26 +305,26 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _console() -> "Console":
-    """The terminal; a file or a pipe gets lines as long as they are."""
+    """Console for standard output; lines are not wrapped if it is a file or a pipe."""
     from rich.console import Console
 
     console = Console()
     return console if console.is_terminal else Console(width=10_000)
 
 
-def _listed(machine: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """JSON, if there is something for machines; otherwise a list for people."""
+def _print_list(as_json: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print `as_json` as JSON; if it is None, print the rows as a table."""
     from eigencode.base.strict_json import dumps
     from eigencode.report._listing import listing
 
-    if machine is not None:
-        typer.echo(dumps(machine))
+    if as_json is not None:
+        typer.echo(dumps(as_json))
     else:
         listing(header, rows, _console())
 
 
-def _given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
-    """Keep a probe or a recording, and print its results.json for machines or its table for people."""
+def _print_given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
+    """Save the results of a probe or a recording to `folder`, if given, and print them as JSON or as a table."""
     from eigencode.given._files import write
     from eigencode.report._table import show
 
@@ -337,7 +338,7 @@ def _whereabouts(name: str, present: bool) -> str:
     return "here" if present else f"not here: eigencode data fetch {name}"
 
 
-def _told(outcome: "Outcome") -> str:
+def _summary(outcome: "Outcome") -> str:
     from eigencode.base.progress import clock
 
     parts = [f"{len(outcome.done)} steps done", f"{len(outcome.cached)} already there"]
@@ -347,7 +348,7 @@ def _told(outcome: "Outcome") -> str:
 
 
 def _seconds(store: "Store", cells: "list[Cell]") -> float:
-    """Computing time of all finished steps, whenever they ran."""
+    """Total computing time of all finished steps, including those of earlier runs."""
     from eigencode.study._order import ordered
 
     return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

@@ -119,7 +119,7 @@ def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch
     assert run(*words).exit_code == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["figures", "report.html", "results.json", "steps"]
     again = run(*words)
-    assert (again.exit_code, "there is something already" in again.stderr) == (2, True)
+    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
     before = sorted(home.iterdir())
     run(home / "two.mat", "--window", "2:25")
     assert sorted(home.iterdir()) == before

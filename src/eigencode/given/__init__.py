@@ -1,4 +1,4 @@
-"""Studies of one network, or of responses, that somebody gives: measures, tables and pages of any study."""
+"""Measure a given network (`probe`) or recorded responses (`recorded`), with the tables and pages of a study."""
 
 from eigencode.given.probe import probe
 from eigencode.given.recording import recorded

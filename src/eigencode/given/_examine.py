@@ -1,4 +1,4 @@
-"""Can this network be measured on these images at all?  What is wrong is said before anything is computed."""
+"""Check that a network returns usable logits for the images, and that its input is scaled as in training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,28 +15,28 @@ from eigencode.representation._modes import borrowed, device_of
 from eigencode.robustness.survival import share
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation that most networks trained on colour photographs were trained with."""
+"""Mean and standard deviation of ImageNet, used by most networks trained on colour photographs."""
 
 TRIED = 500
-"""Images on which other scalings are tried."""
+"""Number of images on which other input scalings are tried."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """Accuracy on all images (95 % Wilson interval), and what looks wrong, in words."""
+    """Result of `examine`: accuracy on all images (95 % Wilson interval) and warnings."""
 
     accuracy: Estimate
     doubts: tuple[str, ...]
 
 
 def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool = True) -> Examined:
-    """Run the network once over all images and look at what it says.
+    """Evaluate the network on all images; raise if its outputs are unusable, collect warnings if they look wrong.
 
     Args:
         net: takes pixels in [0, 1].
         test: images with labels.
-        batch_size: images at a time.
-        trained: False: an accuracy at chance is no surprise.
+        batch_size: images per forward pass.
+        trained: False: do not check accuracy and input scaling.
 
     Raises:
         InputError: the network fails on the images, or returns something that is not one logit per image and class:
@@ -63,7 +63,7 @@ def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
         out = net(x)
     except InputError:
         raise
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # foreign code may raise any type
         raise _does_not_fit(net, test, x, error) from error
     logits = _one_row_each(net, out, x, len(test.class_names))
     if logits.shape[1] <= int(test.y.max()):
@@ -77,11 +77,11 @@ def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
         broken = [k for k, v in net.state_dict().items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
         rows = int((~torch.isfinite(logits).all(1)).sum())
         raise InputError(
-            f"{name_of(net)} answers NaN or Inf",
+            f"{name_of(net)} returns NaN or Inf",
             got=f"for {rows} of {len(x)} images"
             + (f"; the weights {', '.join(broken[:4])} hold NaN or Inf" if broken else ""),
             wanted="finite numbers",
-            fix="load other weights" if broken else "is the input scaled as in training? --expects, --mean and --std",
+            fix="load other weights" if broken else "scale the input as in training: --expects, or --mean and --std",
         )
     return logits.float().cpu()
 
@@ -130,17 +130,17 @@ def _refuse_probabilities(net: nn.Module, logits: Tensor) -> None:
 
 
 def _about_repeats(first: Tensor, again: Tensor, alone: Tensor) -> list[str]:
-    """The same images asked again, and the first of them on its own: the answers must be the same up to rounding."""
+    """Warn if repeated evaluation, or an image without the rest of its batch, gives other logits beyond rounding."""
     rounding = 1e-3 * float(first.abs().max())
     if float((first - again).abs().max()) > rounding:
         return [
-            "the same images give other logits the second time: the network is random in evaluation mode, and attacks "
-            "see another network than the one they are judged on"
+            "the same images give other logits the second time: the network is random in evaluation mode, so attacks "
+            "are evaluated on another realisation than the one they were computed for"
         ]
     if float((first[:1] - alone).abs().max()) > rounding:
         return [
-            "an image gives other logits on its own than beside others: the network mixes the images of a batch, and "
-            "no number here is that of a single image"
+            "an image gives other logits alone than in a batch: the network mixes the images of a batch, so no number "
+            "here is that of a single image"
         ]
     return []
 
@@ -149,7 +149,7 @@ def _about_outputs(logits: Tensor, test: Images) -> list[str]:
     found = []
     if bool(((logits >= 0) & (logits <= 1)).all()):
         found.append(
-            "all outputs lie in [0, 1]: they look like sigmoids; return the numbers before them, or gradients vanish"
+            "all outputs lie in [0, 1], like those of a sigmoid, whose gradients vanish: return the logits before it"
         )
     if logits.shape[1] > len(test.class_names):
         found.append(f"the network has {logits.shape[1]} outputs for {len(test.class_names)} classes")
@@ -157,7 +157,7 @@ def _about_outputs(logits: Tensor, test: Images) -> list[str]:
 
 
 def _about_scaling(net: nn.Module, test: Images, whole: Estimate, hits: Tensor, batch_size: int) -> list[str]:
-    """Accuracy at chance, or far below what another scaling of the images gives: the input is not as in training."""
+    """Warn if accuracy is at chance, or significantly higher with another input scaling."""
     found = []
     constant = int(torch.bincount(test.y.cpu()).max()) / len(test)
     if whole.low <= constant:
@@ -218,5 +218,5 @@ def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: Exception) -> 
 
 
 def name_of(net: nn.Module) -> str:
-    """The class of the network itself, not of the scaling in front of it."""
+    """Class name of the network, without a `Standardised` wrapper."""
     return type(net.net if isinstance(net, Standardised) else net).__name__

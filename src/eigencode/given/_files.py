@@ -7,25 +7,25 @@ from eigencode.base.files import replacing
 from eigencode.given.result import Given
 
 
-def free(folder: Path) -> Path:
-    """The folder, if it can be made and nothing is in it yet: a result is never overwritten.
+def new_folder(folder: Path) -> Path:
+    """Check that results can be written to `folder` without overwriting anything; returns its absolute path.
 
     Raises:
-        InputError: something is there already, or no folder can be made there.
+        InputError: the folder is not empty, is a file, or cannot be created.
     """
     folder = folder.expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: there is something already", wanted="a new or empty folder", fix="another --out")
+        raise InputError(f"{folder} exists already", wanted="a new or empty folder", fix="another --out")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("results cannot be kept there", got=error, fix="another --out") from None
+        raise InputError("cannot create the folder for the results", got=error, fix="another --out") from None
     return folder
 
 
 def write(found: Given, folder: Path) -> Path:
-    """Save a result in a new folder, which appears when it is complete; return the path of its page."""
-    folder = free(folder)
+    """Save a result to a new folder, which is created only when complete; returns the path of its page."""
+    folder = new_folder(folder)
     try:
         with replacing(folder) as part:
             page = found.save(part)

@@ -1,4 +1,4 @@
-"""A probe asked for in words, on the command line."""
+"""Run `eigencode probe`: convert the command-line options, load network, weights and images, and measure."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ from eigencode.spectra.power_law import Window
 
 UNTRAINED = "no weights were given, so this network is untrained: --weights FILE"
 LISTED = 30
-"""Places shown to somebody who names none."""
+"""Number of places listed in the error message if no place is given."""
 
 
-def asked(
+def probe_from_options(
     factory: str,
     place: str | None,
     weights: Path | None = None,
@@ -40,7 +40,7 @@ def asked(
 ) -> Probe:
     """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
 
-    The working directory joins the import path.  What somebody's code prints goes to standard error.
+    The working directory is added to the import path.  Output printed by the network's code goes to standard error.
     """
     chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))
     expects = expects or ("0-1" if scale == (None, None) else "standardised")
@@ -48,7 +48,7 @@ def asked(
     if here not in sys.path:
         sys.path.insert(0, here)
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore", EigencodeWarning)  # they are shown with the table
+        warnings.simplefilter("ignore", EigencodeWarning)  # the table shows them
         bare = build(factory, settings_of(settings), seed)
         notes = load_weights(bare, weights) if weights is not None else ()
         if place is None:
@@ -63,7 +63,7 @@ def asked(
 
 
 def ranks(text: str) -> Window:
-    """The ranks of `"11:500"`; `"(11, 500)"` is understood too.
+    """Parse a window of ranks, `"11:500"` or `"(11, 500)"`.
 
     >>> ranks("11:500")
     (11, 500)
@@ -88,7 +88,7 @@ def _no_place(net: nn.Module) -> InputError:
     known = [*aliases, *(name for name, _ in net.named_modules() if name)]
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return InputError(
-        "where are spectrum and Jacobian to be read?",
+        "no place was given for spectrum and Jacobian",
         wanted=f"one of {', '.join([*known[:LISTED], 'logits'])}{more}",
         fix=f"--place {known[-2] if len(known) > 1 else 'logits'}",
     )

@@ -1,4 +1,4 @@
-"""`probe(net, test, place)`: a study of one network of anybody, in pixel space."""
+"""Measure spectrum, Jacobian norm and robustness of any PyTorch classifier, in pixel space."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.given._examine import examine, name_of
-from eigencode.given.result import Probe, Taken
+from eigencode.given.result import Measurement, Probe
 from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
 from eigencode.models.standardised import Standardised
 from eigencode.representation._modes import device_of
@@ -34,11 +34,13 @@ ATTACKS: Attacks = {
     "PGD L∞": PGD(norm="linf", steps=20),
     "PGD L2": PGD(norm="l2", steps=20),
 }
-"""What a network is probed with by default."""
+"""Default attacks."""
 
 USUAL = (11, 500)
-NUMBERS = 2**26
-"""Largest responses of a spectrum, images x units: half a gigabyte of float64, and a few copies of it."""
+"""Default window of ranks of the power law."""
+
+MAX_RESPONSES = 2**26
+"""Largest number of responses (images x units) for a spectrum: 512 MiB in float64, times a few copies."""
 
 
 def probe(
@@ -60,32 +62,32 @@ def probe(
     """Spectrum, Jacobian norm and robustness of a network, in pixel space.
 
     Args:
-        net: any `nn.Module` from images in [0, 1], `N C H W`, to logits; in front of one that was trained on
-            normalised images put `models.Standardised`.  Measured in evaluation mode and left as it was.
+        net: any `nn.Module` from images in [0, 1], `N C H W`, to logits; wrap one that was trained on normalised
+            images in `models.Standardised`.  It is measured in evaluation mode and not changed.
         test: images with labels.
         place: where spectrum and Jacobian are read, see `ec.at`.
-        images: how many images, drawn at random, the Jacobian and the attacks get; None for all.  Accuracy and
-            spectrum use all of `test` (the spectrum fewer, and says so, where the representation is very wide).
-        window: ranks of the power law, both ends included.  Default: 11..500; where fewer of the K eigenvalues are
-            above rounding, min(11, K/20)..K/2, with a warning.
-        weights: of the fit, `"uniform"` or `"1/n"`.
-        attacks: by name; noise, FGSM, and PGD with 20 steps in L∞ and L2 by default.
-        points: ε per accuracy curve, from 1e-4 of the largest that makes sense to the attack up to that; 0 for none.
-        trained: False: do not wonder about an accuracy at chance.
-        name: what tables and figures call the network; its class by default.
-        notes: sentences to show below the table, on how the network was made.
-        batch_size: images at a time.
-        seed: of the draw of images, of noise and of random starts.
+        images: number of images, drawn at random, for Jacobian and attacks; None for all.  Accuracy and spectrum use
+            all of `test` (for very wide representations the spectrum uses fewer, with a warning).
+        window: ranks of the power law, both ends included.  Default: 11..500; if only K < 500 eigenvalues are above
+            rounding, min(11, K/20)..K/2, with a warning.
+        weights: weights of the fit, `"uniform"` or `"1/n"`.
+        attacks: attacks by name; noise, FGSM, and PGD with 20 steps in L∞ and L2 by default.
+        points: number of ε per accuracy curve, from 1e-4 times `attack.reach` up to `attack.reach`; 0: no curves.
+        trained: False: no warning if accuracy is at chance.
+        name: name of the network in tables and figures; its class by default.
+        notes: sentences to show below the table, e.g. on how the network was trained.
+        batch_size: images per forward pass.
+        seed: seed of the draw of images, of noise and of random starts.
 
     Returns:
-        A `Probe`; `print` it, `save` it.
+        A `Probe`, which can be printed and saved.
 
     Raises:
-        InputError: the network does not fit the images, does not return logits, has no such place; a window that does
-            not fit the spectrum; a representation that is the same for all images.
+        InputError: the network does not fit the images, does not return logits or has no such place; the window does
+            not fit the spectrum; the representation is the same for all images.
 
     Warns:
-        EigencodeWarning: masked gradients, an accuracy at chance, an input that is not scaled as in training.
+        EigencodeWarning: masked gradients, accuracy at chance, input that seems not to be scaled as in training.
 
     >>> import eigencode as ec
     >>> _, test = ec.load("digits")
@@ -96,7 +98,7 @@ def probe(
     """
     if not isinstance(net, nn.Module):
         raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module")
-    at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is told with the names of their own
+    at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is an error with the names of `net`
     examined = examine(net, test, batch_size, trained)
     here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name)
     order = torch.randperm(len(test), generator=stream(seed, "probe"))
@@ -111,9 +113,9 @@ def probe(
         warnings.warn(warning, EigencodeWarning, stacklevel=2)
     accuracy, alpha, speed = AccuracyMeasure(), f"α, {place}", f"{jacobian.label()}, {place}"
     found = [
-        Taken(accuracy.label(), accuracy, examined.accuracy, examined.doubts),
-        Taken(alpha, measure, spectrum, said),
-        Taken(speed, jacobian, slopes),
+        Measurement(accuracy.label(), accuracy, examined.accuracy, examined.doubts),
+        Measurement(alpha, measure, spectrum, said),
+        Measurement(speed, jacobian, slopes),
         *attacked,
     ]
     sizes = [one.name for one in attacked if one.measure.kind == "critical"]
@@ -137,10 +139,10 @@ def _wanted(images: int | None, available: int) -> int:
 def _spectrum(
     subject: Subject, order: Tensor, window: Window | None, weights: Weights
 ) -> tuple[SpectrumMeasure, Spectrum, list[str]]:
-    """The spectrum on as many images as fit into memory, its measure with a window that fits, and warnings."""
+    """Compute the spectrum on as many images as fit into memory; returns (measure with window, spectrum, warnings)."""
     with torch.no_grad():
         units = subject.code()(subject.test[:2].x).shape[1]
-    n = min(len(order), max(2, NUMBERS // units))
+    n = min(len(order), max(2, MAX_RESPONSES // units))
     rows, measure = order[:n].sort().values, SpectrumMeasure(space="pixel", weights=weights, rounding=True)
     found: Spectrum = measure.measure(replace(subject, test=subject.test[rows]))  # type: ignore[assignment]
     usable = found.n_above_floor
@@ -149,17 +151,17 @@ def _spectrum(
             f"{subject.place!r} is the same for all images",
             got=f"largest eigenvalue {float(found.eigenvalues.max()):.3g}",
             wanted="a representation that varies with the image",
-            fix="are the units dead?  Is the input scaled as in training?  Choose another place",
+            fix="choose another place; check for dead units, and that the input is scaled as in training",
         )
-    said = f"the spectrum of {units} units is that of {n} of {len(order)} images, so that it fits into memory"
+    said = f"the spectrum of {units} units uses {n} of {len(order)} images, so that it fits into memory"
     told = [said] if n < len(order) else []
     chosen = window or (USUAL if usable >= USUAL[1] else (min(11, max(1, usable // 20)), usable // 2))
     if window is not None:
-        found.power_law(window, weights)  # what does not fit is an error, not a number that does not exist
+        found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     elif chosen != USUAL:
         told.append(
-            f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is that of ranks "
-            f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) chooses others"
+            f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is fitted over ranks "
+            f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) sets others"
         )
     return replace(measure, window=chosen), found, told
 
@@ -172,16 +174,16 @@ def _jacobian(measure: JacobianMeasure, subject: Subject) -> Record:
             f"{subject.place!r} has no derivative with respect to the images",
             got=str(error).split("\n")[0][:200],
             wanted="a place that depends differentiably on the images",
-            fix="drop operations in place and autograd.Functions without setup_context, or choose another place",
+            fix="avoid in-place operations and autograd.Functions without setup_context, or choose another place",
         ) from error
 
 
-def _attacked(subject: Subject, attacks: Attacks, points: int) -> Iterator[Taken]:
-    """Critical sizes, then curves, of every attack."""
+def _attacked(subject: Subject, attacks: Attacks, points: int) -> Iterator[Measurement]:
+    """Measure critical sizes, then accuracy curves, for every attack."""
     for name, attack in attacks.items():
         sizes = CriticalMeasure(attack, space="pixel")
-        yield Taken(f"critical size, {name}", sizes, sizes.measure(subject))
+        yield Measurement(f"critical size, {name}", sizes, sizes.measure(subject))
     for name, attack in attacks.items() if points else ():
         top = attack.reach(subject.test.inputs)
         curve = CurveMeasure(attack, space="pixel", eps=(1e-4 * top, top), points=points)
-        yield Taken(f"accuracy, {name}", curve, curve.measure(subject))
+        yield Measurement(f"accuracy, {name}", curve, curve.measure(subject))

@@ -1,4 +1,4 @@
-"""Records of something that was given, beside the numbers, the table and the files that a study has of its steps."""
+"""Results of `probe` and `recorded`: their records, with the numbers, table, figures and files of a study."""
 
 import io
 from collections.abc import Sequence
@@ -35,18 +35,18 @@ G = TypeVar("G", bound="Given")
 R = TypeVar("R", bound=Record)
 
 LISTED = {"spectrum": ("eigenvalues",), "curve": ("eps", "accuracy", "accuracy_low", "accuracy_high")}
-"""Arrays that the JSON holds as well."""
+"""Arrays of records, by kind, that are also written to the JSON."""
 
 
 @dataclass(frozen=True)
-class ByHand(Step):
-    """Stands for the step of a study where a record was made without one; its key names the folder of the record."""
+class PlaceholderStep(Step):
+    """Placeholder for a study step, for a record that was not made by one; its key is the folder of the record."""
 
     label: str
 
     @cached_property
     def key(self) -> str:
-        """The name of the folder."""
+        """Name of the folder of the record."""
         return self.label
 
     def run(self, folder: Path, inputs: Inputs) -> None:
@@ -54,8 +54,11 @@ class ByHand(Step):
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A record, the measure that reads numbers from it, the name of the measurement, and warnings about all of it."""
+class Measurement:
+    """A record with the name of the measurement, the measure that reads numbers from it, and warnings for all of them.
+
+    `kind` replaces that of the measure ("shuffled"); such a record is stored, but its numbers are not in the table.
+    """
 
     name: str
     measure: Readable
@@ -66,11 +69,11 @@ class Taken:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """The measurements of one network or one recording.  `print` it, `save` it; `json()` is its results.json.
+    """Measurements of one network or one recording; can be printed, saved, and written as JSON.
 
     Attributes:
-        results: the content of results.json, as a study writes it: `headline`, `cells`, `rows`, `summary`, and `notes`.
-        records: the record of every cell, by its key.
+        results: content of results.json, as written by a study: `headline`, `cells`, `rows`, `summary`, and `notes`.
+        records: the record of every cell, by the key of the cell.
     """
 
     results: dict[str, Any]
@@ -82,23 +85,23 @@ class Given:
         study: dict[str, Any],
         data: str,
         model: str,
-        taken: Sequence[Taken],
+        taken: Sequence[Measurement],
         headline: list[str],
         **more: Any,
     ) -> G:
-        """Read the numbers of every record, in the order of `taken`.
+        """Build the results from measurements, in the order of `taken`.
 
         Args:
             study: settings, for results.json.
             data, model: names of the images (or the file) and of the network (or the array).
-            taken: the records.  One of a kind of its own ("shuffled") is kept without its numbers.
-            headline: quantities of the table.
-            more: further parts of results.json.
+            taken: the measurements.
+            headline: quantities to show in the table.
+            more: further entries of results.json.
         """
         seed, cells = study["seeds"][0], []
         rows: list[Row] = []
         for i, one in enumerate(taken):
-            kind, step = one.kind or one.measure.kind, ByHand(f"{one.kind or one.measure.kind}-{i}")
+            kind, step = one.kind or one.measure.kind, PlaceholderStep(f"{one.kind or one.measure.kind}-{i}")
             cell = Cell(data, model, seed, kind, one.measure.title(one.name), step, one.name, one.measure)
             arrays = {name: getattr(one.record, name).tolist() for name in LISTED.get(kind, ())}
             cells.append({**where(cell), "record": {**one.record.scalars(), **arrays}})
@@ -110,10 +113,10 @@ class Given:
 
     @classmethod
     def found(cls: type[G], folder: Path | str) -> G:
-        """What `save` has written.
+        """Load a result written by `save`.
 
         Raises:
-            InputError: there is no such result.
+            InputError: the folder holds no such result.
         """
         run = StudyRun(Path(folder), Path(folder))
         kinds = {c["key"]: c["kind"].replace("shuffled", "spectrum") for c in run.cells()}
@@ -133,17 +136,17 @@ class Given:
         return build(StudyRun(folder, folder))
 
     def json(self) -> str:
-        """The results as strict JSON: null for a number that does not exist, "Infinity" for one without end."""
+        """The results as strict JSON text: null for NaN, "Infinity" for an infinite number."""
         return strict_json.dumps(self.results)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the network or the responses before they were measured."""
+        """Notes on the preparation of the network or the responses, shown below the table."""
         return tuple(self.results["notes"])
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must be known to read the numbers."""
+        """All warnings about the numbers."""
         return tuple(dict.fromkeys(w for entry in self.results["summary"] for w in entry["warnings"]))
 
     @property
@@ -153,7 +156,7 @@ class Given:
 
     @cached_property
     def law(self) -> PowerLaw | None:
-        """The power law over the window of the table; None where there is none."""
+        """Power law over the window used in the table; None if it cannot be fitted."""
         read = next(c["read"] for c in self.results["cells"] if c["kind"] == "spectrum")
         try:
             return self.spectrum.power_law(tuple(read["window"]), read["weights"])
@@ -161,7 +164,7 @@ class Given:
             return None
 
     def _of(self, kind: str, record: type[R]) -> list[R]:
-        """The records of one kind."""
+        """Records of one kind."""
         kept = [self.records[c["key"]] for c in self.results["cells"] if c["kind"] == kind]
         return [found for found in kept if isinstance(found, record)]
 
@@ -181,34 +184,34 @@ class Probe(Given):
 
     @property
     def accuracy(self) -> Estimate:
-        """On all images, 95 % Wilson interval."""
+        """Accuracy on all images, with 95 % Wilson interval."""
         return self._of("accuracy", Estimate)[0]
 
     @property
     def jacobian(self) -> JacobianNorm:
-        """‖∂z/∂x‖_F of the representation, on the images numbered `index`."""
+        """Jacobian norm ‖∂z/∂x‖_F of the representation, on the images `index`."""
         return self._of("jacobian", JacobianNorm)[0]
 
     @property
     def critical(self) -> dict[str, CriticalSizes]:
-        """By attack: critical sizes of the images `index` that are classified correctly."""
+        """Critical sizes by attack, for the images `index` that are classified correctly."""
         return dict(zip(self._attacks("critical"), self._of("critical", CriticalSizes), strict=True))
 
     @property
     def curves(self) -> dict[str, Curve]:
-        """By attack: accuracy of the images `index` against ε."""
+        """Accuracy against ε by attack, for the images `index`."""
         return dict(zip(self._attacks("curve"), self._of("curve", Curve), strict=True))
 
     @property
     def masking(self) -> Masking:
-        """Signs that gradients are masked."""
+        """Results of the checks for masked gradients."""
         return next((sizes.masking for sizes in self.critical.values()), Masking())
 
     @property
     def index(self) -> Tensor:
-        """The images drawn for Jacobian and attacks, numbers in the data set."""
+        """Indices within the data set of the images drawn for Jacobian and attacks."""
         return torch.tensor(self.results["images"])
 
     def _attacks(self, kind: str) -> list[str]:
-        """The names of the attacks: quantities are called "critical size, FGSM"."""
+        """Names of the attacks, from quantities such as "critical size, FGSM"."""
         return [c["quantity"].partition(", ")[2] for c in self.results["cells"] if c["kind"] == kind]

@@ -237,7 +237,7 @@ def test_an_untrained_network_is_not_asked_about_its_scaling(nets: ModuleType, h
         ("single", "(250, 1) of float32", "torch.stack"),
         ("squeezed", "(10,) of float32", "one per class"),
         ("maps", "(250, 10, 1, 1) of float32", "nn.Flatten()"),
-        ("undefined", "answers NaN or Inf", "scaled as in training"),
+        ("undefined", "returns NaN or Inf", "scale the input as in training"),
         ("colour", "3 channels, by its first convolution", "--data"),
         ("rows", "rows of 64 numbers", "nn.Sequential(nn.Flatten(), net)"),
         ("large", "65 numbers per image", "--arg"),
@@ -270,7 +270,7 @@ def test_the_shape_of_the_data_is_named(nets: ModuleType, held_out: ec.Images) -
 
 @pytest.mark.parametrize(
     ("factory", "message"),
-    [("sigmoids", "look like sigmoids"), ("noisy", "random in evaluation mode"), ("mixing", "mixes the images")],
+    [("sigmoids", "like those of a sigmoid"), ("noisy", "random in evaluation mode"), ("mixing", "mixes the images")],
 )
 def test_what_must_be_known_is_warned_of(nets: ModuleType, held_out: ec.Images, factory: str, message: str) -> None:
     assert message in warned(getattr(nets, factory)(), held_out, "net.fc1", window=(2, 20), trained=False)
@@ -324,10 +324,10 @@ def test_eigenvalues_of_rounding_are_not_fitted_in_silence(trained: nn.Module, h
 def test_a_wide_place_gets_fewer_images_and_says_so(
     trained: nn.Module, held_out: ec.Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("eigencode.given.probe"), "NUMBERS", 100 * 24)
+    monkeypatch.setattr(importlib.import_module("eigencode.given.probe"), "MAX_RESPONSES", 100 * 24)
     few = quick(trained, held_out, "fc1", window=(2, 20))
     assert few.spectrum.n_samples == 100
-    assert any("that of 100 of 359 images" in said for said in few.warnings)
+    assert any("uses 100 of 359 images" in said for said in few.warnings)
 
 
 def test_nothing_correct_is_no_error(held_out: ec.Images) -> None:

@@ -11,7 +11,7 @@ from hostile import NAMES
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.data import PlantedCode, Recording
 from eigencode.given import Given, recorded
-from eigencode.given._files import free, write
+from eigencode.given._files import new_folder, write
 from eigencode.given._options import ranks
 from eigencode.report import StudyRun
 from eigencode.report._numbers import measured
@@ -37,7 +37,7 @@ def test_one_repeat_is_a_covariance_and_more_are_cvpca() -> None:
     given = noisy(3)
     one = recorded(replace(given, responses=given.responses[:1]), WINDOW)
     torch.testing.assert_close(one.spectrum.eigenvalues, spectrum(given.responses[0]).eigenvalues)
-    assert any(said.startswith("one repeat: the noise of single trials") for said in one.warnings)
+    assert any(said.startswith("one repeat: this spectrum includes trial-to-trial noise") for said in one.warnings)
     three = recorded(given, WINDOW)
     torch.testing.assert_close(three.spectrum.eigenvalues, cvpca(given.responses[0], given.responses[1]).eigenvalues)
     assert "3 repeats: cvPCA of the first two" in three.warnings
@@ -130,11 +130,11 @@ def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) ->
     assert read["notes"][1:3] == ["first this", "then that"]
     assert read["provenance"]["versions"]["torch"]
     assert [p.name for p in folder.parent.iterdir()] == ["out"]
-    with pytest.raises(InputError, match="there is something already"):
+    with pytest.raises(InputError, match="exists already"):
         write(found, folder)
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="there is something already"):
-        free(tmp_path / "file")
+    with pytest.raises(InputError, match="exists already"):
+        new_folder(tmp_path / "file")
     (tmp_path / "empty").mkdir()
     write(found, tmp_path / "empty")
     assert (tmp_path / "empty" / "results.json").is_file()
@@ -143,7 +143,7 @@ def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) ->
 @pytest.mark.usefixtures("coarse")
 def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EigencodeError, match="results cannot be kept there"):
+    with pytest.raises(EigencodeError, match="cannot create the folder for the results"):
         write(recorded(noisy(2), WINDOW), tmp_path / "file" / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
