@@ -11,7 +11,7 @@ from rich.console import Console
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun
 from eigencode.report._numbers import measured
-from eigencode.report._table import grid, show, warning_lines
+from eigencode.report._table import grid, marks, show, warning_lines
 
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
