@@ -35,7 +35,7 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     unknown = [m for m in renewed if m not in whole["study"]["models"]]
     if others or unknown:
         raise SystemExit(f"these are not runs of one study: {', '.join([*others, *unknown])} differ")
-    mine, theirs = (_rows(results) for results in (whole, part))
+    mine, theirs = (rows_of(results) for results in (whole, part))
     _same_data(mine, theirs, whole["headline"])
 
     def merged(old: list[Any], new: list[Any], model: Any) -> list[Any]:
@@ -62,9 +62,12 @@ def _made(part: dict[str, Any]) -> dict[str, Any]:
     return {"provenance": part["provenance"], "seconds": part["seconds"]}
 
 
-def _rows(results: dict[str, Any]) -> list[Row]:
-    numbers = ("value", "low", "high")
-    return [Row(**r | {k: number(r[k]) for k in numbers} | {"warnings": tuple(r["warnings"])}) for r in results["rows"]]
+def rows_of(results: dict[str, Any]) -> list[Row]:
+    """The rows of results.json."""
+    numbers, words = ("value", "low", "high"), ("warnings", "notes")
+    return [
+        Row(**r | {k: number(r[k]) for k in numbers} | {k: tuple(r.get(k, ())) for k in words}) for r in results["rows"]
+    ]
 
 
 def _same_data(mine: list[Row], theirs: list[Row], quantities: list[str]) -> None:

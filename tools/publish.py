@@ -13,11 +13,13 @@ import json
 import math
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from eigencode.base.strict_json import number
-from eigencode.report._numbers import measured
-from eigencode.report._table import marks
+from eigencode.report._table import judged, marks, text
+from eigencode.study.results import summarise
+from tools.combine import rows_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
@@ -29,8 +31,9 @@ QUOTING = ("README.md", "docs/*.md")
 def table(results: dict, *wanted: str) -> str:
     """The headline table of results.json as Markdown, or that of the quantities `wanted`."""
     lines, columns, seeds = [], list(wanted or results["headline"]), len(results["study"]["seeds"])
-    for data in dict.fromkeys(s["data"] for s in results["summary"]):
-        entries = [s for s in results["summary"] if s["data"] == data]
+    summary = [asdict(s) for s in summarise(rows_of(results))]
+    for data in dict.fromkeys(s["data"] for s in summary):
+        entries = [s for s in summary if s["data"] == data]
         lines += _head(data, *columns)
         for model in dict.fromkeys(s["model"] for s in entries):
             found = {s["quantity"]: s for s in entries if s["model"] == model}
@@ -40,11 +43,11 @@ def table(results: dict, *wanted: str) -> str:
 
 def claims(results: dict) -> str:
     """The verdicts of results.json as Markdown."""
-    lines = _head("claim", "compared", "measured", "published", "verdict")
+    corrected = any("p_holm" in c for c in results["claims"])  # older results are not
+    lines = _head("claim", "compared", "measured", "published", "verdict", *["after Holm"] * corrected)
     for c in results["claims"]:
-        lines.append(
-            _row(c["statement"], f"{c['quantity']}: {c['compared']}", _ranged(c, "value"), c["published"], c["verdict"])
-        )
+        said = (c["statement"], f"{c['quantity']}: {c['compared']}", _ranged(c, "value"), c["published"])
+        lines.append(_row(*said, *judged(c)[: 1 + corrected]))
     return "\n".join(lines) + "\n"
 
 
@@ -92,8 +95,11 @@ def _ranged(entry: dict, name: str, prefix: str = "") -> str:
 
 
 def _text(entry: dict, seeds: int) -> str:
-    missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
-    return f"{measured(number(entry['mean']), number(entry['spread']))}{missing} {marks(entry)}".rstrip()
+    return f"{text(entry, seeds)} {marks(entry)}".rstrip()
+
+
+def _text(entry: dict, seeds: int) -> str:
+    return f"{text(entry, seeds)} {marks(entry)}".rstrip()
 
 
 def main() -> None:

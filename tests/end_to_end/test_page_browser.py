@@ -99,7 +99,7 @@ def test_the_keyboard_moves_the_window_and_the_study_is_one_button_away(
         seen.drawn("spectra")
         before = alphas(seen)
         entries = [s for s in shown.results["summary"] if s["quantity"] == "α images"]
-        summary = {s["model"]: measured(s["mean"], s["spread"]) for s in entries}
+        summary = {s["model"]: re.sub(r" ± (.*)", r" (sd \1)", measured(s["mean"], s["spread"])) for s in entries}
         cells = seen.page.eval_on_selector_all(
             "#alpha tr:has(td)", "rows => rows.map((r) => [r.cells[0].textContent, r.cells[1].textContent])"
         )

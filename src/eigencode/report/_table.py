@@ -9,11 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eigencode.base.strict_json import number
 from eigencode.base.text import printable
-from eigencode.report._numbers import measured
+from eigencode.report._numbers import measured, ranged
 
 Results = dict[str, Any]
 """Content of results.json."""
+
+DECIDED = ("reproduced", "reversed", "outside")
+"""Verdicts that a test has given."""
 
 
 def show(results: Results, console: Console) -> None:
@@ -77,8 +81,9 @@ def _merged(said: Iterable[tuple[str, str]]) -> list[str]:
 
 def _table(results: Results, data: str) -> Table:
     seeds = len(results["study"]["seeds"])
-    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, no spread"
-    table = Table(title=Text(f"{printable(data)}: {spread}"), title_justify="left")
+    said = f"mean of {seeds} seeds ± half of the 95 % interval over seeds and images"
+    said = said if seeds > 1 else "one seed ± half of the 95 % interval over images"
+    table = Table(title=Text(f"{printable(data)}: {said}"), title_justify="left")
     table.add_column("", overflow="fold")
     quantities = results["headline"]
     for name in quantities:
@@ -99,12 +104,23 @@ def _single(results: Results, rows: list[dict[str, Any]]) -> Table:
 
 
 def _claims(results: Results) -> Table:
-    names = ("claim", "compared", "value", "95 %", "published", "verdict", "explained by")
+    names = ("claim", "compared", "value", "95 %", "published", "verdict", "after Holm", "explained by")
     rows = [
-        (c["statement"], c["compared"], *claimed(c), c["published"], c["verdict"], ", ".join(c.get("explained_by", ())))
+        (
+            *(c["statement"], c["compared"], *claimed(c), c["published"]),
+            *judged(c),
+            ", ".join(c.get("explained_by", ())),
+        )
         for c in results["claims"]
     ]
     return _listed("claims", names, rows)
+
+
+def judged(claim: dict[str, Any]) -> tuple[str, str]:
+    """Verdict of a claim, and whether it holds after Holm's correction for all claims: yes, no, or "" if undecided."""
+    verdict, p = claim["verdict"], number(claim.get("p_holm"))
+    tested = verdict in DECIDED and not math.isnan(p)
+    return verdict, ("yes" if p < 0.05 else "no") if tested else ""
 
 
 def _deviations(results: Results) -> Table:
@@ -128,7 +144,7 @@ def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]])
 
 
 def claimed(claim: dict[str, Any]) -> tuple[str, str]:
-    """Number of a claim, and its interval over seeds (over images for a single seed)."""
+    """Number of a claim and its interval."""
     return measured(claim["value"]), _interval(claim)
 
 
@@ -136,10 +152,11 @@ def _interval(entry: dict[str, Any]) -> str:
     return "" if math.isnan(entry["low"]) else f"[{measured(entry['low'])}, {measured(entry['high'])}]"
 
 
-def _text(entry: dict[str, Any], seeds: int) -> str:
-    """Format a number, with the number of seeds if some are missing."""
+def text(entry: dict[str, Any], seeds: int) -> str:
+    """Format a number with its interval, and with the number of seeds if some are missing."""
     missing = f" ({entry['seeds']} of {seeds} seeds)" if entry["seeds"] < seeds else ""
-    return measured(entry["mean"], entry["spread"]) + missing
+    interval = (number(entry.get(end)) for end in ("low", "high"))
+    return ranged(number(entry["mean"]), *interval) + missing
 
 
 def marks(entry: dict[str, Any]) -> str:
@@ -162,7 +179,7 @@ def grid(results: Results, data: str) -> list[dict[str, Any]]:
             "name": name,
             "cells": {
                 s["quantity"]: {
-                    "text": _text(s, len(results["study"]["seeds"])),
+                    "text": text(s, len(results["study"]["seeds"])),
                     "convention": s["convention"],
                     "marks": marks(s),
                 }

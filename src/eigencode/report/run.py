@@ -59,9 +59,9 @@ class StudyRun:
             for row in found["rows"]:
                 row |= {k: number(row[k]) for k in ("value", "low", "high")}
             for entry in found["summary"]:
-                entry |= {k: number(entry[k]) for k in ("mean", "spread")}
+                entry |= {k: number(entry[k]) for k in ("mean", "spread")} | _newer(entry, "low", "high")
             for claim in found.setdefault("claims", []):
-                claim |= {k: number(claim[k]) for k in ("value", "low", "high")}
+                claim |= {k: number(claim[k]) for k in ("value", "low", "high")} | _newer(claim, "p", "p_holm")
             for effect in found.setdefault("deviations", []):
                 effect |= {k: number(effect[k]) for k in EFFECT}
         except (ValueError, KeyError, TypeError) as error:
@@ -140,6 +140,11 @@ class StudyRun:
         chains = [key for c in self.cells(data=data, model=model) for key in c["network"]]
         keys = dict.fromkeys(key for key in chains if key.startswith(f"{step}-"))
         return [self.step(key) for key in keys if self.step(key).is_dir()]
+
+
+def _newer(entry: dict[str, Any], *keys: str) -> dict[str, float]:
+    """Numbers that results of an older version do not have; NaN there."""
+    return {k: number(entry.get(k)) for k in keys}
 
 
 def arrays(folder: Path) -> dict[str, Tensor]:

@@ -2,32 +2,48 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from eigencode.study._paired import Margin, margin
+from eigencode.study._mean import Mean, holm
+from eigencode.study._paired import margin
 from eigencode.study.config import Claim, Study
 from eigencode.study.results import Row
 
-Judged = Literal["reproduced", "partly", "not", "reversed", "not measured"]
+Judged = Literal[
+    "reproduced",
+    "undecided, same sign",
+    "undecided, opposite sign",
+    "reversed",
+    "undecided, inside",
+    "undecided, outside",
+    "outside",
+    "not measured",
+]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on a claim, with the number it is based on.
 
-    `value` is the mean over seeds of what is compared with zero or, for "within", with a constant; `low` and `high` its
-    95 % t interval over seeds, for one seed that over images.  `verdict`:
+    `value` is the mean over seeds of the number that is compared with zero or, for "within", with a range; `low` and
+    `high` its 95 % interval, over seeds for a difference of models, over seeds and images for the number of one model;
+    `p` the two-sided p-value of the opposite or of nothing, `p_holm` the same adjusted for all claims of the study; NaN
+    if nothing varies or nothing was measured.  `verdict`:
 
-    reproduced    the whole interval agrees with the claim
-    partly        the mean agrees, the interval does not exclude the contrary
-    not           the mean disagrees, the interval does not exclude that the claim holds
-    reversed      the whole interval disagrees; for "within": it does not touch the range
-    not measured  a number is missing
+    reproduced                the whole interval agrees with the claim
+    undecided, same sign      the mean agrees, the interval contains zero
+    undecided, opposite sign  the mean does not agree (or is zero), the interval contains zero
+    reversed                  the whole interval contradicts the claim
 
-    An order is reproduced if every neighbouring pair is, partly if the means are in order, reversed if the means are
-    in the opposite order, and not otherwise; `value` is then the smallest difference between neighbours.
+    A range has "reproduced" and "outside" if the whole interval lies inside and outside of it, otherwise "undecided,
+    inside" or "undecided, outside", by the mean.
+
+    An order is reproduced if each difference of neighbours is, and reversed if at least one is with Bonferroni's
+    correction for their number; if undecided, it has the same sign if all means are in order.  `value`, `low` and
+    `high` are those of the difference that decides: the least certain one if all have the sign of the claim, otherwise
+    the most certain one of the opposite sign, whose p-value is multiplied by the number of differences.
     """
 
     data: str
@@ -41,28 +57,32 @@ class Verdict:
     published: str
     verdict: Judged
     explained_by: tuple[str, ...] = ()
+    p: float = math.nan
+    p_holm: float = math.nan
 
 
 def verdicts(study: Study, rows: Sequence[Row]) -> list[Verdict]:
     """Judge every claim of a study on each of its data sets; a claim with `data` only on that one."""
     pairs = [(claim, data) for data in study.datasets for claim in study.claims if claim.data in ("", data)]
-    return [_judged(claim, data, rows) for claim, data in pairs]
+    found = [_judged(claim, data, rows) for claim, data in pairs]
+    return [replace(v, p_holm=p) for v, p in zip(found, holm([v.p for v in found]), strict=True)]
 
 
 def _judged(claim: Claim, data: str, rows: Sequence[Row]) -> Verdict:
     found = [r for r in rows if r.data == data]
     if claim.order:
-        number, verdict, compared = _ordered(claim, found)
+        number, p, verdict, compared = _ordered(claim, found)
     elif claim.comparison == "within":
-        number, verdict, compared = _within(claim, found)
+        number, p, verdict, compared = _within(claim, found)
     else:
         other = None if claim.other is None else (claim.other, claim.other_quantity or claim.quantity)
         number = margin(found, (claim.model, claim.quantity), other, claim.value or 0.0)
         compared = f"{claim.model} − {_against(claim)}, claimed {claim.comparison} 0"
-        verdict = _positive(number if claim.comparison == ">" else -number)
+        p, verdict = number.p, _positive(number if claim.comparison == ">" else -number)
     numbers = (number.value, number.low, number.high, number.seeds)
-    said = (claim.published, verdict, claim.explained_by)
-    return Verdict(data, claim.statement, claim.quantity, compared, *numbers, *said)
+    return Verdict(
+        *(data, claim.statement, claim.quantity, compared, *numbers, claim.published, verdict, claim.explained_by, p)
+    )
 
 
 def _against(claim: Claim) -> str:
@@ -71,38 +91,49 @@ def _against(claim: Claim) -> str:
     return f"{claim.other} ({claim.other_quantity})" if claim.other_quantity else claim.other
 
 
-def _positive(number: Margin) -> Judged:
+def _positive(number: Mean) -> Judged:
     """The verdict on a number claimed to be larger than zero."""
     if not math.isfinite(number.value):
         return "not measured"
-    if number.value > 0:
-        return "reproduced" if number.low > 0 else "partly"
-    return "reversed" if number.high < 0 else "not"
+    if number.differs():
+        return "reproduced" if number.value > 0 else "reversed"
+    return "undecided, same sign" if number.value > 0 else "undecided, opposite sign"
 
 
-def _within(claim: Claim, rows: Sequence[Row]) -> tuple[Margin, Judged, str]:
+def _within(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:
     number = margin(rows, (claim.model, claim.quantity))
     assert claim.value is not None
     low, high = claim.value - claim.tolerance, claim.value + claim.tolerance
+    compared = f"{claim.model}, claimed {claim.value:g} ± {claim.tolerance:g}"
     if not math.isfinite(number.value):
-        verdict: Judged = "not measured"
-    elif low <= number.value <= high:
-        verdict = "reproduced" if low <= number.low and number.high <= high else "partly"
+        return number, math.nan, "not measured", compared
+    if low <= number.low and number.high <= high:
+        verdict: Judged = "reproduced"
+    elif number.high < low or number.low > high:
+        verdict = "outside"
     else:
-        verdict = "reversed" if number.high < low or number.low > high else "not"
-    return number, verdict, f"{claim.model}, claimed {claim.value:g} ± {claim.tolerance:g}"
+        verdict = "undecided, inside" if low <= number.value <= high else "undecided, outside"
+    ends = [p for p in ((number - low).p, (number - high).p) if not math.isnan(p)]
+    return number, max(ends, default=math.nan), verdict, compared
 
 
-def _ordered(claim: Claim, rows: Sequence[Row]) -> tuple[Margin, Judged, str]:
-    places = [(model, claim.quantity) for model in claim.order]
-    margins = [margin(rows, first, second) for first, second in pairwise(places)]
+def _ordered(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:
+    pairs = list(pairwise(claim.order))
+    found = {f"{a} − {b}": margin(rows, (a, claim.quantity), (b, claim.quantity)) for a, b in pairs}
     compared = " > ".join(claim.order)
-    each = [_positive(m) for m in margins]
-    if "not measured" in each:
-        return margins[each.index("not measured")], "not measured", compared
-    smallest = min(margins, key=lambda m: m.value)
-    if all(v == "reproduced" for v in each):
-        return smallest, "reproduced", compared
-    if all(m.value > 0 for m in margins):
-        return smallest, "partly", compared
-    return smallest, "reversed" if all(m.value < 0 for m in margins) else "not", compared
+
+    def chance(pair: str) -> float:
+        return 0.0 if math.isnan(found[pair].p) else found[pair].p
+
+    missing = [pair for pair, m in found.items() if not math.isfinite(m.value)]
+    if missing:
+        return found[missing[0]], math.nan, "not measured", f"{compared}; missing: {missing[0]}"
+    opposite = [pair for pair, m in found.items() if m.value <= 0]
+    if opposite:
+        pair = min(opposite, key=chance)
+        number, p = found[pair], min(1.0, found[pair].p * len(pairs))
+        verdict: Judged = "reversed" if number.differs(0.05 / len(pairs)) else "undecided, opposite sign"
+    else:
+        pair = max(found, key=chance)
+        number, p, verdict = found[pair], found[pair].p, _positive(found[pair])
+    return number, p, verdict, compared if len(pairs) == 1 else f"{compared}; decided by {pair}"

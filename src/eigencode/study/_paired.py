@@ -1,55 +1,45 @@
-"""Differences between numbers of a study, paired over seeds, with a 95 % interval."""
+"""Numbers of a study and differences between them over seeds, with a 95 % interval and a p-value."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from eigencode.base.intervals import t_interval
+from eigencode.study._mean import Mean, Z
 from eigencode.study.results import Row
 
 Place = tuple[str, str]
 """(model, quantity)."""
 
 
-@dataclass(frozen=True)
-class Margin:
-    """Mean over seeds with its 95 % t interval; with only one seed, the interval over images."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-
-    def __neg__(self) -> "Margin":
-        return Margin(-self.value, -self.high, -self.low, self.seeds)
-
-
-def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Margin:
+def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Mean:
     """The mean of the number at `one` minus the number at `other`, or minus a constant, on one data set.
 
-    A seed for which either number could not be measured is left out of the mean, and the interval is then without
-    ends: that seed might have said anything.
+    The number of one model varies with the seeds and the images.  A difference is taken on the same images and paired
+    over seeds, so that the variance of its seeds holds all of it; a single seed has the intervals of both numbers over
+    the images, as if they were independent.  A seed for which either number could not be measured is left out of the
+    mean, and the interval is then without ends: that seed might have said anything.
     """
     mine = {r.seed: r for r in rows if (r.model, r.quantity) == one}
     theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other}
     seeds = [s for s in mine if other is None or s in theirs]
-    both = {s: (mine[s].value, theirs[s].value if other is not None else value) for s in seeds}
-    known = {s: pair for s, pair in both.items() if not any(map(math.isnan, pair))}
-    differences = [one_ - other_ for one_, other_ in known.values()]
+    known = [s for s in seeds if not math.isnan(mine[s].value) and (other is None or not math.isnan(theirs[s].value))]
+    differences = [mine[s].value - (value if other is None else theirs[s].value) for s in known]
     if not differences or not all(map(math.isfinite, differences)):
-        return Margin(math.nan, math.nan, math.nan, len(differences))
-    mean = math.fsum(differences) / len(differences)
-    if len(known) < len(seeds):
-        return Margin(mean, -math.inf, math.inf, len(known))
-    if len(differences) == 1:
-        down, up = _over_images(mine[seeds[0]], theirs.get(seeds[0]))
-        return Margin(mean, mean - down, mean + up, 1)
-    return Margin(*t_interval(differences), len(differences))
+        return Mean(math.nan, len(differences), math.nan)
+    if other is None:
+        lows, highs = ([getattr(mine[s], end) - value for s in known] for end in ("low", "high"))
+        found = Mean.of(differences, lows, highs)
+    elif len(known) == 1:
+        below, above = _over_images(mine[known[0]], theirs[known[0]])
+        found = Mean(differences[0], 1, 0.0, below, above)
+    else:
+        found = Mean.of(differences)
+    return found if len(known) == len(seeds) else Mean(found.value, found.seeds, found.over_seeds, math.inf, math.inf)
 
 
-def _over_images(one: Row, two: Row | None) -> tuple[float, float]:
-    """Distances from the value to the ends of its interval for one seed, treating both numbers as independent."""
-    down, up = one.value - one.low, one.high - one.value
-    if two is not None:
-        down, up = math.hypot(down, two.high - two.value), math.hypot(up, two.value - two.low)
-    return (down, up) if math.isfinite(down) and math.isfinite(up) else (math.inf, math.inf)
+def _over_images(one: Row, two: Row) -> tuple[float, float]:
+    """Variance over images of a difference of one seed on either side; infinite where a number has no interval."""
+    reach = (one.value - one.low, two.high - two.value), (one.high - one.value, two.value - two.low)
+    if not all(r >= 0 for side in reach for r in side):
+        return math.inf, math.inf
+    below, above = ((math.hypot(*side) / Z) ** 2 for side in reach)
+    return below, above

@@ -1,4 +1,4 @@
-"""Numbers of finished steps: one row per number, mean and spread over seeds, and warnings."""
+"""Numbers of finished steps: one row per number, mean and interval over seeds, and warnings."""
 
 import math
 import statistics
@@ -11,6 +11,7 @@ from eigencode.base import strict_json
 from eigencode.base.files import replacing
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
+from eigencode.study._mean import Mean
 from eigencode.study._measurements import headline
 from eigencode.study.config import Study
 from eigencode.study.plan import Cell
@@ -37,13 +38,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and standard deviation of a quantity over the `seeds` that have it; the latter is NaN for one seed."""
+    """One quantity of one model, over the `seeds` that have it.
+
+    `spread` is the standard deviation over seeds (NaN for one seed), `low` and `high` the 95 % interval over seeds and
+    images, see `study._mean.Mean`; without ends if a seed is missing, NaN if the mean is not finite.
+    """
 
     data: str
     model: str
     quantity: str
     mean: float
     spread: float
+    low: float
+    high: float
     seeds: int
     convention: str
     warnings: tuple[str, ...]
@@ -71,28 +78,30 @@ def numbers(cell: Cell, record: Record, beside: Iterable[str] = ()) -> Iterable[
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
-    """Mean ± standard deviation over seeds of every (data, model, quantity)."""
+    """Mean, standard deviation over seeds and 95 % interval of every (data, model, quantity)."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in found:
         groups.setdefault((row.data, row.model, row.quantity), []).append(row)
-    return [
-        Summary(
-            *key,
-            mean=statistics.fmean(values),
-            spread=statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan,
-            seeds=len(values),
-            convention=group[0].convention,
-            warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
-            notes=tuple(dict.fromkeys(n for row in group for n in row.notes)),
-        )
-        for key, group in groups.items()
-        if (values := _measured([row.value for row in group]))
-    ]
+    return [_summary(key, group) for key, group in groups.items()]
 
 
-def _measured(values: list[float]) -> list[float]:
-    """Drop NaN values, unless all are NaN."""
-    return [v for v in values if not math.isnan(v)] or values
+def _summary(key: tuple[str, str, str], group: list[Row]) -> Summary:
+    """The summary of the seeds that have the number, or of all if none has."""
+    known = [r for r in group if not math.isnan(r.value)] or group
+    values, finite = [r.value for r in known], all(math.isfinite(r.value) for r in known)
+    mean = Mean.of(values, [r.low for r in known], [r.high for r in known]) if finite else None
+    low, high = (math.nan, math.nan) if mean is None else (mean.low, mean.high)
+    return Summary(
+        *key,
+        mean=statistics.fmean(values),
+        spread=statistics.stdev(values) if len(values) > 1 and finite else math.nan,
+        low=low if len(known) == len(group) else -math.inf,
+        high=high if len(known) == len(group) else math.inf,
+        seeds=len(known),
+        convention=group[0].convention,
+        warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
+        notes=tuple(dict.fromkeys(n for row in group for n in row.notes)),
+    )
 
 
 def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:

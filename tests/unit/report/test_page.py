@@ -17,7 +17,7 @@ from hostile import NAMES, edit, renamed
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun, build
-from eigencode.report._numbers import measured
+from eigencode.report._numbers import ranged
 from eigencode.report.build import _file_names
 from eigencode.report.figures._style import colours, label
 from eigencode.report.figures.robustness import robustness
@@ -140,7 +140,7 @@ def test_the_page_says_what_the_table_says(built: StudyRun) -> None:
         assert word in text
     for entry in (s for s in built.results["summary"] if s["quantity"] in built.results["headline"]):
         assert entry["convention"] in text
-        assert measured(entry["mean"], entry["spread"]) in text
+        assert ranged(entry["mean"], entry["low"], entry["high"]) in text
 
 
 SIX_AT_A_TIME = [tuple(NAMES.values())[i : i + 6] for i in range(0, len(NAMES), 6)]

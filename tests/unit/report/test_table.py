@@ -10,8 +10,7 @@ from rich.console import Console
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun
-from eigencode.report._numbers import measured
-from eigencode.report._table import grid, marks, show, warning_lines
+        assert f"{ranged(entry['mean'], entry['low'], entry['high'])} {marks(entry)}".rstrip() in text
 
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
@@ -25,11 +24,11 @@ def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
 
 def test_every_number_of_the_headline_is_there(run: StudyRun) -> None:
     text = shown(run)
-    assert "digits: mean ± standard deviation over 2 seeds" in text
+    assert "digits: mean of 2 seeds ± half of the 95 % interval over seeds and images" in text
     shown_in_table = [s for s in run.results["summary"] if s["quantity"] in run.results["headline"]]
     assert len(shown_in_table) == 3 * 5 + 2
     for entry in shown_in_table:
-        assert f"{measured(entry['mean'], entry['spread'])} {marks(entry)}".rstrip() in text
+        assert f"{ranged(entry['mean'], entry['low'], entry['high'])} {marks(entry)}".rstrip() in text
     rows = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
     assert rows == ["data", "Init", "KH", "BP"]
     header = [cell.strip() for cell in text.splitlines()[2].split("┃")]
@@ -98,6 +97,38 @@ def test_numbers_that_do_not_exist_are_read_back(run: StudyRun) -> None:
     edit(run, rows=[{**row, "value": None, "low": "-Infinity", "high": "Infinity"}])
     (found,) = run.results["rows"]
     assert [str(found[k]) for k in ("value", "low", "high")] == ["nan", "-inf", "inf"]
+
+
+def test_a_number_without_an_upper_end(run: StudyRun) -> None:
+    (entry,) = [s for s in run.results["summary"] if (s["model"], s["quantity"]) == ("BP", "test accuracy")]
+    edit(run, summary=[{**entry, "mean": 2.0, "low": 1.5, "high": "Infinity", "warnings": []}])
+    assert re.search(r"│ +2 \(> 1\.5\) │", shown(run))
+
+
+def test_results_of_an_older_version_have_no_intervals_and_no_correction(run: StudyRun) -> None:
+    summary = [{k: v for k, v in entry.items() if k not in ("low", "high")} for entry in run.results["summary"]]
+    edit(run, summary=summary, claims=[CLAIM | {"verdict": "partly"}])
+    text = shown(run)
+    assert "partly" in text
+    assert " ± " not in "".join(line for line in text.splitlines() if line.startswith("│ BP"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "p_holm", "said"),
+    [
+        ("reproduced", 0.01, "yes"),
+        ("reversed", 0.06, "no"),
+        ("outside", 0.06, "no"),
+        ("undecided, same sign", 0.01, ""),
+        ("reproduced", None, ""),
+    ],
+)
+def test_a_verdict_stands_beside_the_same_among_all_claims(
+    run: StudyRun, verdict: str, p_holm: float | None, said: str
+) -> None:
+    edit(run, claims=[{**CLAIM, "verdict": verdict, "p_holm": p_holm}])
+    (line,) = [line for line in shown(run).splitlines() if f" {verdict} " in line]
+    assert [cell.strip() for cell in line.split("│")][6:8] == [verdict, said]
 
 
 @pytest.mark.parametrize("width", [40, 80])

@@ -3,8 +3,10 @@
 import math
 
 import pytest
+from scipy import stats
 
 from eigencode.base.errors import StudyError
+from eigencode.base.intervals import t_interval
 from eigencode.study import Row, plan
 from eigencode.study._claims import Verdict, verdicts
 from eigencode.study.read import study
@@ -28,17 +30,19 @@ def judged(claim: dict[str, object], values: dict[str, list[float]], images: flo
 
 
 A_OVER_B = {"model": "A", "comparison": ">", "other": "B"}
+SAME, OPPOSITE = "undecided, same sign", "undecided, opposite sign"
 
 
 @pytest.mark.parametrize(
     ("a", "b", "verdict"),
     [
         ([3.0, 3.1, 3.2], [1.0, 1.1, 1.2], "reproduced"),
-        ([3.0, 1.0, 2.0], [1.0, 1.4, 1.5], "partly"),
-        ([1.0, 1.4, 1.5], [3.0, 1.0, 2.0], "not"),
+        ([3.0, 1.0, 2.0], [1.0, 1.4, 1.5], SAME),
+        ([1.0, 1.4, 1.5], [3.0, 1.0, 2.0], OPPOSITE),
         ([1.0, 1.1, 1.2], [3.0, 3.1, 3.2], "reversed"),
-        ([1.0, 1.1, math.nan], [3.0, 3.1, 3.2], "not"),  # the seed that is missing might have said anything
-        ([3.0, 3.1, 3.2], [1.0, math.nan, 1.2], "partly"),
+        ([1.0, 1.1, math.nan], [3.0, 3.1, 3.2], OPPOSITE),  # the seed that is missing might have said anything
+        ([3.0, 3.1, 3.2], [1.0, math.nan, 1.2], SAME),
+        ([2.0, 2.0], [2.0, 2.0], OPPOSITE),  # nothing is larger
         ([1.0, math.nan], [math.nan, 3.2], "not measured"),
         ([1.0, math.inf], [1.0, 3.2], "not measured"),
         ([], [3.0], "not measured"),
@@ -49,60 +53,86 @@ def test_one_model_against_another(a: list[float], b: list[float], verdict: str)
     assert found.verdict == verdict
     contrary = judged({**A_OVER_B, "comparison": "<"}, {"A": b, "B": a})
     assert contrary.verdict == verdict
+    assert contrary.p == pytest.approx(found.p, nan_ok=True)
 
 
 def test_a_seed_that_is_missing_opens_the_interval() -> None:
     found = judged(A_OVER_B, {"A": [3.0, 3.4, 5.0], "B": [1.0, 1.2, math.nan]})
     assert found.value == pytest.approx(2.1)
-    assert (found.low, found.high, found.seeds) == (-math.inf, math.inf, 2)
+    assert (found.low, found.high, found.seeds, found.p) == (-math.inf, math.inf, 2, 1.0)
 
 
 def test_seeds_are_paired() -> None:
     """Large differences between seeds, small and equal ones between models."""
-    found = judged(A_OVER_B, {"A": [1.1, 5.1, 9.11], "B": [1.0, 5.0, 9.0]})
+    found = judged(A_OVER_B, {"A": [1.1, 5.1, 9.11], "B": [1.0, 5.0, 9.0]}, images=100.0)
     assert found.verdict == "reproduced"
     assert found.value == pytest.approx(0.31 / 3)
     spread = math.sqrt(((0.1 - 0.31 / 3) ** 2 * 2 + (0.11 - 0.31 / 3) ** 2) / 2)
     assert found.high - found.value == pytest.approx(4.302653 * spread / math.sqrt(3), rel=1e-5)
+    assert found.p == pytest.approx(stats.ttest_rel([1.1, 5.1, 9.11], [1.0, 5.0, 9.0]).pvalue)
     assert judged(A_OVER_B, {"A": [1.1, 5.1], "B": [1.0, 5.0, 0.0]}).seeds == 2
 
 
-@pytest.mark.parametrize(("images", "verdict"), [(0.1, "reproduced"), (1.0, "partly"), (math.nan, "partly")])
+@pytest.mark.parametrize(("images", "verdict"), [(0.1, "reproduced"), (1.0, SAME), (math.nan, SAME), (-1.0, SAME)])
 def test_one_seed_has_the_interval_of_its_images(images: float, verdict: str) -> None:
+    """A negative half width: the interval is that of another number."""
     found = judged(A_OVER_B, {"A": [2.0], "B": [1.0]}, images)
     assert found.verdict == verdict
     if images == 0.1:
         assert (found.low, found.high) == pytest.approx((1 - 0.1 * math.sqrt(2), 1 + 0.1 * math.sqrt(2)))
 
 
+def test_the_number_of_one_model_varies_with_seeds_and_images() -> None:
+    claim = {"model": "A", "value": 0.0}
+    values = [1.0, 1.01, 0.99]
+    alone, both = (judged(claim, {"A": values}, images) for images in (math.nan, 0.5))
+    assert (alone.low, alone.high) == pytest.approx(t_interval(values)[1:])
+    assert (both.low, both.high) == pytest.approx((0.5, 1.5), abs=0.005), "as much as one seed on its images"
+    assert judged(claim, {"A": values}, 1.1).verdict == SAME
+    assert judged(claim, {"A": values}, 0.9).verdict == "reproduced"
+
+
 @pytest.mark.parametrize(
-    ("a", "verdict"),
+    ("a", "images", "verdict"),
     [
-        ([1.0, 1.01, 0.99], "reproduced"),
-        ([0.7, 1.2, 1.1], "partly"),
-        ([1.2, 1.3, 1.1], "not"),
-        ([2.0, 2.01, 1.99], "reversed"),
+        ([1.0, 1.01, 0.99], math.nan, "reproduced"),
+        ([1.0, 1.01, 0.99], 0.1, "reproduced"),
+        ([1.0, 1.01, 0.99], 0.2, "undecided, inside"),
+        ([0.7, 1.2, 1.1], math.nan, "undecided, inside"),
+        ([1.2, 1.3, 1.1], math.nan, "undecided, outside"),
+        ([2.0, 2.01, 1.99], math.nan, "outside"),
+        ([0.2, 0.21, 0.19], 0.1, "outside"),
+        ([2.0, 2.01, 1.99], 1.0, "undecided, outside"),
+        ([1.15, 1.15], math.nan, "reproduced"),  # the same in all seeds, and the end belongs to the range
+        ([math.inf, 1.0], math.nan, "not measured"),
     ],
 )
-def test_a_value_with_a_tolerance(a: list[float], verdict: str) -> None:
+def test_a_value_with_a_tolerance(a: list[float], images: float, verdict: str) -> None:
     claim = {"model": "A", "comparison": "within", "value": 1.0, "tolerance": 0.15}
-    assert judged(claim, {"A": a}).verdict == verdict
+    found = judged(claim, {"A": a}, images)
+    assert found.verdict == verdict
+    assert (found.p < 0.05) == (verdict in ("reproduced", "outside") and len(a) == 3)
 
 
 @pytest.mark.parametrize(
-    ("c", "verdict"),
+    ("c", "verdict", "decided"),
     [
-        ([1.0, 1.1, 1.2], "reproduced"),
-        ([1.0, 1.0, 2.95], "partly"),
-        ([2.5, 2.6, 2.7], "not"),
-        ([9.0, 9.1, 9.2], "not"),
+        ([1.0, 1.1, 1.25], "reproduced", "B − C"),
+        ([1.0, 1.0, 2.15], SAME, "B − C"),
+        ([2.0, 2.5, 2.2], OPPOSITE, "B − C"),
+        ([2.5, 2.6, 3.1], OPPOSITE, "B − C"),  # p = 0.040 for one pair, not for the better of two
+        ([2.5, 2.6, 2.7], "reversed", "B − C"),  # one pair is certainly the other way round
+        ([9.0, 9.1, 9.3], "reversed", "B − C"),
     ],
 )
-def test_an_order(c: list[float], verdict: str) -> None:
-    values = {"A": [3.0, 3.1, 3.2], "B": [2.0, 2.1, 2.2], "C": c}
-    assert judged({"order": ["A", "B", "C"]}, values).verdict == verdict
-    wrong = {"reproduced": "not", "partly": "not", "not": "reproduced" if c == [2.5, 2.6, 2.7] else "not"}
-    assert judged({"order": ["A", "C", "B"]}, values).verdict == wrong[verdict]
+def test_an_order(c: list[float], verdict: str, decided: str) -> None:
+    values = {"A": [3.0, 3.1, 3.2], "B": [2.0, 2.1, 2.21], "C": c}
+    found = judged({"order": ["A", "B", "C"]}, values)
+    assert found.verdict == verdict
+    assert found.compared == f"A > B > C; decided by {decided}"
+    pair = stats.ttest_rel(values["B"], c).pvalue
+    assert found.p == pytest.approx(min(1.0, pair * (1 if found.value > 0 else 2)))
+    assert judged({"order": ["B", "C"]}, values).compared == "B > C"
 
 
 def test_the_opposite_order_is_reversed() -> None:
@@ -110,7 +140,28 @@ def test_the_opposite_order_is_reversed() -> None:
     found = judged({"order": ["A", "B", "C"]}, values)
     assert found.verdict == "reversed"
     assert found.value == pytest.approx(-1)
-    assert judged({"order": ["A", "B", "C"]}, {"A": [1.0], "B": [2.0]}).verdict == "not measured"
+    missing = judged({"order": ["A", "B", "C"]}, {"A": [1.0], "B": [2.0]}, images=0.1)
+    assert (missing.verdict, missing.compared) == ("not measured", "A > B > C; missing: B − C")
+
+
+def test_every_verdict_stands_beside_the_same_among_all_claims() -> None:
+    claims = [
+        {"statement": f"{i}", "quantity": "test accuracy", "model": "A", "value": v} for i, v in enumerate((0, 0.8, 5))
+    ]
+    chosen = study({"name": "s", "models": MODELS, "claims": claims})
+    rows = [Row("mnist5k", "A", i, "test accuracy", v, v, v, "", "key") for i, v in enumerate((0.9, 1.0, 1.1))]
+    found = verdicts(chosen, rows)
+    assert [v.verdict for v in found] == ["reproduced", SAME, "reversed"]
+    p = [v.p for v in found]
+    assert [v.p_holm for v in found] == pytest.approx([2 * p[0], p[1], 3 * p[2]])
+    assert [v.p_holm for v in verdicts(chosen, [])] == pytest.approx([math.nan] * 3, nan_ok=True)
+
+
+def test_a_number_that_nothing_moves_has_no_p_value() -> None:
+    found = judged(A_OVER_B, {"A": [1.0, 1.0, 1.0], "B": [0.0, 0.0, 0.0]})
+    assert found.verdict == "reproduced"
+    assert math.isnan(found.p)
+    assert math.isnan(found.p_holm)
 
 
 def test_a_number_published_for_one_data_set_is_not_judged_on_another() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,23 @@ def test_a_seed_without_the_number_is_not_in_the_mean_and_not_counted() -> None:
     (found,) = summarise([row(math.nan, 0), row(math.nan, 1)])
     assert math.isnan(found.mean)
     assert found.seeds == 2
+
+
+def test_the_interval_of_a_mean_is_over_seeds_and_images() -> None:
+    def found(*values: float, half: float = 0.5) -> tuple[float, float]:
+        rows = [replace(row(v, seed), low=v - half, high=v + half) for seed, v in enumerate(values)]
+        (summary,) = summarise(rows)
+        return summary.low, summary.high
+
+    assert found(2.0) == pytest.approx((1.5, 2.5))
+    assert found(2.0, 2.0, 2.0) == pytest.approx((1.5, 2.5)), "all seeds see the same images"
+    assert found(1.9, 2.0, 2.1, half=1e-9) == pytest.approx((2 - 0.24841, 2 + 0.24841), rel=1e-4)
+    low, high = found(1.9, 2.0, 2.1)
+    assert 1.3 < low < 1.5
+    assert low + high == pytest.approx(4)
+    assert found(2.0, math.nan) == (-math.inf, math.inf), "the missing seed might have been anything"
+    assert found(2.0, half=math.nan) == (-math.inf, math.inf)
+    assert all(map(math.isnan, found(2.0, math.inf)))
 
 
 def test_groups_keep_their_order_and_their_warnings_once() -> None:

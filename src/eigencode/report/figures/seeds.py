@@ -6,13 +6,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eigencode.base.intervals import t_interval
 from eigencode.report.figures._style import DATA, around, colours, grid, label
 from eigencode.report.run import StudyRun
+from eigencode.study._mean import Mean
 
 
 def seeds(run: StudyRun, data: str) -> Figure | None:
-    """Plot one panel per quantity: dots are seeds, bars mean and 95 % t interval (over images for one seed)."""
+    """Plot one panel per quantity: dots are seeds, bars mean and 95 % interval over seeds and images."""
     names = ["data", *run.models]
     rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
     shown = [q for q in run.results["headline"] if any(r["quantity"] == q for r in rows)]
@@ -35,11 +35,9 @@ def seeds(run: StudyRun, data: str) -> Figure | None:
 
 def _row(axes: Axes, place: int, found: list[dict[str, Any]], colour: str) -> None:
     values = [r["value"] for r in found]
-    mean, low, high = t_interval(values)
-    if len(found) == 1:
-        low, high = found[0]["low"], found[0]["high"]
-    if math.isfinite(low) and math.isfinite(high):
-        axes.plot([low, high], [place, place], color=colour, lw=1)
-    axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, lw=1.6)
+    mean = Mean.of(values, [r["low"] for r in found], [r["high"] for r in found])
+    if math.isfinite(mean.low) and math.isfinite(mean.high):
+        axes.plot([mean.low, mean.high], [place, place], color=colour, lw=1)
+    axes.plot([mean.value, mean.value], [place - 0.3, place + 0.3], color=colour, lw=1.6)
     spread = [place + 0.22 * ((i % 3) - 1) * (len(values) > 1) for i in range(len(values))]
     axes.plot(values, spread, "o", color=colour, ms=3, mew=0)

@@ -4,9 +4,12 @@ from collections import Counter
 from typing import Any
 
 from eigencode.report._numbers import measured
-from eigencode.report._table import claimed, grid, marks, note_lines, warning_lines
+from eigencode.report._table import claimed, grid, judged, marks, note_lines, warning_lines
 from eigencode.report.html.shown import Shown
 from eigencode.report.run import StudyRun
+
+HELD_BACK = ", not after Holm"
+"""Behind a verdict that does not stand among all claims of its study."""
 
 
 def tables(shown: Shown) -> list[dict[str, Any]]:
@@ -25,10 +28,17 @@ def claims(shown: Shown) -> list[dict[str, Any]]:
     for run, label in zip(shown.runs, shown.labels, strict=True):
         for claim in run.results["claims"]:
             value, interval = claimed(claim)
-            found = {**claim, "run": label, "shown": value, "interval": interval, "evidence": evidence(run, claim)}
+            shown_as = {"shown": value, "interval": interval, "p": measured(claim["p"]), "holds": judged(claim)[1]}
+            found = {**claim, **shown_as, "run": label, "evidence": evidence(run, claim)}
             groups.setdefault((claim["data"], claim["statement"], claim["quantity"]), []).append(found)
     return [
-        {"data": d, "statement": s, "quantity": q, "judged": found, "verdicts": Counter(c["verdict"] for c in found)}
+        {
+            "data": d,
+            "statement": s,
+            "quantity": q,
+            "judged": found,
+            "verdicts": Counter(c["verdict"] + (HELD_BACK if c["holds"] == "no" else "") for c in found),
+        }
         for (d, s, q), found in groups.items()
     ]
 

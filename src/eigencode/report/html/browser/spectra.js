@@ -77,7 +77,7 @@ const spectra = (() => {
     setting.table.setAttribute("aria-live", "polite");
     box.append(setting.table);
     const all = figures.element("div");
-    const words = "Mean ± standard deviation over seeds. Intervals belong to the study's window and stand in the tables.";
+    const words = "Mean and standard deviation (sd) over seeds. Intervals belong to the study's window and stand in the tables.";
     all.append(figures.element("p", { class: "soft" }, words), box);
     return all;
   };

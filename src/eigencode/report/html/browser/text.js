@@ -30,12 +30,12 @@ const text = (() => {
     return String(Number(value.toPrecision(digits)));
   };
 
-  // Mean ± standard deviation to two digits of the deviation.
+  // Mean and standard deviation to two digits of the deviation; ± is for intervals.
   const measured = (mean, spread) => {
     if (!Number.isFinite(mean) || !(spread > 0)) return number(mean);
     const width = Number(spread.toPrecision(2));
     const digits = Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(width))));
-    return `${mean.toFixed(digits)} ± ${width.toFixed(digits)}`;
+    return `${mean.toFixed(digits)} (sd ${width.toFixed(digits)})`;
   };
 
   return { plain, short, csv, fileName, number, measured };
