@@ -98,10 +98,6 @@ def _text(entry: dict, seeds: int) -> str:
     return f"{text(entry, seeds)} {marks(entry)}".rstrip()
 
 
-def _text(entry: dict, seeds: int) -> str:
-    return f"{text(entry, seeds)} {marks(entry)}".rstrip()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study")

@@ -1,0 +1,87 @@
+"""`python -m tools.reread RESULTS...`: read α, marks, summary, claims and departures of published results anew.
+
+Nothing is measured again.  Before α became the number its interval belongs to, a row held the fit to the measured
+eigenvalues beside the interval of the corrected α, whose value is the middle of that interval.  Rows are turned into
+those that the present code would write from the same records: the corrected α first, the plain fit as a further
+reading, notes instead of warnings that do not threaten a comparison.  Everything computed from rows is then computed
+anew.  `reread` in the file names the code that did so; `provenance` stays that of the measurement.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from eigencode.base.strict_json import dumps
+from eigencode.spectra._fit import SMALL_CORRECTION
+from eigencode.spectra.windows import Z95
+from eigencode.study._claims import verdicts
+from eigencode.study._deviations import effects
+from eigencode.study._provenance import provenance
+from eigencode.study.config import Study
+from eigencode.study.results import Row, summarise
+from tools.combine import rows_of
+
+SHAPE, LARGE, UNBROKEN = (
+    ": not a power law, ",
+    ": the correction for finite sampling is more than ",
+    " were never broken",
+)
+
+
+def reread(results: dict[str, Any]) -> dict[str, Any]:
+    """The results with every row as the present code reads it, and everything that is computed from rows."""
+    study, kinds = Study.model_validate(results["study"]), {c["quantity"]: c["kind"] for c in results["cells"]}
+    old = rows_of(results)
+    names = {r.quantity for r in old}
+    rows = [row for r in old if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
+    return results | {
+        "rows": [asdict(r) for r in rows],
+        "summary": [asdict(s) for s in summarise(rows)],
+        "claims": [asdict(v) for v in verdicts(study, rows)],
+        "deviations": [asdict(e) for e in effects(study, rows)],
+        "reread": {"commit": provenance()["commit"]},
+    }
+
+
+def _second(row: Row, names: set[str]) -> bool:
+    """True for a corrected α beside a plain one: the reading that is now the first."""
+    first, _, what = row.quantity.rpartition(", ")
+    return what == "corrected" and first in names
+
+
+def _read(row: Row, kind: str, names: set[str]) -> Iterator[Row]:
+    if not row.convention.startswith("ranks "):
+        kept = tuple(w for w in row.warnings if UNBROKEN not in w)
+        yield replace(row, warnings=kept, notes=(*row.notes, *(f"n: {w}" for w in row.warnings if w not in kept)))
+        return
+    where = f"α over {row.convention.partition(',')[0]}"
+    notes = []
+    alpha, error = (row.low + row.high) / 2, (row.high - row.low) / 2 / Z95
+    if not math.isfinite(alpha):
+        alpha = row.value
+    elif abs(row.value - alpha) > min(error, SMALL_CORRECTION * abs(alpha)):
+        notes.append(f"c: {where} is corrected for finite sampling by more than one standard error or 5 %")
+    shapes = [w.partition(SHAPE)[2] for w in row.warnings if SHAPE in w]
+    notes += [f"s: {where} is a mean slope: the shape is no power law, {shape}" for shape in shapes]
+    kept = tuple(w for w in row.warnings if SHAPE not in w and LARGE not in w)
+    yield replace(row, value=alpha, warnings=kept, notes=tuple(notes))
+    plain = f"{row.quantity}, plain"
+    if kind == "spectrum" and plain not in names:
+        said = f"fit to the measured eigenvalues, with the bias of finite sampling, {row.convention}"
+        yield replace(row, quantity=plain, low=math.nan, high=math.nan, convention=said, warnings=(), notes=())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, nargs="+")
+    for path in parser.parse_args().results:
+        path.write_text(dumps(reread(json.loads(path.read_text("utf-8")))) + "\n", "utf-8")
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
