@@ -10,7 +10,13 @@ from rich.console import Console
 
 from eigencode.base.errors import InputError
 from eigencode.report import StudyRun
-        assert f"{ranged(entry['mean'], entry['low'], entry['high'])} {marks(entry)}".rstrip() in text
+from eigencode.report._numbers import ranged
+from eigencode.report._table import grid, marks, show, warning_lines
+
+CLAIM = {
+    **{"data": "digits", "statement": "A is better", "quantity": "test accuracy", "compared": "A − B", "published": ""},
+    **{"value": 1.0, "low": 0.5, "high": 1.5, "seeds": 2},
+}
 
 
 def shown(run: StudyRun, width: int = 10_000, terminal: bool = False) -> str:
