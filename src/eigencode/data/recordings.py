@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import DataError, InputError, nearest
+from eigencode.base.record import brief
 from eigencode.data._stored import Stored, arrays_in
 from eigencode.data._stringer import red_cells, two_halves
 
@@ -50,6 +51,8 @@ class Recording:
     array: str = "responses"
     sha256: str = ""
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         where, x = self.where, self.responses
