@@ -160,6 +160,12 @@ def spectrum(
     axes: Annotated[
         str | None, typer.Option(help="Axes of the array, e.g. su, rsu, sur (repeats, stimuli, units).")
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Array with the stimulus of each row, where a row is one presentation.")
+    ] = None,
+    blank: Annotated[
+        str | None, typer.Option(help="Label of rows without a stimulus; default: negative; none keeps all.")
+    ] = None,
     window: Annotated[str, typer.Option(help="Ranks of the fit, both ends included.")] = "11:500",
     weights: Annotated[str, typer.Option(help="Weights of the fit: 1/n or uniform.")] = "1/n",
     zscore: Annotated[bool, typer.Option("--zscore", help="Scale units by their spontaneous activity.")] = False,
@@ -180,7 +186,7 @@ def spectrum(
 
     with _report_errors(quiet=quiet):
         chosen, folder = ranks(window), None if out is None else files.new_folder(out)
-        read = read_recording(file, key, axes=axes)
+        read = read_recording(file, key, axes=axes, labels=labels, blank=blank)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
         _print_given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 

@@ -17,6 +17,9 @@ WORDS = {
 }
 """Names of each axis, in lower case and singular: repeats, stimuli, units; images, channels, height, width."""
 
+ADDED = ("num", "number", "id", "idx", "index", "name", "label")
+"""Words that people add to the name of an axis."""
+
 PLURALS = {"stimuli": "stimulus", "vertices": "vertex", "indices": "index", "batches": "batch", "replicas": "replicate"}
 
 
@@ -27,10 +30,10 @@ def plain(name: str) -> str:
     ('neuron', 'stim', 'stimulus', 'neuron', 'unit')
     """
     word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()
-    parts = [p for p in re.split(r"[^a-z]+", word) if p and p not in ("num", "number", "id", "idx", "index", "name")]
-    parts = [PLURALS.get(p, p) for p in (parts[1:] if len(parts) > 1 and parts[0] == "n" else parts)]
-    parts = [p[:-1] if len(p) > 3 and p.endswith("s") and p not in ("stimulus", "obs") else p for p in parts]
-    return "_".join("stimulus" if p == "stimuli" else p for p in parts)
+    parts = [PLURALS.get(p, p) for p in re.split(r"[^a-z]+", word) if p]
+    parts = [p[:-1] if len(p) > 2 and p.endswith("s") and p not in ("stimulus", "obs") else p for p in parts]
+    parts = parts[1:] if len(parts) > 1 and parts[0] == "n" else parts
+    return "_".join([p for p in parts if p not in ADDED] or parts)
 
 
 def letters(names: Sequence[str], wanted: str, where: str, fix: str) -> str | None:
