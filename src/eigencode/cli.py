@@ -204,6 +204,11 @@ def probe(
     expects: Annotated[str | None, typer.Option(help="0-1, -1-1, 0-255 or standardised; default 0-1.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean of the channels in [0, 1]: 0.49,0.48,0.45")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of the channels: 0.25,0.24,0.26")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="For folder:PATH, the network's classes in order: file, or names with commas.")
+    ] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: pixels of the shorter side.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: centre crop; default: as --resize.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
@@ -216,7 +221,7 @@ def probe(
     with _report_errors("interrupted", quiet):
         folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
-        _print_given(probe_from_options(*words), folder, json_, quiet)
+        _print_given(probe_from_options(*words, classes, resize, crop), folder, json_, quiet)
 
 
 @data_app.command("list")

@@ -109,6 +109,7 @@ class Subject:
                         "the network has fewer classes than the labels",
                         got=f"{logits.shape[1]} logits, label {int(y.max())}",
                         wanted="one logit per class",
+                        fix="ec.Images(x, y - 1), if labels begin at 1; else a network with as many outputs",
                     )
                 right.append(logits.argmax(1).cpu() == y.cpu())
         return torch.cat(right)

@@ -14,9 +14,11 @@ from eigencode.base.symmetric import eigenvectors, gram
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
+SWAPS = 10
+"""Exchanges of the repeats that are averaged by default."""
 
 
-def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = 10, seed: int = 0) -> Spectrum:
+def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = SWAPS, seed: int = 0) -> Spectrum:
     """Signal spectrum of a noisy code from two repeats of the same stimuli.
 
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
