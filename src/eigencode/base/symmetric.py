@@ -32,8 +32,9 @@ def refuse_unsquarable(z: Float[Tensor, "samples units"], squares: Float[Tensor,
     largest, limits = float(squares.max()) if len(squares) else 0.0, torch.finfo(z.dtype)
     if bool(torch.isfinite(squares).all()) and (largest > limits.tiny / limits.eps or not bool((z != 0).any())):
         return
-    finite = z[torch.isfinite(z)]
-    size = float(finite.abs().max()) if len(finite) else math.nan
+    size = float(z.abs().max())
+    if not math.isfinite(size):  # of NaN and infinite numbers the caller knows more
+        return
     raise InputError(
         f"numbers whose squares {str(z.dtype).removeprefix('torch.')} cannot hold",
         got=f"size {size:.3g} after centring",
