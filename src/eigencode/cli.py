@@ -160,6 +160,12 @@ def spectrum(
     axes: Annotated[
         str | None, typer.Option(help="Axes of the array, e.g. su, rsu, sur (repeats, stimuli, units).")
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Array with the stimulus of each row, where a row is one presentation.")
+    ] = None,
+    blank: Annotated[
+        str | None, typer.Option(help="Label of rows without a stimulus; default: negative; none keeps all.")
+    ] = None,
     window: Annotated[str, typer.Option(help="Ranks of the fit, both ends included.")] = "11:500",
     weights: Annotated[str, typer.Option(help="Weights of the fit: 1/n or uniform.")] = "1/n",
     zscore: Annotated[bool, typer.Option("--zscore", help="Scale units by their spontaneous activity.")] = False,
@@ -180,7 +186,7 @@ def spectrum(
 
     with _report_errors(quiet=quiet):
         chosen, folder = ranks(window), None if out is None else files.new_folder(out)
-        read = read_recording(file, key, axes=axes)
+        read = read_recording(file, key, axes=axes, labels=labels, blank=blank)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
         _print_given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 
@@ -198,6 +204,11 @@ def probe(
     expects: Annotated[str | None, typer.Option(help="0-1, -1-1, 0-255 or standardised; default 0-1.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean of the channels in [0, 1]: 0.49,0.48,0.45")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of the channels: 0.25,0.24,0.26")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="For folder:PATH, the network's classes in order: file, or names with commas.")
+    ] = None,
+    resize: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: pixels of the shorter side.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: centre crop; default: as --resize.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
@@ -210,7 +221,7 @@ def probe(
     with _report_errors("interrupted", quiet):
         folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
-        _print_given(probe_from_options(*words), folder, json_, quiet)
+        _print_given(probe_from_options(*words, classes, resize, crop), folder, json_, quiet)
 
 
 @data_app.command("list")

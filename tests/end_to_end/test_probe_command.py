@@ -11,6 +11,7 @@ import own_network
 import pytest
 import torch
 from command import inside
+from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import Result
 
@@ -189,3 +190,26 @@ def test_help_is_complete(probe) -> None:
         "--mean",
     ):
         assert word in shown
+
+
+def test_a_folder_is_measured_whole_by_the_classes_of_the_network(probe, lab: Path, tmp_path: Path) -> None:
+    """Ten outputs, folders of three of the classes, pictures of another size: all of them, with the labels 7, 3, 1."""
+    _, test = ec.load("digits")
+    for label in (7, 3, 1):
+        folder = tmp_path / "some" / f"digit {label}"
+        folder.mkdir(parents=True)
+        for i in (test.y == label).nonzero().flatten().tolist():
+            pixels = (test.x[i, 0] * 255).to(torch.uint8).numpy()
+            wide = Image.new("L", (24, 16))
+            wide.paste(Image.fromarray(pixels).resize((16, 16), Image.Resampling.NEAREST), (4, 0))
+            wide.save(folder / f"{i}.png")
+    names = ",".join(f"digit {i}" for i in range(10))
+    words = [*WITH, *SCALED, "--images", 4, "--window", "2:8"]
+    words += ["--data", f"folder:{tmp_path / 'some'}", "--classes", names, "--resize", 8]
+    done = probe(*words, "--json", "--quiet")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    wanted = int(sum((test.y == label).sum() for label in (7, 3, 1)))
+    assert f"all {wanted} images of folder:" in " ".join(found["notes"])
+    accuracy = next(row for row in found["rows"] if "accuracy" in row["quantity"])
+    assert accuracy["value"] > 0.7

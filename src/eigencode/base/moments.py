@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.symmetric import gram
+from eigencode.base.symmetric import gram, refuse_unsquarable
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Moments:
         z = x.detach().double()
         mean = z.mean(0)
         if not bool(torch.isfinite(mean).all()):  # a NaN or Inf anywhere in a column reaches its mean
+            if bool(torch.isfinite(x).all()):
+                refuse_unsquarable(z, mean)
             raise InputError(
                 "responses hold NaN or Inf",
                 got=f"{int((~torch.isfinite(x)).sum())} of {x.numel()} values",

@@ -12,12 +12,40 @@ from torch import Tensor
 from eigencode.base import strict_json
 from eigencode.base.errors import InputError
 from eigencode.base.files import write_tensors
+from eigencode.base.text import printable
 
 if TYPE_CHECKING:
     import xarray
 
 
 R = TypeVar("R", bound="Record")
+
+
+def brief(record: Any) -> str:
+    """A dataclass in one line: tensors by shape and range, long texts and tuples shortened.
+
+    >>> Estimate(1.5, 1.0, 2.0, method="95 %")
+    Estimate(value=1.5, low=1, high=2, n=0, method='95 %')
+    """
+    fields = ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record) if f.repr)
+    return f"{type(record).__name__}({', '.join(f'{name}={_short(value)}' for name, value in fields)})"
+
+
+def _short(value: Any) -> str:
+    """One value in at most about 60 characters."""
+    if isinstance(value, Tensor):
+        size = " x ".join(map(str, value.shape)) or "scalar"
+        if value.numel() == 0 or value.is_complex():
+            return f"[{size}]"
+        low, high = (f"{float(v):.4g}" for v in value.detach().double().aminmax())
+        return f"[{size}: {low}]" if low == high else f"[{size}: {low} .. {high}]"
+    if type(value) is float:
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple) and len(value) > 6:
+        return f"({', '.join(map(_short, value[:3]))}, … {len(value)} in all)"
+    if isinstance(value, dict):
+        return f"{{{len(value)} entries}}" if len(str(value)) > 60 else str(value)
+    return printable(repr(value), 60) if isinstance(value, str) else repr(value)
 
 
 class Record:
@@ -29,6 +57,11 @@ class Record:
     `np.asarray` works on every tensor of a record.  A tensor field whose name is also the name of an axis becomes
     the coordinate of that axis in `to_dataset()`.
     """
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "__repr__" not in vars(cls):  # before `dataclass` writes one that prints every tensor in full
+            cls.__repr__ = brief  # type: ignore[method-assign]
 
     @classmethod
     def dims(cls) -> dict[str, tuple[str, ...]]:

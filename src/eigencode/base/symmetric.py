@@ -1,9 +1,13 @@
 """Gram matrices and eigenvalues of symmetric matrices, by a fast routine of the device."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from eigencode.base.errors import InputError
 
 
 def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
@@ -14,9 +18,29 @@ def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
             [2., 5.]])
     """
     if z.device.type != "cpu":
-        return z.T @ z
-    a = z.detach().numpy()
-    return torch.from_numpy(a.T @ a)
+        product = z.T @ z
+    else:
+        a = z.detach().numpy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = torch.from_numpy(a.T @ a)
+    refuse_unsquarable(z, product.diagonal())
+    return product
+
+
+def refuse_unsquarable(z: Float[Tensor, "samples units"], squares: Float[Tensor, " units"]) -> None:
+    """Raise `InputError` where `squares`, Σ z² per unit, left the range of floating-point numbers."""
+    largest, limits = float(squares.max()) if len(squares) else 0.0, torch.finfo(z.dtype)
+    if bool(torch.isfinite(squares).all()) and (largest > limits.tiny / limits.eps or not bool((z != 0).any())):
+        return
+    size = float(z.abs().max())
+    if not math.isfinite(size):  # of NaN and infinite numbers the caller knows more
+        return
+    raise InputError(
+        f"numbers whose squares {str(z.dtype).removeprefix('torch.')} cannot hold",
+        got=f"size {size:.3g} after centring",
+        wanted=f"about {limits.tiny**0.4:.0e} .. {limits.max**0.45:.0e}",
+        fix=f"divide them by {size:.0e}: the eigenvalues are then in units of its square",
+    )
 
 
 def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:

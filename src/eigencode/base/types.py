@@ -7,11 +7,14 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.arrays import Array, gathered, is_array, iterates, tensor
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
+from eigencode.base.labels import class_names, labels_of, relabelled
+from eigencode.base.pixels import check_floats, floats as floats, refuse_channels_last, reshaped
 
 Space = Literal["pixel", "unit"]
 """Space in which a perturbation or a derivative is measured.
@@ -54,75 +57,98 @@ class Bounds:
         return bool(((x >= self.lower - tolerance) & (x <= self.upper + tolerance)).all())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Images:
     """Images `N C H W` in [0, 1] with integer labels: the input of every measurement and training.
 
     Args:
-        pixels: uint8 (0..255) or floating point in [0, 1], shape `N C H W`.  uint8 is scaled only when used,
-            which saves three quarters of the memory.
+        pixels: uint8 (0..255) or floating point in [0, 1], shape `N C H W`, of any array library; a DataArray with
+            named axes may have them in any order.  uint8 is scaled only when used, which saves three quarters of the
+            memory.
         y: integer labels, shape `N`, each in `0..len(classes) - 1`.
         classes: class names; by default the numbers 0..max(y) as strings.
         name: of the data set, in results.
 
     Raises:
-        InputError: wrong shape or type, NaN, values outside [0, 1], labels out of range, or an image that is zero
-            everywhere (it cannot be scaled to unit norm).
+        InputError: wrong shape or type, channels last, NaN, values outside [0, 1], labels out of range, or an image
+            that is zero everywhere (it cannot be scaled to unit norm).
+
+    Warns:
+        EigencodeWarning: labels 1..k without class names, as if class 0 had no image.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> len(images), images.shape, images.classes
     (5, (1, 8, 8), ('0', '1', '2'))
     """
 
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
-    y: Int[Tensor, " n"]
+    pixels: Tensor
+    y: Tensor
     classes: Sequence[str] | None = None
     name: str = "images"
 
-    def __post_init__(self) -> None:
-        pixels, y = self.pixels, self.y
-        if not isinstance(pixels, Tensor) or not isinstance(y, Tensor):
-            raise InputError(
-                f"{self.name}: wrong type of images or labels",
-                got=f"{type(pixels).__name__}, {type(y).__name__}",
-                wanted="two torch tensors",
-                fix="torch.as_tensor(array)",
-            )
+    def __init__(self, pixels: Array, y: Array, classes: Sequence[str] | None = None, name: str = "images") -> None:
+        pixels = tensor(pixels, f"{name}: pixels", "nchw", empty=True).detach()
+        y = labels_of(y, name)
         if pixels.ndim != 4 or pixels.numel() == 0:
             raise InputError(
-                f"{self.name}: images have the wrong shape",
+                f"{name}: images have the wrong shape",
                 got=tuple(pixels.shape),
                 wanted="N C H W, each >= 1",
-                fix="reshape, e.g. x[:, None] for grey images or x.permute(0, 3, 1, 2) for channels last",
+                fix=reshaped(tuple(pixels.shape), len(y)),
             )
-        if y.ndim != 1 or len(y) != len(pixels) or y.dtype.is_floating_point:
+        refuse_channels_last(pixels, name)
+        if y.ndim != 1 or len(y) != len(pixels) or y.dtype.is_floating_point or y.dtype == torch.bool:
             raise InputError(
-                f"{self.name}: labels do not fit the images",
+                f"{name}: labels do not fit the images",
                 got=f"{tuple(y.shape)} of {y.dtype}",
                 wanted=f"({len(pixels)},) of an integer type",
-                fix="pass one integer label per image",
+                fix=relabelled(y, tuple(pixels.shape)),
             )
         if pixels.dtype != torch.uint8:
-            _check_floats(pixels, self.name)
-            object.__setattr__(self, "pixels", pixels.detach().float())
+            check_floats(pixels, name)
+            pixels = pixels.float()
         empty = (pixels.flatten(1).amax(1) == 0).nonzero().flatten()
         if len(empty):
             raise InputError(
-                f"{self.name}: {len(empty)} images are zero everywhere",
+                f"{name}: {len(empty)} images are zero everywhere",
                 got=f"images number {empty[:5].tolist()}",
                 wanted="at least one bright pixel in each",
                 fix="drop them: an all-black image has no direction and cannot be scaled to unit norm",
             )
-        names = self.classes if self.classes is not None else [str(i) for i in range(int(y.max()) + 1)]
-        if int(y.min()) < 0 or int(y.max()) >= len(names):
-            raise InputError(
-                f"{self.name}: labels are out of range",
-                got=f"{int(y.min())}..{int(y.max())}",
-                wanted=f"0..{len(names) - 1} ({len(names)} classes)",
-                fix="number the classes from 0 and name every one of them",
-            )
+        names = class_names(y, classes, name)
+        object.__setattr__(self, "pixels", pixels)
+        object.__setattr__(self, "name", name)
         object.__setattr__(self, "y", y.detach().long())
         object.__setattr__(self, "classes", tuple(str(n) for n in names))
+
+    @classmethod
+    def of(cls, given: "Images | Array", name: str = "images", labelled: bool = True) -> "Images":
+        """Labelled images from anything that holds both: `Images`, a pair (x, y), a DataLoader or a Dataset.
+
+        Images alone do where `labelled` is False, and get the label 0.
+
+        >>> x, y = torch.rand(4, 1, 2, 2).clamp_min(0.1), [0, 1, 1, 0]
+        >>> len(Images.of((x, y))), len(Images.of(torch.utils.data.TensorDataset(x, torch.tensor(y))))
+        (4, 4)
+        """
+        if isinstance(given, Images):
+            return given
+        if isinstance(given, tuple | list) and len(given) == 2 and is_array(given[0]):
+            return cls(given[0], given[1], name=name)
+        x, y = gathered(given, name) if iterates(given) else (given, None)
+        y = torch.zeros(len(x), dtype=torch.long) if y is None and not labelled and is_array(x) else y
+        if y is None:
+            raise InputError(
+                f"{name}: images without labels",
+                got=type(given).__name__,
+                wanted="ec.Images, a pair (x, y), or a DataLoader or Dataset of images with labels",
+                fix="ec.Images(x, y) with one integer label per image",
+            )
+        return cls(x, y, getattr(getattr(given, "dataset", given), "classes", None), name)
+
+    def __repr__(self) -> str:
+        size, kind = " x ".join(map(str, self.shape)), str(self.pixels.dtype).removeprefix("torch.")
+        return f"Images({len(self)} x {size}, {kind}, {len(self.class_names)} classes, name={self.name!r})"
 
     @property
     def x(self) -> Float[Tensor, "n c h w"]:
@@ -168,29 +194,3 @@ class Images:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         part = round(fraction * len(self))
         return self[order[part:]], self[order[:part]]
-
-
-def floats(pixels: Tensor) -> Tensor:
-    """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
-    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
-
-
-def _check_floats(x: Tensor, name: str) -> None:
-    """Raise `InputError` unless the pixels are finite floats in [0, 1]."""
-    if not x.is_floating_point():
-        raise InputError(f"{name}: wrong type of pixel", got=x.dtype, wanted="uint8, or floats in [0, 1]")
-    bad = (~torch.isfinite(x.flatten(1)).all(1)).nonzero().flatten()
-    if len(bad):
-        raise InputError(
-            f"{name}: {len(bad)} images hold NaN or Inf",
-            got=f"images number {bad[:5].tolist()}",
-            wanted="finite pixels in [0, 1]",
-            fix="repair or drop these images",
-        )
-    if x.min() < 0 or x.max() > 1:
-        raise InputError(
-            f"{name}: pixels are out of range",
-            got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
-            wanted="0 .. 1",
-            fix="divide by 255, or undo a normalisation: networks bring their own as a layer",
-        )

@@ -29,6 +29,11 @@ class Stored:
     read: Callable[[], np.ndarray]
     axes: tuple[str, ...] = ()
 
+    @property
+    def vector(self) -> bool:
+        """True for numbers or words along one axis."""
+        return max(self.shape, default=0) == math.prod(self.shape) > 1 and self.kind != "struct"
+
     def __str__(self) -> str:
         return f"{' x '.join(map(str, self.shape)) or 'scalar'} {self.kind}"
 
@@ -145,8 +150,34 @@ def _hdf5(path: Path) -> dict[str, Stored]:
             found[name.replace("/", ".")] = Stored(shape, kind, numeric, partial(_hdf5_read, path, name, shape))
 
     with h5py.File(path, "r") as file:
+        _refuse_elsewhere(path, file)
         file.visititems(visit)
     return found
+
+
+def _refuse_elsewhere(path: Path, file: Any) -> None:
+    """Raise `DataError` if a part of an HDF5 file lies in another file, which the file itself names."""
+    import h5py
+
+    found = []
+
+    def visit(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            found.append(f"{name} in {link.filename}")
+        elif isinstance(link, h5py.HardLink):
+            item = file[name]
+            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                others = item.external or item.virtual_sources()
+                found.append(f"{name} in {others[0][0] if item.external else others[0].file_name}")
+
+    file.visititems_links(visit)
+    if found:
+        raise DataError(
+            f"{path}: parts of it lie in other files, which are not read",
+            got=", ".join(found[:4]),
+            wanted="all numbers in this file",
+            fix="copy them into one file, e.g. with h5repack or h5py",
+        )
 
 
 def _hdf5_read(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -170,6 +201,9 @@ def _netcdf(path: Path) -> dict[str, Stored]:
     import xarray
 
     engine = "h5netcdf" if h5py.is_hdf5(path) else "scipy"
+    if engine == "h5netcdf":
+        with h5py.File(path, "r") as file:
+            _refuse_elsewhere(path, file)
 
     def read(name: Hashable) -> np.ndarray:
         with _reading(path), xarray.open_dataset(path, engine=engine, decode_times=False) as data:

@@ -1,11 +1,13 @@
 """The data sets that can be loaded by name: `load`, `fetch` and `available`."""
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eigencode.base.errors import DataError, EigencodeWarning, InputError, nearest
 from eigencode.base.record import Record
@@ -43,7 +45,7 @@ class Available(Record):
     location: str
 
 
-def load(name: str, data_dir: Where = None) -> Pair:
+def load(name: str, data_dir: Where = None, **folder: Any) -> Pair:
     """Load training and test images of a data set by name.
 
     Args:
@@ -52,6 +54,7 @@ def load(name: str, data_dir: Where = None) -> Pair:
             one sub-folder per class (see `read_folder`); a relative PATH starts at `data_dir`, if given.
         data_dir: a data folder, instead of the environment variable `EIGENCODE_DATA` and the cache.  Nothing is
             ever downloaded into it: use `fetch`.
+        folder: `classes`, `resize`, `crop`, `split` and `seed` of `read_folder`, for `folder:PATH` alone.
 
     Returns:
         (train, test), named like `cifar10/train`.  Local files are checked for format and size, not for checksum;
@@ -68,9 +71,15 @@ def load(name: str, data_dir: Where = None) -> Pair:
     >>> train.name, len(train), len(test), train.shape
     ('digits/train', 1438, 359, (1, 8, 8))
     """
+    own = dict.fromkeys(inspect.signature(read_folder).parameters)
+    wrong = [word for word in folder if word not in own or not name.startswith(_FOLDER)]
+    if wrong:
+        raise InputError(
+            f"{name}: no such setting", got=", ".join(wrong), wanted="classes, resize, crop, split, seed of folder:PATH"
+        )
     if name.startswith(_FOLDER):
         with _reading(name):
-            return read_folder(_folder_path(name, data_dir))
+            return read_folder(_folder_path(name, data_dir), **folder)
     data = _entry(name)
     paths = _files(data, data_dir)
     with _reading(name):

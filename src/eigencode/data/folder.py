@@ -3,13 +3,16 @@
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from eigencode.base.errors import DataError
+from eigencode.base.errors import DataError, InputError
 from eigencode.base.types import Images
+from eigencode.data._class_list import Names, class_list, numbers
 from eigencode.data._dataset import Pair
 from eigencode.data._split import stratified_split
 
@@ -21,7 +24,15 @@ _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _Kind = tuple[str, tuple[int, int]]  # mode ("L" or "RGB") and (width, height)
 
 
-def read_folder(path: Path, seed: int = 0) -> Pair:
+def read_folder(
+    path: Path,
+    seed: int = 0,
+    *,
+    split: bool = True,
+    classes: Any = None,
+    resize: int | None = None,
+    crop: int | None = None,
+) -> Pair:
     """Read training and test images from a folder with one sub-folder per class.
 
     If the folder has sub-folders `train` and `test`, each of them holds the classes of one set, and anything
@@ -35,40 +46,51 @@ def read_folder(path: Path, seed: int = 0) -> Pair:
 
     Args:
         seed: another seed chooses another test set.
+        split: False: without `train` and `test`, every image is in both sets.
+        classes: of a network, in the order of its outputs: labels are these, found by the names of the folders, which
+            may be some of the classes; see `class_list`.  By default the folders are the classes.
+        resize: scale the shorter side to so many pixels (bilinear, antialiased) and crop a square around the centre.
+        crop: crop a square of so many pixels around the centre, after `resize`.
 
     Returns:
-        (train, test), uint8, with the names of the class folders.
+        (train, test), uint8, with the names of the classes.
 
     Raises:
         DataError: no such folder, fewer than two classes, a class without images, other classes in `test` than in
-            `train`, an unreadable or all-black image, images of different size or mode, transparency, more than
-            8 bits, or several frames.
+            `train`, a folder that is none of `classes`, an unreadable or all-black image, images of different size or
+            mode, transparency, more than 8 bits, or several frames.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder of images", wanted="a folder with one sub-folder per class")
-    name = path.resolve().name
+    wrong = [n for n in (resize, crop) if n is not None and (not isinstance(n, int) or n < 1)]
+    if wrong or (resize is not None and crop is not None and crop > resize):
+        raise InputError("no such size", got=f"resize {resize}, crop {crop}", wanted="1 <= crop <= resize")
+    name, names = path.resolve().name, None if classes is None else class_list(classes)
+    reader = _Reader(names, resize, crop)
     if (path / "train").is_dir() and (path / "test").is_dir():
-        classes = _classes(path / "train")
-        others = _classes(path / "test")
-        if others != classes:
+        folders, others = _classes(path / "train"), _classes(path / "test")
+        if others != folders:
             raise DataError(
                 f"{path}: train and test have different classes",
-                got=f"only in train: {sorted({*classes} - {*others})}, only in test: {sorted({*others} - {*classes})}",
+                got=f"only in train: {sorted({*folders} - {*others})}, only in test: {sorted({*others} - {*folders})}",
                 fix="give both the same sub-folders",
             )
-        kind, train = _read(path / "train", classes, *_files(path / "train", classes), f"{name}/train", None)
-        _, test = _read(path / "test", classes, *_files(path / "test", classes), f"{name}/test", kind)
+        kind, train = reader.read(path / "train", folders, *_files(path / "train", folders), f"{name}/train", None)
+        _, test = reader.read(path / "test", folders, *_files(path / "test", folders), f"{name}/test", kind)
         return train, test
-    classes = _classes(path)
-    if {*classes} <= _SPLITS:
+    folders = _classes(path)
+    if {*folders} <= _SPLITS:
         raise DataError(
             f"{path}: these are sets of images, not classes",
-            got=f"sub-folders {classes}",
+            got=f"sub-folders {folders}",
             wanted="train and test, or one sub-folder per class",
             fix="name the set to test on 'test' and the set to train on 'train'",
         )
-    files, labels = _files(path, classes)
-    for number, class_name in enumerate(classes):
+    files, labels = _files(path, folders)
+    if not split:
+        _, whole = reader.read(path, folders, files, labels, name, None)
+        return whole, whole
+    for number, class_name in enumerate(folders):
         if labels.count(number) < 2:
             raise DataError(
                 f"{path / class_name}: one image cannot be in the training and in the test set",
@@ -78,8 +100,8 @@ def read_folder(path: Path, seed: int = 0) -> Pair:
             )
     keys = [file.relative_to(path).as_posix() for file in files]
     first, second = stratified_split(labels, keys, TEST_SHARE, seed)
-    kind, train = _read(path, classes, *_pick(files, labels, first), f"{name}/train", None)
-    _, test = _read(path, classes, *_pick(files, labels, second), f"{name}/test", kind)
+    kind, train = reader.read(path, folders, *_pick(files, labels, first), f"{name}/train", None)
+    _, test = reader.read(path, folders, *_pick(files, labels, second), f"{name}/test", kind)
     return train, test
 
 
@@ -126,6 +148,8 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
         if entry.is_dir():
             yield from _walk(entry, seen)
         elif entry.suffix.lower() in SUFFIXES:
+            if entry.exists() and not entry.is_file():  # a pipe would be waited for
+                raise DataError(f"{entry}: not a file", got="a pipe, a socket or a device", fix="remove it")
             yield entry
 
 
@@ -134,35 +158,50 @@ def _identity(folder: Path) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
-def _read(
-    root: Path, classes: Sequence[str], files: list[Path], labels: list[int], name: str, kind: _Kind | None
-) -> tuple[_Kind, Images]:
-    """Read all images of a split; all must have the given mode and size, by default those of the first file."""
-    arrays = []
-    for file in files:
-        own, pixels = _pixels(file)
-        kind = kind or own
-        if own != kind:
-            raise DataError(
-                f"{file}: differs from the images before it",
-                got=_described(own),
-                wanted=_described(kind),
-                fix="bring all images to one size and mode (grey or RGB)",
-            )
-        if not pixels.any():
-            raise DataError(
-                f"{file}: the image is zero everywhere",
-                wanted="at least one bright pixel",
-                fix="remove it: a black image has no direction and cannot be scaled to unit norm",
-            )
-        arrays.append(pixels)
-    assert kind is not None
-    width, height = kind[1]
-    stack = torch.from_numpy(np.stack(arrays)).view(len(arrays), height, width, -1)
-    return kind, Images(stack.permute(0, 3, 1, 2).contiguous(), torch.tensor(labels), classes, name)
+@dataclass(frozen=True)
+class _Reader:
+    """How the files of a folder become labelled images: the classes of the network, and the size."""
+
+    names: Names | None
+    resize: int | None
+    crop: int | None
+
+    def read(
+        self, root: Path, folders: Sequence[str], files: list[Path], labels: list[int], name: str, kind: _Kind | None
+    ) -> tuple[_Kind, Images]:
+        """Read all images of a split; all must have the given mode and size, by default those of the first file."""
+        arrays = []
+        for file in files:
+            own, pixels = _pixels(file, self.resize, self.crop)
+            kind = kind or own
+            if own != kind:
+                raise DataError(
+                    f"{file}: differs from the images before it",
+                    got=_described(own),
+                    wanted=_described(kind),
+                    fix="bring all images to one mode (grey or RGB)"
+                    if own[1] == kind[1]
+                    else "bring all images to one size: resize=N (--resize N) crops squares of N pixels",
+                )
+            if not pixels.any():
+                raise DataError(
+                    f"{file}: the image is zero everywhere",
+                    wanted="at least one bright pixel",
+                    fix="remove it: a black image has no direction and cannot be scaled to unit norm",
+                )
+            arrays.append(pixels)
+        assert kind is not None
+        width, height = kind[1]
+        stack = torch.from_numpy(np.stack(arrays)).view(len(arrays), height, width, -1).permute(0, 3, 1, 2).contiguous()
+        if self.names is None:
+            return kind, Images(stack, torch.tensor(labels), folders, name)
+        numbered, classes = numbers(root, folders, self.names), [several[0] for several in self.names]
+        for number, own_name in zip(numbered, folders):
+            classes[number] = own_name
+        return kind, Images(stack, torch.tensor([numbered[label] for label in labels]), classes, name)
 
 
-def _pixels(file: Path) -> tuple[_Kind, np.ndarray]:
+def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np.ndarray]:
     """Mode and size of an image file, and its pixels."""
     from PIL import Image
 
@@ -175,8 +214,9 @@ def _pixels(file: Path) -> tuple[_Kind, np.ndarray]:
                     mode = "RGB"
                 elif mode == "1":
                     mode = "L"
-                pixels = np.array(image.convert(mode), np.uint8) if mode in ("L", "RGB") and frames == 1 else None
-                size = image.size
+                good = mode in ("L", "RGB") and frames == 1
+                fitted = _fitted(image.convert(mode), resize, crop) if good else image
+                pixels, size = np.array(fitted, np.uint8) if good else None, fitted.size
     except Exception as error:  # Pillow's decoders raise a dozen unrelated types on damaged files
         raise DataError(
             f"{file}: the image cannot be read",
@@ -192,6 +232,23 @@ def _pixels(file: Path) -> tuple[_Kind, np.ndarray]:
             fix="convert it, e.g. with Pillow: Image.open(file).convert('RGB').save(file)",
         )
     return (mode, size), pixels
+
+
+def _fitted(image: Any, resize: int | None, crop: int | None) -> Any:
+    """Scale the shorter side to `resize`, then cut a square of `crop` (or `resize`) pixels out of the centre."""
+    from PIL import Image
+
+    if resize is not None:
+        short = min(image.size)
+        size = tuple(resize if side == short else int(resize * side / short) for side in image.size)
+        image = image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
+    side = crop or resize
+    if side is None or image.size == (side, side):
+        return image
+    if side > min(image.size):
+        raise ValueError(f"{image.size[0]} x {image.size[1]} pixels are too few to crop {side}: resize first")
+    left, top = (round((length - side) / 2) for length in image.size)
+    return image.crop((left, top, left + side, top + side))
 
 
 def _described(kind: _Kind) -> str:

@@ -10,6 +10,33 @@ from eigencode.base.symmetric import gram
 from eigencode.data.recordings import Recording, constant
 
 
+def paired(recording: Recording, policy: str = "error") -> Recording:
+    """Of three repeats or more with NaN among them, keep two of every stimulus: the first two that can be used.
+
+    cvPCA uses two repeats.  A presentation that was not recorded, NaN in all units, is no reason to leave out a
+    stimulus that was shown twice besides; with the policy `"drop stimuli"`, neither is one with NaN in some units.
+
+    Args:
+        policy: as in `finite`.
+
+    >>> nan = torch.nan
+    >>> x = torch.tensor([[[1.0], [nan], [5.0]], [[2.0], [3.0], [6.0]], [[nan], [4.0], [nan]]])
+    >>> paired(Recording(x)).responses[:, :, 0].tolist()
+    [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
+    """
+    bad, x = ~torch.isfinite(recording.responses), recording.responses
+    if len(x) < 3 or not bad.any():
+        return recording
+    missing = bad.any(2) if _checked_policy("nan", policy, NAN) == "drop stimuli" else bad.all(2)
+    order = missing.long().sort(dim=0, stable=True).indices[:2]
+    kept = x.gather(0, order[:, :, None].expand(-1, -1, x.shape[2]))
+    note = f"{len(x)} repeats, some with NaN: of every stimulus the first two that were recorded"
+    return replace(recording, responses=kept, notes=(*recording.notes, note))
+
+
+NAN = ("error", "drop units", "drop stimuli")
+
+
 def finite(recording: Recording, policy: str = "error") -> Recording:
     """Remove NaN and infinite values from a recording.
 
@@ -30,7 +57,7 @@ def finite(recording: Recording, policy: str = "error") -> Recording:
     >>> finite(Recording(x), "drop stimuli").notes
     ('1 of 3 stimuli left out: NaN',)
     """
-    policy = _checked_policy("nan", policy, ("error", "drop units", "drop stimuli"))
+    policy = _checked_policy("nan", policy, NAN)
     bad = ~torch.isfinite(recording.responses)
     spontaneous = recording.spontaneous
     spoiled = torch.zeros(0, bad.shape[2], dtype=torch.bool) if spontaneous is None else ~torch.isfinite(spontaneous)
@@ -165,13 +192,15 @@ def prepared(
 ) -> Recording:
     """Apply the steps of Stringer et al. 2019: NaN, constant units, z-scores, removal of spontaneous activity.
 
+    Of more than two repeats with NaN among them two are kept first, see `paired`.
+
     Their last step, centring over stimuli, is part of `spectrum` and `cvpca`.
 
     >>> x = torch.tensor([[[1.0, 2.0], [3.0, 2.0], [5.0, 4.0]]])
     >>> prepared(Recording(x), zscore=True).notes
     ('z-scored by mean and sd of the responses',)
     """
-    recording = varying(finite(recording, nan), constant, spontaneous=zscore)
+    recording = varying(finite(paired(recording, nan), nan), constant, spontaneous=zscore)
     recording = zscored(recording) if zscore else recording
     return without_spontaneous(recording, remove_spontaneous) if remove_spontaneous else recording
 

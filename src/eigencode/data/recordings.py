@@ -11,18 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.arrays import Array, tensor
+from eigencode.base.axes import letters, plain
 from eigencode.base.errors import DataError, InputError, nearest
+from eigencode.base.record import brief
+from eigencode.data._presentations import HIGHEST, Blank, red_cells, two_halves
 from eigencode.data._stored import Stored, arrays_in
-from eigencode.data._stringer import red_cells, two_halves
 
 RESPONSES = ("responses", "resp")
 SPONTANEOUS = ("spontaneous", "spont")
-STIMULI = ("stimuli", "stimulus")
-_AXES = {
-    "r": ("repeat", "repeats", "repetition", "trial", "trials"),
-    "s": ("stimulus", "stimuli", "image", "images", "presentation", "sample"),
-    "u": ("unit", "units", "neuron", "neurons", "neuroid", "cell", "cells"),
-}
+NAMES = ("stimuli", "stimulus")
+STIMULI = ("stimulus", "stim", "istim", "image", "picture", "photo", "movie")
+"""Names, as `base.axes.plain` gives them, of what names the stimulus of each row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,20 @@ class Recording:
     sha256: str = ""
     notes: tuple[str, ...] = ()
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "responses", _floats(tensor(self.responses, self.where, "rsu", empty=True)))
+        if self.spontaneous is not None:
+            activity = tensor(self.spontaneous, f"{self.name}: spontaneous", "su", empty=True)
+            object.__setattr__(self, "spontaneous", _floats(activity))
         where, x = self.where, self.responses
         if x.ndim != 3 or min(x.shape[0], x.shape[2]) < 1 or x.shape[1] < 2:
             raise DataError(
                 f"{where}: not enough to measure",
                 got=" x ".join(map(str, x.shape)),
                 wanted="repeats x stimuli x units, two stimuli or more",
+                fix="x[None] for one repeat; Recording.of(x, labels) for one row per presentation",
             )
         if not self.stimuli:
             object.__setattr__(self, "stimuli", tuple(range(x.shape[1])))
@@ -76,6 +83,42 @@ class Recording:
         if bool(constant(x.flatten(0, 1)).all()):
             got = f"{x.shape[2]} constant units"
             raise DataError(f"{where}: no unit responds differently to any two stimuli", got=got)
+
+    @classmethod
+    def of(
+        cls,
+        responses: Array,
+        labels: Array,
+        blank: Blank = None,
+        spontaneous: Array | None = None,
+        name: str = "recording",
+    ) -> "Recording":
+        """A recording of single presentations, one row each, in the order shown, with the label of its stimulus.
+
+        The presentations of a stimulus are averaged into two repeats: the first half and the second half.
+
+        Args:
+            responses: `presentations x units`.
+            labels: number or name of the stimulus of each presentation; stimuli may be shown unequally often.
+            blank: label of presentations without a stimulus, which are left out; by default negative numbers, NaN and
+                empty names; `"none"` keeps all.
+            spontaneous: `frames x units`.
+
+        Raises:
+            DataError: the labels do not fit, or no stimulus was shown twice.
+
+        >>> found = Recording.of([[1.0], [3.0], [2.0], [9.0], [5.0]], [0, 7, 0, -1, 7])
+        >>> found.responses[:, :, 0].tolist(), found.stimuli
+        ([[1.0, 3.0], [2.0, 5.0]], (0, 7))
+        """
+        x = _floats(tensor(responses, "responses", "su").detach().cpu())
+        if x.ndim != 2:
+            raise DataError(f"{name}: wrong shape", got=tuple(x.shape), wanted="presentations x units")
+        words = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+        words = words.astype(str) if words.dtype.kind == "O" and all(isinstance(w, str) for w in words.flat) else words
+        halves, stimuli, notes = two_halves(f"{name}: labels", x.numpy(), words, blank)
+        activity = None if spontaneous is None else _floats(tensor(spontaneous, "spontaneous", "su").detach().cpu())
+        return cls(torch.from_numpy(halves), activity, stimuli, name, notes=notes)
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
@@ -107,7 +150,9 @@ def constant(rows: Float[Tensor, "rows units"]) -> Tensor:
     return low >= torch.where(finite, rows, -torch.inf).amax(0)
 
 
-def read_recording(path: str | Path, key: str | None = None, *, axes: str | None = None) -> Recording:
+def read_recording(
+    path: str | Path, key: str | None = None, *, axes: str | None = None, labels: str | None = None, blank: Blank = None
+) -> Recording:
     """Read recorded responses from a `.npy`, `.npz`, `.mat` (any version) or `.nc` file; see docs/recordings.md.
 
     Args:
@@ -116,53 +161,86 @@ def read_recording(path: str | Path, key: str | None = None, *, axes: str | None
             `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
         axes: meaning of the axes, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
             repeats last, and so on.  By default the names of the axes in a netCDF file, else `"su"` or `"rsu"`.
+        labels: name of the array with the stimulus of each row, where a row is a single presentation; by default one
+            called `stimuli`, `stim_id`, `image` or the like, if it names a stimulus more than once.  The presentations
+            of a stimulus are averaged into two repeats, see `Recording.of`.
+        blank: label of presentations without a stimulus, as in `Recording.of`; in the layout of Stringer et al. the
+            highest number by default.
 
     Returns:
         A `Recording` with responses `repeats x stimuli x units` in the floating type of the file; integers become
         float32 if they fit exactly by type, else float64.
 
     Raises:
-        InputError: another kind of file, no such array, or several candidates.
+        InputError: another kind of file, no such array, or several candidates; axes whose names contradict.
         DataError: missing, empty, truncated or damaged file; text, complex or pickled arrays; wrong shapes.
     """
     path = Path(path).expanduser()
     stored = arrays_in(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    group = _presentations(path, stored, key)
-    if group is not None:
-        return _presented(path, stored, group, axes, digest)
-    name = _named(path, stored, key) if key is not None else _only(path, stored)
+    group = _presentations(path, stored, key) if labels is None else None
+    name = _named(path, stored, key) if key is not None and group is None else f"{group}resp"
+    name = _only(path, stored) if key is None and group is None else name
     values = _array(path, name, stored[name])
-    order = _order(path, name, stored[name], axes)
+    if group is not None and axes is not None:
+        raise InputError(f"{path}: {name}: the axes of this layout are known", got=f"axes {axes!r}", fix="no axes")
+    if group is not None and values.ndim != 2:
+        raise DataError(f"{path}: {name}: wrong shape", got=values.shape, wanted="presentations x units")
+    asked = f"{group}istim" if group is not None else labels
+    said = asked or (None if key == name and name.endswith("resp") else _labels(stored, name))
+    words = None if said is None else _stimuli(path, said, stored[_named(path, stored, said)], asked is not None)
+    order, notes = ("su", ()) if group is not None else _order(path, name, stored[name], axes, words)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
-    spontaneous, stimuli = (_beside(stored, name, names) for names in (SPONTANEOUS, STIMULI))
-    return Recording(
+    stimuli = () if words is None else tuple(words.tolist())
+    if words is not None and values.ndim == 2 and (asked is not None or len(set(stimuli)) < len(words)):
+        numbered = group is not None and words.dtype.kind in "iuf"
+        if numbered and blank is None and not bool((words < 1).any()):
+            blank = HIGHEST
+        elif numbered and blank is None and not bool((words < 0).any()):
+            notes = (*notes, "numbers from 0: no blank is known (--blank N leaves one out)")
+        values, stimuli, more = two_halves(f"{path}: {said}", values, words, blank)
+        notes = (*notes, *more)
+    elif values.ndim == 2:
+        notes = (*notes, *_overlooked(stored, name, len(values), said))
+    spontaneous = _beside(stored, name, SPONTANEOUS)
+    found = Recording(
         _tensor(values if values.ndim == 3 else values[None]),
         None if spontaneous is None else _spontaneous(path, spontaneous, stored[spontaneous]),
-        () if stimuli is None or stimuli == name else _stimuli(path, stimuli, stored[stimuli]),
+        stimuli,
         name=path.name,
         array=name,
         sha256=digest,
+        notes=notes,
     )
-
-
-def _presented(path: Path, stored: dict[str, Stored], group: str, axes: str | None, digest: str) -> Recording:
-    """Read single presentations with stimulus numbers, the layout of Stringer et al. (2019)."""
-    where = f"{path}: {group}"
-    if axes is not None:
-        raise InputError(f"{where}resp: the axes of this layout are known", got=f"axes {axes!r}", fix="leave axes out")
-    resp = _array(path, f"{group}resp", stored[f"{group}resp"])
-    istim = stored[f"{group}istim"]
-    if resp.ndim != 2:
-        raise DataError(f"{where}resp: wrong shape", got=resp.shape, wanted="presentations x units")
-    halves, stimuli, notes = two_halves(where, resp, istim.read())
-    spontaneous = _beside(stored, f"{group}resp", SPONTANEOUS)
-    spont = None if spontaneous is None else _spontaneous(path, spontaneous, stored[spontaneous])
-    numbers = tuple(int(s) for s in stimuli)
-    found = Recording(_tensor(halves), spont, numbers, path.name, f"{group}resp", digest, notes)
-    red = _red(path, stored, resp.shape[1])
+    red = None if group is None else _red(path, stored, values.shape[2])
     return found if red is None else found.keep(units=~red, note=f"red cells (stat.redcell) left out: {int(red.sum())}")
+
+
+def _labels(stored: dict[str, Stored], name: str) -> str | None:
+    """Name of the array beside `name` that names the stimulus of each row; None without one."""
+    group = name.rpartition(".")[0]
+    around = [n for n in stored if n != name and n.rpartition(".")[0] == group]
+    exact = [n for n in around if n.rpartition(".")[2] in NAMES]
+    fitting = [n for n in around if stored[n].vector and math.prod(stored[n].shape) in stored[name].shape]
+    meant = [n for n in fitting if {plain(n.rpartition(".")[2]), plain(n).rpartition("_")[2]} & {*STIMULI}]
+    return next(iter([*exact, *meant]), None)
+
+
+def _overlooked(stored: dict[str, Stored], name: str, rows: int, said: str | None) -> tuple[str, ...]:
+    """Notes on arrays that name something for each row, several rows alike: are these presentations?"""
+    found = []
+    for other, array in stored.items():
+        fits = array.vector and math.prod(array.shape) == rows and array.kind not in ("object (pickled)", "cell")
+        values = array.read().ravel() if fits and other not in (name, said) else np.zeros(0)
+        whole = values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all())
+        count = len(np.unique(values)) if whole or values.dtype.kind in "iuUS" else 0
+        if 2 <= count <= rows // 2:
+            found.append(
+                f"{other} has {count} values for {rows} rows: if it names the stimulus of each row, --labels {other} "
+                "(labels=) averages presentations into two repeats"
+            )
+    return tuple(found)
 
 
 def _presentations(path: Path, stored: dict[str, Stored], key: str | None) -> str | None:
@@ -187,7 +265,9 @@ def _only(path: Path, stored: dict[str, Stored]) -> str:
     """Name of the only array that can be the responses."""
     if len(stored) == 1:
         return next(iter(stored))
-    numeric = [n for n, a in stored.items() if a.numeric and n.split(".")[-1] not in (*SPONTANEOUS, *STIMULI)]
+    numeric = [
+        n for n, a in stored.items() if a.numeric and n.split(".")[-1] not in (*SPONTANEOUS, "stimuli", "stimulus")
+    ]
     matrices = [n for n in numeric if len(stored[n].shape) in (2, 3)]
     found = [n for n in matrices if min(stored[n].shape[-2:]) > 1]
     found = found or [n for n in matrices if math.prod(stored[n].shape) > 1]
@@ -215,28 +295,39 @@ def _array(path: Path, name: str, stored: Stored) -> np.ndarray:
     return values
 
 
-def _order(path: Path, name: str, stored: Stored, axes: str | None) -> str:
-    """Letters of the axes in their order: r (repeats), s (stimuli), u (units)."""
-    n = len(stored.shape)
+def _order(
+    path: Path, name: str, stored: Stored, axes: str | None, words: np.ndarray | None
+) -> tuple[str, tuple[str, ...]]:
+    """Letters of the axes in their order, r (repeats), s (stimuli), u (units), and notes on what was guessed."""
+    n, where = len(stored.shape), f"{path}: {name}"
     if n not in (2, 3):
         wanted = "stimuli x units, or repeats x stimuli x units"
-        raise DataError(f"{path}: {name} has {n} axes", got=str(stored), wanted=wanted, fix="reshape it")
+        fix = "reshape it; average over what is none of these, such as time within a presentation"
+        raise DataError(f"{where} has {n} axes", got=str(stored), wanted=wanted, fix=fix)
+    usual = "rsu" if n == 3 else "su"
     if axes is not None:
-        if sorted(axes) != sorted("rsu" if n == 3 else "su"):
+        if sorted(axes) != sorted(usual):
             wanted = "the letters r (repeats), s (stimuli), u (units)" if n == 3 else "'su' or 'us'"
-            raise InputError(f"{path}: {name} has other axes", got=f"axes {axes!r} for {stored}", wanted=wanted)
-        return axes
-    letters = [next((k for k, words in _AXES.items() if word.lower() in words), "?") for word in stored.axes]
-    if sorted(letters) == sorted("rsu" if n == 3 else "su"):
-        return "".join(letters)
+            raise InputError(f"{where} has other axes", got=f"axes {axes!r} for {stored}", wanted=wanted)
+        return axes, ()
+    fix = f"axes='{usual}' (--axes {usual}) or another order; average over an axis that is none of these"
+    found = letters(stored.axes, usual, where, fix) if stored.axes else None
+    if found is not None:
+        return found, ()
+    if n == 2 and words is not None and len(words) == stored.shape[1] != stored.shape[0]:
+        return "us", (f"read as units x stimuli: there are {len(words)} labels",)
     if n == 3 and stored.shape[2] < min(stored.shape[:2]):
         raise InputError(
-            f"{path}: {name} has its shortest axis last, where the units belong",
+            f"{where} has its shortest axis last, where the units belong",
             got=str(stored),
             wanted="repeats x stimuli x units, or a word on what the axes are",
-            fix="axes='sur' (--axes sur) if the repeats come last, axes='rsu' if the last axis really is the units",
+            fix="axes='sur' or 'usr' (--axes sur) if the repeats come last, axes='rsu' if the units really do",
         )
-    return "rsu" if n == 3 else "su"
+    guessed = f"axes {', '.join(stored.axes)} read as {' x '.join(_USUAL[-n:])}: --axes gives another order"
+    return usual, (guessed,) if stored.axes else ()
+
+
+_USUAL = ("repeats", "stimuli", "units")
 
 
 def _beside(stored: dict[str, Stored], name: str, names: Sequence[str]) -> str | None:
@@ -252,15 +343,21 @@ def _spontaneous(path: Path, name: str, stored: Stored) -> Tensor | None:
     values = _array(path, name, stored)
     if values.ndim != 2:
         raise DataError(f"{path}: {name} has {values.ndim} axes", got=str(stored), wanted="frames x units")
-    return _tensor(values.T if stored.axes and stored.axes[0].lower() in _AXES["u"] else values)
+    named = letters(stored.axes, "su", f"{path}: {name}", "name its axes frame and unit") if stored.axes else None
+    return _tensor(values.T if named == "us" else values)
 
 
-def _stimuli(path: Path, name: str, stored: Stored) -> tuple[int | str, ...]:
+def _stimuli(path: Path, name: str, stored: Stored, required: bool) -> np.ndarray:
+    """The name of each stimulus: whole numbers, or text."""
     values = stored.read()
+    if required and values.dtype.kind != "O":
+        return values.ravel() if values.size == max(values.shape, default=0) else values
     if values.size != max(values.shape, default=0):
         raise DataError(f"{path}: {name} does not name the stimuli", got=str(stored), wanted="one for each stimulus")
     whole = values.dtype.kind in "biu" or (values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all()))
-    return tuple(int(v) if whole else _word(v) for v in values.ravel())
+    if whole:
+        return values.ravel().astype(np.int64)
+    return np.array([_word(v) for v in values.ravel()])
 
 
 def _word(value: object) -> str:
@@ -286,6 +383,11 @@ def _tensor(values: np.ndarray) -> Tensor:
     """Convert to float32 if the type fits into it, else to float64."""
     kind = min(np.result_type(values.dtype, np.float32), np.dtype(np.float64), key=lambda d: d.itemsize)
     return torch.from_numpy(np.ascontiguousarray(values, dtype=kind.newbyteorder("=")))
+
+
+def _floats(x: Tensor) -> Tensor:
+    """Floats as they are, whole numbers as float64."""
+    return x if x.is_floating_point() else x.double()
 
 
 def _listed(stored: dict[str, Stored], names: list[str]) -> str:

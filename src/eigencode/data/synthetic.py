@@ -10,6 +10,7 @@ from scipy.special import gamma, hyp2f1
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.record import brief
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvalues
 
@@ -53,6 +54,8 @@ class PlantedCode:
     kind: Kind
     basis: Float[Tensor, "units units"]
     eigenvalues: Float[Tensor, " units"]
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, units: int, alpha: float, kind: Kind = "gaussian", seed: int = 0) -> "PlantedCode":

@@ -9,9 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
+from eigencode.base.types import Images
 from eigencode.geometry._intervals import mean_estimate, median_estimate
 from eigencode.geometry._plan import Method, plan, root
 from eigencode.representation._modes import borrowed
@@ -69,7 +72,7 @@ class JacobianNorm(Record):
 
 def jacobian_norm(
     code: nn.Module | Callable[[Tensor], Tensor],
-    x: Float[Tensor, "image *shape"],
+    x: Images | Array,
     method: Method = "auto",
     *,
     projections: int = 100,
@@ -111,8 +114,9 @@ def jacobian_norm(
     algorithm 1.
     Differs from the Jacobian penalty of that paper by the square root and the factor ½.
     """
-    if len(x) == 0 or batch_size < 1:
-        raise InputError("no images to measure", got=f"{len(x)} images, batch_size {batch_size}", wanted=">= 1 of both")
+    x = inputs_of(code, x, points)
+    if batch_size < 1:
+        raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
     if isinstance(code, nn.Module) and not isinstance(code, Code):
         code = at(code, "logits")
     with borrowed(code), torch.no_grad():

@@ -3,11 +3,12 @@
 import math
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
-from eigencode.base.types import Space
+from eigencode.base.inputs import images, inputs
+from eigencode.base.types import Images, Space
 from eigencode.geometry._plan import Method
 from eigencode.geometry._plane import plane_through, random_plane
 from eigencode.geometry.maps import Landscape, measure
@@ -16,7 +17,7 @@ from eigencode.representation.at import at
 
 def landscape(
     net: nn.Module,
-    x0: Float[Tensor, "*image"],
+    x0: Images | Array,
     place: str = "latent",
     space: Space = "unit",
     radius: float = 20.0,
@@ -72,9 +73,9 @@ def landscape(
 
 def landscape_through(
     net: nn.Module,
-    a: Float[Tensor, "*image"],
-    b: Float[Tensor, "*image"],
-    c: Float[Tensor, "*image"],
+    a: Images | Array,
+    b: Images | Array,
+    c: Images | Array,
     place: str = "latent",
     space: Space = "unit",
     points: int = 100,
@@ -109,9 +110,11 @@ def landscape_through(
     return measure(net, plane, axis + middle[0], axis + middle[1], anchors, longest, reach, False, rays, settings)
 
 
-def _centre(net: nn.Module, x0: Tensor, space: Space) -> Tensor:
-    image = x0.detach()[0] if x0.ndim == 4 and len(x0) == 1 else x0.detach()
+def _centre(net: nn.Module, given: Images | Array, space: Space) -> Tensor:
+    x0 = inputs(given, "x0")
+    image = x0[0] if x0.ndim == 4 and len(x0) == 1 else x0
     if image.ndim > 3:
         raise InputError("a landscape has one centre", got=tuple(x0.shape), wanted="one image C H W", fix="x[0]")
+    image = images(image[None], "x0")[0]
     with torch.no_grad():
         return at(net, "logits", space).points(image[None])[0]

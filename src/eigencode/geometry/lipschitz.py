@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
-from eigencode.base.types import Space
+from eigencode.base.types import Images, Space
 from eigencode.representation._declared import Declared, declared
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
@@ -45,7 +47,7 @@ def lipschitz_upper(
     space: Space = "unit",
     radius: float = math.inf,
     smallest: float = 0.0,
-    x: Tensor | None = None,
+    x: Images | Array | None = None,
 ) -> LipschitzUpper:
     """Lipschitz bound as a product of exact layer bounds; usually far above the true constant.
 
@@ -73,7 +75,7 @@ def lipschitz_upper(
     >>> lipschitz_upper(net, "1", space="pixel").value
     4.0
     """
-    found = _declared(net, place, space, x)
+    found = _declared(net, place, space, None if x is None else inputs_of(net, x))
     layers, norm_p = found.layers, found.norm_p
     if not radius > 0 or smallest < 0:
         raise InputError(

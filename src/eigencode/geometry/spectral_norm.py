@@ -7,10 +7,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.seeding import stream
+from eigencode.base.types import Images
 from eigencode.geometry._intervals import median_estimate
 from eigencode.geometry._products import linearised
 from eigencode.representation._modes import borrowed
@@ -51,7 +54,7 @@ class SpectralNorm(Record):
 
 def spectral_norm(
     code: nn.Module | Callable[[Tensor], Tensor],
-    x: Float[Tensor, "image *shape"],
+    x: Images | Array,
     *,
     iterations: int = 500,
     tolerance: float = 1e-4,
@@ -78,6 +81,7 @@ def spectral_norm(
     >>> result.value.round(decimals=4).tolist(), bool(result.converged.all())
     ([7.0, 7.0, 7.0, 7.0], True)
     """
+    x = inputs_of(code, x, points)
     if len(x) == 0 or iterations < 1 or batch_size < 1 or not tolerance > 0:
         raise InputError(
             "spectral norm: nothing to iterate",

@@ -71,7 +71,8 @@ def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
             f"{name_of(net)} has fewer classes than the labels of {test.name}",
             got=f"{logits.shape[1]} logits per image",
             wanted=f"at least {int(test.y.max()) + 1}",
-            fix="measure on the data it was trained on, or build it with as many classes (--arg name=value)",
+            fix="measure on the data it was trained on, or build it with as many classes (--arg name=value)"
+            + "; do labels begin at 1?  ec.Images(x, y - 1)" * (int(test.y.min()) == 1),
         )
     if not bool(torch.isfinite(logits).all()):
         broken = [k for k, v in net.state_dict().items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
@@ -152,7 +153,10 @@ def _about_outputs(logits: Tensor, test: Images) -> list[str]:
             "all outputs lie in [0, 1], like those of a sigmoid, whose gradients vanish: return the logits before it"
         )
     if logits.shape[1] > len(test.class_names):
-        found.append(f"the network has {logits.shape[1]} outputs for {len(test.class_names)} classes")
+        found.append(
+            f"the network has {logits.shape[1]} outputs for {len(test.class_names)} classes: "
+            "unless label k is output k, name them in order (--classes of a folder)"
+        )
     return found
 
 

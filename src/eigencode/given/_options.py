@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -37,6 +38,9 @@ def probe_from_options(
     mean: str | None = None,
     std: str | None = None,
     seed: int = 0,
+    classes: str | None = None,
+    resize: int | None = None,
+    crop: int | None = None,
 ) -> Probe:
     """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
 
@@ -53,13 +57,20 @@ def probe_from_options(
         notes = load_weights(bare, weights) if weights is not None else ()
         if place is None:
             raise _no_place(bare)
-        train, test = load(data, data_dir)
+        train, test = load(data, data_dir, **_of_folder(data, classes, resize, crop))
         net = as_expected(bare, expects, train, *scale)
         trained = weights is not None
         said = () if trained else (UNTRAINED,)
-        told = (*notes, *_scaling(net), *said)
+        every = (f"all {len(test)} images of {data} are measured",) if test is train else ()
+        told = (*notes, *_scaling(net), *said, *every)
         common = (net, test, place)
         return probe(*common, images=images, window=chosen, trained=trained, notes=told, seed=seed)
+
+
+def _of_folder(data: str, classes: str | None, resize: int | None, crop: int | None) -> dict[str, Any]:
+    """Settings of a folder of images, all of which are measured unless it has a test set of its own."""
+    given = {"classes": classes, "resize": resize, "crop": crop}
+    return {k: v for k, v in given.items() if v is not None} | ({"split": False} if data.startswith("folder:") else {})
 
 
 def ranks(text: str) -> Window:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
@@ -45,7 +46,7 @@ MAX_RESPONSES = 2**26
 
 def probe(
     net: nn.Module,
-    test: Images,
+    test: Images | Array,
     place: str,
     *,
     images: int | None = 500,
@@ -98,6 +99,7 @@ def probe(
     """
     if not isinstance(net, nn.Module):
         raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module")
+    test = Images.of(test, "test")
     at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is an error with the names of `net`
     examined = examine(net, test, batch_size, trained)
     here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name)

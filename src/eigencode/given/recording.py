@@ -1,10 +1,12 @@
 """Spectrum and power law of recorded responses, stored in the format of a study."""
 
+from torch import Tensor
+
 from eigencode.base.errors import InputError
 from eigencode.data.recordings import Recording
 from eigencode.given.result import Given, Measurement
 from eigencode.measures import SpectrumMeasure
-from eigencode.spectra.cvpca import cvpca, shuffled_control
+from eigencode.spectra.cvpca import SWAPS, doubts, shuffled_control, signal_spectrum
 from eigencode.spectra.power_law import Window
 from eigencode.spectra.spectrum import Spectrum, spectrum
 
@@ -36,10 +38,10 @@ def recorded(
         raise InputError(
             f"{recording.where}: the shuffled control needs two repeats", got="one repeat", fix="leave out --shuffled"
         )
-    found = cvpca(x[0], x[1], seed=seed) if repeats > 1 else spectrum(x[0], seed=seed)
+    found = signal_spectrum(x[0], x[1], SWAPS, seed) if repeats > 1 else spectrum(x[0], seed=seed)
     found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     measure = SpectrumMeasure(window=window, weights=weights, rounding=True)  # type: ignore[arg-type]
-    taken = [Measurement(ALPHA, measure, found, _doubts(repeats))]
+    taken = [Measurement(ALPHA, measure, found, _doubts(x, found))]
     negative = int((found.eigenvalues <= 0).sum())
     made = {"file": recording.name, "array": recording.array, "sha256": recording.sha256, "repeats": repeats}
     made |= {"stimuli": found.n_samples, "units": found.n_units, "not_positive": negative}
@@ -58,10 +60,12 @@ def recorded(
     return Given.of(study, recording.name, recording.array, taken, headline, notes=notes, recording=made)
 
 
-def _doubts(repeats: int) -> list[str]:
+def _doubts(x: Tensor, found: Spectrum) -> list[str]:
+    repeats = len(x)
     if repeats == 1:
         return ["one repeat: this spectrum includes trial-to-trial noise; two repeats allow cvPCA, which removes it"]
-    return [f"{repeats} repeats: cvPCA of the first two"] if repeats > 2 else []
+    said = [f"{repeats} repeats: cvPCA of the first two"] if repeats > 2 else []
+    return [*said, *doubts(x[0], x[1], found, SWAPS)]
 
 
 def _share(control: Spectrum, spectrum: Spectrum) -> dict[str, float]:

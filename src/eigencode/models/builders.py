@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
@@ -15,7 +16,7 @@ from eigencode.models.stack import Stack
 
 
 def krotov_hopfield(
-    train: Images,
+    train: Images | Array,
     units: int = 400,
     p: float = 3.0,
     n: float = 4.5,
@@ -51,13 +52,14 @@ def krotov_hopfield(
 
     spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
     _check_units(units)
+    train = Images.of(train, "train")
     rule = KrotovHopfield(p=p, radius=radius, spread=spread)
     encoder = LocalDense(rule.init(units, train.inputs, stream(seed, "encoder")), rule)
     return _one_hidden_layer(encoder, train, units, {**spec, "norm_p": norm_p, "batch_norm": False, "seed": seed})
 
 
 def perceptron(
-    train: Images,
+    train: Images | Array,
     units: int = 400,
     batch_norm: bool = False,
     *,
@@ -77,6 +79,7 @@ def perceptron(
     """
     spec = {"kind": "perceptron", "units": units, "batch_norm": batch_norm, "n": n, "norm_p": norm_p}
     _check_units(units)
+    train = Images.of(train, "train")
     encoder = Dense(train.inputs, units, stream(seed, "encoder"))
     return _one_hidden_layer(encoder, train, units, {**spec, "seed": seed})
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
+from eigencode.base.types import Images
 from eigencode.representation._modes import evaluating, hooked
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def trace(
-    module: nn.Module, x: Tensor, places: Sequence[str], *, start: str = PIXEL, reduce: Reduce = "flatten"
+    module: nn.Module, x: Images | Array, places: Sequence[str], *, start: str = PIXEL, reduce: Reduce = "flatten"
 ) -> dict[str, Tensor]:
     """Representations of a batch of images at several places, from one forward pass.
 
@@ -41,7 +44,7 @@ def trace(
     if isinstance(places, str) or not places:
         raise InputError("no places to read", got=repr(places), wanted="a list of places, such as ['1', 'logits']")
     reader = Reader(module, start, places, reduce)
-    found: dict[str, Tensor] = reader(reader.points(x))
+    found: dict[str, Tensor] = reader(reader.points(inputs_of(module, x)))
     return found
 
 
@@ -87,7 +90,7 @@ class Places(tuple[PlaceInfo, ...]):
         return html
 
 
-def places(module: nn.Module, x: Tensor) -> Places:
+def places(module: nn.Module, x: Images | Array) -> Places:
     """List every readable place of a network, in order of execution.
 
     Args:
@@ -122,6 +125,7 @@ def places(module: nn.Module, x: Tensor) -> Places:
             if z.ndim >= 2 and len(z) == len(x):
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
+    x = inputs_of(module, x)
     with evaluating(module), torch.no_grad(), hooked(names, record):
         module(x)
     return Places(found)

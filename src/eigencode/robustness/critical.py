@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
@@ -98,7 +99,7 @@ Part = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def critical_size(
     net: object,
-    test: Images,
+    test: Images | Array,
     attack: Perturbation | MinimumNorm,
     space: Space = "pixel",
     *,
@@ -136,6 +137,7 @@ def critical_size(
     >>> critical_size(net, test, FGSM()).eps.round(decimals=2)
     tensor([0.1000, 0.2000], dtype=torch.float64)
     """
+    test = Images.of(test, "test")
     box = attack.box(space)
     eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
     masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)

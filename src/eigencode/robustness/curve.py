@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Norm, Space
@@ -66,7 +67,7 @@ class Curve(Record):
 
 def curve(
     net: object,
-    test: Images,
+    test: Images | Array,
     attack: Perturbation | MinimumNorm,
     eps: Float[Tensor, " eps"] | Sequence[float],
     space: Space = "pixel",
@@ -108,6 +109,7 @@ def curve(
     >>> curve(net, test, FGSM(), eps=[0.0, 0.1, 0.3]).accuracy
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
     """
+    test = Images.of(test, "test")
     grid = _grid(eps)
     box = attack.box(space)
     masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)

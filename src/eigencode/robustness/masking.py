@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
@@ -72,7 +73,7 @@ class Masking(Record):
 
 def masking_checks(
     net: object,
-    test: Images,
+    test: Images | Array,
     space: Space = "pixel",
     *,
     images: int = 30,
@@ -101,6 +102,7 @@ def masking_checks(
     >>> masking_checks(net, Images(x, net(x).argmax(1), classes="abc")).flags
     ()
     """
+    test = Images.of(test, "test")
     subject = Subject(net, test, space, subset, seed=seed, batch_size=max(images, 1))
     box = Bounds(0.0, 1.0)
     with borrowed(net):

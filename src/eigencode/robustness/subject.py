@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
@@ -39,7 +40,7 @@ class Subject:
     def __init__(
         self,
         net: object,
-        test: Images,
+        test: Images | Array,
         space: Space,
         subset: Subset = None,
         target: Int[Tensor, " n"] | None = None,
@@ -48,6 +49,7 @@ class Subject:
     ) -> None:
         if batch_size < 1:
             raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
+        test = Images.of(test, "test")
         logits, self.points = logits_of(net, space)
         self.net, self.test, self.space, self.target = net, test, space, target
         self.seed, self.batch_size = seed, batch_size
@@ -107,12 +109,13 @@ class Subject:
                         "the network has fewer classes than the labels",
                         got=f"{logits.shape[1]} logits, label {int(y.max())}",
                         wanted="one logit per class",
+                        fix="ec.Images(x, y - 1), if labels begin at 1; else a network with as many outputs",
                     )
                 right.append(logits.argmax(1).cpu() == y.cpu())
         return torch.cat(right)
 
 
-def common_correct(nets: Sequence[object], test: Images, space: Space = "pixel") -> Int[Tensor, " m"]:
+def common_correct(nets: Sequence[object], test: Images | Array, space: Space = "pixel") -> Int[Tensor, " m"]:
     """Indices of the images that all `nets` classify correctly, as the `subset` for a fair comparison.
 
     >>> test = Images(torch.rand(4, 1, 1, 2).add(0.1).clamp(max=1), torch.tensor([0, 1, 0, 1]))
@@ -122,6 +125,7 @@ def common_correct(nets: Sequence[object], test: Images, space: Space = "pixel")
     """
     if not nets:
         raise InputError("no network to compare", wanted="at least one")
+    test = Images.of(test, "test")
     right = torch.stack([Subject(net, test, space).correct for net in nets]).all(0)
     return right.nonzero()[:, 0]
 

@@ -18,6 +18,10 @@ ROUNDING = 0.0451
 with log-uniform mantissas."""
 
 
+ELEMENTS = 1 << 23
+"""Numbers of a block of units in float64, 64 MiB, where there are more units than samples."""
+
+
 @dataclass(frozen=True)
 class Eigen:
     """Covariance eigenvalues (descending, divisor n − 1), optionally with eigenvectors `directions`."""
@@ -96,21 +100,36 @@ def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
 
 def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
     n, rank = len(x), len(x) - 1
-    z = x.double()
+    inner = x.new_zeros(n, n, dtype=torch.float64)
+    parts = []
+    for units in torch.split(torch.arange(x.shape[1]), max(1, ELEMENTS // n)):
+        z, mean, rest = _centred(x, units)
+        inner += gram(z.T)
+        parts.append((units, mean, rest, z.square().sum(0) / rank))
+    inner /= rank
+    values, vectors = eigenvectors(inner) if directions else (eigenvalues(inner), None)
+    means, rests, variances = (torch.cat([part[i] for part in parts]) for i in (1, 2, 3))
+    floor = noise_floor(values[0], means, variances, n, eps)
+    values = _clipped(values[:rank], floor)
+    top = None
+    if vectors is not None:
+        scaled = vectors[:, :rank] / (values * rank).clamp_min(1e-300).sqrt()
+        top = x.new_empty(x.shape[1], rank, dtype=torch.float64)
+        for units, *_ in parts:
+            top[units] = _centred(x, units)[0].T @ scaled
+    return Eigen(values, top, means + rests, n, floor)
+
+
+def _centred(x: Tensor, units: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Some units in float64, centred twice; and the two means that were subtracted."""
+    z = x[:, units[0] : units[-1] + 1].double()
     mean = z.mean(0)
     if not bool(torch.isfinite(mean).all()):
         Moments.of(x)  # raises the error
     z = z - mean
     rest = z.mean(0)
     z -= rest
-    inner = gram(z.T) / rank
-    values, vectors = eigenvectors(inner) if directions else (eigenvalues(inner), None)
-    floor = noise_floor(values[0], mean, z.square().sum(0) / rank, n, eps)
-    values = _clipped(values[:rank], floor)
-    top = None
-    if vectors is not None:
-        top = z.T @ (vectors[:, :rank] / (values * rank).clamp_min(1e-300).sqrt())
-    return Eigen(values, top, mean + rest, n, floor)
+    return z, mean, rest
 
 
 def noise_floor(largest: Tensor, mean: Tensor, variance: Tensor, n: int, eps: float) -> float:

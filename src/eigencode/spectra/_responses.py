@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from eigencode.base.arrays import Array, array, batches, is_array, tensor
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
+from eigencode.base.types import Images
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, Reader
 from eigencode.spectra._arithmetic import arithmetic_errors
@@ -34,11 +38,12 @@ class Responses:
     errors: Callable[[], Tensor | None] = lambda: None
 
 
-Source = Callable[[Tensor], Tensor] | Tensor | np.ndarray | Iterable[Tensor] | Iterable[np.ndarray]
+Source = Array
+"""A callable (with images), an array `samples x units` of any library, or an iterable of such arrays."""
 
 
 def responses(
-    source: Source, x: Tensor | None = None, batch_size: int | None = None, points: bool = False
+    source: Source, x: Images | Array | None = None, batch_size: int | None = None, points: bool = False
 ) -> Responses:
     """Convert any source of responses to `Responses`.
 
@@ -51,20 +56,31 @@ def responses(
     Raises:
         InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
     """
+    if batch_size is not None and batch_size < 1:
+        raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
     if x is not None:
         if not callable(source):
             raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
-        return _evaluated(source, x, batch_size or 1000, points)
-    if isinstance(source, Tensor | np.ndarray):
-        return _array(source, batch_size)
-    if isinstance(source, nn.Module) or not isinstance(source, Iterable):
+        return _evaluated(source, inputs_of(source, x, points), batch_size or 1000, points)
+    if is_array(source) or _rows(source):
+        return _array(array(source, "responses", "su"), batch_size)
+    if callable(source) or isinstance(source, str | bytes | dict | Images) or not isinstance(source, Iterable):
+        fix = "spectrum(images.x.flatten(1)) for the pixels" if isinstance(source, Images) else None
         raise InputError(
             "no points to evaluate the code at",
             got=type(source).__name__,
             wanted="spectrum(code, x), or an array of samples x units, or an iterator of batches",
-            fix="pass the images as the second argument, e.g. spectrum(code, test.x)",
+            fix=fix or "pass the images as the second argument, e.g. spectrum(code, test.x)",
         )
-    return Responses(lambda: (_two_dim(_tensor(b)) for b in source), None, None, "iterator of batches")
+    parts = batches(source, "responses")
+    return Responses(lambda: (_two_dim(_tensor(part)) for part, _ in parts), None, None, "iterator of batches")
+
+
+def _rows(source: object) -> bool:
+    """True for nested lists of numbers, or a list of the responses to single samples: rows of one array."""
+    first: Any = source[0] if isinstance(source, list | tuple) and source else None
+    inner = first[0] if isinstance(first, list | tuple) and first else first
+    return isinstance(inner, int | float) or (is_array(first) and np.ndim(first) < 2)
 
 
 def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool) -> Responses:
@@ -116,11 +132,9 @@ def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
     return Responses(batches, rows, len(source), f"array {source.shape[0]} x {source.shape[1]}")
 
 
-def _tensor(batch: Tensor | np.ndarray) -> Tensor:
+def _tensor(batch: Array) -> Tensor:
     """Convert to a floating-point tensor; integers (spike counts) become float64."""
-    out = torch.tensor(batch) if isinstance(batch, np.ndarray) else batch.detach()
-    if out.is_complex():
-        raise InputError("responses are complex", got=out.dtype, wanted="real numbers")
+    out = tensor(batch, "responses", "su").detach()
     return out if out.is_floating_point() else out.double()
 
 

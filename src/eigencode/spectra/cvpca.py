@@ -1,21 +1,24 @@
 """Cross-validated PCA: variance shared by two repeats of the same stimuli, per principal direction."""
 
+import warnings
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from eigencode.base.errors import InputError
+from eigencode.base.arrays import Array, tensor
+from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
+SWAPS = 10
+"""Exchanges of the repeats that are averaged by default."""
 
 
-def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: int = 10, seed: int = 0) -> Spectrum:
+def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = SWAPS, seed: int = 0) -> Spectrum:
     """Signal spectrum of a noisy code from two repeats of the same stimuli.
 
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
@@ -35,7 +38,10 @@ def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: i
         equal repeats give exactly `spectrum(repeat_1)`.
 
     Raises:
-        InputError: shapes differ, NaN or Inf, fewer than 3 stimuli.
+        InputError: shapes differ, NaN or Inf, complex numbers, fewer than 3 stimuli, a repeat that is constant.
+
+    Warns:
+        EigencodeWarning: identical repeats, repeats of different mean, or a first value that is not positive.
 
     Source: C. Stringer et al., Nature 571 (2019), methods.  Differs from their sum over stimuli by the divisor, and
     from a Python version in circulation, which also centres over units.
@@ -47,6 +53,17 @@ def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: i
     [9, 4, 1]
     """
     one, two = _checked(repeat_1, repeat_2)
+    found = signal_spectrum(one, two, swaps, seed)
+    for doubt in doubts(one, two, found, swaps):
+        warnings.warn(doubt, EigencodeWarning, stacklevel=2)
+    return found
+
+
+def signal_spectrum(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> Spectrum:
+    """`cvpca` without a warning, for repeats that are equal or unrelated on purpose."""
+    one, two = _checked(repeat_1, repeat_2)
+    centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
+    one, two = one - centre, two - centre
     generator = stream(seed, "cvpca", "swaps")
     n, units = one.shape
     both = gram(torch.cat([one, two]).T) if n <= units else None
@@ -69,16 +86,37 @@ def cvpca(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, swaps: i
     return with_influence(result, products, seed)
 
 
-def shuffled_control(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray, seed: int = 0) -> Spectrum:
+def doubts(one: Tensor, two: Tensor, found: Spectrum, swaps: int) -> list[str]:
+    """Warnings about two repeats that are not independent measurements of the same stimuli."""
+    one, two = one.double(), two.double()
+    spread = float(one.var(0).sum().sqrt())
+    if float((one - two).abs().max()) <= 1e-6 * spread:
+        return ["the two repeats are identical: this is the covariance spectrum, and noise is in it"]
+    total, moved = float(found.eigenvalues.sum()), float((one.mean(0) - two.mean(0)).square().sum())
+    chance = float((one - two).var(0).sum()) / len(one)
+    if swaps and moved / 4 > 0.05 * abs(total) and moved > 4 * chance:
+        return [
+            f"the means of the repeats differ: their exchange adds {-moved / 4:.2g} to a total of {total:.2g}; "
+            "subtract from each repeat its mean over stimuli"
+        ]
+    if not float(found.eigenvalues[0]) > 0:
+        return [
+            f"the first value is {float(found.eigenvalues[0]):.3g}: the repeats share no variance in the direction in "
+            "which responses vary most; are the stimuli in the same order?"
+        ]
+    return []
+
+
+def shuffled_control(repeat_1: Array, repeat_2: Array, seed: int = 0) -> Spectrum:
     """Control for cvPCA: the stimuli of repeat 2 in random order, so that every value has expectation zero.
 
     >>> x = torch.randn(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     >>> bool((shuffled_control(x, x).eigenvalues.abs() < 0.2).all())
     True
     """
-    order = torch.randperm(len(repeat_2), generator=stream(seed, "cvpca", "shuffle"))
-    shuffled = repeat_2[order.to(repeat_2.device)] if isinstance(repeat_2, Tensor) else repeat_2[order.numpy()]
-    return replace(cvpca(repeat_1, shuffled, swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
+    one, two = _checked(repeat_1, repeat_2)
+    order = torch.randperm(len(two), generator=stream(seed, "cvpca", "shuffle")).to(two.device)
+    return replace(signal_spectrum(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
 
 
 def with_influence(spectrum: Spectrum, products: Tensor, seed: int) -> Spectrum:
@@ -121,17 +159,25 @@ def _centred(k: Tensor) -> Tensor:
     return k - k.mean(0) - k.mean(1, keepdim=True) + k.mean()
 
 
-def _checked(repeat_1: Tensor | np.ndarray, repeat_2: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    one, two = (torch.as_tensor(np.asarray(r).copy() if isinstance(r, np.ndarray) else r) for r in (repeat_1, repeat_2))
+def _checked(repeat_1: Array, repeat_2: Array) -> tuple[Tensor, Tensor]:
+    one, two = tensor(repeat_1, "repeat 1", "su").detach(), tensor(repeat_2, "repeat 2", "su").detach()
     if one.shape != two.shape or one.ndim != 2 or len(one) < 3:
         raise InputError(
             "the two repeats do not fit",
             got=f"{tuple(one.shape)} and {tuple(two.shape)}",
             wanted="two arrays stimuli x units of one shape, 3 stimuli or more",
+            fix="x[0], x[1] for repeats x stimuli x units",
         )
-    one, two = one.detach().double(), two.detach().double()
     bad = int((~torch.isfinite(one)).sum() + (~torch.isfinite(two)).sum())
     if bad:
         raise InputError("responses hold NaN or Inf", got=f"{bad} values", fix="drop these stimuli or units first")
-    centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
-    return one - centre, two - centre
+    for name, x in (("repeat 1", one), ("repeat 2", two)):
+        same = x.double().amax(0) - x.double().amin(0) <= 1e-14 * x.double().abs().amax(0)
+        if bool(same.all()):
+            raise InputError(
+                f"{name} is the same for all stimuli",
+                got=f"{x.shape[1]} constant units",
+                wanted="responses that vary with the stimulus",
+                fix="is the axis of the stimuli the first one? x.T, if it is the second",
+            )
+    return one.double(), two.double()

@@ -3,21 +3,22 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
+from eigencode.base.types import Images
 from eigencode.representation.at import Reader
 from eigencode.spectra._covariance import eigen
 from eigencode.spectra._responses import Source, responses
-from eigencode.spectra.cvpca import cvpca, with_influence
+from eigencode.spectra.cvpca import signal_spectrum, with_influence
 from eigencode.spectra.spectrum import Spectrum
 
 
 def heldout_spectrum(
-    code: Source, train: Tensor, test: Tensor, *, batch_size: int | None = None, seed: int = 0
+    code: Source, train: Images | Array, test: Images | Array, *, batch_size: int | None = None, seed: int = 0
 ) -> Spectrum:
     """Variance of the responses to test images along the principal directions of the training images.
 
@@ -65,7 +66,7 @@ def heldout_spectrum(
 
 def injected_noise_spectrum(
     code: Source,
-    x: Float[Tensor, "samples *point"],
+    x: Images | Array,
     sigma: float,
     *,
     swaps: int = 10,
@@ -87,11 +88,12 @@ def injected_noise_spectrum(
     """
     if not sigma >= 0:
         raise InputError("no such noise", got=sigma, wanted="sigma >= 0")
+    x = inputs_of(code, x)
     x = code.points(x) if isinstance(code, Reader) else x
     repeats = []
     for name in ("one", "two"):
         noise = torch.randn(x.shape, generator=stream(seed, "injected", name), dtype=x.dtype).to(x.device)
         given = responses(code, x + sigma * noise, batch_size, points=True)
         repeats.append(torch.cat([batch.double() for batch in given.batches()]))
-    found = cvpca(repeats[0], repeats[1], swaps, seed)
+    found = signal_spectrum(repeats[0], repeats[1], swaps, seed)
     return replace(found, kind="injected noise", source=f"{given.label}, sigma {sigma:g}", space=given.space)

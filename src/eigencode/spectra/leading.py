@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.moments import Moments
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
+from eigencode.base.symmetric import refuse_unsquarable
+from eigencode.base.types import Images
 from eigencode.spectra._covariance import noise_floor
 from eigencode.spectra._responses import Responses, Source, responses
 from eigencode.spectra.spectrum import Spectrum
@@ -13,7 +17,7 @@ from eigencode.spectra.spectrum import Spectrum
 
 def leading_spectrum(
     code: Source,
-    x: Tensor | None = None,
+    x: Images | Array | None = None,
     *,
     top: int,
     passes: int = 4,
@@ -82,8 +86,11 @@ def _first(given: Responses) -> tuple[Tensor, Tensor, int, float]:
             mean, square = z.new_zeros(z.shape[1]), z.new_zeros(z.shape[1])
         moved = z.mean(0) - mean
         if not bool(torch.isfinite(moved).all()):
-            raise InputError("responses hold NaN or Inf", wanted="finite numbers")
-        square += (z - z.mean(0)).square().sum(0) + moved.square() * (n * len(z) / (n + len(z)))
+            Moments.of(batch)  # raises the error
+        centred = z - z.mean(0)
+        squares = centred.square().sum(0)
+        refuse_unsquarable(centred, squares)
+        square += squares + moved.square() * (n * len(z) / (n + len(z)))
         mean = mean + moved * (len(z) / (n + len(z)))
         n, eps = n + len(z), max(eps, torch.finfo(batch.dtype).eps)
     if n < 2:

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.seeding import stream
+from eigencode.base.types import Images
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
@@ -19,7 +22,7 @@ from eigencode.spectra.spectrum import Spectrum, assembled
 
 def spectra_at(
     net: nn.Module,
-    x: Tensor,
+    x: Images | Array,
     places: Sequence[str],
     *,
     start: str = PIXEL,
@@ -49,6 +52,7 @@ def spectra_at(
     if interval and reduce == "positions":
         raise InputError("the positions of one image are not independent samples", fix="interval=False")
     reader = Reader(net, start, places, reduce)
+    x = inputs_of(net, x)
     seen = {place.name: Accumulator() for place in reader.targets}
 
     def run(images: Tensor) -> dict[str, Tensor]:

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.arrays import Array, tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
+from eigencode.base.types import Images
 from eigencode.spectra._covariance import Eigen, eigen
 from eigencode.spectra._fit import Method, fit
 from eigencode.spectra._influence import rows_wanted, sampling
@@ -50,6 +52,7 @@ class Spectrum(Record):
     group_size: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "eigenvalues", _ordered(self.eigenvalues, self.kind))
         rank = len(self.eigenvalues)
         for name, empty in (
             ("log_bias", torch.full((rank,), torch.nan, dtype=torch.float64)),
@@ -119,9 +122,30 @@ class Spectrum(Record):
         return compare(self.logs, window, weights)
 
 
+SORTED = ("covariance", "leading")
+"""Kinds whose eigenvalues descend; those of the others are in the order of directions that other data gave."""
+
+
+def _ordered(given: Array, kind: str) -> Tensor:
+    """Eigenvalues as a tensor, float64 unless they are floats already; `InputError` unless they are in order."""
+    values = tensor(given, "eigenvalues", empty=True)
+    values = values if values.is_floating_point() else values.double()
+    if values.ndim != 1 or not bool(torch.isfinite(values).all()):
+        raise InputError("not a spectrum", got=f"shape {tuple(values.shape)}", wanted="finite eigenvalues, one axis")
+    rising = int((values.diff() > 0).sum())
+    if kind in SORTED and rising:
+        raise InputError(
+            "eigenvalues are not in order",
+            got=f"{rising} of {len(values)} larger than the one before",
+            wanted="descending",
+            fix="torch.as_tensor(eigenvalues).sort(descending=True).values",
+        )
+    return values
+
+
 def spectrum(
     code: Source,
-    x: Tensor | None = None,
+    x: Images | Array | None = None,
     *,
     interval: bool = True,
     points: bool = False,
@@ -130,13 +154,16 @@ def spectrum(
 ) -> Spectrum:
     """Covariance spectrum of a code, or of an array of responses.
 
-    λₙ = eigenvalues of Σᵢ (zᵢ − z̄)(zᵢ − z̄)ᵀ / (N − 1), accumulated in float64 in one pass of constant memory.
+    λₙ = eigenvalues of Σᵢ (zᵢ − z̄)(zᵢ − z̄)ᵀ / (N − 1), accumulated in float64 in one pass.
+
+    Memory: with more samples than units, units² doubles, however many samples there are.  Otherwise all responses are
+    kept, in their own type, beside samples² doubles; an interval takes units x samples doubles for the directions.
 
     Args:
         code: a callable points -> responses (a network, `at(net, place)`, a function), or an array
-            `samples x units` (torch or numpy, any real type), or an iterator of such batches.
-        x: images `N C H W` in [0, 1], for a callable.  For a code in unit space they are scaled by the network's `norm`
-            first.
+            `samples x units` (torch, numpy, pandas, xarray, lists; any real type), or an iterator of such batches.
+        x: images `N C H W` in [0, 1], for a callable: an array, `Images`, a DataLoader or a Dataset.  For a code in
+            unit space they are scaled by the network's `norm` first.
         interval: also measure the sampling error, and rounding errors inside the network.
         points: True if `x` holds points of the code's space (noise in unit space, say), not images.
         batch_size: samples per batch.

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.seeding import stream
+from eigencode.base.types import Images
 from eigencode.spectra._covariance import from_moments
 from eigencode.spectra._influence import rows_wanted
 from eigencode.spectra._responses import Source, responses
@@ -17,7 +18,7 @@ from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled
 
 def spectra_by_width(
     code: Source,
-    x: Tensor | None = None,
+    x: Images | Array | None = None,
     *,
     widths: Sequence[int],
     order: Literal["first", "random"] = "random",

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import ConvergenceWarning, InputError, TrainingError
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
@@ -51,7 +52,7 @@ class LocalTraining(Record):
 
 def train_local(
     net: nn.Module,
-    train: Images,
+    train: Images | Array,
     rule: Rule | None = None,
     epochs: int = 100,
     lr: float = 0.02,
@@ -108,6 +109,7 @@ def train_local(
         (batch_size >= 1, "batch_size", batch_size, ">= 1"),
         (decay in ("linear", "constant"), "decay", decay, "'linear' or 'constant'"),
     )
+    train = Images.of(train, "train", labelled=False)
     order = in_order(net, train)
     names = [at] if at is not None else order
     layers = {name: local_layer(net, name) for name in names}

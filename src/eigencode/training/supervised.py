@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError, TrainingError
 from eigencode.base.precision import Precision, product_dtype
 from eigencode.base.progress import progress
@@ -65,7 +66,7 @@ class SupervisedTraining(Record):
 
 def train_supervised(
     net: nn.Module,
-    train: Images,
+    train: Images | Array,
     parameters: str = "all",
     epochs: int = 100,
     lr: float = 1e-3,
@@ -80,7 +81,7 @@ def train_supervised(
     clip_norm: float | None = None,
     precision: Precision = "float32",
     adversarial: Augmentation | None = None,
-    validation: Images | None = None,
+    validation: Images | Array | None = None,
     patience: int | None = None,
     keep: Literal["last", "best"] = "last",
     callbacks: Iterable[Callback] = (),
@@ -134,6 +135,8 @@ def train_supervised(
         (patience is None or patience >= 1, "patience", patience, "None, or a number of epochs >= 1"),
         (keep in ("last", "best"), "keep", keep, "'last' or 'best'"),
     )
+    train = Images.of(train, "train")
+    validation = None if validation is None else Images.of(validation, "validation")
     check_classes(train, validation, needs_validation=patience is not None or keep == "best")
     learn = learners(net, parameters)
     made = {"fused": True} if optimizer != "sgd" else {"momentum": momentum, "fused": True}

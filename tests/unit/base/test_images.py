@@ -4,10 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
+import xarray
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.types import Bounds, Images
 
 
@@ -38,13 +40,13 @@ def blank(dtype: torch.dtype) -> torch.Tensor:
         ({"pixels": pixels()[0]}, "wrong shape"),
         ({"pixels": pixels()[:0], "y": LABELS[:0]}, "wrong shape"),
         ({"pixels": pixels()[..., :0]}, "wrong shape"),
-        ({"pixels": pixels().numpy()}, "wrong type"),
+        ({"pixels": "a.png"}, "pixels is not an array"),
         ({"pixels": pixels(dtype=torch.uint8).to(torch.int64)}, "wrong type of pixel"),
         ({"pixels": pixels().bool()}, "wrong type of pixel"),
         ({"y": LABELS[:5]}, "labels do not fit"),
         ({"y": LABELS.float()}, "labels do not fit"),
         ({"y": LABELS[:, None]}, "labels do not fit"),
-        ({"y": LABELS.numpy()}, "wrong type"),
+        ({"y": None}, "labels is not an array"),
         ({"y": LABELS - 1}, "out of range"),
         ({"classes": ("a", "b")}, r"out of range\n.*0\.\.2\n.*0\.\.1"),
         ({"classes": ()}, "out of range"),
@@ -166,3 +168,83 @@ def test_an_empty_box_is_refused(lower: float, upper: float) -> None:
 def test_records_of_numpy_views() -> None:
     images = Images(pixels(dtype=torch.uint8), LABELS)
     assert np.asarray(images.pixels).dtype == np.uint8
+
+
+def some(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.1
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("shape", [(6, 32, 32, 3), (6, 28, 28, 1), (6, 5, 9, 4), (6, 9, 5, 3)])
+def test_channels_last_are_refused_and_the_advice_works(shape: tuple[int, ...]) -> None:
+    x = some(*shape)
+    for given in (x, x.numpy()):
+        with pytest.raises(InputError, match=r"channels are the last axis[\s\S]*permute\(0, 3, 1, 2\)"):
+            Images(given, LABELS)
+        assert Images(torch.as_tensor(given).permute(0, 3, 1, 2), LABELS).shape == (shape[3], *shape[1:3])
+    named = xarray.DataArray(x.numpy(), dims=("image", "height", "width", "channel"))
+    assert Images(named, LABELS).shape == (shape[3], *shape[1:3])
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (1, 1, 2), (64, 4, 4), (3, 3, 3), (3, 8, 2), (4, 9, 3)])
+def test_channels_first_are_accepted(shape: tuple[int, ...]) -> None:
+    assert Images(some(6, *shape), LABELS).shape == shape
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("shape", "labels", "advice", "use"),
+    [
+        ((6, 28, 28), LABELS, r"x\[:, None\]", lambda x: x[:, None]),
+        ((28, 28, 3), LABELS[:1], r"x\.permute\(2, 0, 1\)\[None\]", lambda x: x.permute(2, 0, 1)[None]),
+        ((3, 28, 28), LABELS[:1], r"x\[None\]", lambda x: x[None]),
+        ((9, 8, 3, 6), LABELS, r"permute\(3, 2, 0, 1\)", lambda x: torch.as_tensor(x).permute(3, 2, 0, 1)),
+    ],
+)
+def test_the_advice_for_other_shapes_works(shape: Any, labels: torch.Tensor, advice: str, use: Any) -> None:
+    with pytest.raises(InputError, match=advice):
+        Images(some(*shape), labels)
+    assert len(Images(use(some(*shape)), labels)) == len(labels)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_advice_for_labels_works() -> None:
+    x = some(6, 1, 4, 4)
+    words = np.array(["cat", "dog", "cat", "emu", "dog", "cat"])
+    for given in (words, words.tolist(), pandas.Series(words), pandas.Series(words, dtype="category")):
+        with pytest.raises(InputError, match=r"labels are text[\s\S]*np\.unique"):
+            Images(x, given)
+    classes, y = np.unique(words, return_inverse=True)
+    assert Images(x, y, classes.tolist()).classes == ("cat", "dog", "emu")
+    with pytest.raises(InputError, match=r"y\.argmax\(1\)"):
+        Images(x, np.eye(6))
+    assert len(Images(x, np.eye(6).argmax(1))) == 6
+    with pytest.raises(InputError, match=r"torch\.as_tensor\(y\)\.long\(\)"):
+        Images(x, LABELS.double())
+    with pytest.raises(InputError, match=r"y\.reshape\(-1\)"):
+        Images(x, LABELS[:, None])
+    with pytest.raises(InputError, match=r"1\.\.3[\s\S]*y - 1"):
+        Images(x, LABELS + 1, ("a", "b", "c"))
+    huge = LABELS + 30_000_000
+    with pytest.raises(InputError, match=r"labels are out of range[\s\S]*torch\.unique"):
+        Images(x, huge)
+    numbers, y_ = torch.unique(huge, return_inverse=True)
+    named = Images(x, y_, [str(c) for c in numbers.tolist()])
+    assert named.class_names[0] == "30000000"
+
+
+def test_labels_from_one_are_told_where_the_classes_have_no_names() -> None:
+    with pytest.warns(EigencodeWarning, match=r"labels 1\.\.3: class 0 has no image"):
+        Images(pixels(), LABELS + 1)
+    Images(pixels(), LABELS * 2 + 1)  # some of many classes
+
+
+def test_images_of_other_libraries_are_the_same_images() -> None:
+    expected = Images(pixels(), LABELS)
+    for x, y in (
+        (pixels().numpy(), LABELS.numpy()),
+        (pixels().numpy().astype(">f4"), LABELS.numpy().astype(">i2")),
+        (pixels().tolist(), LABELS.tolist()),
+        (list(pixels()), pandas.Series(LABELS.numpy())),
+    ):
+        assert Images(x, y).sha256 == expected.sha256

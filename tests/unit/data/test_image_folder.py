@@ -1,5 +1,6 @@
 """Any tree of images with a folder per class."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -245,3 +246,113 @@ def test_a_picture_too_large_to_be_one(tree: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with pytest.raises(DataError, match=r"(?s)cannot be read.*DecompressionBomb"):
         read_folder(tree)
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_waited_for(tree: Path) -> None:
+    fifo(tree / "wren" / "pipe.png")
+    with pytest.raises(DataError, match=r"wren/pipe\.png: not a file"):
+        read_folder(tree)
+    os.remove(tree / "wren" / "pipe.png")
+    fifo(tree / "real")
+    (tree / "wren" / "link.png").symlink_to(tree / "real")
+    with pytest.raises(DataError, match=r"wren/link\.png: not a file"):
+        read_folder(tree)
+
+
+def test_every_image_where_nothing_is_trained(tree: Path, tmp_path: Path) -> None:
+    train, test = load(f"folder:{tree}", split=False)
+    assert train is test
+    assert (len(test), test.name, test.y.bincount().tolist()) == (15, "birds", [5, 5, 5])
+    for part in ("train", "test"):
+        for c in "ab":
+            picture(tmp_path / "sets" / part / c / "1.png")
+    assert [len(images) for images in read_folder(tmp_path / "sets", split=False)] == [2, 2]
+
+
+LISTS: dict[str, object] = {
+    "names": ["emu", "wren", "kiwi", "auk", "owl"],
+    "commas": "emu, wren, kiwi, auk, owl",
+    "several names": [["n0", "emu"], ["n1", "wren"], ["n2", "kiwi"], ["n3", "auk"], ["n4", "owl"]],
+    "class_to_idx": {"auk": 3, "emu": 0, "kiwi": 2, "owl": 4, "wren": 1},
+    "imagenet_class_index": {str(i): [f"n{i}", name] for i, name in enumerate(["emu", "wren", "kiwi", "auk", "owl"])},
+}
+
+
+@pytest.mark.parametrize("how", list(LISTS))
+def test_folders_are_the_classes_of_the_network_by_name(tree: Path, how: str) -> None:
+    test = read_folder(tree, classes=LISTS[how])[1]
+    assert sorted(test.y.tolist()) == [1, 3, 4]
+    assert len(test.class_names) == 5
+    assert [test.class_names[i] for i in (1, 3, 4)] == ["wren", "auk", "owl"]
+    for pixels, label in zip(test.pixels, test.y.tolist()):
+        assert int(pixels[0, 0, 0]) in {3: range(11, 16), 4: range(21, 26), 1: range(1, 6)}[label]
+
+
+def test_the_classes_may_stand_in_a_file(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("emu\nwren\nkiwi\n\nauk\nowl\n")
+    (tmp_path / "index.json").write_text(json.dumps(LISTS["imagenet_class_index"]))
+    expected = read_folder(tree, classes=LISTS["names"])[1]
+    for name in ("names.txt", "index.json"):
+        assert read_folder(tree, classes=str(tmp_path / name))[1].y.tolist() == expected.y.tolist()
+
+
+WRONG_LISTS: list[tuple[object, str]] = [
+    (["auk", "owl"], r"no class of the network[\s\S]*wren"),
+    (["wren", "auk", "owl", "auk"], r"not a list of classes[\s\S]*twice"),
+    ("wren", "no such file of classes"),
+    ([], "not a list of classes"),
+    ({"wren": 1, "auk": 2, "owl": 3}, "not numbered from 0"),
+    (7, "not a list of classes"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), WRONG_LISTS)
+def test_what_is_no_list_of_classes(tree: Path, given: object, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read_folder(tree, classes=given)
+
+
+def test_a_broken_file_of_classes(tree: Path, tmp_path: Path) -> None:
+    for text_ in ("{", "[" * 100_000):
+        (tmp_path / "classes.json").write_text(text_)
+        with pytest.raises(DataError, match="the classes cannot be read"):
+            read_folder(tree, classes=tmp_path / "classes.json")
+
+
+def test_images_of_any_size_are_resized_and_cropped(tmp_path: Path) -> None:
+    for c in "ab":
+        for i, size in enumerate([(60, 40), (40, 60), (33, 33)]):
+            picture(tmp_path / c / f"{i}.png", size=size)
+    whole = read_folder(tmp_path, split=False, resize=20)[1]
+    assert whole.shape == (3, 20, 20)
+    assert read_folder(tmp_path, split=False, resize=24, crop=16)[1].shape == (3, 16, 16)
+    ramp = np.tile(np.arange(60, dtype=np.uint8) * 4, (40, 1))
+    Image.fromarray(np.stack([ramp] * 3, 2)).save(tmp_path / "a" / "0.png")
+    row = read_folder(tmp_path, split=False, resize=20)[1].pixels[0, 0, 10].float()
+    np.testing.assert_allclose(row, (np.arange(5, 25) * 2 + 0.5) * 4, atol=3)  # the middle 20 of 30 pixels
+    exact = read_folder(tmp_path, split=False, crop=33)[1].pixels[0, 0, 10]
+    assert exact.tolist() == ramp[0, 14:47].tolist()
+
+
+def test_sizes_that_cannot_be(tree: Path) -> None:
+    for sizes in ({"resize": 0}, {"resize": 4, "crop": 5}):
+        with pytest.raises(InputError, match="no such size"):
+            read_folder(tree, **sizes)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"too few to crop 5"):
+        read_folder(tree, crop=5)
+    with pytest.raises(InputError, match=r"no such setting[\s\S]*resize"):
+        load("digits", resize=16)
+    with pytest.raises(InputError, match=r"no such setting"):
+        load(f"folder:{tree}", size=16)
+
+
+def test_the_advice_for_images_of_different_size_works(tree: Path) -> None:
+    picture(tree / "owl" / "9.png", size=(9, 9))
+    with pytest.raises(DataError, match=r"differs[\s\S]*resize=N"):
+        read_folder(tree)
+    assert read_folder(tree, resize=4)[0].shape == (3, 4, 4)

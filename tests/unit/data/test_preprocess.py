@@ -159,3 +159,28 @@ def test_nothing_of_the_callers_is_changed() -> None:
     prepared(given, zscore=True, remove_spontaneous=2)
     torch.testing.assert_close((given.responses, given.spontaneous), before, rtol=0, atol=0)
     assert given.notes == ()
+
+
+def test_repeats_that_are_not_used_leave_out_no_stimulus(rng: torch.Generator) -> None:
+    x = torch.randn(4, 6, 3, generator=rng)
+    x[3, :4] = torch.nan  # in a repeat that nobody uses
+    x[2, 1, 0] = torch.inf
+    found = prepared(Recording(x), nan="error")
+    torch.testing.assert_close(found.responses, x[:2], rtol=0, atol=0)
+    whole = torch.randn(4, 6, 3, generator=rng)
+    assert prepared(Recording(whole), nan="error").responses.shape == (4, 6, 3)
+
+
+def test_unequal_repeats_are_filled_with_nan_and_the_first_two_are_used(rng: torch.Generator) -> None:
+    whole, x = torch.randn(4, 5, 3, generator=rng), torch.full((4, 5, 3), torch.nan)
+    shown = [(0, 1, 2, 3), (1, 3), (0, 2, 3), (2,), (2, 3)]
+    for stimulus, repeats in enumerate(shown):
+        for repeat in repeats:
+            x[repeat, stimulus] = whole[repeat, stimulus]
+    with pytest.raises(DataError, match="NaN or infinite values"):
+        prepared(Recording(x))
+    found = prepared(Recording(x), nan="drop stimuli")
+    assert found.stimuli == (0, 1, 2, 4)
+    expected = torch.stack([torch.stack([whole[r[i], s] for s, r in enumerate(shown) if len(r) > 1]) for i in (0, 1)])
+    torch.testing.assert_close(found.responses, expected, rtol=0, atol=0)
+    assert "of every stimulus the first two" in found.notes[0]

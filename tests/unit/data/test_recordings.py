@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -173,7 +174,7 @@ def test_red_cells_are_left_out_as_in_the_published_analysis(tmp_path: Path, ver
 WRONG_STIM: list[tuple[dict[str, Any], str]] = [
     ({"istim": np.ones((4, 1))}, "istim does not number the presentations"),
     ({"istim": np.full((15, 1), 1.5)}, "istim does not number the presentations"),
-    ({"istim": np.zeros((15, 1))}, "istim does not number the presentations"),
+    ({"istim": np.zeros((15, 1))}, "not enough to measure"),
     ({"istim": np.full((15, 1), np.nan)}, "istim does not number the presentations"),
     ({"istim": np.arange(1.0, 16.0)[:, None]}, "no stimulus was shown twice"),
     ({"resp": np.ones((15, 7), dtype=complex) * 1j}, "stim.resp does not hold real numbers"),
@@ -338,3 +339,170 @@ def test_a_part_of_a_recording_keeps_what_belongs_to_it() -> None:
     assert (part.notes, whole.notes) == (("less",), ())
     with pytest.raises(DataError, match="not enough to measure"):
         whole.keep(units=torch.zeros(8, dtype=torch.bool))
+
+
+LABELS = np.array([4, 0, -1, 2, 7, 0, 2, 4, 0, 2, -1, 9, 4, 2])
+"""14 presentations: 0 three times, 2 four times, 4 three times, 7 and 9 once, the blank (−1) twice."""
+
+SHOWN = np.random.default_rng(3).normal(size=(14, 5)) + 2
+
+
+def two_means(labels: np.ndarray, rows: np.ndarray, leave_out: tuple[object, ...]) -> tuple[np.ndarray, list[object]]:
+    """First and second half of the presentations of each label, in plain words."""
+    kept, one, two = [], [], []
+    for label in sorted(set(labels.tolist())):
+        mine = [row for row, own in zip(rows, labels.tolist()) if own == label]
+        if label not in leave_out and len(mine) > 1:
+            half = len(mine) // 2
+            kept.append(label)
+            one.append(sum(mine[:half]) / half)
+            two.append(sum(mine[-half:]) / half)
+    return np.stack([one, two]), kept
+
+
+@pytest.mark.parametrize("file", ["a.npz", "a.mat", "v73.mat"])
+@pytest.mark.parametrize("name", ["stimuli", "stim_id", "stimulusIdx", "image_ids", "istim", "trial_stimulus"])
+def test_one_row_per_presentation_with_a_label_each(tmp_path: Path, file: str, name: str) -> None:
+    found = read_recording(write(tmp_path / file, responses=SHOWN, **{name: LABELS}))
+    expected, kept = two_means(LABELS, SHOWN, (-1,))
+    torch.testing.assert_close(found.responses, torch.from_numpy(expected))
+    assert list(found.stimuli) == kept == [0, 2, 4]
+    assert found.notes == (
+        "2 presentations of the blank (negative number or NaN) left out",
+        "2 stimuli not shown twice left out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "blank", "left_out"),
+    [
+        (LABELS + 1, 0, (0,)),
+        (LABELS + 1, "0", (0,)),
+        (LABELS + 1, None, ()),
+        (LABELS, "none", ()),
+        (LABELS, 2, (2,)),
+        (LABELS.astype(float), None, (-1,)),
+        (np.where(LABELS < 0, "grey", LABELS.astype(str)), "grey", ("grey",)),
+        (np.where(LABELS < 0, "", LABELS.astype(str)), None, ("",)),
+    ],
+)
+def test_blanks_of_every_kind(tmp_path: Path, labels: np.ndarray, blank: Any, left_out: tuple[object, ...]) -> None:
+    found = read_recording(write(tmp_path / "a.npz", rates=SHOWN, condition=labels), labels="condition", blank=blank)
+    expected, kept = two_means(labels, SHOWN, left_out)
+    torch.testing.assert_close(found.responses, torch.from_numpy(expected))
+    assert list(found.stimuli) == kept
+    same = Recording.of(SHOWN, labels, blank)
+    torch.testing.assert_close(same.responses, found.responses)
+    assert (same.stimuli, same.notes) == (found.stimuli, found.notes)
+
+
+def test_missing_labels_are_blanks() -> None:
+    labels = np.where(LABELS < 0, np.nan, LABELS)
+    assert Recording.of(SHOWN, labels).stimuli == (0, 2, 4)
+
+
+def test_numbers_from_zero_in_the_layout_of_stringer(tmp_path: Path) -> None:
+    counted = stim()
+    found = read_recording(write(tmp_path / "a.npz", resp=counted["resp"], istim=counted["istim"] - 1))
+    assert found.stimuli == (0, 1, 2, 4, 5)
+    assert found.notes[0] == "numbers from 0: no blank is known (--blank N leaves one out)"
+    known = read_recording(tmp_path / "a.npz", blank=5)
+    expected, _ = halves_by_hand(counted)
+    torch.testing.assert_close(known.responses, torch.from_numpy(expected).float())
+
+
+def test_labels_tell_which_axis_is_the_stimuli(tmp_path: Path) -> None:
+    found = read_recording(write(tmp_path / "a.npz", responses=SHOWN.T, stim=LABELS))
+    torch.testing.assert_close(found.responses, torch.from_numpy(two_means(LABELS, SHOWN, (-1,))[0]))
+    assert found.notes[0] == "read as units x stimuli: there are 14 labels"
+
+
+def test_labels_along_a_named_axis(tmp_path: Path) -> None:
+    data = xarray.Dataset({"responses": (("neuroid", "presentation"), SHOWN.T)})
+    data["stimulus_id"] = ("presentation", [f"im{label}" for label in LABELS])
+    data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    found = read_recording(tmp_path / "a.nc", blank="im-1")
+    torch.testing.assert_close(found.responses, torch.from_numpy(two_means(LABELS, SHOWN, (-1,))[0]))
+    assert found.stimuli == ("im0", "im2", "im4")
+
+
+def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
+    found = read_recording(write(tmp_path / "a.npz", responses=SHOWN, y=LABELS, depth=np.ones(5)))
+    assert found.responses.shape == (1, 14, 5)
+    (note,) = found.notes
+    assert note.startswith("y has 6 values for 14 rows")
+    assert read_recording(tmp_path / "a.npz", labels="y").responses.shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"labels": "lables"}, r"no array 'lables'"),
+        ({"labels": "labels", "blank": 99}, "no presentation of the blank"),
+        ({"labels": "short"}, "does not number the presentations"),
+        ({"labels": "once"}, "no stimulus was shown twice"),
+        ({"labels": "half"}, "does not number the presentations"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    arrays = {"short": LABELS[:9], "once": np.arange(14), "half": LABELS + 0.5, "labels": LABELS}
+    with pytest.raises(InputError, match=says):
+        read_recording(write(tmp_path / "a.npz", responses=SHOWN, **arrays), **options)
+
+
+@pytest.mark.parametrize(
+    ("dims", "transposed"),
+    [
+        (("neuron", "time"), True),
+        (("unit_id", "stage"), True),
+        (("electrodes", "n_trials"), True),
+        (("stage", "neuron"), False),
+        (("time", "cells"), False),
+        (("frames", "whatever"), False),
+        (("what", "ever"), False),
+    ],
+)
+def test_one_unknown_name_is_not_all(tmp_path: Path, dims: tuple[str, str], transposed: bool) -> None:
+    xarray.Dataset({"responses": (dims, X[0].T if transposed else X[0])}).to_netcdf(tmp_path / "a.nc")
+    found = read_recording(tmp_path / "a.nc")
+    torch.testing.assert_close(found.responses, torch.from_numpy(X[:1]), rtol=0, atol=0)
+    assert bool(found.notes) == (dims == ("what", "ever"))
+
+
+def test_names_of_axes_that_contradict_are_refused_and_the_advice_works(tmp_path: Path) -> None:
+    xarray.Dataset({"responses": (("stimulus", "time", "neuron"), X)}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(InputError, match=r"do not say what they are[\s\S]*--axes rsu"):
+        read_recording(tmp_path / "a.nc")
+    assert read_recording(tmp_path / "a.nc", axes="rsu").responses.shape == (2, 6, 8)
+    xarray.Dataset({"responses": (("stimulus", "neuron"), X.mean(1))}).to_netcdf(tmp_path / "b.nc")
+    assert read_recording(tmp_path / "b.nc").responses.shape == (1, 2, 8)
+
+
+@pytest.mark.parametrize("suffix", [".mat", ".nc"])
+@pytest.mark.parametrize("kind", ["external storage", "external link", "virtual"])
+def test_numbers_in_another_file_are_not_read(tmp_path: Path, suffix: str, kind: str) -> None:
+    secret, path = tmp_path / "secret", tmp_path / f"a{suffix}"
+    X.astype("<f4").tofile(secret)
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = X
+    with h5py.File(path, "w") as file:
+        file["here"] = X[0]
+        if kind == "external storage":
+            file.create_dataset("responses", X.shape, "<f4", external=[(str(secret), 0, X.nbytes)])
+        elif kind == "external link":
+            file["responses"] = h5py.ExternalLink("other.h5", "x")
+        else:
+            layout = h5py.VirtualLayout(X.shape, "<f4")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "x", X.shape)
+            file.create_virtual_dataset("responses", layout)
+    with pytest.raises(DataError, match=r"lie in other files[\s\S]*(secret|other\.h5)"):
+        read_recording(path, "responses")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_recordings_of_other_libraries() -> None:
+    named = xarray.DataArray(X.transpose(2, 1, 0), dims=("neuron", "stimulus", "repetition"))
+    for given in (X, X.tolist(), named, X.astype(">f4")):
+        torch.testing.assert_close(Recording(given).responses.float(), torch.from_numpy(X))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"not enough to measure[\s\S]*x\[None\]"):
+        Recording(X[0])  # type: ignore[arg-type]

@@ -137,7 +137,7 @@ def test_a_single_power_unit_attains_its_bound() -> None:
 def test_wrong_input_is_explained(unchecked: None) -> None:
     net = perceptron(DATA, units=5)
     for bad, message in [
-        (lambda: spectral_norm(net, DATA.x[:0]), "nothing to iterate"),
+        (lambda: spectral_norm(net, DATA.x[:0]), "no images"),
         (lambda: lipschitz_upper(nn.Conv2d(1, 1, 3), "logits", "pixel"), "no product bound"),
         (lambda: lipschitz_upper(nn.Sequential(nn.Linear(2, 2)), "logits", "unit"), "no unit space"),
         (lambda: lipschitz_upper(net, "latnet"), r"(?s)no place 'latnet'.*did you mean 'latent'"),

@@ -177,3 +177,10 @@ def test_windows(text: str) -> None:
 def test_what_is_no_window(text: str) -> None:
     with pytest.raises(InputError, match="not a window of ranks"):
         ranks(text)
+
+
+def test_repeats_that_are_no_repeats_are_told_in_the_table() -> None:
+    given = noisy(1)
+    found = recorded(replace(given, responses=given.responses.expand(2, -1, -1).clone()), WINDOW)
+    assert any("the two repeats are identical" in said for said in found.warnings)
+    assert not any("identical" in said for said in recorded(noisy(2), WINDOW).warnings)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.spectra import cvpca, heldout_spectrum, injected_noise_spectrum, shuffled_control, spectrum
 
 
@@ -40,7 +40,8 @@ def test_equals_the_definition(n: int, units: int, rng: torch.Generator) -> None
 def test_swaps_exchange_stimuli_between_repeats(rng: torch.Generator) -> None:
     """Both routes do the same exchanges, and the average changes nothing for equal repeats."""
     x = torch.randn(25, 10, generator=rng, dtype=torch.float64)
-    torch.testing.assert_close(cvpca(x, x).eigenvalues, spectrum(x).eigenvalues)
+    with pytest.warns(EigencodeWarning, match="the two repeats are identical"):
+        torch.testing.assert_close(cvpca(x, x).eigenvalues, spectrum(x).eigenvalues)
     wide = torch.cat([x, torch.zeros(25, 30, dtype=torch.float64)], 1)  # the same numbers by the Gram route
     y = x + noise(x, rng)
     wide_y = torch.cat([y, torch.zeros(25, 30, dtype=torch.float64)], 1)
@@ -90,12 +91,13 @@ def test_a_shared_gain_does_not_move_the_slope(gain: float, rng: torch.Generator
 
 def test_pure_noise_scatters_around_zero_and_stays_negative(rng: torch.Generator) -> None:
     one, two = (torch.randn(300, 50, generator=rng, dtype=torch.float64) for _ in range(2))
-    values = cvpca(one, two).eigenvalues
+    found = cvpca(one, two)
+    values = found.eigenvalues
     assert bool((values < 0).any())
     assert bool((values > 0).any())
     assert abs(float(values.mean())) < 4 * (50 / 300) ** 0.5 / 50
     with pytest.raises(InputError, match="not positive"):
-        cvpca(one, two).power_law((1, 50))
+        found.power_law((1, 50))
 
 
 def test_shuffled_stimuli_leave_nothing(rng: torch.Generator) -> None:
@@ -124,3 +126,21 @@ def test_wrong_repeats_are_refused(unchecked: None, rng: torch.Generator) -> Non
     for one, two in ((x, x[:8]), (x[:2], x[:2]), (x, x.clone().fill_(torch.nan))):
         with pytest.raises(InputError):
             cvpca(one, two)
+
+
+def test_repeats_that_are_no_repeats_are_refused_or_told(unchecked: None, rng: torch.Generator) -> None:
+    x, y = (torch.randn(40, 5, generator=rng, dtype=torch.float64) for _ in range(2))
+    still = torch.randn(1, 5, generator=rng, dtype=torch.float64).expand(40, 5)
+    for one, two in ((still, still + 1), (x, still), (still * 0, x)):
+        with pytest.raises(InputError, match="is the same for all stimuli"):
+            cvpca(one, two)
+    with pytest.raises(InputError, match="complex"):
+        cvpca(x + 1j, y + 1j)
+    for one, two in ((x, x.clone()), (x, x.float()), (x.numpy(), x.numpy().copy())):
+        with pytest.warns(EigencodeWarning, match="the two repeats are identical"):
+            cvpca(one, two)
+    with pytest.warns(EigencodeWarning, match="the means of the repeats differ"):
+        cvpca(x, x + 0.1 * y + 3, swaps=4)
+    with pytest.warns(EigencodeWarning, match="share no variance"):
+        cvpca(x, -x, swaps=0)
+    cvpca(x, x + 0.1 * y)

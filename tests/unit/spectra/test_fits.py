@@ -20,7 +20,8 @@ N = torch.arange(1, 201, dtype=torch.float64)
 
 
 def exact(values: Tensor) -> Spectrum:
-    return Spectrum(values, n_samples=10_000, n_units=len(values))
+    """A spectrum of any values, in any order."""
+    return Spectrum(values, n_samples=10_000, n_units=len(values), kind="held-out")
 
 
 def alpha_of(values: Tensor) -> float:

@@ -89,3 +89,28 @@ def test_wrong_input_is_refused(rng: torch.Generator, unchecked: None) -> None:
         spectrum(nn.Linear(5, 2))
     with pytest.raises(InputError, match="window"):
         spectrum(x).power_law()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_eigenvalues_in_another_order_are_refused_and_the_advice_works() -> None:
+    rising = np.arange(1.0, 6.0)
+    for given in (rising, rising.tolist(), torch.from_numpy(rising), rising[[3, 1, 0, 2, 4]]):
+        with pytest.raises(InputError, match=r"not in order[\s\S]*sort\(descending=True\)"):
+            Spectrum(given, n_samples=9, n_units=5)  # type: ignore[arg-type]
+        found = Spectrum(torch.as_tensor(given).sort(descending=True).values, n_samples=9, n_units=5)
+        assert found.eigenvalues.tolist() == [5, 4, 3, 2, 1]
+    Spectrum(torch.tensor([3.0, 3.0, 0.0]), n_samples=9, n_units=5)
+    for bad in (torch.eye(3), torch.tensor([2.0, torch.nan])):
+        with pytest.raises(InputError, match="not a spectrum"):
+            Spectrum(bad, n_samples=9, n_units=5)
+    assert Spectrum(rising, 9, 5, kind="cvpca").eigenvalues.tolist() == [1, 2, 3, 4, 5]  # type: ignore[arg-type]
+
+
+def test_wide_responses_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
+    x = torch.randn(20, 300, generator=rng) + 5
+    whole = spectrum(x)
+    monkeypatch.setattr("eigencode.spectra._covariance.ELEMENTS", 20 * 7)
+    parts = spectrum(x)
+    torch.testing.assert_close(parts.eigenvalues, whole.eigenvalues)
+    torch.testing.assert_close(parts.influence, whole.influence)
+    assert parts.floor == pytest.approx(whole.floor)

@@ -1,0 +1,71 @@
+"""Labels of images: whole numbers from 0, and the names of their classes."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eigencode.base.arrays import Array, is_array, tensor
+from eigencode.base.errors import EigencodeWarning, InputError
+
+
+def labels_of(given: Array, name: str) -> Tensor:
+    """Labels as a tensor; text gets an error of its own."""
+    some = list(given[:1]) if isinstance(given, list | tuple) else []
+    some = np.asarray(given).ravel()[:1].tolist() if is_array(given) and not isinstance(given, Tensor) else some
+    if some and isinstance(some[0], str):
+        raise InputError(
+            f"{name}: labels are text",
+            got=repr(some[0]),
+            wanted="integers, and the names as classes",
+            fix="classes, y = np.unique(labels, return_inverse=True); Images(x, y, classes.tolist())",
+        )
+    return tensor(given, f"{name}: labels", empty=True)
+
+
+MOST_CLASSES = 100_000
+"""Classes that are named by their numbers; a larger label is no class number."""
+
+
+def class_names(y: Tensor, classes: Sequence[str] | None, name: str) -> Sequence[str]:
+    """The class names; `InputError` for labels that number no class."""
+    low, high = int(y.min()), int(y.max())
+    if classes is not None and not 0 <= low <= high < len(classes):
+        by_one = low == 1 and high == len(classes)
+        raise InputError(
+            f"{name}: labels are out of range",
+            got=f"{low}..{high}",
+            wanted=f"0..{len(classes) - 1} ({len(classes)} classes)",
+            fix="y - 1: classes count from 0" if by_one else "number the classes from 0 and name every one of them",
+        )
+    if classes is not None:
+        return classes
+    if low < 0 or high >= MOST_CLASSES:
+        raise InputError(
+            f"{name}: labels are out of range",
+            got=f"{low}..{high}",
+            wanted=f"class numbers 0..k-1, fewer than {MOST_CLASSES:,}",
+            fix="classes, y = torch.unique(y, return_inverse=True); Images(x, y, [str(c) for c in classes.tolist()])",
+        )
+    if low == 1 and high > 1 and len(torch.unique(y)) == high:
+        warnings.warn(
+            f"{name}: labels 1..{high}: class 0 has no image.  If the classes are numbered from 1, pass y - 1",
+            EigencodeWarning,
+            stacklevel=4,
+        )
+    return [str(i) for i in range(high + 1)]
+
+
+def relabelled(y: Tensor, shape: tuple[int, ...]) -> str:
+    """How labels that do not fit would."""
+    if y.ndim == 2 and len(y) == shape[0] and y.shape[1] > 1:
+        return "y.argmax(1), if these are one-hot rows"
+    if y.ndim == 2 and y.numel() == shape[0]:
+        return "y.reshape(-1)"
+    if y.ndim == 1 and len(y) == shape[3] != shape[0]:
+        return "the images are the last axis: torch.as_tensor(x).permute(3, 2, 0, 1) for H W C N"
+    if y.ndim == 1 and len(y) == shape[0]:
+        return "torch.as_tensor(y).long(), if they are class numbers"
+    return "pass one integer label per image"

@@ -1,0 +1,61 @@
+"""Checks of pixels: their type, range and order of axes."""
+
+import torch
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+
+
+def floats(pixels: Tensor) -> Tensor:
+    """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
+
+
+def check_floats(x: Tensor, name: str) -> None:
+    """Raise `InputError` unless the pixels are finite floats in [0, 1]."""
+    if not x.is_floating_point():
+        raise wrong_pixels(x, name)
+    bad = (~torch.isfinite(x.flatten(1)).all(1)).nonzero().flatten()
+    if len(bad):
+        raise InputError(
+            f"{name}: {len(bad)} images hold NaN or Inf",
+            got=f"images number {bad[:5].tolist()}",
+            wanted="finite pixels in [0, 1]",
+            fix="repair or drop these images",
+        )
+    if x.min() < 0 or x.max() > 1:
+        raise InputError(
+            f"{name}: pixels are out of range",
+            got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
+            wanted="0 .. 1",
+            fix="divide by 255, or undo a normalisation: networks bring their own as a layer",
+        )
+
+
+def refuse_channels_last(x: Tensor, name: str) -> None:
+    """Raise `InputError` for images `N H W C`: a last axis of at most 4, shorter than both before it."""
+    _, rows, columns, last = x.shape
+    if last <= 4 and last < min(rows, columns) and rows > 4:
+        raise InputError(
+            f"{name}: the channels are the last axis",
+            got=f"{tuple(x.shape)}, that is N H W C",
+            wanted="N C H W",
+            fix="torch.as_tensor(x).permute(0, 3, 1, 2); or an xarray.DataArray, whose axes have names",
+        )
+
+
+def reshaped(shape: tuple[int, ...], labels: int) -> str:
+    """How images of another number of axes become N C H W."""
+    if len(shape) == 3 and shape[0] == labels:
+        return "x[:, None] for grey images"
+    if len(shape) == 3:
+        last = shape[2] <= 4 < shape[0]
+        return "one image alone is x.permute(2, 0, 1)[None]" if last else "one image alone is x[None]"
+    if len(shape) == 2:
+        return "rows of pixels become x.reshape(len(x), C, H, W) with the channels, height and width of an image"
+    return "reshape it to images x channels x height x width"
+
+
+def wrong_pixels(x: Tensor, name: str) -> InputError:
+    fix = "x.astype('uint8') or x.to(torch.uint8) for 0..255; float images as they are"
+    return InputError(f"{name}: wrong type of pixel", got=x.dtype, wanted="uint8, or floats in [0, 1]", fix=fix)

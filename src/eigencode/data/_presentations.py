@@ -1,0 +1,108 @@
+"""Single presentations, one row of responses each with the label of its stimulus, averaged into two repeats.
+
+The files of Stringer et al. (2019) have this layout.  They are described, and taken apart, in
+github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compileResps.m`,
+`processResp/loadProc2800.m`, `processResp/compute_means.m`; see docs/recordings.md.
+"""
+
+import numpy as np
+
+from eigencode.base.errors import DataError, InputError
+
+HIGHEST, NONE = "highest", "none"
+"""Blanks by rule: the highest number, as Stringer et al. number the grey screen; no blank at all."""
+
+Blank = int | str | None
+
+
+def two_halves(
+    where: str, resp: np.ndarray, labels: np.ndarray, blank: Blank = None
+) -> tuple[np.ndarray, tuple[int | str, ...], tuple[str, ...]]:
+    """Average single presentations, in the order shown, into two repeats of every stimulus.
+
+    Of n presentations of a stimulus the mean of the first ⌊n/2⌋ is repeat 1 and that of the last ⌊n/2⌋ repeat 2 (the
+    middle one of an odd number belongs to neither), so stimuli may be shown unequally often; those shown once are
+    left out, and so are blanks.
+
+    Args:
+        where: file and array of the labels, for error messages.
+        resp: responses `presentations x units`.
+        labels: the stimulus of each presentation, whole numbers or text; any shape with one axis longer than 1.
+        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: negative numbers, NaN
+            and empty text.
+
+    Returns:
+        Responses `2 x stimuli x units`, labels in ascending order, and notes on omitted presentations.
+
+    Raises:
+        DataError: the labels do not fit, or no stimulus was shown twice.
+        InputError: no presentation has the label `blank`.
+
+    >>> resp = np.array([[1.0], [3.0], [2.0], [9.0], [5.0]])
+    >>> halves, stimuli, notes = two_halves("a.mat: stim.istim", resp, np.array([2, 1, 1, 3, 2]), "highest")
+    >>> halves[:, :, 0].tolist(), stimuli, notes
+    ([[3.0, 1.0], [2.0, 5.0]], (1, 2), ('1 presentation of the blank (stimulus 3) left out',))
+    """
+    shown, blanks, said = _without_blanks(where, _checked(where, labels, len(resp)), blank)
+    order = np.flatnonzero(~blanks)[np.argsort(shown[~blanks], kind="stable")]  # by stimulus, and then by time
+    stimuli, starts, counts = np.unique(shown[order], return_index=True, return_counts=True)
+    kept, once = counts >= 2, int((counts < 2).sum())
+    if not kept.any():
+        fix = "without repeats, save the responses alone: their covariance spectrum has trial noise in it"
+        got = f"{len(stimuli)} stimuli, {int(blanks.sum())} blanks"
+        raise DataError(f"{where}: no stimulus was shown twice", got=got, wanted="two presentations or more", fix=fix)
+    halves = np.empty((2, int(kept.sum()), resp.shape[1]), np.result_type(resp.dtype, np.float32))
+    for row, (start, count) in enumerate(zip(starts[kept], counts[kept])):
+        rows = order[start : start + count]
+        halves[0, row] = resp[rows[: count // 2]].mean(0, dtype=np.float64)
+        halves[1, row] = resp[rows[count - count // 2 :]].mean(0, dtype=np.float64)
+    n = int(blanks.sum())
+    notes = [f"{n} presentation{'s' * (n != 1)} of the blank ({said}) left out"] if n else []
+    notes += [f"{once} stimul{'us' if once == 1 else 'i'} not shown twice left out"] if once else []
+    return halves, tuple(stimuli[kept].tolist()), tuple(notes)
+
+
+def _checked(where: str, labels: np.ndarray, rows: int) -> np.ndarray:
+    """Labels as int64 (−1 for NaN) or text."""
+    flat = labels.ravel()
+    fits = labels.size == max(labels.shape, default=0) == rows
+    if fits and flat.dtype.kind == "f" and bool(np.isfinite(flat).any()):
+        flat = np.where(np.isnan(flat), -1, flat)
+    if fits and flat.dtype.kind in "biuf" and bool((np.mod(flat, 1) == 0).all()):
+        return flat.astype(np.int64)
+    if fits and flat.dtype.kind in "US":
+        return np.char.strip(flat.astype(str))
+    raise DataError(
+        f"{where} does not number the presentations",
+        got=f"shape {labels.shape}, {labels.dtype}",
+        wanted=f"{rows} whole numbers or names, one for each row of responses",
+    )
+
+
+def _without_blanks(where: str, labels: np.ndarray, blank: Blank) -> tuple[np.ndarray, np.ndarray, str]:
+    """Labels, the mask of blanks, and which label that is."""
+    text = labels.dtype.kind == "U"
+    if blank == NONE:
+        return labels, np.zeros(len(labels), dtype=bool), ""
+    if blank is None:
+        return labels, (labels == "") if text else labels < 0, "no name" if text else "negative number or NaN"
+    value = labels.max() if blank == HIGHEST else blank
+    found = labels == value if text == isinstance(value, str) else labels.astype(str) == str(value)
+    if not found.any():
+        some = ", ".join(map(str, np.unique(labels)[:8]))
+        raise InputError(f"{where}: no presentation of the blank", got=f"blank {blank!r}", wanted=f"one of {some} …")
+    return labels, found, f"stimulus {value}"
+
+
+def red_cells(where: str, redcell: np.ndarray, units: int) -> np.ndarray:
+    """Mask of the units marked as red (GAD+ interneurons), from one small array per cell; an empty one means no.
+
+    >>> red_cells("a.mat: stat.", np.array([np.ones((1, 1)), np.zeros((0, 0))], dtype=object), 2)
+    array([ True, False])
+    """
+    marks = [np.asarray(mark) for mark in redcell.ravel()]
+    if len(marks) != units or any(mark.size > 1 or mark.dtype.kind not in "biuf" for mark in marks):
+        raise DataError(
+            f"{where}redcell does not mark the units", got=f"{len(marks)} entries", wanted=f"{units} numbers 0 or 1"
+        )
+    return np.array([bool(mark.any()) for mark in marks])
