@@ -39,6 +39,14 @@ Some = Annotated[int, Field(ge=1)] | None
 """A number of images, or None for all of them."""
 
 
+CORRECT, ALL = "those classified correctly", "all of them"
+
+
+def images_of(some: int | None, which: str) -> tuple[str, str]:
+    """The images of a median, in words."""
+    return f"images = {some}", which
+
+
 @dataclass(frozen=True)
 class Subject:
     """Everything a measure may look at: a network, the test images, the place and the seed; no training images.
@@ -128,6 +136,10 @@ class Readable(ABC):
     @abstractmethod
     def readings(self, record: Any) -> Iterator[Reading]:
         """The numbers of a record."""
+
+    def size_of(self, what: str) -> tuple[str, ...] | None:
+        """Norm, space and images of a reading that is the size of a perturbation; None for any other number."""
+        return None
 
     def quantity(self, name: str, what: str) -> str:
         """The name of a number in tables and claims: that of the measurement, and what is read."""
