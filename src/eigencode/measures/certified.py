@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from eigencode.base.record import Record
 from eigencode.base.types import Norm
-from eigencode.measures.protocol import Measure, Reading, Some, Subject
+from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
 from eigencode.robustness.certified import CertifiedSizes, certified_size
 from eigencode.robustness.survival import caveats
 
@@ -26,11 +26,15 @@ class CertifiedMeasure(Measure):
     def names(self) -> tuple[str, ...]:
         return "", "all images"
 
+    def size_of(self, what: str) -> tuple[str, ...] | None:
+        return self.norm, "unit space", *images_of(self.images, ALL if what else CORRECT)
+
     def measure(self, subject: Subject) -> CertifiedSizes:
         return certified_size(subject.network, subject.some(self.images), self.norm, "unit")
 
     def readings(self, record: CertifiedSizes) -> Iterator[Reading]:
         where = f"median certified size, {record.norm}, {record.space} space: no attack has a smaller median"
+        where += f"; rounding in {record.dtype} allowed for" * bool(record.dtype)
         yield Reading.of("", record.median, where, caveats(record.median))
         told, found = f"{where}, of all {record.n} images", record.quantile(0.5, errors_as_zero=True)
         yield Reading.of("all images", found, f"{told}; those wrong without perturbation count as 0", caveats(found))

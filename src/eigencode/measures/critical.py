@@ -9,11 +9,14 @@ from pydantic import Field
 
 from eigencode.base.record import Record
 from eigencode.base.types import Space
-from eigencode.measures.protocol import Measure, Reading, Some, Subject
+from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.survival import caveats, quantile, share
+
+IMAGES = {"all images": ALL, "broken only": "those that broke", "changeable images": "those that noise can change"}
+"""Images of the medians that are not over all that are classified correctly."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class CriticalMeasure(Measure):
         noise = isinstance(self.attack, Perturbation) and self.attack.path and self.attack.blind
         of_noise = ("changeable images",) if noise else ()
         return "", "all images", "broken only", *of_noise, "eps", "broken", "zero gradients", "masking"
+
+    def size_of(self, what: str) -> tuple[str, ...] | None:
+        if what not in ("", "eps", *IMAGES):
+            return None
+        deviation = isinstance(self.attack, Perturbation) and not self.attack.ball
+        norm = "l2" if what != "eps" else "standard deviation" if deviation else self.attack.norm
+        return norm, f"{self.space} space", *images_of(self.images, IMAGES.get(what, CORRECT))
 
     def measure(self, subject: Subject) -> CriticalSizes:
         return critical_size(

@@ -39,6 +39,14 @@ Some = Annotated[int, Field(ge=1)] | None
 """A number of images, or None for all of them."""
 
 
+CORRECT, ALL = "those classified correctly", "all of them"
+
+
+def images_of(some: int | None, which: str) -> tuple[str, str]:
+    """The images of a median, in words."""
+    return f"images = {some}", which
+
+
 @dataclass(frozen=True)
 class Subject:
     """Input of a measure: network, test images, place of the representation and seed; never training images.
@@ -135,6 +143,10 @@ class Readable(ABC):
     @abstractmethod
     def readings(self, record: Any) -> Iterator[Reading]:
         """Read the numbers from a record."""
+
+    def size_of(self, what: str) -> tuple[str, ...] | None:
+        """Norm, space and images of a reading that is the size of a perturbation; None for any other number."""
+        return None
 
     def quantity(self, name: str, what: str) -> str:
         """Name of a number in tables and claims, composed of the measurement `name` and `what`."""

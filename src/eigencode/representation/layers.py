@@ -26,6 +26,8 @@ class OneLayer:
         power: n > 0, or None for no nonlinearity at all.
         scale: s, or None for one: a normalisation *after* the nonlinearity (with the nonlinearity only).
         shift: t, or None for zero.
+        bias_terms, shift_terms: sums of the sizes of the numbers that were added to b and t, for bounds of rounding
+            errors; |b| and |t| if left out.
 
     >>> layer = OneLayer(torch.tensor([[1.0, -1.0]]), power=2.0)
     >>> layer(torch.tensor([[3.0, 1.0], [1.0, 3.0]])).flatten().tolist()
@@ -37,6 +39,8 @@ class OneLayer:
     power: float | None = None
     scale: Float[Tensor, " units"] | None = None
     shift: Float[Tensor, " units"] | None = None
+    bias_terms: Float[Tensor, " units"] | None = None
+    shift_terms: Float[Tensor, " units"] | None = None
 
     def before(self, x: Tensor) -> Float[Tensor, "points units"]:
         """Pre-activation h = A x + b."""
@@ -63,18 +67,28 @@ class OneLayer:
         """This layer followed by relu^power."""
         return replace(self, power=power)
 
-    def rescaled(self, scale: Float[Tensor, " units"], shift: Float[Tensor, " units"]) -> "OneLayer":
-        """This layer followed by y ↦ scale · y + shift, with one scale and shift per unit."""
+    def rescaled(
+        self, scale: Float[Tensor, " units"], shift: Float[Tensor, " units"], terms: Tensor | None = None
+    ) -> "OneLayer":
+        """This layer followed by y ↦ scale · y + shift, one scale and shift per unit; `terms` as `shift_terms`."""
+        added = (shift.abs() if terms is None else terms).detach()
         if self.power is None:
             bias = shift if self.bias is None else self.bias * scale + shift
-            return replace(self, weight=self.weight * scale[:, None], bias=bias)
+            terms = _terms(self.bias, self.bias_terms, scale, added)
+            return replace(self, weight=self.weight * scale[:, None], bias=bias, bias_terms=terms)
         old_scale = torch.ones_like(scale) if self.scale is None else self.scale
         old_shift = torch.zeros_like(shift) if self.shift is None else self.shift
-        return replace(self, scale=old_scale * scale, shift=old_shift * scale + shift)
+        terms = _terms(self.shift, self.shift_terms, scale, added)
+        return replace(self, scale=old_scale * scale, shift=old_shift * scale + shift, shift_terms=terms)
 
 
-def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Affine map (scale, shift) of a BatchNorm layer in evaluation mode; None without running statistics.
+def _terms(old: Tensor | None, terms: Tensor | None, scale: Tensor, added: Tensor) -> Tensor:
+    before = terms if terms is not None or old is None else old.detach().abs()
+    return added if before is None else before * scale.detach().abs() + added
+
+
+def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Affine map of a BatchNorm layer in evaluation mode, and its `shift_terms`; None without running statistics.
 
     scale = γ / sqrt(running variance + ε), shift = β − scale · running mean.
     """
@@ -83,7 +97,9 @@ def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     scale = torch.rsqrt(norm.running_var + norm.eps)
     scale = scale if norm.weight is None else scale * norm.weight
     shift = -scale * norm.running_mean
-    return scale, (shift if norm.bias is None else shift + norm.bias)
+    if norm.bias is None:
+        return scale, shift, shift.detach().abs()
+    return scale, shift + norm.bias, shift.detach().abs() + norm.bias.detach().abs()
 
 
 def chain(modules: Iterable[nn.Module]) -> tuple[OneLayer, ...] | None:

@@ -1,6 +1,7 @@
 """Robustness certificates for networks with one hidden layer: lower bounds of the margins over a ball."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +15,13 @@ from eigencode.representation.layers import OneLayer
 from eigencode.robustness._balls import DUAL, length
 
 ROUNDING = 16.0
-"""A certified margin must exceed this many times the largest rounding error of a logit."""
+"""A certified margin must also exceed this many times the largest rounding error of a logit seen at the images."""
+
+ROUNDINGS = 8
+"""Roundings allowed for per number besides those of a sum: effective weights, scale and shift of a BatchNorm."""
+
+POWER = 16
+"""Units in the last place by which a power function may be off."""
 
 CHUNK = 50
 """Images per batch."""
@@ -34,12 +41,24 @@ class Certificate:
 
     Source: Zhang et al. 2018 (arXiv 1811.00866), CROWN, for one hidden layer; Weng et al. 2018 (arXiv 1804.09699)
     for n = 1.  All numbers are float64.
+
+    The network computes in a format with unit roundoff u.  Its logits differ from those of exact arithmetic by at most
+    `rounding_errors`, at every point of the ball and for any order of summation (Higham 2002, Accuracy and stability of
+    numerical algorithms, section 3.1): a sum of m products is off by at most γ_m Σ |terms|, γ_m = m u / (1 − m u).
+    This is about a network that computes its declared layers one after the other in that format.
+
+    Attributes:
+        hidden, readout: the layers, in float64.
+        rounding: largest difference between a logit of the network and of the layers in float64, over the images.
+        dtype: the least precise format of images, weights and logits.
+        unit: its unit roundoff; that of bfloat16 where torch is allowed to multiply float32 matrices less precisely.
     """
 
     hidden: OneLayer
     readout: OneLayer
     rounding: float
-    """Largest error of a logit as computed by the network, over the images of the comparison."""
+    dtype: torch.dtype
+    unit: float
 
     def margins(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
@@ -70,14 +89,49 @@ class Certificate:
         steepest = length((slope @ matrix).flatten(0, 1), dual).reshape(lower.shape)
         return lower - eps[:, None] * steepest
 
+    def rounding_errors(
+        self, x: Float[Tensor, "n *image"], eps: Float[Tensor, " n"], norm: Norm
+    ) -> Float[Tensor, "n classes"]:
+        """Bound of the rounding error of each logit at every point with norm <= eps around x; inf if it may overflow.
+
+        With H = |A||x| + |b| + r the pre-activation is off by e = γ_m H, the power by (h + r + e)^n − (h + r)^n and a
+        few units in the last place, and the read-out by |V| times that and γ_m |V| |z| + |c|.
+        """
+        hidden, readout, info = self.hidden, self.readout, torch.finfo(self.dtype)
+        unit = self.unit + torch.finfo(torch.float64).eps  # and of this computation
+        n, (units, inputs) = float(hidden.power or 1), hidden.weight.shape
+
+        def gamma(count: int) -> float:
+            return count * unit / (1 - count * unit) if count * unit < 0.5 else torch.inf
+
+        x, eps = x.flatten(1).double(), eps.double()
+        r = eps[:, None] * length(hidden.weight, DUAL[norm])
+        sizes = x.abs() @ hidden.weight.abs().T + r + _sizes(hidden.bias, hidden.bias_terms)
+        off = gamma(inputs + ROUNDINGS) * sizes + inputs * info.tiny
+        edge = hidden.before(x) + r
+        top = (edge + off).clamp_min(0) ** n
+        error = top - edge.clamp_min(0) ** n + (POWER * unit * top if n != 1 else 0) + info.tiny
+        largest = torch.maximum(sizes, top).amax(1)
+        if hidden.scale is not None or hidden.shift is not None:
+            scale = torch.ones_like(hidden.weight[:, 0]) if hidden.scale is None else hidden.scale.abs()
+            top = scale * top + _sizes(hidden.shift, hidden.shift_terms)
+            error = scale * error + gamma(ROUNDINGS) * top + info.tiny
+        last = readout.weight.abs()
+        outer = (top + error) @ last.T + _sizes(readout.bias, readout.bias_terms)
+        found = error @ last.T + gamma(units + ROUNDINGS) * outer + units * info.tiny
+        largest = torch.maximum(largest, torch.maximum(top.amax(1), outer.amax(1)))
+        return torch.where((largest < info.max / 2)[:, None] & found.isfinite(), found, torch.inf)
+
     def holds(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], eps: Float[Tensor, " n"], norm: Norm
     ) -> Bool[Tensor, " n"]:
-        """True where the network predicts y at every x + δ with ‖δ‖ <= eps, even with its rounding errors."""
+        """True where the network predicts y at every x + δ with ‖δ‖ <= eps, whatever rounding it does there."""
         wider = eps.double() * (1 + 1e-6) + 2 * torch.finfo(x.dtype).eps * length(x, norm)
         margins = self.margins(x, y, wider, norm)
+        errors = self.rounding_errors(x, wider, norm)
+        allowed = (errors + errors.gather(1, y[:, None])).clamp_min(ROUNDING * self.rounding)
         others = torch.ones_like(margins, dtype=torch.bool).scatter_(1, y[:, None], False)
-        return ((margins > ROUNDING * self.rounding) | ~others).all(1)
+        return ((margins > allowed) | ~others).all(1)
 
     def rungs(
         self, x: Float[Tensor, "n *image"], y: Int[Tensor, " n"], grid: Float[Tensor, " eps"], norm: Norm
@@ -124,11 +178,23 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
             return None
         found = logits(x)
         error = (found.double() - readout(hidden(x.double()))).abs().max()
-        least = torch.finfo(found.dtype).eps * found.abs().max()  # the error of a float64 network may be zero
-    return Certificate(hidden, readout, max(float(error), float(least)))
+    formats = (x.dtype, found.dtype, *(layer.weight.dtype for layer in known.layers))
+    dtype = max(formats, key=lambda kind: torch.finfo(kind).eps)
+    return Certificate(hidden, readout, float(error), dtype, _unit_roundoff(dtype))
+
+
+def _unit_roundoff(dtype: torch.dtype) -> float:
+    unit = torch.finfo(dtype).eps / 2
+    exact = torch.get_float32_matmul_precision() == "highest"
+    return unit if exact or dtype == torch.float64 else max(unit, torch.finfo(torch.bfloat16).eps / 2)
 
 
 def _double(layer: OneLayer) -> OneLayer:
-    parts = (None if p is None else p.detach().double() for p in (layer.bias, layer.scale, layer.shift))
-    bias, scale, shift = parts
-    return OneLayer(layer.weight.detach().double(), bias, layer.power, scale, shift)
+    parts = {f.name: getattr(layer, f.name) for f in fields(layer)}
+    tensors: dict[str, Any] = {k: p.detach().double() for k, p in parts.items() if isinstance(p, Tensor)}
+    return replace(layer, **tensors)
+
+
+def _sizes(added: Tensor | None, terms: Tensor | None) -> Tensor | float:
+    """Sum of the sizes of the numbers that a bias or shift is made of."""
+    return terms if terms is not None else 0.0 if added is None else added.abs()

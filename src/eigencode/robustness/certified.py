@@ -29,6 +29,8 @@ class CertifiedSizes(Record):
         n, n_correct: number of images considered, and of those classified correctly.
         norm, space: of the sizes.
         tolerance: relative accuracy of eps, which is rounded down.
+        dtype: format in which the network computes; its rounding is bounded at every point of the ball, see
+            `Certificate`.  "" if no image is classified correctly.
     """
 
     index: Int[Tensor, " image"]
@@ -38,6 +40,7 @@ class CertifiedSizes(Record):
     norm: Norm
     space: Space
     tolerance: float
+    dtype: str = ""
 
     @property
     def median(self) -> Estimate:
@@ -68,6 +71,11 @@ def certified_size(
     Together with `critical_size`, an upper bound, it encloses the true size.  If the certified median of one network
     is above the median critical size of another, the order of the true medians is proved.  The bound also covers
     perturbed images outside [0, 1], which makes it smaller than necessary, not wrong.
+
+    The bound is about the network as it computes: rounding errors in its own format are bounded a priori over the
+    whole ball, for any order of summation, and subtracted from the margins.  That takes a network that computes its
+    declared layers one after the other in the format of its weights; where it computes them in another way (a
+    low-rank product, half precision inside), rounding is known at the images only.
 
     Args:
         net: a module that declares its layers: one hidden layer relu^n, n >= 1, perhaps a BatchNorm, and a linear
@@ -101,7 +109,7 @@ def certified_size(
         )
     subject = Subject(net, test, space, subset, batch_size=batch_size)
     grid = Ladder.geometric(eps_min, eps_max, tolerance).values
-    found = [torch.zeros(0, dtype=torch.float64)]
+    found, dtype = [torch.zeros(0, dtype=torch.float64)], ""
     with borrowed(net), torch.no_grad():
         for batch in subject.batches("certified sizes", Bounds.none()):
             proof = certificate(net, space, batch.x)
@@ -112,6 +120,7 @@ def certified_size(
                     wanted="one hidden layer relu^n, n >= 1, and a linear read-out (`as_layers` or an nn.Sequential)",
                     fix="space='unit' for a network with a unit norm; else critical_size with several attacks",
                 )
+            dtype = str(proof.dtype).removeprefix("torch.")
             rungs = proof.rungs(batch.x, batch.goal.y, grid, norm).cpu()
             found.append(torch.where(rungs > 0, grid[(rungs - 1).clamp_min(0)], 0.0))
     return CertifiedSizes(
@@ -122,4 +131,5 @@ def certified_size(
         norm=norm,
         space=space,
         tolerance=tolerance,
+        dtype=dtype,
     )

@@ -6,8 +6,6 @@ import torch
 
 from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.data.catalogue import TABLE
-from eigencode.measures.certified import CertifiedMeasure
-from eigencode.measures.critical import CriticalMeasure
 from eigencode.models.local import initialise, local_layer
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import architecture, for_one_pixel
@@ -121,7 +119,7 @@ def _check_claim(study: Study, claim: Claim) -> None:
             got=claim.statement,
             wanted="model with comparison and other or value; or an order of two models or more",
         )
-    _check_bounds(study, claim)
+    _check_sizes(study, claim)
     known = [*TABLE, *study.data]
     if claim.data and claim.data not in known:
         fix = nearest(claim.data, known)
@@ -137,21 +135,24 @@ def _check_claim(study: Study, claim: Claim) -> None:
             )
 
 
-def _check_bounds(study: Study, claim: Claim) -> None:
-    """Refuse to compare a certified size with a critical size unless both are L2 sizes of the same images."""
-    pair = {claim.quantity, claim.other_quantity} - {""}
-    found = {p.name: p.measure for p in measurements(study) if p.name in pair}
-    for name, bound in found.items():
-        for other in pair - {name}:
-            size = found.get(other)
-            if not isinstance(bound, CertifiedMeasure):
-                continue
-            of_size = (getattr(size, "space", ""), getattr(size, "images", ""))
-            same = isinstance(size, CriticalMeasure) and (bound.norm, *of_size) == ("l2", "unit", bound.images)
-            if not same:
-                got = f"{name} ({bound.norm}, unit space, images = {bound.images}) against {other}"
-                wanted = 'a certified size with norm = "l2" and a critical size in unit space, of the same `images`'
-                raise StudyError(f"these two sizes do not bound each other: {claim.statement}", got=got, wanted=wanted)
+def _check_sizes(study: Study, claim: Claim) -> None:
+    """Refuse to compare two sizes unless they are in one norm and space, of the same images."""
+    if not claim.other_quantity:
+        return
+    found = {
+        p.measure.quantity(p.name, what): p.measure.size_of(what)
+        for p in measurements(study)
+        for what in p.measure.names()
+    }
+    one, other = found.get(claim.quantity), found.get(claim.other_quantity)
+    if one != other:
+        got = f"{claim.quantity}: {_told(one)}; {claim.other_quantity}: {_told(other)}"
+        wanted = "two sizes in the same norm and space, of the same images"
+        raise StudyError(f"these two numbers cannot be compared: {claim.statement}", got=got, wanted=wanted)
+
+
+def _told(size: tuple[str, ...] | None) -> str:
+    return "no size" if size is None else ", ".join(size)
 
 
 def check_known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:

@@ -105,6 +105,105 @@ def test_a_linear_region_is_proved_up_to_its_border() -> None:
             assert bool(proof.holds(x, y, torch.tensor([distance * factor]), norm)) is holds  # type: ignore[arg-type]
 
 
+def cancelling(batch_norm: bool) -> nn.Sequential:
+    """Two units of pre-activation p · 2²⁵ and the same + 1, whose difference is the logit: 1, and in float32 0 or 2.
+
+    At p = 0.49999997 the sum is exact, and 2⁻²⁵ further on it is not.
+    """
+    net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))
+    with torch.no_grad():
+        net[1].weight.fill_(2.0**25)
+        net[1].bias.copy_(torch.tensor([1.0, 0.0]))
+        net[3].weight.copy_(torch.tensor([[1.0, -1.0], [0.0, 0.0]]))
+        net[3].bias.copy_(torch.tensor([0.0, 0.5]))
+    if batch_norm:
+        norm = nn.BatchNorm1d(2, eps=0.0)
+        norm.bias.data.fill_(2.0**26)
+        norm.running_mean.fill_(2.0**26)
+        net.insert(3, norm)
+    return net.eval()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_rounding_counts_in_the_whole_ball_not_only_at_the_image(batch_norm: bool) -> None:
+    net, x, y = cancelling(batch_norm), torch.tensor([[[[16777215 / 2**25]]]]), torch.tensor([0])
+    exact = cancelling(batch_norm).double()
+    radius = torch.tensor([0.4], dtype=torch.float64)
+    beside = torch.linspace(0, 5e-6, 100)[:, None, None, None] + x
+    with torch.no_grad():
+        assert int(net(x).argmax(1)) == 0
+        assert int((net(beside).argmax(1) == 1).sum()) > 10, "the float32 network is broken by 5e-6"
+        assert bool((exact(beside.double()).argmax(1) == 0).all()), "the exact one is not"
+    for norm in NORMS:
+        assert bool((proof_of(net, x).margins(x, y, radius, norm)[:, 1] > 0.49).all()), "exact arithmetic is proved"
+        for eps in (0.4, 1e-6):
+            assert not bool(proof_of(net, x).holds(x, y, torch.tensor([eps]), norm).any())
+        assert bool(proof_of(exact, x.double()).holds(x.double(), y, radius, norm).all()), "float64 has room for it"
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("n", [1.0, 2.5, 4.5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_rounding_errors_in_the_ball_are_within_their_bound(n: float, norm: Norm, dtype: torch.dtype) -> None:
+    net, x = network(n, 21, dtype), points(20, 22, dtype)
+    proof, eps = proof_of(network(n, 21, torch.float32).to(dtype), x), torch.full((20,), 0.05, dtype=torch.float64)
+    bound = proof.rounding_errors(x, eps, norm)
+    seen = torch.zeros_like(bound)
+    for k in range(30):
+        step = in_ball(Draws(k, list(range(20))), (1, 3, 2, 2), norm)[:, 0].double() * 0.04
+        at = (x.double() + step).to(dtype)
+        assert bool((length(at.double() - x.double(), norm) <= eps).all())
+        exact = proof.readout(proof.hidden(at.double()))
+        with torch.no_grad():
+            seen = torch.maximum(seen, (net(at).double() - exact).abs())
+    assert bool((seen <= bound).all())
+    assert bool((bound < 500 * seen.max()).all()), "and not by being large"
+
+
+@pytest.mark.parametrize("where", ["products", "bias", "BatchNorm before", "BatchNorm behind"])
+def test_cancellation_inside_a_layer_is_within_the_bound(where: str) -> None:
+    """Large numbers whose sum is about 1, so that the result does not show how large its error may be."""
+    weight, bias, units = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.ones(2), 2
+    layers: list[nn.Module] = [nn.Linear(2, units), nn.ReLU(), nn.Linear(units, 2)]
+    with torch.no_grad():
+        layers[0].weight.copy_(weight * (1e6 if where == "products" else 1.0))  # type: ignore[union-attr, operator]
+        layers[0].bias.copy_(bias)  # type: ignore[union-attr, operator]
+        if where == "bias":
+            layers[0].weight.copy_(torch.tensor([[1e6, 1e6], [1e6, 0.0]]))  # type: ignore[union-attr, operator]
+            layers[0].bias.copy_(torch.tensor([-1e6, -5e5]))  # type: ignore[union-attr, operator]
+        layers[2].weight.mul_(10.0)  # type: ignore[union-attr, operator]
+    if where.startswith("BatchNorm"):
+        norm = nn.BatchNorm1d(units)
+        norm.running_mean.fill_(1e4 / 3)
+        norm.bias.data.fill_(1e4 / 3)
+        layers.insert(1 if where == "BatchNorm before" else 2, norm)
+    net = nn.Sequential(nn.Flatten(), *layers).eval()
+    x = 0.5 + 1e-6 * torch.randn(200, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+    proof = proof_of(net, x)
+    with torch.no_grad():
+        exact = net.double()(x.double())
+        seen = (net.float()(x).double() - exact).abs()
+    bound = proof.rounding_errors(x, torch.zeros(200), "linf")
+    assert bool((seen <= bound).all())
+    assert bool((bound < 2000 * seen.max()).all())
+    assert float(seen.max()) > (1e-5 if where.startswith("BatchNorm") else 1e-3)
+
+
+def test_overflow_is_never_proved() -> None:
+    net, x = network(1.0, 23, torch.float16), points(4, 24, torch.float16)
+    net[4].weight.data.mul_(2e4)
+    proof = proof_of(net, x)
+    assert bool(proof.rounding_errors(x, torch.full((4,), 10.0, dtype=torch.float64), "linf").isinf().all())
+
+
+def test_permission_to_multiply_less_precisely_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = network(1.0, 25, torch.float32), points(4, 26, torch.float32)
+    eps = torch.full((4,), 1e-3, dtype=torch.float64)
+    strict = proof_of(net, x).rounding_errors(x, eps, "l2")
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
+    assert bool((proof_of(net, x).rounding_errors(x, eps, "l2") > 1000 * strict).all())
+
+
 def test_rungs_are_those_that_hold() -> None:
     net, x = network(1.0, 5, torch.float32), points(8, 6, torch.float32)
     y, grid = net(x).argmax(1), torch.logspace(-4, 0, 23, dtype=torch.float64)
