@@ -6,8 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from eigencode.base.errors import InputError, StudyError
 from eigencode.measures.protocol import Readable
-from eigencode.study._architecture import architecture, places
+from eigencode.study._architecture import architecture, places, units_at
 from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
@@ -73,6 +74,7 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     found = measurements(study)
     for name in study.datasets:
         images = data(name, data_dir, study.train_images, study.test_images)
+        _check_sizes(study, images, found)
         for seed in study.seeds:
             if study.data_spectrum:
                 cells += _data_cells(study, images, found, seed)
@@ -81,6 +83,23 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     if study.calibration is not None:
         cells += _calibration_cells(study.calibration)
     return cells
+
+
+def _check_sizes(study: Study, images: Data, found: list[Planned]) -> None:
+    """Refuse a measurement that the layer of no network, or the number of test images, is large enough for."""
+    _, test = images.pair()
+    for p in (p for p in found if p.place and study.models):
+        refused: list[InputError] = []
+        here = [m for m in study.models.values() if p.place in places(m)]
+        for model in here:
+            units = units_at(model, p.place, test)
+            try:
+                if units is not None:
+                    p.measure.check(units, len(test))
+            except InputError as error:
+                refused.append(error)
+        if refused and len(refused) == len(here):
+            raise StudyError(f"{p.name} at {p.place!r} on {images.name}: {refused[0]}")
 
 
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:
