@@ -74,7 +74,6 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     found = measurements(study)
     for name in study.datasets:
         images = data(name, data_dir, study.train_images, study.test_images)
-        _check_sizes(study, images, found)
         for seed in study.seeds:
             if study.data_spectrum:
                 cells += _data_cells(study, images, found, seed)
@@ -85,21 +84,28 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     return cells
 
 
-def _check_sizes(study: Study, images: Data, found: list[Planned]) -> None:
-    """Refuse a measurement that the layer of no network, or the number of test images, is large enough for."""
-    _, test = images.pair()
-    for p in (p for p in found if p.place and study.models):
-        refused: list[InputError] = []
-        here = [m for m in study.models.values() if p.place in places(m)]
-        for model in here:
-            units = units_at(model, p.place, test)
-            try:
-                if units is not None:
-                    p.measure.check(units, len(test))
-            except InputError as error:
-                refused.append(error)
-        if refused and len(refused) == len(here):
-            raise StudyError(f"{p.name} at {p.place!r} on {images.name}: {refused[0]}")
+def check_sizes(study: Study, data_dir: Path | str | None = None) -> None:
+    """Refuse a measurement that the layer of no network, or the number of test images, is large enough for.
+
+    Raises:
+        StudyError: the first of them, for a run to find before it trains anything.
+    """
+    for name in study.datasets:
+        _, test = data(name, data_dir, study.train_images, study.test_images).pair()
+        for p in (p for p in measurements(study) if p.place):
+            here = [m for m in study.models.values() if p.place in places(m)]
+            refused = [e for m in here if (e := _too_small(p, units_at(m, p.place, test), len(test))) is not None]
+            if refused and len(refused) == len(here):
+                raise StudyError(f"{p.name} at {p.place!r} on {name}: {refused[0]}") from refused[0]
+
+
+def _too_small(planned: Planned, units: int | None, images: int) -> InputError | None:
+    try:
+        if units is not None:
+            planned.measure.check(units, images)
+    except InputError as error:
+        return error
+    return None
 
 
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:

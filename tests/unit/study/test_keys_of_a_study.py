@@ -27,10 +27,7 @@ STUDY = study(
                 "supervised": {"adversarial": {"eps": 0.1, "attack": {"name": "Square"}}},
             },
         },
-        "spectra": [
-            {"window": [1, 4], "widths": [3, 5]},
-            {"window": [1, 4], "name": "published", "published": ["D13"]},
-        ],
+        "spectra": [{"widths": [3, 5]}, {"name": "published", "published": ["D13"]}],
         "critical": [
             {"attack": {"name": "FGSM"}},
             {"attack": {"name": "Square"}},

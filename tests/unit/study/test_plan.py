@@ -97,7 +97,7 @@ def test_where_a_folder_of_images_lies_is_no_step(tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             for i in range(10):
                 Image.new("L", (4, 4), 20 * i + (5 if label == "cat" else 9)).save(folder / f"{i}.png")
-    study = small(data="folder:set", spectra=[{"window": [1, 3]}])
+    study = small(data="folder:set", spectra=[{"window": [1, 5]}])
     keys = [[c.step.key for c in plan(study, tmp_path / root)] for root in ("here", "there")]
     assert keys[0] == keys[1]
     Image.new("L", (4, 4), 77).save(tmp_path / "there" / "set" / "cat" / "0.png")

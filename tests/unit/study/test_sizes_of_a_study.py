@@ -1,17 +1,20 @@
 """What a layer or a data set is too small for is found before anything is trained."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from command import inside
 
 from eigencode.base.errors import StudyError
-from eigencode.study.plan import plan
+from eigencode.study.plan import check_sizes
 from eigencode.study.read import study
 
 
-def planned(**changes: Any) -> None:
+def checked(**changes: Any) -> bool:
     models = {"A": {"units": 12}, "B": {"units": 40, "kind": "krotov_hopfield"}}
-    plan(study({"name": "x", "data": "digits", "models": models, **changes}, ()))
+    check_sizes(study({"name": "x", "data": "digits", "models": models, **changes}, ()))
+    return True
 
 
 TOO_SMALL: list[tuple[dict[str, Any], str]] = [
@@ -35,7 +38,7 @@ TOO_SMALL: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "told"), TOO_SMALL, ids=[str(i) for i in range(len(TOO_SMALL))])
 def test_too_small(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(StudyError, match=f"(?s){told}"):
-        planned(**changes)
+        checked(**changes)
 
 
 @pytest.mark.parametrize(
@@ -48,4 +51,12 @@ def test_too_small(changes: dict[str, Any], told: str) -> None:
     ],
 )
 def test_large_enough(changes: dict[str, Any]) -> None:
-    planned(**changes)
+    assert checked(**changes)
+
+
+def test_a_run_finds_it_before_it_trains(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('data = "digits"\nspectra = [{ window = [5, 50] }]\nmodels.A.units = 12\n')
+    told = inside("run", tmp_path / "s.toml", "--store", tmp_path / "store")
+    assert told.exit_code == 2
+    assert "ranks 5..50 of 12 eigenvalues" in told.stderr
+    assert not (tmp_path / "store").exists()
