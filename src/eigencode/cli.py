@@ -78,11 +78,13 @@ def run(
     from eigencode.study._claims import verdicts
     from eigencode.study._deviations import effects
     from eigencode.study._provenance import provenance
+    from eigencode.study.plan import check_sizes
     from eigencode.study.results import rows, write
 
     with _report_errors(quiet=quiet):
         chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
+        check_sizes(chosen, data_dir)
         kept, live = Store(store).writable(), Live(cells, workers)
         with shown(live):
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
@@ -300,6 +302,8 @@ def _report_errors(interrupted: str = KEPT, quiet: bool = False) -> Iterator[Non
             yield
     except EigencodeError as error:
         _fail(str(error), error.exit_code)
+    except SystemExit as error:
+        _fail(f"a module that was imported ended the program: sys.exit({error.code!r})", 1)
     except OSError as error:
         if error.filename is None:
             raise

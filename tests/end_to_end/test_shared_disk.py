@@ -85,6 +85,16 @@ def test_a_file_of_somebody_else_is_told_by_its_name(tmp_path: Path, monkeypatch
     assert "Permission denied: store/steps/initial-1/network.safetensors" in told.stderr
 
 
+def test_a_module_that_ends_the_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends_the_run.py").write_text("import sys; sys.exit(0)")
+    (tmp_path / "study.toml").write_text(STUDY + '[models.A]\nnetwork = "ends_the_run:Net"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    for command in ("run", "status"):
+        told = inside(command, tmp_path / "study.toml", "--store", tmp_path / "store")
+        assert told.exit_code == 2
+        assert "SystemExit: 0" in told.stderr
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_a_store_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

@@ -63,7 +63,7 @@ def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
         out = net(x)
     except InputError:
         raise
-    except Exception as error:  # foreign code may raise any type
+    except (Exception, SystemExit) as error:  # foreign code may raise any type, and call sys.exit
         raise _does_not_fit(net, test, x, error) from error
     logits = _one_row_each(net, out, x, len(test.class_names))
     if logits.shape[1] <= int(test.y.max()):
@@ -202,7 +202,7 @@ def _scalings(net: nn.Module, images: Images) -> list[tuple[str, nn.Module]]:
     return found
 
 
-def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: Exception) -> InputError:
+def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: BaseException) -> InputError:
     inner = net.net if isinstance(net, Standardised) else net
     leaf = next((m for m in inner.modules() if isinstance(m, nn.Conv2d | nn.Linear)), None)
     wanted, fix = "a network for these images", "choose the data it was trained on (--data), or its settings (--arg)"

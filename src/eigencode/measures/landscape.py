@@ -45,10 +45,20 @@ class LandscapeMeasure(Measure):
     def names(self) -> tuple[str, ...]:
         return "Jacobian norm", "roughness", "boundary"
 
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """The numbers of the images."""
+        return (self.image,) if isinstance(self.image, int) else self.image
+
+    def check(self, units: int, images: int) -> None:
+        if max(self.chosen) >= images:
+            raise InputError(
+                "no such test image", got=max(self.chosen), wanted=f"0 .. {images - 1}", fix=f"image = {images - 1}"
+            )
+
     def measure(self, subject: Subject) -> Landscape:
-        chosen = (self.image,) if isinstance(self.image, int) else self.image
-        if max(chosen) >= len(subject.test):
-            raise InputError("no such test image", got=max(chosen), wanted=f"0 .. {len(subject.test) - 1}")
+        chosen = self.chosen
+        self.check(1, len(subject.test))
         net, place, images = subject.network, subject.place, [subject.test[i : i + 1].x[0] for i in chosen]
         if len(images) > 1:
             a, b, c = images

@@ -182,6 +182,13 @@ class Measure(Readable):
         """Default name of the measurement, if a study gives none."""
         return self.kind
 
+    def check(self, units: int, images: int) -> None:
+        """Refuse settings for which a place of so many units and a set of so many test images are too small.
+
+        Raises:
+            InputError: they are; a study finds it before it trains anything.
+        """
+
     @abstractmethod
     def measure(self, subject: Subject) -> Record:
         """Measure the network and return the record."""

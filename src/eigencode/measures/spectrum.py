@@ -14,7 +14,7 @@ from eigencode.data.noise import gaussian_noise
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code
-from eigencode.spectra.power_law import PowerLaw
+from eigencode.spectra.power_law import PowerLaw, ranks
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
 
@@ -57,6 +57,14 @@ class SpectrumMeasure(Measure):
 
     def names(self) -> tuple[str, ...]:
         return "", *FITTED, "power law", "bend", "decades", "participation ratio", "RankMe"
+
+    def check(self, units: int, images: int) -> None:
+        ranks(self.window, self.available(units, images))
+
+    def available(self, units: int, images: int) -> int:
+        """The number of eigenvalues of a place."""
+        most = 10_000 if self.source == "noise" else images
+        return min(units, (self.samples or most if self.source == "noise" else min(self.samples or most, most)) - 1)
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)

@@ -74,7 +74,7 @@ def settings_of(words: Sequence[str]) -> dict[str, Any]:
             raise InputError("not a setting of the network", got=word, wanted="name=value", fix="--arg depth=3")
         try:
             found[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             found[name.strip()] = value.strip()
     return found
 
@@ -122,7 +122,7 @@ def _imported(name: str) -> Any:
             wanted=FORM,
             fix=nearest(missing, near) if near else "start the command in the folder that holds the code",
         ) from error
-    except Exception as error:  # foreign code may raise any type
+    except (Exception, SystemExit) as error:  # foreign code may raise any type, and may call sys.exit
         raise _failed(f"{name} cannot be imported", error) from error
 
 
@@ -141,7 +141,7 @@ def _called(where: str, factory: Any, settings: dict[str, Any]) -> Any:
             ) from None
     try:
         return factory(**settings)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(f"{where} fails", error) from error
 
 
@@ -152,7 +152,7 @@ def _signature(factory: Any) -> inspect.Signature | None:
         return None
 
 
-def _failed(what: str, error: Exception) -> InputError:
+def _failed(what: str, error: BaseException) -> InputError:
     if isinstance(error, SyntaxError):
         at = f"{error.filename}, line {error.lineno}"
     else:

@@ -56,11 +56,13 @@ def ranks(window: Window, available: int) -> Tensor:
     """The ranks n_min..n_max of a window, 1-based, both ends included."""
     low, high = window
     if not 1 <= low < high - 1 or high > available:
+        first = min(11, max(1, available // 20))
+        last = max(available // 2, first + 2)
         raise InputError(
             "the window of the fit does not fit the spectrum",
             got=f"ranks {low}..{high} of {available} eigenvalues",
             wanted=f"1 <= n_min, n_min + 2 <= n_max <= {available}",
-            fix=f"for example window=({min(11, max(1, available // 20))}, {available // 2})",
+            fix=f"for example window=({first}, {last})" if last <= available else "more units, or more samples",
         )
     return torch.arange(low, high + 1, dtype=torch.float64)
 

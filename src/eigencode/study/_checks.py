@@ -1,5 +1,6 @@
 """Check a study for mistakes before anything runs."""
 
+import json
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,7 @@ from eigencode.models.local import initialise, local_layer
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import architecture, for_one_pixel
 from eigencode.study._catalogue import make
+from eigencode.study._choice import Choice
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.study.config import Claim, Local, Model, Study, Supervised
@@ -87,7 +89,7 @@ def _check_local(label: str, model: Model, local: Local) -> None:
         raise StudyError(
             f"models.{label}: a rule draws the initial weights of a network that it trains",
             got=f"spread = {model.spread}",
-            fix=f"--set models.{label}.local.rule.spread={model.spread}, and no models.{label}.spread",
+            fix=f"--set models.{label}.spread=1.0 --set models.{label}.local.rule={_toml(local.rule, model.spread)}",
         )
     rule = make("rules", local.rule, p=model.p, radius=model.radius)
     net = for_one_pixel(architecture(model))
@@ -96,6 +98,12 @@ def _check_local(label: str, model: Model, local: Local) -> None:
         rule.rows(torch.ones(1, 1), local_layer(net).weight.detach())
     except InputError as error:
         raise StudyError(f"models.{label}.local.rule: {error}") from None
+
+
+def _toml(rule: Choice, spread: float) -> str:
+    """A rule with another spread, as an override writes it."""
+    entries = {"name": rule.name, **rule.settings(), "spread": spread}
+    return "{" + ",".join(f"{k}={json.dumps(v)}" for k, v in entries.items()) + "}"
 
 
 def _check_supervised(label: str, plan: Supervised) -> None:

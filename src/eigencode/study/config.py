@@ -156,7 +156,7 @@ class Planted(Strict):
     alphas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
     units: tuple[Annotated[int, Field(ge=20)], ...] = (200,)
     samples: tuple[Annotated[float, Field(gt=0)], ...] = (2.0,)
-    replicates: int = Field(100, ge=2)
+    replicates: int = Field(100, ge=2, le=100_000)
     n_min: int = Field(11, ge=1)
     top: float = Field(0.5, gt=0, le=1)
     weights: Literal["uniform", "1/n"] = "uniform"

@@ -191,7 +191,7 @@ def _attempt(step: Step, store: Store) -> Ended:
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
             meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module of somebody's own may call sys.exit
         if store.has(step):  # another process has finished the same step meanwhile and removed its scratch folder
             return None, time.monotonic() - began
         if isinstance(error, EigencodeError):

@@ -6,8 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from eigencode.base.errors import InputError, StudyError
 from eigencode.measures.protocol import Readable
-from eigencode.study._architecture import architecture, places
+from eigencode.study._architecture import architecture, places, units_at
 from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
@@ -81,6 +82,30 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
     if study.calibration is not None:
         cells += _calibration_cells(study.calibration)
     return cells
+
+
+def check_sizes(study: Study, data_dir: Path | str | None = None) -> None:
+    """Refuse a measurement that the layer of no network, or the number of test images, is large enough for.
+
+    Raises:
+        StudyError: the first of them, for a run to find before it trains anything.
+    """
+    for name in study.datasets:
+        _, test = data(name, data_dir, study.train_images, study.test_images).pair()
+        for p in (p for p in measurements(study) if p.place):
+            here = [m for m in study.models.values() if p.place in places(m)]
+            refused = [e for m in here if (e := _too_small(p, units_at(m, p.place, test), len(test))) is not None]
+            if refused and len(refused) == len(here):
+                raise StudyError(f"{p.name} at {p.place!r} on {name}: {refused[0]}") from refused[0]
+
+
+def _too_small(planned: Planned, units: int | None, images: int) -> InputError | None:
+    try:
+        if units is not None:
+            planned.measure.check(units, images)
+    except InputError as error:
+        return error
+    return None
 
 
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:

@@ -33,8 +33,11 @@ def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Load a study file, merged over the file that it `extends`."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise _too_deep() from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path.name} is not a TOML file", got=error) from None
+    _check_depth(raw)
     if (base := raw.pop("extends", None)) is None:
         return raw
     other = path.parent / str(base)
@@ -50,6 +53,7 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
     """Build a study from a dictionary, as read from TOML, after applying overrides."""
     for text in overrides:
         _override(raw, text)
+    _check_depth(raw)
     models = raw.get("models", {} if "calibration" in raw else None)
     if not isinstance(models, dict) or not (models or "calibration" in raw):
         raise StudyError("the study names no models", wanted="at least one [models.NAME] table")
@@ -126,6 +130,8 @@ def _override(raw: dict[str, Any], text: str) -> None:
         raise StudyError("an override is not of the form key=value", got=text, fix="--set seeds=[0,1]")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
+    except RecursionError:
+        raise _too_deep() from None
     except tomllib.TOMLDecodeError:
         parsed = value
     models = raw.get("models")
@@ -155,6 +161,23 @@ def _index(entries: list[Any], key: str, text: str) -> int:
         wanted = f"a number from 0 to {len(entries) - 1}" if entries else "an entry to override"
         raise StudyError("an override names no entry of a list", got=text, wanted=wanted)
     return int(key)
+
+
+DEEPEST = 50
+"""Levels of tables and lists in a study; every key it may have lies far above."""
+
+
+def _too_deep() -> StudyError:
+    return StudyError("the study is nested too deeply", wanted=f"at most {DEEPEST} levels")
+
+
+def _check_depth(raw: Any) -> None:
+    level, deep = [raw], 0
+    while level:
+        level = [v for e in level if isinstance(e, dict | list) for v in (e.values() if isinstance(e, dict) else e)]
+        deep += 1
+        if deep > DEEPEST:
+            raise _too_deep()
 
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")

@@ -72,3 +72,12 @@ def test_settings() -> None:
 def test_a_setting_without_a_name_is_refused(word: str) -> None:
     with pytest.raises(InputError, match="name=value"):
         settings_of([word])
+
+
+def test_a_module_that_ends_the_program_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends_at_once.py").write_text("import sys; sys.exit(0)")
+    (tmp_path / "ends_later.py").write_text("import sys\ndef net(): sys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for where in ("ends_at_once:net", "ends_later:net"):
+        with pytest.raises(InputError, match="SystemExit: 0"):
+            build(where)

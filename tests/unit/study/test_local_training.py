@@ -58,7 +58,7 @@ def test_the_rule_draws_the_initial_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["models.KH.spread=0.5"], "local.rule.spread=0.5"),
+        (["models.KH.spread=0.5"], r"local.rule=\{.*spread.*0.5"),
         (["models.KH.local.rule.p=2.0"], "models.KH.local.rule: rule and layer 'encoder' disagree on p"),
         (["models.KH.local.rule.k=13"], "models.KH.local.rule: k is larger than the layer"),
         (["models.A={kind='krotov_hopfield', radius=2.0}"], "`radius` is for local training"),

@@ -171,3 +171,21 @@ def test_the_study_in_the_documentation_is_valid(tmp_path: Path) -> None:
     measured = {"accuracy", "spectrum", "widths", "critical", "certified", "curve", "landscape"}
     assert {c.kind for c in plan(found)} == measured | {"convergence", "pruning", "raw"}
     assert len(found.claims) == 1
+
+
+DEEP = ["[" * 2000 + "]" * 2000, "{a=" * 900 + "1" + "}" * 900, "[" * 60 + "]" * 60]
+
+
+@pytest.mark.parametrize("value", DEEP, ids=["list", "table", "a little"])
+def test_a_study_that_is_nested_too_deeply(value: str, tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text(f"{STUDY}\n[models.A.settings]\ndeep = {value}\n", encoding="utf-8")
+    (tmp_path / "upon.toml").write_text('extends = "deep.toml"\nmodels.A.settings.deep = 1\n', encoding="utf-8")
+    for name in ("deep.toml", "upon.toml"):
+        with pytest.raises(StudyError, match="nested too deeply"):
+            read_study(tmp_path / name)
+    for text in (f"models.KH.settings.deep={value}", f"models.KH.settings.{'a.' * 2000}a=1"):
+        assert complaint(raw(), text).startswith("the study is nested too deeply")
+
+
+def test_replicates_are_bounded() -> None:
+    assert complaint({"name": "x", "calibration": {"replicates": 2_000_000}}).startswith("calibration.replicates: ")

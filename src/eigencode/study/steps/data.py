@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from eigencode.base.errors import StudyError
 from eigencode.base.types import Images
 from eigencode.study.step import Source
 
@@ -41,4 +42,12 @@ def _load(name: str, data_dir: str | None, n_train: int | None, n_test: int | No
     from eigencode.data.catalogue import load  # imported here: keys contain the hash of the images, not this code
 
     train, test = load(name, data_dir)
+    for part, images, asked in (("train", train, n_train), ("test", test, n_test)):
+        if asked is not None and asked > len(images):
+            raise StudyError(
+                f"{name} has fewer images than {part}_images",
+                got=asked,
+                wanted=f"at most {len(images)}",
+                fix=f"--set {part}_images={len(images)}",
+            )
     return train[: n_train or len(train)], test[: n_test or len(test)]
