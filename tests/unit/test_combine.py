@@ -34,14 +34,8 @@ def part():
 
 def test_the_same_numbers_again_change_nothing(combine, part) -> None:
     made = combine(PUBLISHED, part)
-    assert set(made["parts"]) >= {"SpecReg"}
-    assert combine(made, part) == made
-    assert all(row.pop("notes") == [] for row in made["rows"]), "the published file is older than notes"
-    computed = ("parts", "summary", "claims", "deviations")  # anew, by the rules of today
-    assert {k: v for k, v in made.items() if k not in computed} == {
-        k: v for k, v in PUBLISHED.items() if k not in computed
-    }
-    assert [c["statement"] for c in made["claims"]] == [c["statement"] for c in PUBLISHED["claims"]]
+    assert set(made.pop("parts")) >= {"SpecReg"}
+    assert made == {k: v for k, v in PUBLISHED.items() if k != "parts"}
 
 
 def test_new_numbers_reach_summary_and_claims(combine, part) -> None:
