@@ -8,7 +8,7 @@ and to Gaussian noise, and fits the power law to the eigenvalues of their covari
 units and for those that pruning keeps.  In float32 the eigenvalues below about 1e-7 of the first are rounding errors,
 half of them negative; the positive ones flatten the fit and look like a longer power law.
 
-PLACE is the pre-activation h ("encoder") by default: there the published numbers of this layer are reproduced, but not
+PLACE is the pre-activation h ("encoder") by default: there the published numbers come out within a tenth, but not
 with the code relu(h)^4.5 ("latent"), the input of the read-out (docs/spectra.md).
 """
 
