@@ -35,9 +35,12 @@ SHAPE, LARGE, UNBROKEN = (
 def reread(results: dict[str, Any]) -> dict[str, Any]:
     """The results with every row as the present code reads it, and everything that is computed from rows."""
     study, kinds = Study.model_validate(results["study"]), {c["quantity"]: c["kind"] for c in results["cells"]}
-    old = rows_of(results)
-    names = {r.quantity for r in old}
-    rows = [row for r in old if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
+    rows = rows_of(results)
+    if "reread" not in results and study.calibration is not None:
+        return results | _calibration(results)
+    if "reread" not in results:
+        names = {r.quantity for r in rows}
+        rows = [row for r in rows if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
     return results | {
         "rows": [asdict(r) for r in rows],
         "summary": [asdict(s) for s in summarise(rows)],
@@ -45,6 +48,24 @@ def reread(results: dict[str, Any]) -> dict[str, Any]:
         "deviations": [asdict(e) for e in effects(study, rows)],
         "reread": {"commit": provenance()["commit"]},
     }
+
+
+def _calibration(results: dict[str, Any]) -> dict[str, Any]:
+    """The bias of α, and then that of the plain fit; α is the plain fit where nothing was corrected."""
+    old = {(r.model, r.quantity): r for r in rows_of(results)}
+    rows = []
+    for (model, quantity), row in old.items():
+        plain, corrected = old[model, "bias"], old.get((model, "bias corrected"))
+        best = plain if corrected is None or math.isnan(corrected.value) else corrected
+        if quantity == "bias":
+            rows.append(replace(best, quantity="bias", convention=plain.convention))
+            said = f"{plain.convention.removesuffix(' of α')} of fits to the measured eigenvalues"
+            rows.append(replace(plain, quantity="bias of the plain fit", convention=said))
+        elif quantity != "bias corrected":
+            rows.append(replace(row, convention=row.convention.replace("alpha_corrected", "α")))
+    headline = [{"bias corrected": "bias of the plain fit"}.get(name, name) for name in results["headline"]]
+    numbers = {"rows": [asdict(r) for r in rows], "summary": [asdict(s) for s in summarise(rows)]}
+    return {"headline": headline, **numbers, "reread": {"commit": provenance()["commit"]}}
 
 
 def _second(row: Row, names: set[str]) -> bool:
