@@ -33,8 +33,9 @@ def refuse_unsquarable(z: Float[Tensor, "samples units"], squares: Float[Tensor,
     if bool(torch.isfinite(squares).all()) and (largest > limits.tiny / limits.eps or not bool((z != 0).any())):
         return
     size = float(z.abs().max())
-    if not math.isfinite(size):  # of NaN and infinite numbers the caller knows more
+    if math.isnan(size):  # of NaN the caller knows more
         return
+    size = min(size, limits.max)
     raise InputError(
         f"numbers whose squares {str(z.dtype).removeprefix('torch.')} cannot hold",
         got=f"size {size:.3g} after centring",

@@ -10,7 +10,7 @@ from eigencode.base.arrays import Array, tensor
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
-from eigencode.base.symmetric import eigenvectors, gram
+from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -64,6 +64,8 @@ def signal_spectrum(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> 
     one, two = _checked(repeat_1, repeat_2)
     centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
     one, two = one - centre, two - centre
+    for x in (one, two):
+        refuse_unsquarable(x, x.square().sum(0))
     generator = stream(seed, "cvpca", "swaps")
     n, units = one.shape
     both = gram(torch.cat([one, two]).T) if n <= units else None
