@@ -54,7 +54,7 @@ def images(given: Images | Array, name: str = "x") -> Tensor:
         refuse_channels_last(x, name)
         if not x.is_floating_point():
             raise wrong_pixels(x, name)
-        low, high = float(x.min()), float(x.max())
+        low, high = (float(v) for v in x.detach().aminmax())
         if low < -1e-6 or high > 1 + 1e-6:
             warnings.warn(
                 f"{name}: pixels from {low:.4g} to {high:.4g}, not in [0, 1]: derivatives and distances are those of "

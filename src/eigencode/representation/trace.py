@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
-from eigencode.base.inputs import inputs_of
+from eigencode.base.inputs import inputs
 from eigencode.base.types import Images
 from eigencode.representation._modes import evaluating, hooked
 from eigencode.representation.at import PIXEL, Reader
@@ -44,7 +44,7 @@ def trace(
     if isinstance(places, str) or not places:
         raise InputError("no places to read", got=repr(places), wanted="a list of places, such as ['1', 'logits']")
     reader = Reader(module, start, places, reduce)
-    found: dict[str, Tensor] = reader(reader.points(inputs_of(module, x)))
+    found: dict[str, Tensor] = reader(reader.points(inputs(x)))
     return found
 
 
@@ -125,7 +125,7 @@ def places(module: nn.Module, x: Images | Array) -> Places:
             if z.ndim >= 2 and len(z) == len(x):
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
-    x = inputs_of(module, x)
+    x = inputs(x)
     with evaluating(module), torch.no_grad(), hooked(names, record):
         module(x)
     return Places(found)
