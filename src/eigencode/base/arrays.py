@@ -1,6 +1,6 @@
 """Convert the arrays people have to tensors: the one border of all functions that take numbers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -85,7 +85,7 @@ def iterates(given: object) -> bool:
     return isinstance(given, DataLoader | Dataset | Iterator) and not is_array(given)
 
 
-def batches(given: Iterable[Any], name: str = "x") -> Iterator[tuple[Any, Any]]:
+def batches(given: Any, name: str = "x") -> Iterator[tuple[Any, Any]]:
     """Pairs (inputs, labels or None) of a DataLoader, a Dataset or any iterator of batches.
 
     A batch is an array, (inputs, labels, …), or a dictionary with usual names.  The global random generator, from
@@ -113,7 +113,7 @@ def batches(given: Iterable[Any], name: str = "x") -> Iterator[tuple[Any, Any]]:
         ) from error
 
 
-def gathered(given: Iterable[Any], name: str = "x") -> tuple[Tensor, Tensor | None]:
+def gathered(given: Any, name: str = "x") -> tuple[Tensor, Tensor | None]:
     """All inputs and all labels (None without) of a DataLoader, a Dataset or an iterator of batches, joined."""
     parts = [(tensor(x, name), y) for x, y in batches(given, name)]
     if not parts:
