@@ -206,7 +206,7 @@ def _measure(model: Oracle, batch: Batch, box: Bounds) -> Masking:
         pgd_more_steps=share(broken(_descent(MORE_STEPS), pgd)),
         pgd_cross_entropy=share(broken(_descent(STEPS, CROSS_ENTROPY), pgd)) if saturated else math.nan,
         black_box=share(pgd | broken(RandomSquares("linf", steps=SQUARES, share=0.8), ~pgd)),
-        unbounded=share(broken(_descent(STEPS), every, 1.0)),
+        unbounded=share(broken(_descent(MORE_STEPS), every, 1.0)),
         random=float(((gap - again).abs() / gap.abs().clamp_min(torch.finfo(gap.dtype).tiny)).median()),
     )
 

@@ -184,6 +184,19 @@ def test_ordinary_networks_are_not_flagged(kind: str, classes: int) -> None:
             assert masking_checks(net, some, images=images, warn=False).flags == ()
 
 
+@pytest.mark.parametrize("images", [8, 30])
+def test_untrained_networks_are_rarely_flagged(images: int) -> None:
+    flagged = 0
+    for seed in range(40):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(16, 30), nn.ReLU(), nn.Linear(30, 4))
+        x = torch.rand(60, 1, 4, 4)
+        flagged += bool(
+            masking_checks(net, Images(x, net(x).argmax(1), classes="abcd"), images=images, warn=False).flags
+        )
+    assert flagged <= 4
+
+
 class Counted(nn.Module):
     """Counts the work of a network: an evaluation is 1, one for a gradient 3."""
 
