@@ -140,7 +140,6 @@ def critical_size(
     test = Images.of(test, "test")
     box = attack.box(space)
     eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
-    masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     ladder = Ladder.geometric(eps_min, eps_max, tolerance)
     grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
@@ -157,6 +156,7 @@ def critical_size(
             else:
                 part = _searched(subject, batch, attack, ladder, box, finish)
             parts.append(part)
+    masking = checked_for_masking(check, attack.blind, subject)
     found = sizes_of(subject, attack, parts, tolerance, eps_max, masking)
     return replace(found, alone=torch.cat(alone).cpu()) if alone else found
 

@@ -95,7 +95,8 @@ def curve(
         space: `"pixel"`: images in [0, 1]; `"unit"`: points `net.norm(image)`.
         subset: boolean mask or indices of the images to consider, e.g. `common_correct(nets, test, space)`.
         target: target class per image; by default any wrong class is a success.
-        check: first run `masking_checks` and warn of masked gradients; or the result of an earlier check, or False.
+        check: also run `masking_checks`, on few images, and warn of masked gradients; or the result of an earlier
+            check, or False.
         seed: seed of noise and random starts, which are drawn per image, whatever the network and batch size.
         batch_size: images per call of the network.
 
@@ -112,7 +113,6 @@ def curve(
     test = Images.of(test, "test")
     grid = _grid(eps)
     box = attack.box(space)
-    masking = checked_for_masking(check, attack.blind, net, test, space, subset, seed)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     parts = [torch.zeros(0, len(grid), dtype=torch.bool)]
     with borrowed(net):
@@ -120,6 +120,7 @@ def curve(
             _broken(subject, batch, attack, grid, box, exhaustive).cpu()
             for batch in subject.batches(f"curve {type(attack).__name__}", box)
         ]
+    masking = checked_for_masking(check, attack.blind, subject)
     return _record(torch.cat(parts), grid, subject, attack, exhaustive, masking)
 
 

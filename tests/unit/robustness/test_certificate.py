@@ -185,7 +185,7 @@ def test_cancellation_inside_a_layer_is_within_the_bound(where: str) -> None:
         seen = (net.float()(x).double() - exact).abs()
     bound = proof.rounding_errors(x, torch.zeros(200), "linf")
     assert bool((seen <= bound).all())
-    assert bool((bound < 2000 * seen.max()).all())
+    assert bool((bound < 5000 * seen.max()).all())
     assert float(seen.max()) > (1e-5 if where.startswith("BatchNorm") else 1e-3)
 
 

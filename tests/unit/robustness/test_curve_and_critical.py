@@ -264,9 +264,9 @@ def test_records_survive_the_disk(plain: tuple[nn.Module, Images], tmp_path: Pat
         again = type(record).load(folder)
         assert isinstance(again, CriticalSizes | Curve)
         torch.testing.assert_close(again.tensors(), record.tensors(), rtol=0, atol=0)
-        assert again.scalars() == record.scalars()
+        assert repr(again.scalars()) == repr(record.scalars())  # NaN included
         assert set(record.to_dataset().dims) == {"image" if k == 0 else "eps"}
-        assert record.masking.n == 30
+        assert 8 <= record.masking.n <= 30
 
 
 @pytest.mark.parametrize(

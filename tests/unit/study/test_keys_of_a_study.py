@@ -89,6 +89,14 @@ def test_a_default_of_square_concerns_what_uses_square(edit: Edit) -> None:
     assert changed() == measured | everything_of("AT", but=("initial",))
 
 
+def test_a_default_of_pgd_concerns_what_uses_pgd(edit: Edit) -> None:
+    """The masking checks of the other attacks have settings of their own."""
+    edit("robustness/pgd.py", "steps: int = 20", "steps: int = 30")
+    measured = {name for name in BEFORE if "PGD" in name[2] or name[2] == "on a grid"}
+    assert measured
+    assert changed() == measured
+
+
 def test_the_interval_of_alpha_concerns_no_network_and_no_attack(edit: Edit) -> None:
     edit("spectra/power_law.py", "return w / w.sum()", "return w / w.mean()")
     edit("spectra/_fit.py", "Z95 *", "2 *")

@@ -39,12 +39,12 @@ def first_on_grid(
     if len(grid) < 2 or not bool((grid > 0).all()) or not bool((grid.diff() > 0).all()):
         raise InputError("not a grid of eps", got=grid.tolist()[:5], wanted="two increasing numbers > 0 or more")
     grid, box = grid.double(), attack.box(space)
-    masking = checked_for_masking(check, attack.blind, net, test, space, None, seed)
     subject = Subject(net, test, space, seed=seed, batch_size=batch_size)
     with borrowed(net):
         parts = [
             _first(subject, batch, attack, grid, box) for batch in subject.batches(f"grid {type(attack).__name__}", box)
         ]
+    masking = checked_for_masking(check, attack.blind, subject)
     tolerance = float((grid[1:] / grid[:-1]).max()) - 1
     return sizes_of(subject, attack, parts, tolerance, float(grid[-1]), masking)
 
