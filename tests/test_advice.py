@@ -299,6 +299,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: AutoAttack(attacks=("square",)),
         lambda fix: eval(fix, {"AutoAttack": AutoAttack}),
     ),
+    "representation/_blaming.py: blaming": (
+        lambda: supervised(plain().double()),
+        lambda fix: supervised(eval(fix.partition(": ")[2], {"net": plain().double()})),
+    ),
     "robustness/certified.py: certified_size": (
         lambda: certified_size(kh(), images(), "l2", "pixel"),
         lambda fix: certified_size(kh(), images(), "l2", asked(fix.partition(" ")[0], "space")),

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.arrays import Array, gathered, is_array, iterates, tensor
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
 from eigencode.base.labels import class_names, labels_of, relabelled
@@ -28,7 +29,7 @@ Norm = Literal["linf", "l2", "l1"]
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Bounds(Admitted):
     """The box of allowed images: every coordinate in [lower, upper]; `Bounds.none()` allows any number."""
 
     lower: float = 0.0

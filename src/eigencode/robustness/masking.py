@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
@@ -103,6 +104,7 @@ def masking_checks(
     ()
     """
     test = Images.of(test, "test")
+    admit(masking_checks, locals())
     subject = Subject(net, test, space, subset, seed=seed, batch_size=max(images, 1))
     box = Bounds(0.0, 1.0)
     with borrowed(net):
