@@ -137,7 +137,11 @@ class Images:
         if isinstance(given, tuple | list) and len(given) == 2 and is_array(given[0]):
             return cls(given[0], given[1], name=name)
         x, y = gathered(given, name) if iterates(given) else (given, None)
-        y = torch.zeros(len(x), dtype=torch.long) if y is None and not labelled and is_array(x) else y
+        y = (
+            torch.zeros(len(x), dtype=torch.long)
+            if y is None and not labelled and is_array(x) and getattr(x, "shape", (0,))
+            else y
+        )
         if y is None:
             raise InputError(
                 f"{name}: images without labels",
