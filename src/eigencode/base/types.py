@@ -139,7 +139,7 @@ class Images:
         x, y = gathered(given, name) if iterates(given) else (given, None)
         y = (
             torch.zeros(len(x), dtype=torch.long)
-            if y is None and not labelled and is_array(x) and getattr(x, "shape", (0,))
+            if y is None and not labelled and is_array(x) and getattr(x, "ndim", 1) != 0
             else y
         )
         if y is None:
