@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.arrays import Array, gathered, is_array, iterates, tensor
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
 from eigencode.base.labels import class_names, labels_of, relabelled
@@ -28,7 +29,7 @@ Norm = Literal["linf", "l2", "l1"]
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Bounds(Admitted):
     """The box of allowed images: every coordinate in [lower, upper]; `Bounds.none()` allows any number."""
 
     lower: float = 0.0
@@ -136,7 +137,11 @@ class Images:
         if isinstance(given, tuple | list) and len(given) == 2 and is_array(given[0]):
             return cls(given[0], given[1], name=name)
         x, y = gathered(given, name) if iterates(given) else (given, None)
-        y = torch.zeros(len(x), dtype=torch.long) if y is None and not labelled and is_array(x) else y
+        y = (
+            torch.zeros(len(x), dtype=torch.long)
+            if y is None and not labelled and is_array(x) and getattr(x, "ndim", 1) != 0
+            else y
+        )
         if y is None:
             raise InputError(
                 f"{name}: images without labels",

@@ -10,6 +10,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted
 from eigencode.base.record import Estimate, Record
 from eigencode.base.types import Images, Space
 from eigencode.representation.at import Code, at
@@ -157,7 +158,7 @@ class Readable(ABC):
         return name
 
 
-class Measure(Readable):
+class Measure(Admitted, Readable):
     """Base class of measurements of a network on test images.
 
     A subclass is a frozen dataclass; its fields are the settings a study may give.  It does not change the network,

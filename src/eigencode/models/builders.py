@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
@@ -48,6 +49,7 @@ def krotov_hopfield(
     >>> net.encoder.weight.shape, net(images.x).shape
     (torch.Size([10, 64]), torch.Size([5, 3]))
     """
+    admit(krotov_hopfield, locals())
     from eigencode.rules.krotov_hopfield import KrotovHopfield  # imported here because only this network needs it
 
     spec = {"kind": "krotov_hopfield", "units": units, "p": p, "n": n, "radius": radius, "spread": spread}
@@ -77,6 +79,7 @@ def perceptron(
     >>> [name for name, _ in perceptron(images, units=10).named_children()]
     ['norm', 'encoder', 'activation', 'readout']
     """
+    admit(perceptron, locals())
     spec = {"kind": "perceptron", "units": units, "batch_norm": batch_norm, "n": n, "norm_p": norm_p}
     _check_units(units)
     train = Images.of(train, "train")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.files import replacing, write_tensors
 from eigencode.base.types import Images
@@ -36,6 +37,7 @@ def save(
     >>> bool((load(path, where="torch.nn:Linear").weight == net.weight).all())
     True
     """
+    admit(save, locals())
     spec = getattr(net, "spec", None)
     if where is not None:
         spec = {"where": where, "settings": dict(settings or {})}
@@ -64,6 +66,7 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
     Raises:
         InputError: no such file, not a safetensors file, not written by `save`, or a `where` that does not match.
     """
+    admit(load, locals())
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)

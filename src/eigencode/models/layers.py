@@ -5,11 +5,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
 from eigencode.base.transposed import transposed_gradient
 
 
-class UnitNorm(nn.Module):
+class UnitNorm(Admitted, nn.Module):
     """Scale every image to unit Lp norm: x / ‖x‖_p, over all of its pixels and channels together.
 
     It is a layer, not a preprocessing step, so that a network takes pixels, an attack can work in pixel space, and the
@@ -38,7 +39,7 @@ class UnitNorm(nn.Module):
         return f"p={self.p:g}"
 
 
-class RePU(nn.Module):
+class RePU(Admitted, nn.Module):
     """Rectified power unit: max(h, 0)^n.  n = 1 is ReLU; n = 4.5 is the paper's choice for Krotov–Hopfield codes.
 
     >>> RePU(2.0)(torch.tensor([-1.0, 3.0]))
@@ -61,10 +62,12 @@ class RePU(nn.Module):
         return f"n={self.n:g}"
 
 
-class Dense(nn.Linear):
+class Dense(Admitted, nn.Linear):
     """Linear layer h = W x on flattened images, without bias; He initialisation σ² = 2 / inputs (2015, eq. 10)."""
 
     def __init__(self, inputs: int, units: int, generator: torch.Generator | None = None) -> None:
+        if inputs < 1 or units < 1:
+            raise InputError("Dense: a size is out of range", got=f"{inputs} inputs, {units} units", wanted=">= 1")
         super().__init__(inputs, units, bias=False, device="meta")
         weight = torch.randn(units, inputs, generator=generator) * (2 / inputs) ** 0.5
         self.weight = nn.Parameter(weight)

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
 from eigencode.rules.convergence import Convergence
 from eigencode.rules.protocol import Rule
 
 
-class LocalLayer(nn.Module, ABC):
+class LocalLayer(Admitted, nn.Module, ABC):
     """Base class of layers trained by a local rule: a weight matrix that multiplies input rows.
 
     The rows are flattened images in `LocalDense` and image patches in `LocalConv2d`.
@@ -32,6 +33,8 @@ class LocalLayer(nn.Module, ABC):
 
     def __init__(self, weight: Float[Tensor, "units inputs"], rule: Rule) -> None:
         super().__init__()
+        if weight.ndim != 2 or not weight.numel():
+            raise InputError("not a weight matrix", got=tuple(weight.shape), wanted="units x inputs, each >= 1")
         self.rule = rule
         self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
         self.register_buffer("wins", torch.full((len(weight),), -1, dtype=torch.int64))
@@ -165,6 +168,7 @@ def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
     Raises:
         InputError: no local layer has this name, or `at` is None and the network has none or several.
     """
+    admit(local_layer, locals())
     found = local_layers(net)
     if at is None and len(found) == 1:
         return next(iter(found.values()))
@@ -198,6 +202,7 @@ def initialise(net: nn.Module, rule: Rule, seed: int = 0, at: str | None = None)
     >>> round(float(net[0].weight.std()), 2)
     0.1
     """
+    admit(initialise, locals())
     layer = local_layer(net, at)
     name = next(n for n, found in local_layers(net).items() if found is layer)
     check_rule(name, layer, rule)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.models.local import local_layer
@@ -70,8 +71,11 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
     Source: arXiv 2405.00679, appendix A1.  Differs from the published code by BIC, by requiring a valley and by
     keeping converged units; the χ² test there can never conclude "one component", so it always prunes (D6).
     """
+    admit(prune, locals())
     if max_components < 1:
         raise InputError("prune: max_components is out of range", got=max_components, wanted=">= 1")
+    if not 0 <= seed < 2**32:
+        raise InputError("prune: seed is out of range", got=seed, wanted="0 to 2**32 - 1")
     layer = local_layer(net, at)
     log_variance, fits, bic = mixtures_of(layer.weight, max_components, seed)
     return cut(log_variance, fits[int(bic.argmin())], bic, seed, _threshold, layer.health().converged)

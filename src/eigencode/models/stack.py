@@ -5,12 +5,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError, nearest
 from eigencode.representation._run import sequential
 from eigencode.representation.layers import OneLayer, chain_to
 
 
-class Stack(nn.Module):
+class Stack(Admitted, nn.Module):
     """Sequential network of named layers.  Takes pixels in [0, 1], returns the output of the last layer.
 
     Every name is a child of the module and a place for `ec.at`; `run` computes the layers between two of them.

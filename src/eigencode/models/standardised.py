@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.moments import Moments
 from eigencode.base.types import Images
@@ -21,7 +22,7 @@ EXPECTS = (*FIXED, "standardised")
 """Input scalings to choose from; `standardised`: each channel has mean 0 and variance 1 over a data set."""
 
 
-class Standardised(nn.Module):
+class Standardised(Admitted, nn.Module):
     """Wrap `net` so that each channel of its input is normalised first, x ↦ (x − mean) / std; takes pixels in [0, 1].
 
     With the normalisation inside the network, perturbations, distances and derivatives are measured in pixels, with
@@ -98,6 +99,7 @@ def as_expected(
     >>> as_expected(nn.Flatten(), "standardised", images)(images.x).flatten()
     tensor([-1.0000,  1.0000])
     """
+    admit(as_expected, locals())
     if expects not in EXPECTS:
         raise InputError(
             "unknown scaling of images", got=expects, wanted=", ".join(EXPECTS), fix=nearest(expects, EXPECTS)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
 from eigencode.representation.at import unit_points
@@ -72,7 +73,7 @@ class Batch:
         return x.reshape(-1, *shape) if isinstance(shape, tuple) and flat else x
 
 
-class Penalty(nn.Module, ABC):
+class Penalty(Admitted, nn.Module, ABC):
     """Base of all penalties.  A subclass defines `value(batch)`, and `prepare` if it needs the training set.
 
     `penalty(batch)` is a differentiable scalar; the training loop multiplies it by the coefficient:
@@ -142,6 +143,7 @@ def active(penalties: Weighted) -> list[tuple[float, Penalty]]:
     >>> active([(0.0, Lp(2.0)), (1.0, Lp(1.0))])
     [(1.0, Lp(p=1, parameters='weights'))]
     """
+    admit(active, locals())
     kept = []
     for pair in penalties:
         if not isinstance(pair, tuple | list) or len(pair) != 2:

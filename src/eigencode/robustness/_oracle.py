@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.representation._blaming import blaming
 from eigencode.representation.at import Logits
 from eigencode.robustness._losses import LOSSES, margin
 
@@ -60,14 +61,15 @@ class Oracle:
         zero_gradients: number of these that were all zero, or not finite (replaced by zero).
     """
 
-    def __init__(self, logits: Logits) -> None:
-        self._logits = logits
+    def __init__(self, logits: Logits, net: object = None) -> None:
+        self._logits, self._net = logits, logits if net is None else net
         self.evaluations = 0
         self.gradients = 0
         self.zero_gradients = 0
 
     def __call__(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n classes"]:
-        logits = self._logits(x)
+        with blaming(self._net, x):
+            logits = self._logits(x)
         self.evaluations += len(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
             raise InputError(
@@ -76,6 +78,8 @@ class Oracle:
                 wanted=f"({len(x)}, classes) with at least two classes",
                 fix="pass a module or function from images to one number per class",
             )
+        if logits.is_meta:
+            raise InputError("the network has no values (device meta)", wanted="a network with weights on a device")
         if not bool(torch.isfinite(logits.detach()).all()):
             raise InputError("the logits hold NaN or Inf", wanted="finite numbers", fix="check the network's weights")
         return logits

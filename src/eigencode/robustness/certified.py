@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
@@ -99,6 +100,7 @@ def certified_size(
     Source: Zhang et al. 2018 (arXiv 1811.00866), CROWN; the search over eps as there, section 4.
     """
     test = Images.of(test, "test")
+    admit(certified_size, locals())
     check_norm(norm)
     eps_max = diameter(norm, test.inputs) if eps_max is None else float(eps_max)
     if not 0 < eps_min < eps_max < float("inf") or not 1e-6 <= tolerance < 1:

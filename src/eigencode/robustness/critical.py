@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
@@ -138,6 +139,7 @@ def critical_size(
     tensor([0.1000, 0.2000], dtype=torch.float64)
     """
     test = Images.of(test, "test")
+    admit(critical_size, locals())
     box = attack.box(space)
     eps_max = _limit(attack, test, eps_min, eps_max, tolerance)
     subject = Subject(net, test, space, subset, target, seed, batch_size)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Norm, Space
@@ -111,6 +112,7 @@ def curve(
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
     """
     test = Images.of(test, "test")
+    admit(curve, locals())
     grid = _grid(eps)
     box = attack.box(space)
     subject = Subject(net, test, space, subset, target, seed, batch_size)

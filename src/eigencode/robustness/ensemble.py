@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.robustness.critical import CriticalSizes
 
@@ -19,6 +20,7 @@ def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
     Raises:
         InputError: results on different images, norms or spaces.
     """
+    admit(worst_case, locals())
     if not results:
         raise InputError("no result to take the worst case of")
     first = results[0]

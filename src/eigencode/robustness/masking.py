@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
@@ -127,7 +128,9 @@ def masking_checks(
     >>> masking_checks(net, Images(x, net(x).argmax(1), classes="abc")).flags
     ()
     """
-    subject = Subject(net, Images.of(test, "test"), space, subset, seed=seed)
+    test = Images.of(test, "test")
+    admit(masking_checks, locals())
+    subject = Subject(net, test, space, subset, seed=seed)
     return _checked(subject, images, warn, stacklevel + 1)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.types import Bounds
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Logits
@@ -49,6 +50,7 @@ class MinimumNorm(Attack):
         Raises:
             InputError: points outside the box, shapes or labels that do not fit.
         """
+        admit(MinimumNorm.__call__, locals())
         bounds = Bounds() if bounds is None else bounds
         model = Oracle(logits)
         goal, _ = checked(self.norm, x, y, 0.0, bounds, target)

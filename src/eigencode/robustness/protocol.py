@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm, Space
 from eigencode.representation._modes import borrowed
@@ -42,7 +43,7 @@ class Perturbed:
     zero_gradients: int
 
 
-class Attack(ABC):
+class Attack(Admitted, ABC):
     """Common base of perturbations of a given size and of minimum-norm attacks."""
 
     norm: Norm
@@ -127,6 +128,7 @@ class Perturbation(Attack):
         Raises:
             InputError: eps negative or not finite, points outside the box, shapes or labels that do not fit.
         """
+        admit(Perturbation.__call__, locals())
         bounds = Bounds() if bounds is None else bounds
         model = Oracle(logits)
         goal, radius = checked(self.norm, x, y, eps, bounds, target)
@@ -164,9 +166,9 @@ def checked(
 ) -> tuple[Goal, Tensor]:
     """Check the inputs of an attack; return the goal and eps per image in float64."""
     check_norm(norm)
-    n = len(x)
-    if not x.is_floating_point() or x.ndim < 2 or n == 0:
+    if not x.is_floating_point() or x.ndim < 2 or x.numel() == 0:
         raise InputError("not a batch of images", got=f"{tuple(x.shape)} of {x.dtype}", wanted="floats, n ...")
+    n = len(x)
     if not bounds.contains(x):  # NaN is in no box
         raise InputError(
             "images lie outside the box",

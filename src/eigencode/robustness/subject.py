@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
@@ -53,7 +54,7 @@ class Subject:
         logits, self.points = logits_of(net, space)
         self.net, self.test, self.space, self.target = net, test, space, target
         self.seed, self.batch_size = seed, batch_size
-        self.model = Oracle(logits)
+        self.model = Oracle(logits, net)
         self.index = chosen(subset, len(test))
         if target is not None and (target.shape != test.y.shape or bool((target == test.y).any())):
             raise InputError("targets do not fit", wanted="one class per image of the data set, never its own label")
@@ -103,7 +104,8 @@ class Subject:
         with borrowed(self.net):
             for index in torch.split(self.index, self.batch_size):
                 y = self.test.y[index]
-                logits = self.model(self._points(index))
+                x = self._points(index)
+                logits = self.model(x)
                 if logits.shape[1] <= int(y.max()):
                     raise InputError(
                         "the network has fewer classes than the labels",
@@ -123,6 +125,7 @@ def common_correct(nets: Sequence[object], test: Images | Array, space: Space = 
     >>> common_correct([always_0], test)
     tensor([0, 2])
     """
+    admit(common_correct, locals())
     if not nets:
         raise InputError("no network to compare", wanted="at least one")
     test = Images.of(test, "test")

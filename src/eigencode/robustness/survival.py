@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import CensoredData, ecdf
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Estimate
 
@@ -30,8 +31,16 @@ def quantile(
     >>> print(quantile(torch.tensor([1.0, 2, 3, 9, 9]), torch.tensor([False, False, False, True, True])))
     3 [1, inf]
     """
+    admit(quantile, locals())
     if not 0 < q < 1 or not 0 < confidence < 1:
         raise InputError("not a share", got=f"q={q}, confidence={confidence}", wanted="between 0 and 1")
+    if size.shape != censored.shape or bool(size.isnan().any()):
+        raise InputError(
+            "sizes and censoring do not fit",
+            got=f"{len(size)} sizes, {int(size.isnan().sum())} of them NaN, {len(censored)} marks of censoring",
+            wanted="one of each per image, no NaN",
+        )
+    size = size.detach()
     method = f"{confidence:.0%} log-log interval of the Kaplan-Meier {q:g} quantile"
     if len(size) == 0:
         return Estimate(math.nan, n=0, method=method)
@@ -94,6 +103,7 @@ def wilson(
     >>> wilson(torch.tensor([0.0]), 10)
     (tensor([0.], dtype=torch.float64), tensor([0.2775], dtype=torch.float64))
     """
+    admit(wilson, locals())
     p = successes.double() / n if n else torch.full_like(successes, torch.nan, dtype=torch.float64)
     z2 = float(ndtri((1 + confidence) / 2)) ** 2
     m = max(n, 1)

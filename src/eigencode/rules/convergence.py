@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base.border import admit
+from eigencode.base.errors import InputError
 from eigencode.base.record import Record, host
 
 TOLERANCE = 1e-2
@@ -96,6 +98,9 @@ def towards_radius(
     >>> print(state)
     50.0% of 2 units converged, 0 diverged, 1 won nothing
     """
+    admit(towards_radius, locals())
+    if weight.ndim != 2:
+        raise InputError("not a weight matrix", got=tuple(weight.shape), wanted="units x inputs")
     norm = torch.linalg.vector_norm(weight, p, dim=1)
     return Convergence(
         radius=radius,

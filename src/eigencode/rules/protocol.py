@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, TrainingError
 from eigencode.rules.convergence import Convergence
 
@@ -23,7 +24,7 @@ class Rows(NamedTuple):
     """Number of samples whose winner has a negative input current h; its weights then grow away from the data."""
 
 
-class Rule(ABC):
+class Rule(Admitted, ABC):
     """Base class of local learning rules; a subclass is a frozen dataclass whose fields are the settings.
 
     A rule computes weight changes from a weight matrix and the rows it is applied to, which the layer provides:
@@ -87,6 +88,7 @@ class Rule(ABC):
         Raises:
             InputError: shapes that do not fit, or NaN in either argument.
         """
+        admit(Rule.update, locals())
         if x.ndim != 2 or W.ndim != 2 or x.shape[1] != W.shape[1] or len(x) == 0:
             raise InputError(
                 "batch and weights do not fit",

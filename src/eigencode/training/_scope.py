@@ -23,6 +23,8 @@ def learners(net: nn.Module, parameters: str) -> list[nn.Parameter]:
                 "no such part to train", got=parameters, fix=nearest(parameters, ["all", *(m for m in modules if m)])
             )
         learn = [p for p in modules[parameters].parameters() if p.requires_grad]
+    if any(p.is_meta for p in net.parameters()):
+        raise InputError("the network has no values (device meta)", wanted="a network with weights on a device")
     if not learn:
         raise InputError(
             f"nothing to train in {parameters!r}",

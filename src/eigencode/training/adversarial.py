@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Space
 from eigencode.representation._modes import borrowed
@@ -13,7 +14,7 @@ from eigencode.robustness.protocol import Perturbation
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Admitted):
     """Train on adversarial examples: min_θ E max_{‖δ‖ ≤ ε} L(θ, x + δ, y), with `attack` for the inner maximum.
 
     Args:

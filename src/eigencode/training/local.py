@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import ConvergenceWarning, InputError, TrainingError
 from eigencode.base.progress import progress
 from eigencode.base.record import Record
@@ -102,6 +103,7 @@ def train_local(
     Source: Krotov and Hopfield, PNAS 116 (2019), and their published notebook for the normalised step;
     arXiv 2405.00679, appendix.
     """
+    admit(train_local, locals())
     require(
         "local training",
         (epochs >= 1, "epochs", epochs, ">= 1"),

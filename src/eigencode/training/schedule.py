@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Admitted):
     """Learning-rate schedule: factor that multiplies the initial learning rate in epoch e of E.
 
     kind:

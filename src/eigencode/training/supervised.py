@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError, TrainingError
 from eigencode.base.precision import Precision, product_dtype
 from eigencode.base.progress import progress
@@ -22,6 +23,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images, Space
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
+from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import evaluating
 from eigencode.training._augment import Augmentation
 from eigencode.training._checks import check_classes, check_logits, require
@@ -121,6 +123,7 @@ def train_supervised(
         TrainingError: the loss or a weight became NaN or infinite; the message gives epoch, step, the loss terms and
             the last good checkpoint.
     """
+    admit(train_supervised, locals())
     require(
         "supervised training",
         (epochs >= 1, "epochs", epochs, ">= 1"),
@@ -206,7 +209,7 @@ def train_supervised(
                 for _, penalty in terms_of:
                     penalty.prepare(net, train.pixels, epoch, run.step)
                 with autocast():
-                    with seen:
+                    with seen, blaming(net, x):
                         logits = data.forward(x).float()
                     check_logits(logits, train)
                     losses = {"cross-entropy": F.cross_entropy(logits, y)}

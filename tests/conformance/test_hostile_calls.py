@@ -1,0 +1,299 @@
+"""Whatever the public functions are called with, the only errors are ours; `TypeError` for wrong signatures only.
+
+Each call is a correct one in which one argument is replaced by a hostile value.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from torch import Tensor, nn
+
+import eigencode as ec
+from eigencode import geometry, measures, models, penalties, robustness, rules, spectra, training
+from eigencode.base.errors import EigencodeError
+from eigencode.base.types import Bounds
+
+Call = tuple[Callable[..., Any], dict[str, Any]]
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(len(shape)))
+
+
+def images() -> ec.Images:
+    return ec.Images(draw(24, 1, 4, 4), torch.arange(24) % 4)
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 4))
+
+
+def kh() -> models.Stack:
+    return models.krotov_hopfield(images(), units=6)
+
+
+def attacked() -> dict[str, Any]:
+    return {"logits": net(), "x": draw(3, 1, 4, 4), "y": torch.arange(3), "eps": 0.1}
+
+
+def found() -> Any:
+    return ec.robustness.critical_size(net(), images(), robustness.FGSM(), check=False)
+
+
+@cache
+def calls() -> dict[str, Call]:
+    """A correct call of everything public, cheap enough for thousands of them."""
+    small: dict[str, Any] = {"net": net(), "test": images(), "check": False}
+    return {
+        "train_local": (
+            training.train_local,
+            {"net": kh(), "train": images(), "rule": None, "epochs": 1, "lr": 0.01, "at": None},
+        ),
+        "train_supervised": (
+            training.train_supervised,
+            {
+                **{"net": net(), "train": images(), "parameters": "all", "epochs": 1, "lr": 0.01, "batch_size": 12},
+                **{"penalties": [(0.1, penalties.Lp())], "seed": 0, "validation": None, "patience": None},
+            },
+        ),
+        "Adversarial": (training.Adversarial, {"attack": robustness.FGSM(), "eps": 0.1, "space": "pixel"}),
+        "Schedule": (
+            training.Schedule,
+            {"kind": "linear", "boundaries": (), "factors": (1.0,), "start": 0, "scale": 1.0},
+        ),
+        "krotov_hopfield": (
+            models.krotov_hopfield,
+            {"train": images(), "units": 4, "p": 3.0, "n": 2.0, "spread": 1.0, "seed": 0},
+        ),
+        "perceptron": (
+            models.perceptron,
+            {"train": images(), "units": 4, "batch_norm": False, "n": 1.0, "norm_p": 2.0},
+        ),
+        "UnitNorm": (models.UnitNorm, {"p": 3.0}),
+        "RePU": (models.RePU, {"n": 3.0}),
+        "Dense": (models.Dense, {"inputs": 3, "units": 4, "generator": None}),
+        "LocalDense": (models.LocalDense, {"weight": draw(3, 4), "rule": rules.KrotovHopfield()}),
+        "LocalConv2d": (
+            models.LocalConv2d,
+            {"weight": draw(3, 4), "rule": rules.KrotovHopfield(), "kernel": 2, "stride": 1},
+        ),
+        "Stack": (models.Stack, {"layers": {"a": nn.Flatten()}, "shape": (1, 4, 4), "places": {}}),
+        "Standardised": (models.Standardised, {"net": net(), "mean": (0.5,), "std": (0.5,)}),
+        "as_expected": (
+            models.as_expected,
+            {"net": net(), "expects": "0-255", "images": images(), "mean": None, "std": None},
+        ),
+        "prune": (models.prune, {"net": kh(), "max_components": 2, "seed": 0, "at": None}),
+        "convergence": (models.convergence, {"net": kh(), "at": None}),
+        "initialise": (models.initialise, {"net": kh(), "rule": rules.KrotovHopfield(), "seed": 0, "at": None}),
+        "update": (rules.KrotovHopfield().update, {"x": draw(5, 4), "W": draw(3, 4)}),
+        "towards_radius": (
+            rules.towards_radius,
+            {"weight": draw(3, 4), "wins": torch.arange(3), "p": 2.0, "radius": 1.0},
+        ),
+        "KrotovHopfield": (rules.KrotovHopfield, {"p": 3.0, "k": 2, "delta": 0.4, "radius": 1.0, "spread": 1.0}),
+        "Lp": (penalties.Lp, {"p": 2.0, "parameters": "all"}),
+        "Jacobian": (
+            penalties.Jacobian,
+            {"place": "latent", "projections": 1, "method": "auto", "space": "pixel", "seed": 0},
+        ),
+        "Spectral": (penalties.Spectral, {"alpha": 1.0, "tau": 0, "place": "latent", "refresh": "epoch"}),
+        "active": (penalties.active, {"penalties": [(0.1, penalties.Lp())]}),
+        "Bounds": (Bounds, {"lower": 0.0, "upper": 1.0}),
+        "FGSM": (robustness.FGSM, {"norm": "l2", "loss": "margin"}),
+        "PGD": (
+            robustness.PGD,
+            {"norm": "l2", "steps": 2, "step": None, "restarts": 1, "keep": "best", "loss": "margin"},
+        ),
+        "DDN": (robustness.DDN, {"steps": 2, "gamma": 0.1, "radius": None, "step": 1.0, "loss": "margin"}),
+        "FMN": (robustness.FMN, {"norm": "l2", "steps": 2, "gamma": 0.1, "step": 1.0, "loss": "margin"}),
+        "Square": (robustness.Square, {"norm": "l2", "steps": 2, "share": 0.5}),
+        "Gaussian": (robustness.Gaussian, {"clip": None}),
+        "call FGSM": (robustness.FGSM(), attacked()),
+        "call PGD": (robustness.PGD(steps=2), attacked()),
+        "call Gaussian": (robustness.Gaussian(), attacked()),
+        "critical_size": (
+            robustness.critical_size,
+            {
+                **small,
+                "attack": robustness.FGSM(),
+                "space": "pixel",
+                "eps_max": 1.0,
+                "eps_min": 0.1,
+                "tolerance": 0.3,
+                "subset": None,
+            },
+        ),
+        "curve": (
+            robustness.curve,
+            {**small, "attack": robustness.FGSM(), "eps": [0.1, 0.2], "space": "pixel", "seed": 0},
+        ),
+        "certified_size": (
+            robustness.certified_size,
+            {"net": net(), "test": images(), "norm": "l2", "eps_max": 1.0, "tolerance": 0.3},
+        ),
+        "common_correct": (robustness.common_correct, {"nets": [net()], "test": images(), "space": "pixel"}),
+        "quantile": (robustness.quantile, {"size": draw(9), "censored": draw(9) > 0.5, "q": 0.5, "confidence": 0.9}),
+        "wilson": (robustness.wilson, {"successes": draw(3) * 5, "n": 9, "confidence": 0.9}),
+        "worst_case": (robustness.worst_case, {"results": [found()]}),
+        "Spectrum measure": (
+            measures.SpectrumMeasure,
+            {"source": "images", "samples": None, "window": (1, 4), "space": "unit"},
+        ),
+        "Critical measure": (measures.CriticalMeasure, {"attack": robustness.FGSM(), "space": "unit", "images": 3}),
+        "at": (ec.at, {"module": net(), "place": "2", "space": "pixel", "reduce": "flatten"}),
+        "between": (ec.between, {"module": net(), "start": "1", "end": "logits"}),
+        "jacobian_norm": (
+            geometry.jacobian_norm,
+            {"code": net(), "x": draw(3, 1, 4, 4), "method": "auto", "projections": 3},
+        ),
+        "landscape": (
+            geometry.landscape,
+            {"net": net(), "x0": draw(1, 4, 4), "place": "2", "space": "pixel", "radius": 1.0, "points": 2, "rays": 2},
+        ),
+        "spectral_norm": (
+            geometry.spectral_norm,
+            {"code": net(), "x": draw(3, 1, 4, 4), "iterations": 3, "tolerance": 0.1},
+        ),
+        "lipschitz_upper": (
+            geometry.lipschitz_upper,
+            {"net": net(), "place": "logits", "space": "pixel", "x": draw(3, 1, 4, 4)},
+        ),
+        "spectrum": (spectra.spectrum, {"code": net(), "x": draw(9, 1, 4, 4), "interval": True, "batch_size": 4}),
+        "spectrum of an array": (spectra.spectrum, {"code": draw(9, 5)}),
+        "cvpca": (spectra.cvpca, {"repeat_1": draw(9, 5), "repeat_2": draw(9, 5) + 0.1, "swaps": 2}),
+        "Images": (ec.Images, {"pixels": draw(4, 1, 3, 3), "y": torch.arange(4), "classes": None}),
+    }
+
+
+OTHERS = {
+    "at",
+    "between",
+    "jacobian_norm",
+    "landscape",
+    "spectral_norm",
+    "lipschitz_upper",
+    "spectrum",
+    "spectrum of an array",
+    "cvpca",
+    "Images",
+}
+"""What takes arrays and networks of others: their own tests decide what they accept."""
+
+READY = sorted({*calls()} - OTHERS)
+
+
+class Odd:
+    """Something of no use, without surprises when it is printed."""
+
+
+def hostile(good: Any) -> list[Any]:
+    """Values in place of a good one."""
+    common = [None, "x", "", True, -1, 0, 2.5, math.nan, math.inf, -math.inf, 1e155, 10**30, b"x", Odd(), Odd, len]
+    common += [
+        [],
+        (),
+        {},
+        {"a": 1},
+        [None],
+        ["x"],
+        [1.0],
+        np.ones(3),
+        np.ones((2, 2), "complex64"),
+        1j,
+        np.float32(2.0),
+    ]
+    odd = [torch.empty(0), torch.tensor(1.0), draw(2, 3).to_sparse(), draw(2, 3).to("meta"), draw(2, 3).cfloat()]
+    odd += [nn.Linear(3, 2), nn.Sequential(), torch.ones(2, 3, dtype=torch.int8), torch.ones(2, 3).bool()]
+    if isinstance(good, Tensor):
+        wrong = [good.double(), good.half(), good.bfloat16(), good.cfloat(), good.bool(), good.long(), good.to("meta")]
+        wrong += [
+            good.to_sparse(),
+            good[:0],
+            good[..., :0],
+            good[:1],
+            good[None],
+            good.flatten(),
+            good.numpy(),
+            good.tolist(),
+        ]
+        wrong += [good.float() * v for v in (math.nan, math.inf, 1e155, -1.0, 0.0)] + [
+            good.double() * 1e155,
+            good.mT if good.ndim > 1 else good,
+        ]
+        odd += [*wrong, good.clone().float().requires_grad_(), good.repeat_interleave(2, 0)[::2]]
+    if isinstance(good, nn.Module):
+        odd += [
+            nn.Sequential(nn.Flatten(), nn.Linear(16, 4)).double(),
+            nn.Sequential(nn.Flatten(), nn.Linear(5, 4)),
+            nn.Identity(),
+        ]
+        odd += [nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), nn.Sequential(nn.Flatten(), nn.Linear(16, 4)).to("meta")]
+    return [*common, *odd]
+
+
+@cache
+def choices() -> list[tuple[str, str, int]]:
+    """Every call, argument and hostile value, by number."""
+    return [(n, a, i) for n in READY for a, good in calls()[n][1].items() for i in range(len(hostile(good)))]
+
+
+def survives(name: str, argument: str, number: int) -> bool:
+    """The call works, or ends in an error of ours."""
+    function, good = copy.deepcopy(calls()[name])
+    bad = hostile(good[argument])[number]
+    try:
+        function(**{**good, argument: bad})
+    except EigencodeError:
+        pass
+    except Exception as error:
+        raise AssertionError(f"{name}({argument}={bad!r:.80}): {type(error).__name__}: {error}") from error
+    return True
+
+
+pytestmark = [
+    pytest.mark.usefixtures("unchecked"),
+    pytest.mark.filterwarnings("ignore"),  # torch and numpy warn of them, too
+]
+COMMON = {
+    "deadline": None,
+    "database": None,
+    "derandomize": True,
+    "phases": [Phase.generate],
+    "suppress_health_check": list(HealthCheck),
+}
+
+
+@settings(max_examples=300, **COMMON)
+@given(st.data())
+def test_a_few_hundred_calls(data: st.DataObject) -> None:
+    assert survives(*data.draw(st.sampled_from(choices())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READY)
+def test_every_hostile_value_in_every_argument(name: str) -> None:
+    wrong = []
+    for choice in (c for c in choices() if c[0] == name):
+        try:
+            survives(*choice)
+        except AssertionError as error:
+            wrong.append(str(error))
+    assert wrong == []
+
+
+def test_the_good_calls_work_and_an_error_of_others_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in calls():
+        function, good = calls()[name]
+        function(**copy.deepcopy(good))
+    monkeypatch.setitem(calls(), "towards_radius", (lambda **_: [][1], {"p": 2.0}))
+    with pytest.raises(AssertionError, match="IndexError"):
+        survives("towards_radius", "p", 0)
+    assert len(choices()) > 4000
