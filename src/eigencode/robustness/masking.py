@@ -1,15 +1,14 @@
 """Checks for masked gradients, after Athalye et al. and Carlini et al."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base import errors
 from eigencode.base.arrays import Array
-from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.representation._modes import borrowed
@@ -21,6 +20,9 @@ from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.pgd import PGD
 from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.subject import Batch, Subject, Subset
+
+IMAGES = 30
+"""Images that are checked by default."""
 
 CROSS_ENTROPY = "cross_entropy"
 LARGE_GAP = 80.0
@@ -76,11 +78,10 @@ def masking_checks(
     test: Images | Array,
     space: Space = "pixel",
     *,
-    images: int = 30,
+    images: int = IMAGES,
     subset: Subset = None,
     seed: int = 0,
     warn: bool = True,
-    stacklevel: int = 2,
 ) -> Masking:
     """Check eight signs of masked gradients on the first `images` correctly classified images.
 
@@ -104,20 +105,22 @@ def masking_checks(
     """
     test = Images.of(test, "test")
     subject = Subject(net, test, space, subset, seed=seed, batch_size=max(images, 1))
+    return _checked(subject, warn)
+
+
+def _checked(subject: Subject, warn: bool) -> Masking:
     box = Bounds(0.0, 1.0)
-    with borrowed(net):
+    with borrowed(subject.model.logits):
         batch = next(iter(subject.batches("masking checks", box)), None)
         if batch is None:
-            return Masking(space=space, seed=seed)
+            return Masking(space=subject.space, seed=subject.seed)
         found = _measure(subject.model, batch, box)
-    found = replace(found, space=space, seed=seed, flags=_flags(found))
+    found = replace(found, space=subject.space, seed=subject.seed, flags=_flags(found))
     if found.flags and warn:
-        warnings.warn(
+        errors.warn(
             "this network may hide its gradients, so attacks may overestimate its robustness: "
             + "; ".join(found.flags)
             + ".  Compare loss='log_odds' or 'margin' with 'cross_entropy', and with Square",
-            EigencodeWarning,
-            stacklevel=stacklevel,
         )
     return found
 
@@ -130,7 +133,8 @@ def checked_for_masking(
         return check
     if not check or blind:
         return Masking(space=space, seed=seed)
-    return masking_checks(net, test, space, subset=subset, seed=seed, stacklevel=4)
+    subject = Subject(net, test, space, subset, seed=seed, batch_size=IMAGES, examine=False)
+    return _checked(subject, warn=True)
 
 
 def _measure(model: Oracle, batch: Batch, box: Bounds) -> Masking:
