@@ -1,7 +1,7 @@
 """Use a network for a measurement and restore its modes and gradient flags afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +14,7 @@ from eigencode.base.flush import flushing
 from eigencode.representation._carried import carried
 
 _KNOWN: ContextVar[dict[int, list[nn.Module]]] = ContextVar("_KNOWN", default={})  # noqa: B039 - never changed
-"""Modules of what is in use in an outer block, so that an inner one need not search again."""
+"""Modules of what is in use in an outer block, and of each of them, so that an inner one need not search again."""
 
 
 @runtime_checkable
@@ -77,7 +77,8 @@ def _on_loan(things: tuple[object, ...], constant: bool) -> Iterator[None]:
     known = _KNOWN.get()
     loan = _Loan(constant, outermost=not all(id(thing) in known for thing in things))
     modules = {id(thing): known.get(id(thing)) or carried(thing) for thing in things}
-    token = _KNOWN.set({**known, **modules})
+    inner = {id(module): found for found in modules.values() for module in found}
+    token = _KNOWN.set({**inner, **known, **modules})
     watch = any(_may_hide(thing, modules[id(thing)]) for thing in things)
     try:
         with ExitStack() as stack:
@@ -114,6 +115,9 @@ def evaluating(*things: object) -> AbstractContextManager[None]:
     >>> [m.training for m in net]
     [True, False]
     """
+    known = _KNOWN.get()
+    if all(id(thing) in known and not any(getattr(m, "training", False) for m in known[id(thing)]) for thing in things):
+        return nullcontext()
     return _on_loan(things, constant=False)
 
 
@@ -168,5 +172,8 @@ def kinds_of(net: object) -> Iterator[torch.dtype]:
 
 
 def _tensors(net: object) -> Iterator[torch.Tensor]:
-    roots = [net] if isinstance(net, nn.Module) else (_KNOWN.get().get(id(net)) or carried(net))
-    return chain.from_iterable(chain(m.parameters(), m.buffers()) for m in roots)
+    found = _KNOWN.get().get(id(net))
+    modules = net.modules() if isinstance(net, nn.Module) else carried(net) if found is None else found
+    for module in modules:
+        yield from (t for t in module._parameters.values() if t is not None)
+        yield from (t for t in module._buffers.values() if t is not None)
