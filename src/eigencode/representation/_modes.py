@@ -109,7 +109,7 @@ def evaluating(*things: object) -> AbstractContextManager[None]:
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     >>> _ = net[1].eval()
-    >>> with evaluating(lambda x: net(x)):
+    >>> with evaluating(net.forward):
     ...     [m.training for m in net]
     [False, False]
     >>> [m.training for m in net]

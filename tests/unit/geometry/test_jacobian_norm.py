@@ -443,7 +443,7 @@ def test_a_right_derivative_is_not_doubted() -> None:
         nn.Sequential(nn.Conv2d(1, 8, 3), nn.GELU(), nn.MaxPool2d(2)),
     ):
         for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
-            for scale in (1e-3, 1.0, 2.0) if kind != torch.float16 else (1.0,):
+            for scale in (1e-3, 0.1, 1.0) if kind != torch.float16 else (1.0,):
                 assert jacobian_norm(net.to(kind), scale * torch.rand(5, 1, 4, 4), "exact").doubts == ()
 
 
