@@ -211,6 +211,7 @@ def probe(
     ] = None,
     resize: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: pixels of the shorter side.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: centre crop; default: as --resize.")] = None,
+    jacobian: Annotated[str, typer.Option(help="auto, closed, exact or hutchinson.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
@@ -222,7 +223,7 @@ def probe(
 
     with _report_errors("interrupted", quiet):
         folder = None if out is None else files.new_folder(out)
-        words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, seed)
+        words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, jacobian, seed)
         _print_given(probe_from_options(*words, classes, resize, crop), folder, json_, quiet)
 
 

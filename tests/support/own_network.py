@@ -116,6 +116,18 @@ class Detached(nn.Module):
         return self.net(x) + 0 * self.side(x.flatten(1).detach()).sum(1, keepdim=True)
 
 
+class Steps(nn.Module):
+    def forward(self, z):
+        return (50 * z).round() / 50
+
+
+def rounded():
+    net = SmallCNN()
+    net.rounded = Steps()
+    net.fc2 = nn.Sequential(net.rounded, net.fc2)
+    return net
+
+
 def colour():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 10))
 

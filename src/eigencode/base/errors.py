@@ -1,5 +1,9 @@
 """Exceptions and warnings of the package; an input error states the problem, the value, the valid values and a fix."""
 
+import sys
+import warnings
+from types import FrameType
+
 
 class EigencodeError(Exception):
     """Base of all errors that this package raises.  The command line ends with exit code 1."""
@@ -47,6 +51,22 @@ class EigencodeWarning(UserWarning):
 
 class ConvergenceWarning(EigencodeWarning):
     """A local layer has not converged, so measurements of it still depend on its initial weights."""
+
+
+class BatchWarning(EigencodeWarning):
+    """A network mixes the images of a batch or is random, so that no number is that of a single image."""
+
+
+def warn(said: str, kind: type[EigencodeWarning] = EigencodeWarning) -> None:
+    """Warn at the line outside this package that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and (_ours(frame) or "<@beartype" in frame.f_code.co_filename):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(said, kind, stacklevel=level)
+
+
+def _ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
 
 
 def nearest(word: str, known: "list[str] | tuple[str, ...]") -> str:

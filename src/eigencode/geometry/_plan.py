@@ -10,33 +10,58 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.geometry._closed import ClosedForm, closed_form
-from eigencode.geometry._products import exact_squares, flattened, projected_squares
+from eigencode.geometry._cost import Cost, cost
+from eigencode.geometry._products import Way, exact_squares, exact_way, image_directions, projected_squares
+from eigencode.geometry._trust import disagreement, units_of
 
 Method = Literal["auto", "closed", "exact", "hutchinson"]
 
 CHEAP = 100_000
-"""Largest number of Jacobian rows over all points for which `auto` is exact (10 000 images x 10 logits)."""
+"""Largest number of derivatives over all points for which `auto` is exact (10 000 images x 10 logits)."""
+
+OPERATIONS = 2 * 10**11
+"""Largest number of floating-point operations for which it is: seconds on a processor."""
+
+WORTH = 2
+"""Derivatives that an exact norm is worth, in projections."""
+
+HELD = 2**28
+"""Largest number of activations of a batch in memory: 1 GiB of float32."""
+
+BACKWARD = 2
+"""Operations of a derivative, in those of an evaluation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Chosen computation of ‖J‖²_F of one representation: `method` is closed, exact or hutchinson."""
+    """Chosen computation of ‖J‖²_F of one representation: `method` is closed, exact or hutchinson.
+
+    Attributes:
+        reason: for the method, in words.
+        doubts: sentences about the derivative of the representation.
+        at_once: points at a time that fit into memory.
+    """
 
     code: Callable[[Tensor], Tensor]
     method: str
-    form: ClosedForm | None
-    projections: int
+    reason: str
     units: int
-    seed: int
+    form: ClosedForm | None = None
+    projections: int = 0
+    seed: int = 0
+    way: Way = "rows"
+    widest: int = 1
+    at_once: int = HELD
+    doubts: tuple[str, ...] = ()
 
     def squares(self, x: Float[Tensor, "points *image"], first: int = 0) -> Float[Tensor, "estimates points"]:
         """‖J‖²_F of points `first`, `first + 1`, ...: one independent estimate per projection, or one exact value."""
         if self.form is not None:
             return self.form.squares(x)[None]
         if self.method == "exact":
-            return exact_squares(self.code, x)[None]
-        generator = stream(self.seed, "hutchinson", first, device=x.device)
-        return projected_squares(self.code, x, self.projections, generator)
+            return exact_squares(self.code, x, self.way, self.widest)[None]
+        source = stream(self.seed, "hutchinson").initial_seed()
+        return projected_squares(self.code, x, self.projections, image_directions(source, first, len(x)))
 
 
 def plan(
@@ -58,13 +83,31 @@ def plan(
             fix="use method='exact' or method='hutchinson'",
         )
     if form is not None:
-        return Plan(code, "closed", form, 0, len(form.layer.weight), seed)
-    units, inputs = flattened(code)(some[:1]).shape[1], some[0].numel()
-    if method == "exact" or (method == "auto" and count * min(units, inputs) <= CHEAP):
-        return Plan(code, "exact", None, 0, units, seed)
+        return Plan(code, "closed", "one layer with a closed form", len(form.layer.weight), form)
+    units = units_of(code, some[:1])
+    doubts = disagreement(code, some)
+    price = cost(code, some[:1])
+    held = max(1, HELD // price.numbers)
+    way, derivatives = exact_way(code, some[:1]) if method in ("auto", "exact") else ("rows", 0)
+    reason = _why_exact(method, count, derivatives, projections, price)
+    if reason:
+        return Plan(code, "exact", reason, units, way=way, widest=price.widest, at_once=held, doubts=doubts)
     if projections < 1:
         raise InputError("no random vectors to project on", got=projections, wanted="projections >= 1")
-    return Plan(code, "hutchinson", None, projections, units, seed)
+    asked = "asked for" if method == "hutchinson" else f"{derivatives} derivatives per point would cost too much"
+    return Plan(code, "hutchinson", asked, units, None, projections, seed, at_once=held, doubts=doubts)
+
+
+def _why_exact(method: str, count: int, derivatives: int, projections: int, price: Cost) -> str:
+    """Why the exact derivative is computed; "" if it is not."""
+    if method != "auto":
+        return "asked for" if method == "exact" else ""
+    if derivatives <= WORTH * projections:
+        return f"{derivatives} derivatives per point, at most {WORTH} times the projections"
+    work = count * derivatives * BACKWARD * price.operations
+    if count * derivatives <= CHEAP and work <= OPERATIONS:
+        return f"{count} x {derivatives} derivatives, {work:.2g} operations"
+    return ""
 
 
 def root(squares: Float[Tensor, "estimates points"]) -> tuple[Float[Tensor, " points"], Float[Tensor, " points"]]:

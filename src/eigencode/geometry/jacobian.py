@@ -10,15 +10,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, warn
 from eigencode.base.inputs import inputs_of
+from eigencode.base.intervals import t95
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Images
 from eigencode.geometry._intervals import mean_estimate, median_estimate
 from eigencode.geometry._plan import Method, plan, root
+from eigencode.geometry._trust import PROBED, all_zero
+from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
-from eigencode.representation.at import Code, at
+from eigencode.representation.at import Code, representation_of
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class JacobianNorm(Record):
     Attributes:
         value: Frobenius norm per image, float64, in units of the representation per L2 unit of `space`.
         standard_error: of `value`, from the spread of the projections; 0 for closed and exact, NaN for 1 projection.
-        method: of the computation: closed, exact or hutchinson.
+        method: of the computation: closed, exact or hutchinson; `reason`: why this one.
         projections: random vectors per image (0 unless hutchinson).
         place, space: of the representation and of x; "" for a plain function.
         units, inputs: shape of each Jacobian.
-        seed: of the random vectors.
+        seed: of the random vectors; a point has the same ones in any batch.
+        doubts: sentences about the derivative, see `disagreement`.
     """
 
     value: Float[Tensor, " image"]
@@ -45,6 +49,17 @@ class JacobianNorm(Record):
     inputs: int
     seed: int
     norm: str = "frobenius"
+    reason: str = ""
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def interval(self) -> tuple[Float[Tensor, " image"], Float[Tensor, " image"]]:
+        """95 % interval of each norm over projections: t quantile, projections − 1 degrees of freedom.
+
+        The norm itself for closed and exact, NaN for one projection.
+        """
+        half = self.standard_error * (t95(self.projections) if self.projections else 0.0)
+        return (self.value - half).clamp_min(0), self.value + half
 
     @property
     def mean(self) -> Estimate:
@@ -89,10 +104,12 @@ def jacobian_norm(
         method: `"closed"`: the formula for one layer s·relu(Ax + b)^n + t, two matrix products at most;
             `"exact"`: the whole Jacobian, min(units, inputs) derivatives; `"hutchinson"`: random projections, with a
             standard error.  `"auto"`: closed where the network declares its layers (`as_layers`, or an
-            `nn.Sequential`), else exact if N · min(units, inputs) <= 100 000, else hutchinson.
+            `nn.Sequential`), else exact if that needs at most twice as many derivatives as projections, or at most
+            100 000 derivatives and 2·10¹¹ operations for all images, else hutchinson.  Rows are computed one by one
+            where a network refuses batched derivatives (recurrent layers, checkpoints, fused attention).
         projections: random unit vectors per image for hutchinson, >= 1.
         points: True if `x` holds points of the code's space (off the unit sphere, say), not images.
-        batch_size: images at a time.
+        batch_size: images at a time, at most; fewer where the activations of so many would exceed 1 GiB.
         seed: of the random vectors.
 
     Returns:
@@ -100,11 +117,17 @@ def jacobian_norm(
         ‖J‖²; for 100 projections of a typical code that is below 1e-3.
 
     Raises:
-        InputError: no closed form here, no images, or an unknown method.
+        InputError: no closed form here, no images, NaN in one, an unknown method, or a representation through which no
+            gradient flows.
+
+    Warns:
+        BatchWarning: images of a batch influence one another.
+        EigencodeWarning: every norm is exactly zero, or the derivative is not that of the function.
 
     Example:
         >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
         >>> x = torch.rand(5, 1, 2, 2)
+        >>> from eigencode.representation import at
         >>> closed = jacobian_norm(at(net, "2"), x)
         >>> exact = jacobian_norm(at(net, "2"), x, method="exact")
         >>> closed.method, bool((closed.value - exact.value).abs().max() < 1e-6)
@@ -117,16 +140,20 @@ def jacobian_norm(
     x = inputs_of(code, x, points)
     if batch_size < 1:
         raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
-    if isinstance(code, nn.Module) and not isinstance(code, Code):
-        code = at(code, "logits")
-    with borrowed(code), torch.no_grad():
-        chosen = plan(code, _points(code, x[:2], points), len(x), method, projections, seed)
+    function = representation_of(code)
+    with borrowed(function), torch.no_grad():
+        some = _points(function, x[: min(PROBED, batch_size)], points)
+        watch(function, some, batch_size, refuse=True)
+        chosen = plan(function, some, len(x), method, projections, seed)
+        size = min(batch_size, chosen.at_once)
         parts = [
-            host(chosen.squares(_points(code, x[first : first + batch_size], points), first))
-            for first in progress(range(0, len(x), batch_size), f"jacobian ({chosen.method})")
+            host(chosen.squares(_points(function, x[first : first + size], points), first))
+            for first in progress(range(0, len(x), size), f"jacobian ({chosen.method})")
         ]
     value, error = root(torch.cat(parts, 1))
-    place, space = (code.place, code.space) if isinstance(code, Code) else ("", "")
+    for said in (*all_zero(value), *chosen.doubts):
+        warn(said)
+    place, space = (function.place, function.space) if isinstance(function, Code) else ("", "")
     return JacobianNorm(
         value=value,
         standard_error=error if chosen.projections else torch.zeros_like(value),
@@ -137,6 +164,8 @@ def jacobian_norm(
         units=chosen.units,
         inputs=x[0].numel(),
         seed=seed,
+        reason=chosen.reason,
+        doubts=chosen.doubts,
     )
 
 

@@ -47,7 +47,10 @@ def landscape(
         batch_size: points at a time.
 
     Raises:
-        InputError: more than one image, no such place, or no unit space.
+        InputError: more than one image, NaN in it, no such place, no unit space, or an output that is not logits.
+
+    Warns:
+        EigencodeWarning: as `jacobian_norm`.
 
     Example:
         >>> net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3))

@@ -7,12 +7,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.base.errors import warn
 from eigencode.base.progress import progress
 from eigencode.base.record import Record, host
 from eigencode.base.types import Space
 from eigencode.geometry._boundary import boundary_distance
 from eigencode.geometry._plan import plan, root
 from eigencode.geometry._plane import Plane
+from eigencode.geometry._trust import PROBED, all_zero, finite
+from eigencode.representation._foreign import as_logits, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
 
@@ -34,7 +37,7 @@ class Landscape(Record):
         radius: half the side of a random plane's square, L2 units of `space`; `relative`: it was given in
             units of ‖x0‖₂.  For a plane through three images the longest side of the triangle.
         x0_norm: ‖x0‖₂.
-        method, projections: of the Jacobians, as in `JacobianNorm`.
+        method, projections, reason, doubts: of the Jacobians, as in `JacobianNorm`.
         seed: of directions and projections.
     """
 
@@ -61,6 +64,8 @@ class Landscape(Record):
     projections: int
     seed: int
     norm: str = "l2"
+    reason: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def measure(
@@ -80,20 +85,28 @@ def measure(
     code, logits = at(net, place, space), at(net, "logits", space)
     grid = torch.cartesian_prod(eps, xi).reshape(-1, 2)
     squares, predicted, confidence = [], [], []
+    finite(plane.x0[None])
     with borrowed(net), torch.no_grad():
-        chosen = plan(code, plane.x0[None], len(grid), method, projections, seed)
-        for first in progress(range(0, len(grid), batch_size), "landscape"):
-            x = plane.at(*grid[first : first + batch_size].T)
+        some = torch.cat([plane.x0[None], plane.at(*grid[:: max(1, len(grid) - 1)].T)])[: min(PROBED, batch_size)]
+        for function in (code, logits):
+            watch(function, some, batch_size, refuse=True)
+        chosen = plan(code, some, len(grid), method, projections, seed)
+        at_once = min(batch_size, chosen.at_once)
+        for first in progress(range(0, len(grid), at_once), "landscape"):
+            x = plane.at(*grid[first : first + at_once].T)
             squares.append(host(chosen.squares(x, first)))
-            top = torch.softmax(logits(x).double(), 1).max(1)
+            top = torch.softmax(as_logits(logits(x), len(x)).double(), 1).max(1)
             predicted.append(host(top.indices, torch.int64))
             confidence.append(host(top.values))
     value, error = root(torch.cat(squares, 1))
+    for said in (*all_zero(value), *chosen.doubts):
+        warn(said)
     angle = torch.arange(rays, dtype=torch.float64) * (2 * math.pi / max(1, rays))
     boundary = torch.empty(0, dtype=torch.float64)
     if rays:
         around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
-        boundary = host(boundary_distance(logits, plane.x0, around, reach))
+        split = lambda x: torch.cat([logits(part) for part in torch.split(x, batch_size)])  # noqa: E731
+        boundary = host(boundary_distance(split, plane.x0, around, reach))
     size = (len(eps), len(xi))
     return Landscape(
         eps=eps,
@@ -118,4 +131,6 @@ def measure(
         method=chosen.method,
         projections=chosen.projections,
         seed=seed,
+        reason=chosen.reason,
+        doubts=chosen.doubts,
     )

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, warn
 from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
@@ -16,8 +16,10 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry._intervals import median_estimate
 from eigencode.geometry._products import linearised
+from eigencode.geometry._trust import PROBED, all_zero, disagreement, units_of
+from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
-from eigencode.representation.at import Code, at
+from eigencode.representation.at import Code, representation_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def spectral_norm(
             value is well separated.
 
     Raises:
-        InputError: no images, or settings out of range.
+        InputError: no images, NaN in one, settings out of range, or a network without second derivatives.
+
+    Warns:
+        EigencodeWarning: as `jacobian_norm`.
 
     >>> result = spectral_norm(lambda x: x * torch.tensor([3.0, -7.0]), torch.rand(4, 2))
     >>> result.value.round(decimals=4).tolist(), bool(result.converged.all())
@@ -88,18 +93,25 @@ def spectral_norm(
             got=f"{len(x)} images, iterations {iterations}, batch_size {batch_size}, tolerance {tolerance}",
             wanted="at least one of each, tolerance > 0",
         )
-    if isinstance(code, nn.Module) and not isinstance(code, Code):
-        code = at(code, "logits")
+    code = representation_of(code)
     parts, done = [], 0
     with borrowed(code), torch.no_grad():
+        some = x[: min(PROBED, batch_size)].detach()
+        some = code.points(some) if isinstance(code, Code) and not points else some
+        watch(code, some, batch_size, refuse=True)
+        units_of(code, some[:1])
+        doubts = disagreement(code, some)
         for first in progress(range(0, len(x), batch_size), "spectral norm"):
             batch = x[first : first + batch_size].detach()
             batch = code.points(batch) if isinstance(code, Code) and not points else batch
             generator = stream(seed, "spectral norm", first, device=batch.device)
-            *tensors, count = _power_iteration(code, batch, iterations, tolerance, generator)
+            with torch.enable_grad():  # which recurrent layers keep what a derivative needs for
+                *tensors, count = _power_iteration(code, batch, iterations, tolerance, generator)
             parts.append([host(t) for t in tensors])
             done = max(done, count)
     value, residual, direction = (torch.cat(column) for column in zip(*parts))
+    for said in (*all_zero(value), *doubts):
+        warn(said)
     place, space = (code.place, code.space) if isinstance(code, Code) else ("", "")
     return SpectralNorm(
         value, residual, residual <= tolerance, direction, done, tolerance, place=place, space=space, seed=seed
@@ -109,7 +121,15 @@ def spectral_norm(
 def _power_iteration(
     code: Callable[[Tensor], Tensor], x: Tensor, iterations: int, tolerance: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, int]:
-    _, pull, push = linearised(code, x)
+    try:
+        _, pull, push = linearised(code, x)
+        push(torch.zeros_like(x))
+    except RuntimeError as failure:  # recurrent layers, checkpoints, fused attention
+        raise InputError(
+            "the representation has no second derivatives, which a spectral norm needs",
+            got=str(failure).split("\n")[0][:200],
+            fix="jacobian_norm, which is at least as large",
+        ) from failure
 
     def length(v: Tensor) -> Tensor:
         return v.flatten(1).square().sum(1).sqrt()

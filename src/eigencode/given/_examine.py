@@ -10,8 +10,11 @@ from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate
 from eigencode.base.types import Images
+from eigencode.models._wrapped import unwrapped
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
+from eigencode.representation._foreign import TWO_CLASSES, entering, mixing, random
 from eigencode.representation._modes import borrowed, device_of
+from eigencode.representation.at import function_of
 from eigencode.robustness.survival import share
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -43,15 +46,15 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
             a tuple or dictionary, another shape, NaN, probabilities, fewer classes than there are labels.
     """
     with borrowed(net), torch.no_grad():
-        first, again = (_logits(net, test, 0, batch_size) for _ in range(2))
-        alone = _logits(net, test, 0, 1)
-        starts = range(batch_size, len(test), batch_size)
-        rest = [_logits(net, test, i, batch_size) for i in progress(starts, "accuracy")]
-        logits = torch.cat([first, *rest])
+        starts = range(0, len(test), batch_size)
+        logits = torch.cat([_logits(net, test, i, batch_size) for i in progress(starts, "accuracy")])
+        _logits(net, test, 0, 1)  # a network may squeeze a single image
         _refuse_probabilities(net, logits)
         hits = (logits.argmax(1) == test.y.cpu()).double()
         right = share(float(hits.sum()), len(hits))
-        doubts = [*_about_outputs(logits, test), *_about_repeats(first, again, alone)]
+        doubts = _about_outputs(logits, test)
+        some = test[:2].x.to(device_of(net))
+        doubts += [said for said in [random(function_of(net), some) or mixing(function_of(net), some)] if said]
         if trained:
             doubts += _about_scaling(net, test, right, hits, batch_size)
     return Examined(right, tuple(doubts))
@@ -60,7 +63,7 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
 def _logits(net: nn.Module, test: Images, first: int, size: int) -> Tensor:
     x = test[first : first + size].x.to(device_of(net))
     try:
-        out = net(x)
+        out = net(entering(net, x))
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # foreign code may raise any type, and call sys.exit
@@ -113,7 +116,7 @@ def _one_row_each(net: nn.Module, out: Any, x: Tensor, classes: int) -> Tensor:
             wanted=f"({len(x)}, {classes}) of floats",
             fix="wrap it in nn.Sequential(net, nn.Flatten())"
             if flat
-            else "for two classes return torch.stack([0 * z, z], 1) of its single logit z"
+            else TWO_CLASSES
             if single
             else "return the numbers before argmax, one per class",
         )
@@ -128,22 +131,6 @@ def _refuse_probabilities(net: nn.Module, logits: Tensor) -> None:
             wanted="the numbers before the softmax",
             fix="drop the last softmax: through it the gradients vanish, and every attack would look weaker than it is",
         )
-
-
-def _about_repeats(first: Tensor, again: Tensor, alone: Tensor) -> list[str]:
-    """Warn if repeated evaluation, or an image without the rest of its batch, gives other logits beyond rounding."""
-    rounding = 1e-3 * float(first.abs().max())
-    if float((first - again).abs().max()) > rounding:
-        return [
-            "the same images give other logits the second time: the network is random in evaluation mode, so attacks "
-            "are evaluated on another realisation than the one they were computed for"
-        ]
-    if float((first[:1] - alone).abs().max()) > rounding:
-        return [
-            "an image gives other logits alone than in a batch: the network mixes the images of a batch, so no number "
-            "here is that of a single image"
-        ]
-    return []
 
 
 def _about_outputs(logits: Tensor, test: Images) -> list[str]:
@@ -203,7 +190,7 @@ def _scalings(net: nn.Module, images: Images) -> list[tuple[str, nn.Module]]:
 
 
 def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: BaseException) -> InputError:
-    inner = net.net if isinstance(net, Standardised) else net
+    inner = unwrapped(net)
     leaf = next((m for m in inner.modules() if isinstance(m, nn.Conv2d | nn.Linear)), None)
     wanted, fix = "a network for these images", "choose the data it was trained on (--data), or its settings (--arg)"
     if isinstance(leaf, nn.Conv2d) and leaf.in_channels != test.shape[0]:
@@ -222,5 +209,5 @@ def _does_not_fit(net: nn.Module, test: Images, x: Tensor, error: BaseException)
 
 
 def name_of(net: nn.Module) -> str:
-    """Class name of the network, without a `Standardised` wrapper."""
-    return type(net.net if isinstance(net, Standardised) else net).__name__
+    """Class name of the network, without a wrapper of this package."""
+    return type(unwrapped(net)).__name__

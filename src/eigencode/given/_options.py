@@ -7,12 +7,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from torch import nn
 
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.data.catalogue import load
+from eigencode.geometry._plan import Method
 from eigencode.given.probe import probe
 from eigencode.given.result import Probe
 from eigencode.models.checkpoint import load_weights
@@ -37,6 +38,7 @@ def probe_from_options(
     expects: str | None = None,
     mean: str | None = None,
     std: str | None = None,
+    jacobian: str = "auto",
     seed: int = 0,
     classes: str | None = None,
     resize: int | None = None,
@@ -47,6 +49,8 @@ def probe_from_options(
     The working directory is added to the import path.  Output printed by the network's code goes to standard error.
     """
     chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))
+    if jacobian not in get_args(Method):
+        raise InputError("unknown method", got=jacobian, wanted=", ".join(get_args(Method)), fix="--jacobian auto")
     expects = expects or ("0-1" if scale == (None, None) else "standardised")
     here = os.getcwd()
     if here not in sys.path:
@@ -64,7 +68,9 @@ def probe_from_options(
         every = (f"all {len(test)} images of {data} are measured",) if test is train else ()
         told = (*notes, *_scaling(net), *said, *every)
         common = (net, test, place)
-        return probe(*common, images=images, window=chosen, trained=trained, notes=told, seed=seed)
+        return probe(
+            *common, images=images, window=chosen, method=cast(Method, jacobian), trained=trained, notes=told, seed=seed
+        )
 
 
 def _of_folder(data: str, classes: str | None, resize: int | None, crop: int | None) -> dict[str, Any]:

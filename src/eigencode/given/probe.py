@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.record import Record
+from eigencode.base.errors import BatchWarning, EigencodeWarning, InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
+from eigencode.geometry._plan import Method
 from eigencode.given._examine import examine, name_of
 from eigencode.given.result import Measurement, Probe
 from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
-from eigencode.models.standardised import Standardised
+from eigencode.models._wrapped import unwrapped
 from eigencode.representation._modes import device_of
 from eigencode.representation.at import at
 from eigencode.robustness.fgsm import FGSM
@@ -54,6 +54,7 @@ def probe(
     weights: Weights = "uniform",
     attacks: Attacks | None = None,
     points: int = 41,
+    method: Method = "auto",
     trained: bool = True,
     name: str = "",
     notes: Sequence[str] = (),
@@ -74,6 +75,7 @@ def probe(
         weights: weights of the fit, `"uniform"` or `"1/n"`.
         attacks: attacks by name; noise, FGSM, and PGD with 20 steps in L∞ and L2 by default.
         points: number of ε per accuracy curve, from 1e-4 times `attack.reach` up to `attack.reach`; 0: no curves.
+        method: method of the Jacobian norm, see `ec.jacobian_norm`.
         trained: False: no warning if accuracy is at chance.
         name: name of the network in tables and figures; its class by default.
         notes: sentences to show below the table, e.g. on how the network was trained.
@@ -100,17 +102,19 @@ def probe(
     if not isinstance(net, nn.Module):
         raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module")
     test = Images.of(test, "test")
-    at(net.net if isinstance(net, Standardised) else net, place)  # a wrong name is an error with the names of `net`
+    at(unwrapped(net), place)  # a wrong name is an error with the names of `net`
     examined = examine(net, test, batch_size, trained)
     here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name)
     order = torch.randperm(len(test), generator=stream(seed, "probe"))
     chosen = order[: _wanted(images, len(test))].sort().values
-    measure, spectrum, said = _spectrum(Subject(net, here, place, seed, batch_size=batch_size), order, window, weights)
-    subject = Subject(net, here, place, seed, batch_size=batch_size, subset=chosen)
-    jacobian = JacobianMeasure(space="pixel")
-    slopes = _jacobian(jacobian, subject)
-    masking = masking_checks(net, test, subset=chosen, seed=seed, warn=False)
-    attacked = [*_attacked(replace(subject, check=masking), ATTACKS if attacks is None else attacks, points)]
+    everything = Subject(net, here, place, seed, batch_size=batch_size)
+    subject, jacobian = replace(everything, subset=chosen), JacobianMeasure(space="pixel", method=method)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BatchWarning)  # `examined` says it
+        measure, spectrum, said = _spectrum(everything, order, window, weights)
+        slopes = jacobian.measure(subject)
+        masking = masking_checks(net, test, subset=chosen, seed=seed, warn=False)
+        attacked = [*_attacked(replace(subject, check=masking), ATTACKS if attacks is None else attacks, points)]
     for warning in (*examined.doubts, *masking.doubts):
         warnings.warn(warning, EigencodeWarning, stacklevel=2)
     accuracy, alpha, speed = AccuracyMeasure(), f"α, {place}", f"{jacobian.label()}, {place}"
@@ -166,18 +170,6 @@ def _spectrum(
             f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) sets others"
         )
     return replace(measure, window=chosen), found, told
-
-
-def _jacobian(measure: JacobianMeasure, subject: Subject) -> Record:
-    try:
-        return measure.measure(subject)
-    except RuntimeError as error:
-        raise InputError(
-            f"{subject.place!r} has no derivative with respect to the images",
-            got=str(error).split("\n")[0][:200],
-            wanted="a place that depends differentiably on the images",
-            fix="avoid in-place operations and autograd.Functions without setup_context, or choose another place",
-        ) from error
 
 
 def _attacked(subject: Subject, attacks: Attacks, points: int) -> Iterator[Measurement]:

@@ -8,6 +8,8 @@ import torch
 
 from eigencode.base.record import Estimate, Record
 from eigencode.measures.protocol import Measure, Reading, Subject
+from eigencode.representation._foreign import as_logits, watch
+from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
 from eigencode.robustness.survival import share
 
@@ -29,9 +31,10 @@ class AccuracyMeasure(Measure):
 
     def measure(self, subject: Subject) -> Estimate:
         code, test = at(subject.network, "logits"), subject.test
-        with torch.no_grad():
+        with borrowed(code), torch.no_grad():
+            watch(code, test[:2].x)
             parts = zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True)
-            return share(sum(int((code(x).argmax(1) == y).sum()) for x, y in parts), len(test))
+            return share(sum(int((as_logits(code(x), len(x)).argmax(1) == y).sum()) for x, y in parts), len(test))
 
     def readings(self, record: Estimate) -> Iterator[Reading]:
         yield Reading.of("", record, f"share of {record.n} test images")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from eigencode.base.record import Record
 from eigencode.base.types import Space
 from eigencode.geometry._plan import Method
+from eigencode.geometry._trust import zeros
 from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
 from eigencode.measures.protocol import Count, Measure, Reading, Some, Subject
 
@@ -40,9 +41,7 @@ class JacobianMeasure(Measure):
 
     def readings(self, record: JacobianNorm) -> Iterator[Reading]:
         where = f"‖∂z/∂x‖_F of {record.place} over {len(record)} test images, {record.space} space"
-        flat = int((record.value == 0).sum())
-        said = f"the Jacobian is zero for {flat} of {len(record)} images: dead units, or a detached place"
-        yield Reading.of("", record.median, f"median of {where}", (said,) if flat else ())
+        yield Reading.of("", record.median, f"median of {where}", (*zeros(record.value), *record.doubts))
         yield Reading.of("mean", record.mean, f"mean of {where}")
         for name, q in (("lower quartile", 0.25), ("upper quartile", 0.75)):
             yield Reading(name, float(record.value.quantile(q)), convention=f"{name} of {where}")

@@ -68,7 +68,8 @@ class LandscapeMeasure(Measure):
 
     def readings(self, record: Landscape) -> Iterator[Reading]:
         where = f"{record.place}, plane of half side {record.radius:.3g}, {record.space} space"
-        yield Reading("Jacobian norm", float(record.jacobian.quantile(0.5)), convention=f"median of ‖∂z/∂x‖_F, {where}")
+        said = f"median of ‖∂z/∂x‖_F, {where}"
+        yield Reading("Jacobian norm", float(record.jacobian.quantile(0.5)), convention=said, warnings=record.doubts)
         said = f"standard deviation of log ‖∂z/∂x‖_F, {where}"
         yield Reading("roughness", roughness(record), convention=said)
         if len(record.boundary):

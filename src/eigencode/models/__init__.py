@@ -17,5 +17,6 @@ from eigencode.models.local import (
 from eigencode.models.pruning import Pruning as Pruning, prune as prune
 from eigencode.models.stack import Stack as Stack
 from eigencode.models.standardised import Standardised as Standardised, as_expected as as_expected
+from eigencode.models.two_classes import TwoClasses as TwoClasses
 from eigencode.representation.at import Code as Code, at as at
 from eigencode.rules.convergence import Convergence as Convergence

@@ -11,7 +11,8 @@ from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.moments import Moments
 from eigencode.base.types import Images
-from eigencode.representation._modes import device_of
+from eigencode.models._wrapped import Wrapped
+from eigencode.representation._modes import device_of, dtype_of
 
 Channels = float | Sequence[float] | Tensor
 
@@ -22,7 +23,7 @@ EXPECTS = (*FIXED, "standardised")
 """Input scalings to choose from; `standardised`: each channel has mean 0 and variance 1 over a data set."""
 
 
-class Standardised(Admitted, nn.Module):
+class Standardised(Admitted, Wrapped):
     """Wrap `net` so that each channel of its input is normalised first, x ↦ (x − mean) / std; takes pixels in [0, 1].
 
     With the normalisation inside the network, perturbations, distances and derivatives are measured in pixels, with
@@ -46,7 +47,7 @@ class Standardised(Admitted, nn.Module):
     std: Tensor
 
     def __init__(self, net: nn.Module, mean: Channels, std: Channels) -> None:
-        super().__init__()
+        super().__init__(net)
         given = [torch.as_tensor(v, dtype=torch.float64).flatten() for v in (mean, std)]
         m, s = (v.expand(max(len(v) for v in given)) if len(v) == 1 else v for v in given)
         fits = len(m) == len(s) and len(m) > 0
@@ -57,18 +58,9 @@ class Standardised(Admitted, nn.Module):
                 wanted="as many of one as of the other, finite, std > 0, for pixels in [0, 1]",
                 fix="e.g. mean 0.49,0.48,0.45 and std 0.25,0.24,0.26; divide by 255 if they are for pixels up to 255",
             )
-        self.net = net
         device = device_of(net)
         self.register_buffer("mean", m.float().reshape(-1, 1, 1).to(device), persistent=False)
         self.register_buffer("std", s.float().reshape(-1, 1, 1).to(device), persistent=False)
-        self.train(net.training)
-
-    @property
-    def places(self) -> dict[str, str]:
-        """Map the names of places in `net` to the names of the wrapped submodules."""
-        inner: dict[str, str] = getattr(self.net, "places", {})
-        names = {name: name for name, _ in self.net.named_modules(remove_duplicate=False) if name}
-        return {name: f"net.{place}" for name, place in {**names, **inner}.items()}
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Any:
         if len(self.mean) not in (1, x.shape[1]):
@@ -77,7 +69,8 @@ class Standardised(Admitted, nn.Module):
                 got=f"{len(self.mean)} numbers for {x.shape[1]} channels",
                 wanted=f"one number, or {x.shape[1]}",
             )
-        return self.net((x - self.mean) / self.std)
+        scaled = (x - self.mean) / self.std
+        return self.net(scaled.to(dtype_of(self.net) or scaled.dtype))
 
     def extra_repr(self) -> str:
         return f"mean={_short(self.mean)}, std={_short(self.std)}"

@@ -9,7 +9,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.geometry._closed import ClosedForms
-from eigencode.geometry._products import flattened, projected_squares
+from eigencode.geometry._products import directions, flattened, projected_squares
 from eigencode.penalties.protocol import Batch, Penalty
 from eigencode.representation.at import Code, at
 
@@ -86,7 +86,8 @@ class Jacobian(Penalty):
         self._calls += 1
         generator = stream(batch.seed, "jacobian", self.seed, self.place, step, device=x.device)
         graph = torch.is_grad_enabled()
-        return projected_squares(code, x, self.projections, generator, create_graph=graph).mean() / 2
+        draw = lambda k, z: directions(z, generator)  # noqa: E731
+        return projected_squares(code, x, self.projections, draw, create_graph=graph).mean() / 2
 
     def extra_repr(self) -> str:
         settings = f"projections={self.projections}, method={self.method!r}, seed={self.seed}"

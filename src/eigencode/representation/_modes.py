@@ -1,14 +1,20 @@
-"""Use a module for a measurement and restore its modes and gradient flags afterwards."""
+"""Use a network for a measurement and restore its modes and gradient flags afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from eigencode.base.flush import flushing
+from eigencode.representation._carried import carried
+
+_KNOWN: ContextVar[dict[int, list[nn.Module]]] = ContextVar("_KNOWN", default={})  # noqa: B039 - never changed
+"""Modules of what is in use in an outer block, and of each of them, so that an inner one need not search again."""
 
 
 @runtime_checkable
@@ -18,34 +24,104 @@ class Holding(Protocol):
     def holding(self) -> AbstractContextManager[None]: ...
 
 
+class _Loan:
+    """Modules in evaluation mode; if `constant`, also without parameter gradients and with derived tensors held.
+
+    Buffers that change all the same (of a network that was traced in training mode) are restored.
+    """
+
+    def __init__(self, constant: bool, outermost: bool) -> None:
+        self.constant, self.outermost = constant, outermost
+        self.taken: set[int] = set()
+        self.buffers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.modes: list[nn.Module] = []
+        self.flags: list[nn.Parameter] = []
+        self.held = ExitStack()
+
+    def take(self, modules: Iterable[nn.Module]) -> None:
+        for module in modules:
+            if id(module) in self.taken:
+                continue
+            self.taken.add(id(module))
+            if getattr(module, "training", False):
+                self.modes.append(module)
+                module.training = False
+            if self.constant:
+                buffers = module.buffers(recurse=False) if self.outermost else ()
+                self.buffers += [(b, b.detach().clone()) for b in buffers]
+                for parameter in module.parameters(recurse=False):
+                    if parameter.requires_grad:
+                        self.flags.append(parameter)
+                        parameter.requires_grad_(False)
+                if isinstance(module, Holding):
+                    self.held.enter_context(module.holding())
+
+    def called(self, module: nn.Module, args: object) -> None:
+        """Forward hook of all modules: take one that the search has not found, before it runs."""
+        if id(module) not in self.taken:
+            self.take(module.modules())
+
+    def give_back(self) -> None:
+        self.held.close()
+        for buffer, before in self.buffers:
+            if not torch.equal(buffer, before):
+                buffer.detach().copy_(before)
+        for parameter in self.flags:
+            parameter.requires_grad_(True)
+        for module in self.modes:
+            module.training = True
+
+
 @contextmanager
-def evaluating(*modules: object) -> Iterator[None]:
+def _on_loan(things: tuple[object, ...], constant: bool) -> Iterator[None]:
+    known = _KNOWN.get()
+    loan = _Loan(constant, outermost=not all(id(thing) in known for thing in things))
+    modules = {id(thing): known.get(id(thing)) or carried(thing) for thing in things}
+    inner = {id(module): found for found in modules.values() for module in found}
+    token = _KNOWN.set({**inner, **known, **modules})
+    watch = any(_may_hide(thing, modules[id(thing)]) for thing in things)
+    try:
+        with ExitStack() as stack:
+            stack.callback(loan.give_back)
+            loan.take(chain.from_iterable(modules.values()))
+            if watch:
+                stack.callback(register_module_forward_pre_hook(loan.called).remove)
+            stack.enter_context(flushing())
+            yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def _may_hide(thing: object, found: list[nn.Module]) -> bool:
+    """True for a function that may call modules the search has not found; compiled ones refuse to be watched."""
+    compiled = any(type(m).__name__ == "OptimizedModule" for m in found)
+    return not isinstance(getattr(thing, "function", thing), nn.Module) and not compiled
+
+
+def evaluating(*things: object) -> AbstractContextManager[None]:
     """Evaluation mode inside the block, with subnormal numbers as zero; restores the mode of every submodule.
 
-    Arguments other than an `nn.Module` (a plain function) are ignored.  Submodules that were in evaluation mode
-    before, such as a frozen BatchNorm, stay in it.
+    Args:
+        things: modules, or functions that carry modules (a bound method, a closure, a partial, ...): see `carried`.
+            A module that a function calls and the search has not found is taken when it is called.
+
+    Submodules that were in evaluation mode before, such as a frozen BatchNorm, stay in it.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     >>> _ = net[1].eval()
-    >>> with evaluating(net):
+    >>> with evaluating(net.forward):
     ...     [m.training for m in net]
     [False, False]
     >>> [m.training for m in net]
     [True, False]
     """
-    modes = [(m, m.training) for net in modules if isinstance(net, nn.Module) for m in net.modules()]
-    try:
-        for module, _ in modes:
-            module.training = False
-        with flushing():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    known = _KNOWN.get()
+    if all(id(thing) in known and not any(getattr(m, "training", False) for m in known[id(thing)]) for thing in things):
+        return nullcontext()
+    return _on_loan(things, constant=False)
 
 
-@contextmanager
-def borrowed(*modules: object) -> Iterator[None]:
+def borrowed(*things: object) -> AbstractContextManager[None]:
     """`evaluating` without parameter gradients: for measurements and for derivatives with respect to images.
 
     The weights are constant inside the block, so tensors derived from them (`Holding`) are computed once.
@@ -57,19 +133,7 @@ def borrowed(*modules: object) -> Iterator[None]:
     >>> net.training, net.weight.requires_grad
     (True, True)
     """
-    flags = [(p, p.requires_grad) for net in modules if isinstance(net, nn.Module) for p in net.parameters()]
-    with evaluating(*modules), ExitStack() as held:
-        try:
-            for parameter, _ in flags:
-                parameter.requires_grad_(False)
-            for net in modules:
-                for module in net.modules() if isinstance(net, nn.Module) else ():
-                    if isinstance(module, Holding):
-                        held.enter_context(module.holding())
-            yield
-        finally:
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
+    return _on_loan(things, constant=True)
 
 
 @contextmanager
@@ -84,10 +148,32 @@ def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any], before: bool 
 
 
 def device_of(net: object, default: torch.device | str = "cpu") -> torch.device:
-    """The device of the parameters of a module, or of its buffers; `default` for anything without either.
+    """The device of the parameters (or buffers) of a module, or of those a function carries; else `default`.
 
     >>> device_of(nn.Linear(2, 2)), device_of(abs)
     (device(type='cpu'), device(type='cpu'))
     """
-    tensors = chain(net.parameters(), net.buffers()) if isinstance(net, nn.Module) else ()
-    return next((t.device for t in tensors), torch.device(default))
+    return next((t.device for t in _tensors(net)), torch.device(default))
+
+
+def dtype_of(net: object) -> torch.dtype | None:
+    """The floating-point type of all weights and buffers of a network; None if they differ, or there are none.
+
+    >>> dtype_of(nn.Linear(2, 2).double()), dtype_of(abs)
+    (torch.float64, None)
+    """
+    kinds = set(kinds_of(net))
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def kinds_of(net: object) -> Iterator[torch.dtype]:
+    """The type of every floating-point weight and buffer of a network, one after the other."""
+    return (t.dtype for t in _tensors(net) if t.is_floating_point())
+
+
+def _tensors(net: object) -> Iterator[torch.Tensor]:
+    found = _KNOWN.get().get(id(net))
+    modules = net.modules() if isinstance(net, nn.Module) else carried(net) if found is None else found
+    for module in modules:
+        yield from (t for t in module._parameters.values() if t is not None)
+        yield from (t for t in module._buffers.values() if t is not None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 
 from eigencode.base.errors import InputError, nearest
 
@@ -119,7 +120,8 @@ class Listener:
 
     def __enter__(self) -> "Listener":
         self.seen, self.calls = {}, {p.module: 0 for p in self.places if p.module is not None}
-        self._handles = [module.register_forward_hook(self.record) for module in self.calls]
+        python = [m for m in self.calls if not isinstance(m, ScriptModule)]  # which takes no hooks
+        self._handles = [module.register_forward_hook(self.record) for module in python]
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -130,6 +132,7 @@ class Listener:
     def record(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Forward hook: record the output of a module if it is at one of the places."""
         self.calls[module] = self.calls.get(module, 0) + 1
+        new: list[str] = []
         for place in self.places:
             if place.module is module and place.call == self.calls[module] and place.name not in self.seen:
                 if place.name == "input" and self.entered is not None and not (args and args[0] is self.entered):
@@ -137,5 +140,8 @@ class Listener:
                 if self.start:
                     raise InputError(f"{place.name!r} comes before {self.start!r}", wanted="a place after the start")
                 self.seen[place.name] = place.tensor(output)
+                new.append(place.name)
         if self.stop and len(self.seen) == len(self.places):
             raise StopForward
+        for name in new:  # the rest of the network may change it in place
+            self.seen[name] = self.seen[name].clone()

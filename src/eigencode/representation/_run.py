@@ -5,8 +5,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 
 from eigencode.base.errors import InputError
+from eigencode.representation._foreign import entering
 from eigencode.representation._place import Listener, Place, StopForward
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,20 +41,24 @@ def run(
 
     Args:
         start: the place whose output is `x`; None if `x` are the images.
-        x: images, or the output of `start`.
+        x: images, or the output of `start`; the network gets a copy (`entering`).
         placeholder: input of the network while the output of `start` is replaced by `x`; by default `x`, which is
             right if `start` is the first module.
 
     Raises:
         InputError: a place that is not reached, comes before `start`, or gives no tensor.
     """
+    given, x = x, entering(net, x)
+    placeholder = None if placeholder is None else placeholder.clone()
     listener = Listener(places, entered=x, stop=True)
     rest = None if start is None else children_after(net, start)
     with ExitStack() as until:
         until.enter_context(listener)
         try:
             if start is None:
-                net(x)
+                out = net(x)
+                if isinstance(net, ScriptModule):
+                    listener.record(net, (x,), out)
             elif rest is None:
                 listener.start = start.name
                 until.enter_context(_output_replaced(start, x, placeholder, listener))
@@ -73,7 +79,7 @@ def run(
     found = listener.seen
     for place in places:
         if place.name == "input" and (start is not None or place.name not in found):
-            found[place.name] = x
+            found[place.name] = given
         if place.name not in found:
             calls = listener.calls.get(place.module, 0) if place.module is not None else 0
             raise InputError(

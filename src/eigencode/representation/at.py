@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
+from eigencode.representation._foreign import TWO_CLASSES, Foreign, entering
 from eigencode.representation._modes import evaluating
 from eigencode.representation._place import Place, resolve
 from eigencode.representation._run import children_after, run
@@ -73,6 +74,9 @@ class Reader(nn.Module):
                 f"{type(self.module).__name__}: {name!r} does not give one row of numbers per image",
                 got=tuple(found.shape),
                 wanted=f"({count}, units)",
+                fix=f"return z[:, None]; for the single logit of a network: {TWO_CLASSES}"
+                if z.shape == (count,)
+                else None,
             )
         return found
 
@@ -179,7 +183,7 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
 def unit_points(module: nn.Module, images: Tensor) -> Tensor:
     """Convert images to points of unit space, `module.norm(images)`."""
     with evaluating(module):
-        points: Tensor = _norm_of(module)(images)
+        points: Tensor = _norm_of(module)(entering(module, images))
     return points
 
 
@@ -218,6 +222,25 @@ Logits = Callable[[Tensor], Tensor]
 """Function from points `N C H W` to logits `N classes`, differentiable in the points."""
 
 
+def function_of(code: object) -> Callable[[Tensor], Any]:
+    """Any function of images (or points) as one that leaves them alone: see `Foreign`.
+
+    >>> x = torch.ones(1)
+    >>> function_of(lambda images: images.mul_(2))(x), x
+    (tensor([2.]), tensor([1.]))
+    """
+    if isinstance(code, Reader | Foreign):
+        return code
+    if not callable(code):
+        raise InputError("not a network", got=type(code).__name__, wanted="an nn.Module or a callable")
+    return Foreign(code)
+
+
+def representation_of(code: nn.Module | Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    """`function_of`, with the logits of a module that is no code."""
+    return function_of(at(code, "logits") if isinstance(code, nn.Module) and not isinstance(code, Reader) else code)
+
+
 def logits_of(net: object, space: Space) -> tuple[Logits, Callable[[Tensor], Tensor]]:
     """Logits of a module or callable as a function of points of `space`, and the map from images to points."""
     if isinstance(net, Code):
@@ -225,8 +248,6 @@ def logits_of(net: object, space: Space) -> tuple[Logits, Callable[[Tensor], Ten
     if isinstance(net, nn.Module):
         code = at(net, "logits", space)
         return code, code.points
-    if not callable(net):
-        raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module or a callable")
-    if space != "pixel":
+    if callable(net) and space != "pixel":
         raise InputError("a plain function has no unit space", got=space, wanted="an nn.Module with a `norm` child")
-    return net, lambda images: images
+    return function_of(net), lambda images: images

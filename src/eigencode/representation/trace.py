@@ -11,6 +11,7 @@ from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.inputs import inputs
 from eigencode.base.types import Images
+from eigencode.representation._foreign import entering
 from eigencode.representation._modes import evaluating, hooked
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
@@ -127,7 +128,7 @@ def places(module: nn.Module, x: Images | Array) -> Places:
 
     x = inputs(x)
     with evaluating(module), torch.no_grad(), hooked(names, record):
-        module(x)
+        module(entering(module, x))
     return Places(found)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.representation._blaming import blaming
-from eigencode.representation.at import Logits
+from eigencode.representation._foreign import as_logits, slope
+from eigencode.representation.at import Logits, function_of
 from eigencode.robustness._losses import LOSSES, margin
 
 Counts = tuple[int, int, int]
@@ -56,32 +57,22 @@ class Oracle:
     `oracle(x)` returns logits, with an autograd graph if enabled; `oracle.gradient(x, goal, loss)` the gradient.
 
     Attributes:
+        logits: the network as a function that leaves its argument alone.
         evaluations: number of images for which logits were computed.
         gradients: number of images for which a gradient was computed.
         zero_gradients: number of these that were all zero, or not finite (replaced by zero).
     """
 
     def __init__(self, logits: Logits, net: object = None) -> None:
-        self._logits, self._net = logits, logits if net is None else net
+        self.logits, self._net = function_of(logits), logits if net is None else net
         self.evaluations = 0
         self.gradients = 0
         self.zero_gradients = 0
 
     def __call__(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n classes"]:
         with blaming(self._net, x):
-            logits = self._logits(x)
+            logits = as_logits(self.logits(x), len(x))
         self.evaluations += len(x)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
-            raise InputError(
-                "the network does not return logits",
-                got=tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__,
-                wanted=f"({len(x)}, classes) with at least two classes",
-                fix="pass a module or function from images to one number per class",
-            )
-        if logits.is_meta:
-            raise InputError("the network has no values (device meta)", wanted="a network with weights on a device")
-        if not bool(torch.isfinite(logits.detach()).all()):
-            raise InputError("the logits hold NaN or Inf", wanted="finite numbers", fix="check the network's weights")
         return logits
 
     @property
@@ -112,14 +103,13 @@ class Oracle:
                 raise
             if not logits.requires_grad:
                 raise NoGradient
-            (slope,) = torch.autograd.grad(goal.loss(loss, logits).sum(), point, allow_unused=True)
-        if slope is None:
-            slope = torch.zeros_like(x)
-        largest = slope.flatten(1).abs().amax(1)  # NaN if any of them is
+            losses = goal.loss(loss, logits)
+            found = slope(losses, point, torch.ones_like(losses))
+        largest = found.flatten(1).abs().amax(1)  # NaN if any of them is
         finite = torch.isfinite(largest)
         if not bool(finite.all()):
-            slope = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), slope, 0.0)
+            found = torch.where(finite.reshape(-1, *[1] * (x.ndim - 1)), found, 0.0)
         self.gradients += len(x)
         self.zero_gradients += int(((largest == 0) | ~finite).sum())
-        found = logits.detach()
-        return slope, goal.gap(found), goal.reached(found)
+        logits = logits.detach()
+        return found, goal.gap(logits), goal.reached(logits)

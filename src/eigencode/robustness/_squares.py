@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.seeding import hashed
 from eigencode.base.types import Bounds, Norm
 from eigencode.robustness._balls import check_norm, length, per_image, project
-from eigencode.robustness._draws import Draws, hashed
+from eigencode.robustness._draws import Draws
 from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.protocol import Perturbation
 

@@ -112,7 +112,7 @@ def certified_size(
     subject = Subject(net, test, space, subset, batch_size=batch_size)
     grid = Ladder.geometric(eps_min, eps_max, tolerance).values
     found, dtype = [torch.zeros(0, dtype=torch.float64)], ""
-    with borrowed(net), torch.no_grad():
+    with borrowed(subject.model.logits), torch.no_grad():
         for batch in subject.batches("certified sizes", Bounds.none()):
             proof = certificate(net, space, batch.x)
             if proof is None:

@@ -147,7 +147,7 @@ def critical_size(
     grid = torch.logspace(math.log10(eps_min), math.log10(eps_max), PATH_POINTS, dtype=torch.float64)
     parts: list[Part] = []
     alone: list[Tensor] = []
-    with borrowed(net):
+    with borrowed(subject.model.logits):
         for batch in subject.batches(f"critical {type(attack).__name__}", box):
             if isinstance(attack, MinimumNorm):
                 part = _nearest(subject, batch, attack, eps_max, box, finish)

@@ -117,7 +117,7 @@ def curve(
     box = attack.box(space)
     subject = Subject(net, test, space, subset, target, seed, batch_size)
     parts = [torch.zeros(0, len(grid), dtype=torch.bool)]
-    with borrowed(net):
+    with borrowed(subject.model.logits):
         parts += [
             _broken(subject, batch, attack, grid, box, exhaustive).cpu()
             for batch in subject.batches(f"curve {type(attack).__name__}", box)

@@ -1,16 +1,15 @@
 """Checks for masked gradients, after Athalye et al. and Carlini et al."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base import errors
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
-from eigencode.base.errors import EigencodeWarning
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.representation._modes import borrowed
@@ -105,7 +104,6 @@ def masking_checks(
     subset: Subset = None,
     seed: int = 0,
     warn: bool = True,
-    stacklevel: int = 2,
 ) -> Masking:
     """Check nine signs of masked gradients on `images` of the correctly classified images, evenly spaced.
 
@@ -131,7 +129,7 @@ def masking_checks(
     test = Images.of(test, "test")
     admit(masking_checks, locals())
     subject = Subject(net, test, space, subset, seed=seed)
-    return _checked(subject, images, warn, stacklevel + 1)
+    return _checked(subject, images, warn)
 
 
 def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) -> Masking:
@@ -145,29 +143,29 @@ def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) ->
         return Masking(space=subject.space, seed=subject.seed)
     spent = subject.model.evaluations + 2 * subject.model.gradients
     images = min(IMAGES, max(FEWEST, int(SHARE * spent / COST)))
-    return _checked(subject, images, warn=True, stacklevel=4)
+    return _checked(subject, images, warn=True)
 
 
-def _checked(subject: Subject, images: int, warn: bool, stacklevel: int) -> Masking:
+def _checked(subject: Subject, images: int, warn: bool) -> Masking:
     found = Masking(space=subject.space, seed=subject.seed)
     index = _spaced(subject.attacked(), images)
     if not len(index):
         return found
-    few = Subject(subject.net, subject.test, subject.space, index, seed=subject.seed, batch_size=len(index))
+    few = Subject(
+        *(subject.net, subject.test, subject.space, index), seed=subject.seed, batch_size=len(index), examine=False
+    )
     box = Bounds(0.0, 1.0)
-    with borrowed(few.net):
+    with borrowed(few.model.logits):
         batch = next(few.batches("masking checks", box), None)
         if batch is None:  # a random network may not be right again
             return found
         found = replace(_measure(few.model, batch, box), space=subject.space, seed=subject.seed)
     found = replace(found, flags=_flags(found))
     if found.flags and warn:
-        warnings.warn(
+        errors.warn(
             "this network may hide its gradients, so attacks may overestimate its robustness: "
             + "; ".join(found.flags)
             + ".  Compare loss='log_odds' or 'margin' with 'cross_entropy', and with Square",
-            EigencodeWarning,
-            stacklevel=stacklevel,
         )
     return found
 

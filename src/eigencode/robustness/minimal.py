@@ -9,12 +9,13 @@ from torch import Tensor
 
 from eigencode.base.border import admit
 from eigencode.base.types import Bounds
+from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
-from eigencode.representation.at import Logits
+from eigencode.representation.at import Logits, function_of
 from eigencode.robustness._draws import Draws
 from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness._search import draw_back
-from eigencode.robustness.protocol import Attack, Perturbed, checked
+from eigencode.robustness.protocol import Attack, Perturbed, at_least_single, checked
 
 
 class MinimumNorm(Attack):
@@ -40,11 +41,12 @@ class MinimumNorm(Attack):
         generator: torch.Generator | None = None,
         target: Int[Tensor, " n"] | None = None,
         finish: bool = True,
+        check: bool = True,
     ) -> Perturbed:
         """Search for the closest adversarial image of each image, and evaluate the result.
 
         Args:
-            logits, x, y, bounds, generator, target: as in `Perturbation`.
+            logits, x, y, bounds, generator, target, check: as in `Perturbation`.
             finish: bisect between each image and its adversarial image.
 
         Raises:
@@ -52,10 +54,12 @@ class MinimumNorm(Attack):
         """
         admit(MinimumNorm.__call__, locals())
         bounds = Bounds() if bounds is None else bounds
-        model = Oracle(logits)
         goal, _ = checked(self.norm, x, y, 0.0, bounds, target)
-        with borrowed(logits):
-            return self.nearest(model, bounds.clip(x.detach()), goal, bounds, Draws.of(generator, len(x)), finish)
+        function, x = function_of(logits), bounds.clip(at_least_single(x.detach()))
+        with borrowed(function):
+            if check:
+                watch(function, x)
+            return self.nearest(Oracle(function), x, goal, bounds, Draws.of(generator, len(x)), finish)
 
     @final
     def nearest(

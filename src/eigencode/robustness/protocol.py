@@ -11,8 +11,9 @@ from torch import Tensor
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds, Norm, Space
+from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
-from eigencode.representation.at import Logits
+from eigencode.representation.at import Logits, function_of
 from eigencode.robustness._balls import check_norm, diameter, length, project
 from eigencode.robustness._draws import Draws
 from eigencode.robustness._oracle import Counts, Goal, Oracle
@@ -113,6 +114,7 @@ class Perturbation(Attack):
         bounds: Bounds | None = None,
         generator: torch.Generator | None = None,
         target: Int[Tensor, " n"] | None = None,
+        check: bool = True,
     ) -> Perturbed:
         """Perturb `x` by at most `eps`, and evaluate success.
 
@@ -124,16 +126,20 @@ class Perturbation(Attack):
             bounds: the box; [0, 1] by default.
             generator: source of the one random number that seeds all others; a fixed seed by default.
             target: `n` target classes; by default any class but `y` is a success.
+            check: warn if images of a batch influence one another.
 
         Raises:
             InputError: eps negative or not finite, points outside the box, shapes or labels that do not fit.
         """
         admit(Perturbation.__call__, locals())
         bounds = Bounds() if bounds is None else bounds
-        model = Oracle(logits)
         goal, radius = checked(self.norm, x, y, eps, bounds, target)
-        with borrowed(logits):
+        function, x = function_of(logits), at_least_single(x)
+        model = Oracle(function)
+        with borrowed(function):
             x = bounds.clip(x.detach())
+            if check:
+                watch(function, x)
             prepared = self.prepare(model, x, goal, bounds, Draws.of(generator, len(x)))
             return self.perturb(model, x, goal, radius, bounds, prepared)
 
@@ -154,6 +160,11 @@ class Perturbation(Attack):
         with torch.no_grad():
             found = model(clipped)
         return self._evaluated(model, before, x, goal, raw, clipped, found)
+
+
+def at_least_single(x: Tensor) -> Tensor:
+    """Images in half precision as float32: attacks project and round in it."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def checked(

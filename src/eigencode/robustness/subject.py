@@ -13,6 +13,7 @@ from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
+from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import logits_of
 from eigencode.robustness._draws import Draws
@@ -35,7 +36,7 @@ class Batch:
 class Subject:
     """A network on test images: the images considered (`index`), those classified correctly (`correct`), batches.
 
-    Arguments as in `curve`.
+    Arguments as in `curve`.  With `examine` it warns of a network that mixes the images of a batch.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Subject:
         target: Int[Tensor, " n"] | None = None,
         seed: int = 0,
         batch_size: int = 1000,
+        examine: bool = True,
     ) -> None:
         if batch_size < 1:
             raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
@@ -58,6 +60,9 @@ class Subject:
         self.index = chosen(subset, len(test))
         if target is not None and (target.shape != test.y.shape or bool((target == test.y).any())):
             raise InputError("targets do not fit", wanted="one class per image of the data set, never its own label")
+        if examine:
+            with borrowed(self.model.logits), torch.no_grad():
+                watch(self.model.logits, self._points(self.index[:2]), batch_size)
         self.correct = self._correct()
 
     @property
@@ -101,7 +106,7 @@ class Subject:
     @torch.no_grad()
     def _correct(self) -> Bool[Tensor, " n"]:
         right = []
-        with borrowed(self.net):
+        with borrowed(self.model.logits):
             for index in torch.split(self.index, self.batch_size):
                 y = self.test.y[index]
                 x = self._points(index)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.representation._modes import borrowed
+from eigencode.representation.at import function_of
 
 GROUPS, POINTS = 3, 100
 DOMINATED = 3.0
@@ -40,15 +41,15 @@ def arithmetic_errors(
     chosen = torch.linspace(0, len(x) - 1, min(len(x), GROUPS * POINTS)).long().to(x.device)
     parts: dict[str, list[Tensor]] = {}
     try:
-        exact = copy.deepcopy(code).double()
-        with torch.no_grad(), torch.random.fork_rng(), borrowed(code), borrowed(exact):
+        run, exact = function_of(code), function_of(copy.deepcopy(code).double())
+        with torch.no_grad(), torch.random.fork_rng(), borrowed(run), borrowed(exact):
             points = [start(images) for images in torch.split(x[chosen], batch_size)]
-            once, again = _named(code(points[0])), _named(code(points[0]))
+            once, again = _named(run(points[0])), _named(run(points[0]))
             if not all(torch.equal(z, again[name]) for name, z in once.items()):
                 return None
             for p in points:
                 known = _named(exact(_double(p)))
-                for name, z in _named(code(p)).items():
+                for name, z in _named(run(p)).items():
                     parts.setdefault(name, []).append((z.double() - known[name]).flatten(1))
     except Exception:  # the network cannot be copied or converted to float64: any exception is possible
         return None

@@ -13,8 +13,9 @@ from eigencode.base.errors import InputError
 from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.types import Images
+from eigencode.representation._foreign import numbers, watch
 from eigencode.representation._modes import borrowed
-from eigencode.representation.at import Code, Reader
+from eigencode.representation.at import Code, Reader, function_of
 from eigencode.spectra._arithmetic import arithmetic_errors
 
 ELEMENTS = 1 << 23
@@ -86,10 +87,13 @@ def _rows(source: object) -> bool:
 def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool) -> Responses:
     start = code.points if isinstance(code, Reader) and not points else lambda images: images
     several = isinstance(code, Reader) and code.reduce == "positions"
+    function = function_of(code)
+    with torch.no_grad(), borrowed(function):
+        watch(function, start(x[:2]), size)
 
     def run(part: Tensor) -> Tensor:
-        with torch.no_grad(), borrowed(code):
-            out = code(start(part))
+        with torch.no_grad(), borrowed(function):
+            out = numbers(function(start(part)))
         if not isinstance(out, Tensor) or (len(out) != len(part) and not several):
             raise InputError(
                 "the code does not return one response per point",
@@ -134,8 +138,8 @@ def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
 
 def _tensor(batch: Array) -> Tensor:
     """Convert to a floating-point tensor; integers (spike counts) become float64."""
-    out = tensor(batch, "responses", "su").detach()
-    return out if out.is_floating_point() else out.double()
+    out: Tensor = numbers(tensor(batch, "responses", "su").detach())
+    return out
 
 
 def _two_dim(batch: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
+from eigencode.representation._foreign import numbers, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
@@ -55,10 +56,12 @@ def spectra_at(
     x = inputs_of(net, x)
     seen = {place.name: Accumulator() for place in reader.targets}
 
+    with borrowed(reader), torch.no_grad():
+        watch(reader, reader.points(x[:2]), batch_size)
+
     def run(images: Tensor) -> dict[str, Tensor]:
         with borrowed(reader), torch.no_grad():
-            found: dict[str, Tensor] = reader(reader.points(images))
-        return found
+            return {name: numbers(z) for name, z in reader(reader.points(images)).items()}
 
     for part in progress(torch.split(x, batch_size), f"responses at {len(seen)} places"):
         for name, z in run(part).items():

@@ -47,7 +47,7 @@ class Feed:
 
     def logits(self, size: int = 5000) -> Tensor:
         """Logits of all inputs, in order, without gradient."""
-        parts = [self.forward(floats(self.x[i : i + size])) for i in range(0, len(self), size)]
+        parts = [self.forward(floats(self.x[i : i + size].clone())) for i in range(0, len(self), size)]
         return torch.cat(parts)
 
 
@@ -58,7 +58,7 @@ def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
     if not isinstance(net, Stack):
         return Feed(images.pixels.to(device), y, net, None)
     with borrowed(net), torch.no_grad():
-        one = images[:1].x.to(device)
+        one = images[:1].x.to(device, copy=True)
         kept = (n for n in reversed(fixed) if n == "norm" or fits(net.run(one, until=n), len(images)))
         if (last := next(kept, None)) is None:
             return Feed(images.pixels.to(device), y, net, None)
@@ -80,11 +80,11 @@ def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter
 
 def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
     """Apply `run` to all images chunk by chunk and return the outputs as one tensor."""
-    one = run(images[:1].x.to(device))
+    one = run(images[:1].x.to(device, copy=True))
     size = max(1, min(5000, CHUNK_NUMBERS // max(1, one.numel())))
     found = one.new_empty(len(images), *one.shape[1:])
     for i in range(0, len(images), size):
-        found[i : i + size] = run(images[i : i + size].x.to(device))
+        found[i : i + size] = run(images[i : i + size].x.to(device, copy=True))
     return found
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images, floats
 from eigencode.models.local import LocalLayer, local_layer, local_layers
+from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, hooked
 from eigencode.training._feed import computed, fits
 
@@ -47,7 +48,7 @@ def _input_of(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
     def run(x: Tensor) -> Tensor:
         try:
             with hooked([layer], stop, before=True):
-                net(x)
+                net(entering(net, x))
         except _LayerReached as reached:
             return reached.value
         raise InputError(
@@ -65,5 +66,5 @@ def in_order(net: nn.Module, images: Images) -> list[str]:
         return list(names.values())
     called: list[str] = []
     with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: called.append(names[layer]), before=True):
-        net(images[:1].x.to(device_of(net)))
+        net(entering(net, images[:1].x.to(device_of(net))))
     return list(dict.fromkeys(called))

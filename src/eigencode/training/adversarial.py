@@ -40,4 +40,4 @@ class Adversarial(Admitted):
     ) -> Tensor:
         """Return the perturbed batch, inside the ball and the box [0, 1]; does not change the network."""
         with borrowed(net):
-            return self.attack(logits, x, y, self.eps, Bounds(), generator).clipped
+            return self.attack(logits, x, y, self.eps, Bounds(), generator, check=False).clipped

@@ -1,16 +1,29 @@
 """Three ways to a Jacobian norm agree with each other and with a plain loop of `torch.func.jacrev`."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from eigencode.base.errors import InputError
-from eigencode.geometry import _products as products, jacobian_norm
+from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.geometry import (
+    JacobianNorm,
+    _plan as plans,
+    _products as products,
+    jacobian_norm,
+    landscape,
+    spectral_norm,
+)
+from eigencode.geometry._cost import cost
+from eigencode.measures import JacobianMeasure
 from eigencode.representation.at import at
 from eigencode.representation.layers import chain_to
+from eigencode.robustness import FGSM
 
 
 class PNorm(nn.Module):
@@ -117,9 +130,13 @@ def test_auto_takes_the_cheapest_trustworthy_way(monkeypatch: pytest.MonkeyPatch
     assert jacobian_norm(at(net, "latent"), x).method == "closed"
     assert jacobian_norm(at(net, "readout"), x).method == "exact"
     assert jacobian_norm(net, x).place == "logits"
-    monkeypatch.setattr("eigencode.geometry._plan.CHEAP", 4 * 3 - 1)
-    estimate = jacobian_norm(at(net, "readout"), x)
-    assert (estimate.method, estimate.projections) == ("hutchinson", 100)
+    for limit in ("CHEAP", "OPERATIONS"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"eigencode.geometry._plan.{limit}", 4 * 3 - 1)
+            estimate = jacobian_norm(at(net, "readout"), x, projections=1)
+            assert (estimate.method, estimate.projections) == ("hutchinson", 1)
+            assert "cost too much" in estimate.reason
+            assert jacobian_norm(at(net, "readout"), x).method == "exact"  # three derivatives, cheaper than 100
 
 
 def test_a_convolution_and_a_linear_layer_on_rows_have_no_closed_form() -> None:
@@ -136,7 +153,8 @@ def test_a_dead_code_has_norm_zero_and_no_nan() -> None:
     net = small_net(nn.ReLU())
     nn.init.constant_(net.encoder.bias, -100.0)
     for method in ("closed", "exact", "hutchinson"):
-        result = jacobian_norm(at(net, "latent"), torch.rand(3, 3, 2, 2, dtype=torch.float64), method)
+        with pytest.warns(EigencodeWarning, match="zero for 3 of 3 images"):
+            result = jacobian_norm(at(net, "latent"), torch.rand(3, 3, 2, 2, dtype=torch.float64), method)
         torch.testing.assert_close(result.value, torch.zeros(3, dtype=torch.float64))
         torch.testing.assert_close(result.standard_error, torch.zeros(3, dtype=torch.float64))
 
@@ -215,3 +233,227 @@ def test_a_module_may_offer_its_own_layers() -> None:
     code, x = at(Net().double(), "latent"), torch.rand(6, 3, 2, 2, dtype=torch.float64)
     result = jacobian_norm(code, x, "closed")
     torch.testing.assert_close(result.value, by_loop(code, x))
+
+
+class Recurrent(nn.Module):
+    """A recurrent network over the rows of an image, with a loop of its own as the witness."""
+
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.cells, self.out = kind(4, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.cells(x.flatten(1, -2))[0][:, -1])
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, reentrant: bool) -> None:
+        super().__init__()
+        self.block, self.out, self.reentrant = (
+            nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.Tanh()),
+            nn.Linear(6, 3),
+            reentrant,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(checkpoint(self.block, x, use_reentrant=self.reentrant))
+
+
+class Fused(nn.Module):
+    """Attention over the rows of an image, by the fused kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.out = nn.Linear(4, 24), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.mix(x.flatten(1, -2)).chunk(3, -1)
+        return self.out(nn.functional.scaled_dot_product_attention(q, k, v).mean(1))
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):  # type: ignore[no-untyped-def]
+        return 2 * z
+
+    @staticmethod
+    def backward(ctx, slope):  # type: ignore[no-untyped-def]
+        return 2 * slope
+
+
+def old_function() -> nn.Module:
+    class Old(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(16, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return Doubled.apply(self.inner(x.flatten(1)))  # type: ignore[no-any-return]
+
+    return Old()
+
+
+UNBATCHED = {
+    "LSTM": lambda: Recurrent(nn.LSTM),
+    "GRU": lambda: Recurrent(nn.GRU),
+    "checkpoint": lambda: Checkpointed(False),
+    "reentrant checkpoint": lambda: Checkpointed(True),
+    "fused attention": Fused,
+    "function of the older kind": old_function,
+    "encoder layer": lambda: nn.Sequential(
+        nn.Flatten(1, 2), nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), nn.Flatten()
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("name", UNBATCHED)
+def test_networks_without_batched_derivatives_are_measured_row_by_row(name: str) -> None:
+    net, x = UNBATCHED[name]().eval(), torch.rand(6, 1, 4, 4)
+    loop = []
+    for image in x:
+        point = image[None].requires_grad_()
+        z = net(point).flatten()
+        rows = []
+        for unit in range(len(z)):
+            point.grad = None
+            net(point).flatten()[unit].backward()
+            assert point.grad is not None
+            rows.append(point.grad.flatten().clone())
+        loop.append(torch.stack(rows).square().sum().sqrt())
+    for method in ("auto", "exact"):
+        found = jacobian_norm(net, x, method)
+        assert found.method == "exact"
+        torch.testing.assert_close(found.value, torch.stack(loop).double(), rtol=1e-4, atol=1e-6)
+    estimate = jacobian_norm(net, x, "hutchinson", projections=50)
+    z_score = (estimate.value - found.value) / estimate.standard_error.clamp_min(1e-9)
+    assert float(z_score.abs().max()) < 6
+    attacked = FGSM()(net, x, net(x).argmax(1) % 3, 0.01)
+    assert bool((attacked.distance > 0.009).all())
+
+
+def test_auto_counts_operations_and_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = (
+        nn.Sequential(nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 3), nn.Flatten()).eval(),
+        torch.rand(20, 1, 8, 8),
+    )
+    price = cost(at(net, "logits"), x[:1])
+    assert price.operations == 2 * 9 * 64 * (64 + 8 * 36)  # products of both convolutions
+    assert price.widest == 64 * 64
+    assert price.numbers >= 2 * 64 * 64 + 8 * 36
+    exact = jacobian_norm(net, x, "exact").value
+    sizes: list[int] = []
+    real = products.Derivative.__call__
+    monkeypatch.setattr(products.Derivative, "__call__", lambda self, a, b: sizes.append(b - a) or real(self, a, b))
+    monkeypatch.setattr(products, "BUDGET", 20 * 64 * 64 * 3)
+    torch.testing.assert_close(jacobian_norm(net, x, "exact").value, exact)
+    assert max(sizes) == 3
+    monkeypatch.setattr("eigencode.geometry._plan.HELD", 5 * price.numbers)
+    batches: list[int] = []
+    squares = plans.Plan.squares
+    monkeypatch.setattr(
+        plans.Plan, "squares", lambda self, p, first=0: batches.append(len(p)) or squares(self, p, first)
+    )
+    torch.testing.assert_close(jacobian_norm(net, x, "exact").value, exact)
+    assert batches == [5, 5, 5, 5]
+
+
+def test_the_reason_of_the_method_is_kept(tmp_path: Path) -> None:
+    net, x = small_net(nn.ReLU()), torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    assert jacobian_norm(at(net, "latent"), x).reason == "one layer with a closed form"
+    found = jacobian_norm(at(net, "readout"), x)
+    assert found.reason.startswith("3 derivatives per point")
+    found.save(tmp_path)
+    assert JacobianNorm.load(tmp_path).reason == found.reason
+    assert jacobian_norm(net, x, "hutchinson").reason == "asked for"
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_an_estimate_does_not_depend_on_the_batch(batch_size: int) -> None:
+    net, x = small_net(nn.ReLU()), torch.rand(30, 3, 2, 2, dtype=torch.float64)
+    whole = jacobian_norm(net, x, "hutchinson", projections=3)
+    part = jacobian_norm(net, x, "hutchinson", projections=3, batch_size=batch_size)
+    torch.testing.assert_close(part.value, whole.value, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("projections", [3, 10, 30])
+def test_the_interval_of_few_projections_covers_the_norm(projections: int) -> None:
+    code, x = at(small_net(nn.ReLU(), width=30), "latent"), torch.rand(2000, 3, 2, 2, dtype=torch.float64)
+    exact = jacobian_norm(code, x, "exact").value
+    found = jacobian_norm(code, x, "hutchinson", projections=projections)
+    low, high = found.interval
+    assert float(((low <= exact) & (exact <= high)).double().mean()) > 0.9
+    normal = (found.value - exact).abs() <= 1.96 * found.standard_error
+    assert projections > 3 or float(normal.double().mean()) < 0.85  # a normal quantile would not do
+    assert torch.equal(jacobian_norm(code, x).interval[0], jacobian_norm(code, x).value)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_images_that_are_no_numbers_are_refused(bad: float) -> None:
+    net, x = small_net(nn.ReLU()).float(), torch.rand(4, 3, 2, 2)
+    x[2, 1] = bad
+    for code in (net, at(net, "latent"), lambda p: net(p)):
+        for measure in (jacobian_norm, spectral_norm):
+            with pytest.raises(InputError, match=r"1 images hold NaN or Inf(.|\n)*\[2\]"):
+                measure(code, x)
+    with pytest.raises(InputError, match="NaN or Inf"):
+        landscape(net, x[2], points=3)
+
+
+def broken(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 30), nn.Tanh(), nn.Linear(30, 5))
+    return lambda x: net(change(x))
+
+
+BROKEN = {
+    "rounded": lambda x: (x * 255).round() / 255,
+    "sign": lambda x: (x - 0.5).sign(),
+    "threshold": lambda x: (x > 0.5).float() + 0 * x,
+    "partly detached": lambda x: 0.2 * x + 0.8 * x.detach(),
+    "quantised": lambda x: torch.fake_quantize_per_tensor_affine(x, 0.02, 0, 0, 10),
+    "scaled backwards": lambda x: 10 * x - 9 * x.detach(),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_derivative_that_is_not_that_of_the_function_is_told(name: str) -> None:
+    x = torch.rand(10, 1, 4, 4)
+    for method in ("exact", "hutchinson"):
+        with pytest.warns(EigencodeWarning, match="times that of finite differences|Jacobian is zero"):
+            found = jacobian_norm(broken(BROKEN[name]), x, method)
+    said = [w for r in JacobianMeasure().readings(found) for w in r.warnings]
+    assert set(found.doubts) <= set(said)
+    assert said
+
+
+@pytest.mark.parametrize("change", [lambda x: x.detach(), lambda x: torch.from_numpy(x.detach().numpy())])
+def test_a_function_without_a_gradient_is_refused(change: Callable[[Tensor], Tensor]) -> None:
+    for code in (broken(change), torch.no_grad()(broken(lambda x: x))):
+        for measure in (jacobian_norm, spectral_norm):
+            with pytest.raises(InputError, match="no derivative with respect to the images"):
+                measure(code, torch.rand(4, 1, 4, 4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_right_derivative_is_not_doubted() -> None:
+    steep = nn.Sequential(nn.Flatten(), nn.Linear(16, 30), Power(), nn.Linear(30, 5))
+    for net in (
+        steep,
+        nn.Sequential(steep, nn.Tanh(), nn.Linear(5, 40)),
+        nn.Sequential(nn.Conv2d(1, 8, 3), nn.GELU(), nn.MaxPool2d(2)),
+    ):
+        for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+            for scale in (1e-3, 0.1, 1.0) if kind != torch.float16 else (1.0,):
+                assert jacobian_norm(net.to(kind), scale * torch.rand(5, 1, 4, 4), "exact").doubts == ()
+
+
+@pytest.mark.filterwarnings("ignore:the derivative is 0 times")
+@pytest.mark.parametrize("change", [lambda z: z.detach() + 0 * z, lambda z: z.round()])
+def test_a_landscape_of_zeros_is_told(change: Callable[[Tensor], Tensor]) -> None:
+    class Flat(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return change(z)
+
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 30), Flat(), nn.Linear(30, 3))
+    with pytest.warns(EigencodeWarning, match="the Jacobian is zero for 16 of 16"):
+        landscape(net, torch.rand(1, 4, 4), "2", "pixel", 1.0, 4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.types import Images
 from eigencode.geometry import jacobian_norm, lipschitz_upper, spectral_norm
 from eigencode.models import krotov_hopfield, perceptron
@@ -51,7 +51,8 @@ def test_the_residual_bounds_the_error_when_stopped_early() -> None:
 
 
 def test_a_dead_code_stretches_nothing() -> None:
-    result = spectral_norm(lambda x: 0 * x, torch.rand(3, 4))
+    with pytest.warns(EigencodeWarning, match="zero for 3 of 3"):
+        result = spectral_norm(lambda x: 0 * x, torch.rand(3, 4))
     torch.testing.assert_close(result.value, torch.zeros(3, dtype=torch.float64))
     assert bool(result.converged.all())
 

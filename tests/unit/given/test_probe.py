@@ -291,11 +291,30 @@ def test_a_place_that_is_the_same_for_all_images_is_explained(nets: ModuleType, 
 
 
 def test_a_place_without_a_derivative_is_told(nets: ModuleType, held_out: ec.Images) -> None:
-    said = explained(nets.old(), held_out, "1", window=(2, 8), trained=False)
-    assert "'1' has no derivative with respect to the images" in said
-    assert "setup_context" in said
-    flat = warned(nets.Detached(), held_out, "side", window=(2, 8), trained=False)
+    said = explained(nets.Detached(), held_out, "side", window=(2, 8), trained=False)
+    assert "no derivative with respect to the images" in said
+    assert "detach" in said
+    flat = warned(nets.rounded(), held_out, "rounded", window=(2, 8), trained=False)
     assert "the Jacobian is zero for 10 of 10 images" in flat
+
+
+def test_a_derivative_that_functorch_refuses_is_computed_row_by_row(nets: ModuleType, held_out: ec.Images) -> None:
+    net = nets.old()
+    found = quick(net, held_out, "1", window=(2, 8), trained=False)
+    inner = ec.jacobian_norm(ec.at(net, "0"), held_out.x[found.index]).value
+    torch.testing.assert_close(found.jacobian.value, 2 * inner, rtol=1e-5, atol=0)
+
+
+def test_the_method_of_the_jacobian_can_be_chosen(trained: nn.Module, held_out: ec.Images) -> None:
+    assert quick(trained, held_out, "fc1", window=(2, 8)).jacobian.method == "exact"
+    found = quick(trained, held_out, "fc1", window=(2, 8), method="hutchinson")
+    assert (found.jacobian.method, found.jacobian.reason) == ("hutchinson", "asked for")
+
+
+def test_images_that_influence_one_another_at_the_place_have_no_derivative(
+    nets: ModuleType, held_out: ec.Images
+) -> None:
+    assert "no derivative of its own" in explained(nets.mixing(), held_out, window=(2, 8), trained=False)
 
 
 def test_windows(trained: nn.Module, held_out: ec.Images) -> None:

@@ -6,9 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from eigencode.base.seeding import hashed
 from eigencode.base.types import Bounds, Norm
 from eigencode.robustness._balls import per_image, project
-from eigencode.robustness._draws import Draws, hashed
+from eigencode.robustness._draws import Draws
 from eigencode.robustness._oracle import Goal, Oracle
 from eigencode.robustness.noise import Gaussian
 from eigencode.robustness.protocol import Perturbation

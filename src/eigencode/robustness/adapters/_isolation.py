@@ -38,7 +38,7 @@ class AsModule(nn.Module):
         self.training = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._oracle[0](x)
+        return self._oracle[0](x).to(x.dtype)
 
 
 @contextmanager
