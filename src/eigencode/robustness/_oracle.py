@@ -97,8 +97,8 @@ class Oracle:
             point = x.detach().requires_grad_()
             try:
                 logits = self(point)
-            except RuntimeError as error:
-                if "requires grad" in str(error):  # `numpy()` of the points
+            except InputError as error:
+                if "requires grad" in str(error.__cause__):  # `numpy()` of the points
                     raise NoGradient from error
                 raise
             if not logits.requires_grad:

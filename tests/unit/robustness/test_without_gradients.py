@@ -98,5 +98,5 @@ def test_an_error_inside_the_network_is_not_taken_for_a_missing_gradient(norm: N
         return x.flatten(1)[:, :2] + torch.tensor([1.0, 0.0])
 
     test = Images(torch.rand(2, 1, 2, 2).clamp_min(0.01), torch.tensor([0, 0]))
-    with pytest.raises(RuntimeError, match="out of something"):
+    with pytest.raises(InputError, match="out of something"):
         critical_size(broken, test, Square(norm, steps=3))
