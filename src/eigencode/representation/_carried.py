@@ -23,7 +23,21 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 
 CONTAINERS = (list, tuple, dict, set, frozenset, deque, OrderedDict)
 
-LIBRARIES = frozenset(sys.stdlib_module_names) | {"builtins", "torch", "numpy", "scipy", "eigencode", "jaxtyping"}
+LIBRARIES = frozenset(sys.stdlib_module_names) | frozenset(
+    [
+        "builtins",
+        "torch",
+        "numpy",
+        "scipy",
+        "sklearn",
+        "pandas",
+        "xarray",
+        "jax",
+        "matplotlib",
+        "eigencode",
+        "jaxtyping",
+    ]
+)
 """Packages whose functions and classes are not searched; their instances are."""
 
 ELEMENTS, THINGS = 1000, 20_000

@@ -78,7 +78,8 @@ def _on_loan(things: tuple[object, ...], constant: bool) -> Iterator[None]:
     loan = _Loan(constant, outermost=not all(id(thing) in known for thing in things))
     modules = {id(thing): known.get(id(thing)) or carried(thing) for thing in things}
     inner = {id(module): found for found in modules.values() for module in found}
-    token = _KNOWN.set({**inner, **known, **modules})
+    wrapped = {id(thing.function): modules[id(thing)] for thing in things if hasattr(thing, "function")}
+    token = _KNOWN.set({**inner, **known, **modules, **wrapped})
     watch = any(_may_hide(thing, modules[id(thing)]) for thing in things)
     try:
         with ExitStack() as stack:

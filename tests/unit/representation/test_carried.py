@@ -236,3 +236,13 @@ def test_a_network_found_only_when_called_gets_its_mode_back_after_an_error() ->
         fail()
     assert all(m.training for m in net.modules())
     assert all(p.requires_grad for p in net.parameters())
+
+
+def test_a_function_is_searched_once_per_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[object] = []
+    real = carried
+    monkeypatch.setattr("eigencode.representation._modes.carried", lambda *t: searched.append(t) or real(*t))
+    net = Net()
+    test = ec.Images(X, torch.arange(40) % 3)
+    ec.robustness.critical_size(lambda x: net(x), test, ec.robustness.Square(steps=50), check=False)
+    assert len(searched) < 10
