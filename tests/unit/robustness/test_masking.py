@@ -152,6 +152,7 @@ MASKED: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:the same images give other numbers")
 @pytest.mark.parametrize("images", [8, 30])
 @pytest.mark.parametrize("name", list(MASKED))
 def test_known_masked_networks_are_flagged_on_few_images_too(held_out: Images, name: str, images: int) -> None:
