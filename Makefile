@@ -12,6 +12,9 @@ setup: $(STAMP)  ## a virtual environment with everything
 demo: $(STAMP)  ## run the main study on real images and say where its page is
 	$(BIN)/eigencode run studies/demo.toml --store $(STORE) --workers 2
 
+# Python keeps compiled files in these runs, whatever the machine's setting: every process would compile them anew
+export PYTHONDONTWRITEBYTECODE :=
+
 test: $(STAMP) browser  ## the fast tests: no network, no accelerator needed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 

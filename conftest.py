@@ -1,6 +1,7 @@
 """Strict test run: shapes and types checked at run time, one thread, the global random generator fixed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jaxtyping
@@ -14,12 +15,24 @@ import torch  # noqa: E402
 SEED = 20240500679
 
 
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Seed the generator of the processor, and restore it afterwards.  `torch.manual_seed` and `fork_rng` deal with
+    accelerators too, which takes longer than most tests."""
+    generator = torch.default_generator
+    before = generator.get_state()
+    generator.manual_seed(SEED)
+    try:
+        yield
+    finally:
+        generator.set_state(before)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_and_fixed_rng() -> Iterator[None]:
     """One thread per test process; tests that build somebody's `nn.Linear` always get the same weights."""
     torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
+    with _seeded():
         yield
 
 
@@ -29,8 +42,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None
     the process drew until then depends on which tests it was given."""
     if fixturedef.scope == "function":
         return (yield)
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
+    with _seeded():
         return (yield)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from typing import Any, Literal
 
+import jaxtyping._import_hook
 import pytest
 import strict_types
 import torch
@@ -11,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.spectra import power_law
 from eigencode.spectra.power_law import fit_line, fit_weights
 
 strict = strict_types.decorated(typechecker=strict_types.checked)
@@ -122,6 +125,27 @@ def test_the_first_function_made_in_another_is_checked() -> None:
 
     with pytest.raises(TypeError):
         outer()("1")
+
+
+def test_only_our_modules_are_compiled_for_the_checks() -> None:
+    ours, other = power_law.__file__, torch.__file__
+    hook = jaxtyping._import_hook
+    assert hook._optimized_cache_from_source("tag", other) == cache_from_source(other)
+    assert "jaxtyping" in hook._optimized_cache_from_source("tag", ours)
+
+
+def test_checks_are_made_when_a_function_is_called() -> None:
+    made = []
+
+    @strict
+    def shapes(x: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return x
+
+    later = strict_types._when_called(shapes, lambda f: made.append(f) or f)
+    assert made == []
+    assert later(Z(2)) is not None
+    assert later(Z(3)) is not None
+    assert made == [shapes]
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -1,8 +1,9 @@
 """The run-time type checker of the test run: beartype, with int accepted where float is asked (PEP 484), and shapes.
 
 jaxtyping wraps every function in a scope of named axes, which is a hundred times slower than a check of plain types,
-and decorating a function takes milliseconds, again in every call for an inner function.  So functions without arrays
-get only the check of plain types, and of an inner function only the first instance is checked.
+and making the checks of a function takes milliseconds, again in every call for an inner function.  So functions without
+arrays get only the check of plain types, of an inner function only the first instance is checked, and the checks of a
+function are made when it is called first.
 """
 
 import dataclasses
@@ -10,20 +11,33 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 from typing import Any
 
 import jaxtyping
+import jaxtyping._import_hook as hook
 from beartype import BeartypeConf, beartype
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
 with_shapes = jaxtyping.jaxtyped
+(PACKAGE,) = find_spec("eigencode").submodule_search_locations  # type: ignore[union-attr, misc]
 _made: set[object] = set()
+_cache_of_hook = hook._optimized_cache_from_source
 
 
 def install() -> None:
     """Check all of eigencode from its import on."""
     jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # the decorator of the import hook
+    hook._optimized_cache_from_source = _cache_of
     jaxtyping.install_import_hook("eigencode", "strict_types.checked")
+
+
+def _cache_of(tag: str, /, path: str, debug_override: bool | None = None) -> str:
+    """The compiled file of a module.  The hook would want compiled files of its own kind even of what our modules
+    import, and compile scipy and matplotlib anew."""
+    ours = Path(path).is_relative_to(PACKAGE)
+    return _cache_of_hook(tag, path, debug_override) if ours else cache_from_source(path, debug_override)
 
 
 def decorated(given: Any = None, *, typechecker: Callable[..., Any]) -> Any:
@@ -34,19 +48,28 @@ def decorated(given: Any = None, *, typechecker: Callable[..., Any]) -> Any:
         if dataclasses.is_dataclass(given) and "__init__" in vars(given):
             given.__init__ = decorated(given.__init__, typechecker=typechecker)  # type: ignore[misc]
         return given
-    if not inspect.isfunction(given) or any(map(_needs_more, given.__annotations__.values())):
+    if not inspect.isfunction(given):
         return with_shapes(given, typechecker=typechecker)
+    if any(map(_needs_more, given.__annotations__.values())):
+        return _when_called(given, functools.partial(with_shapes, typechecker=typechecker))
     if "<locals>" in given.__qualname__:
         if given.__code__ in _made:
             return given
         _made.add(given.__code__)
-    return _plain(given, typechecker(given))
+    return _when_called(given, typechecker)
 
 
-def _plain(given: Callable[..., Any], strict: Callable[..., Any]) -> Callable[..., Any]:
+def _when_called(given: Callable[..., Any], check: Callable[..., Any]) -> Callable[..., Any]:
+    strict: Callable[..., Any] | None = None
+
     @functools.wraps(given)
     def either(*words: Any, **more: Any) -> Any:
-        return (given if jaxtyping.config.jaxtyping_disable else strict)(*words, **more)
+        nonlocal strict
+        if jaxtyping.config.jaxtyping_disable:
+            return given(*words, **more)
+        if strict is None:
+            strict = check(given)
+        return strict(*words, **more)
 
     return either
 

@@ -10,6 +10,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
@@ -154,6 +156,9 @@ def save(figure: Figure, path: Path) -> list[Path]:
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # characters that the font lacks
         figure.savefig(files[0], metadata={"Software": None})
         figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing
-        figure.savefig(files[1], metadata={"Date": None, "Creator": None})
-        figure.savefig(files[2], metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of pixels inside; `savefig` would draw the figure twice
+        FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
+        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+        metadata = {"CreationDate": None, "Creator": None, "Producer": None}
+        FigureCanvasPdf(figure).print_pdf(files[2], metadata=metadata)
     return files
