@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from browser import chromium
+from shared import once
 from small_study import finished
 
 from eigencode.report import StudyRun
@@ -20,11 +21,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    return finished(tmp_path_factory.mktemp("shown"))
+    folder = once(tmp_path_factory, "shown", _with_page)
+    return StudyRun(folder / "store" / "reports" / "tiny", folder / "store")
+
+
+def _with_page(folder: Path) -> None:
+    run = finished(folder)
+    (run.folder / "report.html").write_text(page([run]), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def shown_page(shown: StudyRun) -> Path:
-    path = shown.folder / "report.html"
-    path.write_text(page([shown]), encoding="utf-8")
-    return path
+    return shown.folder / "report.html"

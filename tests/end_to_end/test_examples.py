@@ -23,7 +23,7 @@ def test_every_example_is_run() -> None:
     assert {p.name for p in (ROOT / "examples").glob("*.py")} <= set(SMALL) | shown
 
 
-@pytest.mark.usefixtures("coarse", "unchecked")
+@pytest.mark.usefixtures("one_figure", "unchecked")
 @pytest.mark.parametrize("name", SMALL)
 def test_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

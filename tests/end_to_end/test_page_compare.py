@@ -10,6 +10,7 @@ import pytest
 from browser import opened
 from command import inside
 from hostile import NAMES, renamed
+from shared import once
 from small_study import finished
 
 from eigencode.report import StudyRun
@@ -19,7 +20,12 @@ from eigencode.report.html._page import page
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
     """Another study: one model fewer, one seed, another spectrum's window, the same data."""
-    return finished(tmp_path_factory.mktemp("other"), "seeds=[5]", "name=other", "spectra.0.window=[3,9]")
+
+    def make(folder: Path) -> None:
+        finished(folder, "seeds=[5]", "name=other", "spectra.0.window=[3,9]")
+
+    folder = once(tmp_path_factory, "other", make)
+    return StudyRun(folder / "store" / "reports" / "other", folder / "store")
 
 
 def test_two_runs_are_compared(browser: Any, shown: StudyRun, other: StudyRun, tmp_path: Path) -> None:

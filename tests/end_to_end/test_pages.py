@@ -32,7 +32,7 @@ def test_files_on_pages_are_the_examples() -> None:
         assert shown[name].text == (EXAMPLES / name).read_text("utf-8"), f"{shown[name].where} is not examples/{name}"
 
 
-@pytest.mark.usefixtures("coarse", "unchecked")
+@pytest.mark.usefixtures("one_figure", "unchecked")
 @pytest.mark.parametrize("page", FAST, ids=lambda p: p.name)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = Reader(tmp_path, monkeypatch).follow(page)

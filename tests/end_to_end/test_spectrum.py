@@ -113,7 +113,7 @@ def test_the_layout_of_stringer_from_file_to_table(tmp_path: Path) -> None:
     assert abs(row(found)["value"] - 1) < 0.1
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_out_gets_record_and_figure_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [home / "two.mat", "--window", "2:25", "--out", tmp_path / "out"]
     assert run(*words).exit_code == 0

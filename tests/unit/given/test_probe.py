@@ -138,7 +138,7 @@ def test_the_sample_of_images_is_random_and_the_same_for_a_seed(trained: nn.Modu
     assert everything.tolist() == list(range(30))
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_the_record_survives_the_disk(found: ec.Probe, tmp_path: Path) -> None:
     found.save(tmp_path / "kept")
     back = ec.Probe.found(tmp_path / "kept")

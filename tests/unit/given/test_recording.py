@@ -104,7 +104,7 @@ def test_everything_is_in_the_table_and_in_the_json() -> None:
     assert f"[{measured(one.law.interval[0])}, {measured(one.law.interval[1])}]" in str(one)
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
 def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
     found = recorded(replace(noisy(2), name=name, array=name), WINDOW)
@@ -116,7 +116,7 @@ def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
         assert (tmp_path / "out" / "figures" / "spectra.png").is_file()
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) -> None:
     found, folder = recorded(noisy(2), WINDOW, shuffled=True), tmp_path / "deep" / "out"
     write(found, folder)
@@ -140,7 +140,7 @@ def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) ->
     assert (tmp_path / "empty" / "results.json").is_file()
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EigencodeError, match="cannot create the folder for the results"):
@@ -148,7 +148,7 @@ def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.usefixtures("coarse")
+@pytest.mark.usefixtures("one_figure")
 def test_the_figure_shows_spectrum_fit_and_control(tmp_path: Path) -> None:
     found = recorded(replace(noisy(2, sd=2.0, n=200), array="a $name"), (1, 4), shuffled=True)
     write(found, tmp_path / "out")

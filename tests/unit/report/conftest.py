@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shared import once
 
 from eigencode.report import StudyRun, build
 from eigencode.study import Store, plan, read_study, results as study_results, rows
@@ -12,22 +13,28 @@ from eigencode.study import Store, plan, read_study, results as study_results, r
 
 @pytest.fixture(scope="session")
 def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    study, store = read_study(home / "tiny.toml"), Store(tmp_path_factory.mktemp("report") / "store")
-    store.root.mkdir()
-    (store.root / "steps").symlink_to(home / "store" / "steps")
-    cells, target = plan(study), store.root / "reports" / "tiny"
-    study_results.write(target, study, cells, rows(study, cells, store), {"provenance": {"torch": "2"}, "seconds": 1.0})
-    return StudyRun(target, store.root)
+    def make(folder: Path) -> None:
+        study, store = read_study(home / "tiny.toml"), Store(folder)
+        (store.root / "steps").symlink_to(home / "store" / "steps")
+        cells, more = plan(study), {"provenance": {"torch": "2"}, "seconds": 1.0}
+        study_results.write(folder / "reports" / "tiny", study, cells, rows(study, cells, store), more)
+
+    store = once(tmp_path_factory, "report", make)
+    return StudyRun(store / "reports" / "tiny", store)
 
 
 @pytest.fixture(scope="session")
-def built(finished: StudyRun) -> StudyRun:
+def built(finished: StudyRun, tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
     """The same with figures and page."""
-    build(finished)
-    return finished
+
+    def make(folder: Path) -> None:
+        shutil.copytree(finished.folder, folder / "tiny")
+        build(replace(finished, folder=folder / "tiny"))
+
+    return replace(finished, folder=once(tmp_path_factory, "built", make) / "tiny")
 
 
 @pytest.fixture
 def run(finished: StudyRun, tmp_path: Path) -> StudyRun:
-    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("figures", "report.html"))
+    shutil.copytree(finished.folder, tmp_path / "tiny")
     return replace(finished, folder=tmp_path / "tiny")

@@ -1,9 +1,11 @@
-"""Axes that can be read: few numbers, all of them in view."""
+"""Axes that can be read: few numbers, all of them in view; and figures drawn no oftener than needed."""
+
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
-from eigencode.report.figures._style import few_log_ticks
+from eigencode.report.figures._style import few_log_ticks, grid, save, style
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,18 @@ def test_a_logarithmic_axis_has_few_numbers_and_all_of_them_in_view(low: float, 
     assert 3 <= len(told) <= 6
     assert len(set(told)) == len(told)
     assert all(first <= float(t.replace("−", "-")) <= last for t in told)
+
+
+def test_saving_draws_once_per_kind_and_once_for_the_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, draw = [], Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: drawn.append(self.dpi) or draw(self, renderer))
+    with style():
+        figure, ((axes,),) = grid(1, 1.0)
+        axes.imshow([[0.0, 1.0], [2.0, 3.0]], interpolation="bilinear")  # pixels inside a drawing of lines
+        _, svg, pdf = save(figure, tmp_path / "by_canvas")
+        assert len(drawn) == 4
+        again, again_pdf = tmp_path / "by_savefig.svg", tmp_path / "by_savefig.pdf"
+        figure.savefig(again, metadata={"Date": None, "Creator": None})
+        figure.savefig(again_pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    assert svg.read_bytes() == again.read_bytes()
+    assert pdf.read_bytes() == again_pdf.read_bytes()
