@@ -5,12 +5,13 @@ A new measure is one more row; a broken one is shown to be caught.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -268,27 +269,33 @@ def follows_its_seed_alone(measure: Measure) -> None:
     assert repr(again) == repr(first)
 
 
+@functools.cache
+def measured(measure: Measure) -> Any:
+    """One measurement for all checks that only read it; `follows_its_seed_alone` says that others are the same."""
+    return measure.measure(subject())
+
+
 def gives_what_it_announces(measure: Measure) -> None:
     """Its numbers are among its names, once each, the headline first, and every number says what it is."""
-    found, names = [n.what for n in measure.readings(measure.measure(subject()))], measure.names()
+    found, names = [n.what for n in measure.readings(measured(measure))], measure.names()
     assert found
     assert {*found} <= {*names}
     assert len({*found}) == len(found)
     assert "" not in names[1:]
     assert found[0] == "" or "" not in names
-    assert all(n.convention for n in measure.readings(measure.measure(subject())))
+    assert all(n.convention for n in measure.readings(measured(measure)))
 
 
 def stays_inside_its_intervals(measure: Measure) -> None:
     """low <= value <= high wherever there are such ends."""
-    for n in measure.readings(measure.measure(subject())):
+    for n in measure.readings(measured(measure)):
         assert not n.value < n.low - 1e-12, n
         assert not n.value > n.high + 1e-12, n
 
 
 def keeps_its_record(measure: Measure) -> None:
     """What is read from the disk gives the same numbers, and the record is of the type that was announced."""
-    found = measure.measure(subject())
+    found = measured(measure)
     assert type(found) is measure.record
     with TemporaryDirectory() as folder:
         found.save(Path(folder))
