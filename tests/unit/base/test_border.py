@@ -56,7 +56,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("given", RIGHT, ids=str)
+@pytest.mark.parametrize("given", RIGHT, ids=[str(i) for i in range(len(RIGHT))])
 def test_right_types_pass(given: dict[str, Any]) -> None:
     assert asks(**given)
 
