@@ -36,9 +36,10 @@ def reread(results: dict[str, Any]) -> dict[str, Any]:
     """The results with every row as the present code reads it, and everything that is computed from rows."""
     study, kinds = Study.model_validate(results["study"]), {c["quantity"]: c["kind"] for c in results["cells"]}
     rows = rows_of(results)
-    if "reread" not in results and study.calibration is not None:
+    older = "notes" not in results["rows"][0]
+    if older and study.calibration is not None:
         return results | _calibration(results)
-    if "reread" not in results:
+    if older:
         names = {r.quantity for r in rows}
         rows = [row for r in rows if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
     return results | {

@@ -1,10 +1,14 @@
 """Numbers quoted in README and docs are those of the files a command wrote."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
+
+from eigencode.base.strict_json import number
+from eigencode.study import plan, read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +26,26 @@ def test_quoted_tables_are_the_published_results(publish) -> None:
     for path in publish.quoting_files():
         text = path.read_text("utf-8")
         assert publish.refreshed(text) == text, f"{path.name} quotes other numbers than published/: run tools.publish"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "published").rglob("results.json")), ids=lambda p: p.parent.name)
+def test_no_published_number_lies_outside_its_own_interval(path: Path) -> None:
+    found = json.loads(path.read_text("utf-8"))
+    for entry in (*found["rows"], *found["summary"], *found["claims"]):
+        low, value, high = (number(entry[k]) for k in ("low", "mean" if "mean" in entry else "value", "high"))
+        assert not value < low - 1e-12, entry
+        assert not value > high + 1e-12, entry
+
+
+def test_the_demo_of_readme_is_of_this_code() -> None:
+    """A change of a step's code makes its published numbers old: `make demo`, then `python -m tools.publish demo`."""
+    found = json.loads((ROOT / "published/demo/results.json").read_text("utf-8"))
+    place = ("data", "model", "seed", "quantity")
+    published = {tuple(cell[k] for k in place): cell["key"] for cell in found["cells"]}
+    now = {
+        tuple(getattr(cell, k) for k in place): cell.step.key for cell in plan(read_study(ROOT / "studies/demo.toml"))
+    }
+    assert published == now
 
 
 def test_every_picture_and_file_that_is_linked_exists(publish) -> None:
