@@ -166,7 +166,7 @@ TABLE: dict[str, Seeded] = {
         injected_noise_spectrum(lambda x: x, responses(), 0.1, swaps=0, seed=s).eigenvalues
     ),
     "cvpca": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), seed=s).eigenvalues,
-    "cvpca, interval": lambda s: cvpca(responses(), responses(), swaps=0, seed=s).influence,
+    "cvpca, interval": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), swaps=0, seed=s).influence,
     "shuffled_control": lambda s: shuffled_control(responses(), responses(), seed=s).eigenvalues,
     "textbook bootstrap": lambda s: textbook_intervals.bootstrap(responses(), lambda v: float(v[3]), 20, s),
     "textbook jackknife": lambda s: textbook_intervals.delete_d_jackknife(responses(), lambda v: float(v[3]), 10, s),
@@ -196,7 +196,7 @@ TABLE: dict[str, Seeded] = {
 
 
 PASSED_ON = {
-    "asked": "`probe` in the words of the command line",
+    "probe_from_options": "`probe` in the words of the command line",
     "Subject": "what `critical_size` is made of",
     "batch": "kept in the batch for the penalties, which have rows",
     "estimated_seconds": "a time",

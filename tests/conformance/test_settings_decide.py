@@ -677,8 +677,19 @@ def test_every_setting_has_a_row() -> None:
 
 
 NO_SETTINGS = {
-    *("Code", "Convergence", "LocalLayer", "Pruning", "Standardised", "at", "build", "convergence", "load"),
-    *("load_weights", "local_layer", "local_layers", "save"),
+    *(
+        "Code",
+        "Convergence",
+        "LocalLayer",
+        "Pruning",
+        "Standardised",
+        "TwoClasses",
+        "at",
+        "build",
+        "convergence",
+        "load",
+    ),
+    *("load", "load_weights", "local_layer", "local_layers", "save"),
 }
 """Records, abstract classes, readers of files, and functions of a place or of somebody else's settings."""
 

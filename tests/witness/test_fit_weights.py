@@ -36,7 +36,7 @@ def line(values: Tensor, window: tuple[int, int], power: int) -> tuple[float, fl
 
 
 def exact(values: Tensor = BENT) -> Spectrum:
-    return Spectrum(values, n_samples=10_000, n_units=len(values))
+    return Spectrum(values, n_samples=10_000, n_units=len(values), kind="held-out")
 
 
 Fit = Callable[[str], float]

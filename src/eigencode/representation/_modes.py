@@ -34,7 +34,7 @@ class _Loan:
         self.constant, self.outermost = constant, outermost
         self.taken: set[int] = set()
         self.buffers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self.modes: list[nn.Module] = []
+        self.modes: list[tuple[nn.Module, bool]] = []
         self.flags: list[nn.Parameter] = []
         self.held = ExitStack()
 
@@ -43,8 +43,8 @@ class _Loan:
             if id(module) in self.taken:
                 continue
             self.taken.add(id(module))
-            if getattr(module, "training", False):
-                self.modes.append(module)
+            self.modes.append((module, module.training))
+            if module.training:
                 module.training = False
             if self.constant:
                 buffers = module.buffers(recurse=False) if self.outermost else ()
@@ -68,8 +68,9 @@ class _Loan:
                 buffer.detach().copy_(before)
         for parameter in self.flags:
             parameter.requires_grad_(True)
-        for module in self.modes:
-            module.training = True
+        for module, mode in reversed(self.modes):  # two may share one mode, as a compiled module and its origin
+            if module.training != mode:
+                module.training = mode
 
 
 @contextmanager

@@ -51,7 +51,8 @@ def test_one_pass_per_batch() -> None:
     net, passes = ResNet(width=4), []
     net.stem.register_forward_hook(lambda module, args, out: passes.append(len(out)))
     spectra_at(net, X, TEN, interval=False, batch_size=50)
-    assert passes == [50, 50, 20]
+    assert passes[-3:] == [50, 50, 20]
+    assert sum(passes[:-3]) <= 14, "a few images, to see whether the network is random or mixes the images of a batch"
 
 
 def test_from_a_start_and_unit_space() -> None:

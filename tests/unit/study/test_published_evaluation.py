@@ -254,7 +254,7 @@ def test_d5_and_d13_in_a_study(tmp_path: Path) -> None:
     assert values.tolist() == sorted(values.tolist(), reverse=True)
     exact = torch.linalg.eigvalsh(covariance).flip(0)
     torch.testing.assert_close(values, exact, rtol=0, atol=1e-5 * float(exact[0]))
-    assert found["BN", "α noise"].value == pytest.approx(found["BN", "α images"].value, rel=1e-2)
+    assert found["BN", "α noise, plain"].value == pytest.approx(found["BN", "α images, plain"].value, rel=1e-2)
 
 
 def test_d17_is_the_same_network_without_batch_norm(tmp_path: Path) -> None:

@@ -156,9 +156,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # characters that the font lacks
         figure.savefig(files[0], metadata={"Software": None})
         figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing
-        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of pixels inside; `savefig` would draw the figure twice
+        dpi = matplotlib.rcParams["savefig.dpi"]  # of pixels inside; `savefig` would draw the figure twice
+        dpi = figure.dpi if dpi == "figure" else dpi
+        figure.set_dpi(dpi)
         FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
-        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+        figure.set_dpi(dpi)
         metadata = {"CreationDate": None, "Creator": None, "Producer": None}
         FigureCanvasPdf(figure).print_pdf(files[2], metadata=metadata)
     return files
