@@ -130,9 +130,9 @@ def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
 def repu_covariance(covariance: Float[Tensor, "units units"], power: float = 1.0) -> Float[Tensor, "units units"]:
     """Covariance of max(x, 0)^p for x ~ N(0, S), in closed form.
 
-    With correlation rho = S_ij / (s_i s_j), F the hypergeometric function 2F1 and G the gamma function:
-    E[y_i y_j] = (s_i s_j)^p 2^p / (4 pi) [G((p+1)/2)^2 F(-p/2, -p/2; 1/2; rho^2)
-                                           + 2 rho G(p/2+1)^2 F((1-p)/2, (1-p)/2; 3/2; rho^2)].
+    With correlation rho = S_ij / (s_i s_j), F the hypergeometric function 2F1 and G the gamma function,
+    E[y_i y_j] = (s_i s_j)^p 2^p / (4 pi) (A + B), where A = G((p+1)/2)^2 F(-p/2, -p/2; 1/2; rho^2) and
+    B = 2 rho G(p/2+1)^2 F((1-p)/2, (1-p)/2; 3/2; rho^2).
 
     Source: integral of the bivariate normal density over the positive quadrant, as Y. Cho, L. Saul, Kernel methods for
     deep learning (NIPS 2009), eq. 1 and 6, for p = 1.  Differs from their kernel by the factor 1/2 of the expectation

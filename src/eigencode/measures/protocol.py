@@ -167,8 +167,7 @@ class Measure(Admitted, Readable):
     Class attributes:
         reading_only: settings used only by `readings` (e.g. the window of a fit); changing them repeats no measurement.
         default_place: place of the representation if a study gives none; "" if the whole network is measured.
-        stage: which version of the network is measured: "last" (after all training), "local" (after local training)
-            or "pruned".
+        stage: the version of the network that is measured: "last" (after all training), "local" or "pruned".
         of_data: True if the measure is also applied to the images themselves, without a network.
         before_pruning: True if the measure is also applied to a locally trained layer before it is pruned.
     """

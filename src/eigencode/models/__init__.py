@@ -19,4 +19,3 @@ from eigencode.models.stack import Stack as Stack
 from eigencode.models.standardised import Standardised as Standardised, as_expected as as_expected
 from eigencode.models.two_classes import TwoClasses as TwoClasses
 from eigencode.representation.at import Code as Code, at as at
-from eigencode.rules.convergence import Convergence as Convergence

@@ -13,12 +13,12 @@ from tiny import write
 
 from eigencode.measures import ConvergenceMeasure, Subject
 from eigencode.measures.pruning import units
-from eigencode.models import Convergence, Pruning
+from eigencode.models import Pruning
 from eigencode.report import StudyRun
 from eigencode.report.figures._style import save
 from eigencode.report.figures.pruning import pruning
 from eigencode.representation.at import at
-from eigencode.rules.convergence import towards_radius
+from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
 from eigencode.study._measurements import measurements

@@ -16,11 +16,12 @@ from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data.noise import gaussian_noise
-from eigencode.models import Convergence, Pruning, convergence, krotov_hopfield, perceptron, prune
+from eigencode.models import Pruning, convergence, krotov_hopfield, perceptron, prune
 from eigencode.models.local import local_layer
 from eigencode.paper.published import first_on_grid
 from eigencode.robustness import FGSM, critical_size, curve
 from eigencode.robustness.certified import certified_size
+from eigencode.rules import Convergence
 from eigencode.spectra.power_law import fit_line
 from eigencode.study import Cell, Step, Store, Study, execute, plan, read_study, rows
 from eigencode.study._order import ordered
