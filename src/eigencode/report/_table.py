@@ -161,8 +161,8 @@ def text(entry: dict[str, Any], seeds: int) -> str:
 
 def marks(entry: dict[str, Any]) -> str:
     """`!` for a warning and the sign of every note, such as "!,c"."""
-    signs = ["!"] * bool(entry["warnings"]) + [note.partition(":")[0] for note in entry.get("notes", ())]
-    return ",".join(dict.fromkeys(signs))
+    signs = sorted({note.partition(":")[0] for note in entry.get("notes", ())})
+    return ",".join(["!"] * bool(entry["warnings"]) + signs)
 
 
 def marked(cell: dict[str, str]) -> str:
