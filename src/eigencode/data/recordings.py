@@ -16,7 +16,7 @@ from eigencode.base.axes import letters, plain
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
-from eigencode.data._presentations import HIGHEST, Blank, red_cells, two_halves
+from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red_cells, stimuli_of, two_halves, words_of
 from eigencode.data._stored import Stored, arrays_in
 
 RESPONSES = ("responses", "resp")
@@ -67,7 +67,7 @@ class Recording:
                 wanted="repeats x stimuli x units, two stimuli or more",
                 fix="x[None] for one repeat; Recording.of(x, labels) for one row per presentation",
             )
-        object.__setattr__(self, "stimuli", _names(self.stimuli, where) or tuple(range(x.shape[1])))
+        object.__setattr__(self, "stimuli", stimuli_of(self.stimuli, where) or tuple(range(x.shape[1])))
         if len(self.stimuli) != x.shape[1] or len(set(self.stimuli)) != len(self.stimuli):
             got = f"{len(self.stimuli)}, {len(set(self.stimuli))} of them different"
             raise DataError(f"{where}: the stimuli do not fit", got=got, wanted=f"{x.shape[1]} different ones")
@@ -115,14 +115,7 @@ class Recording:
         x = _floats(tensor(responses, "responses", "su").detach().cpu())
         if x.ndim != 2:
             raise DataError(f"{name}: wrong shape", got=tuple(x.shape), wanted="presentations x units")
-        try:
-            words = _numpy(labels, "labels") if isinstance(labels, Tensor) else np.asarray(labels)
-        except ValueError as error:
-            raise DataError(
-                f"{name}: labels are no array", got=error, wanted="one for each row of responses"
-            ) from error
-        words = words.astype(str) if words.dtype.kind == "O" and all(isinstance(w, str) for w in words.flat) else words
-        halves, stimuli, notes = two_halves(f"{name}: labels", _numpy(x, "responses"), words, blank)
+        halves, stimuli, notes = two_halves(f"{name}: labels", as_numpy(x), words_of(labels, name), blank)
         activity = None if spontaneous is None else _floats(tensor(spontaneous, "spontaneous", "su").detach().cpu())
         return cls(torch.from_numpy(halves), activity, stimuli, name, notes=notes)
 
@@ -389,27 +382,6 @@ def _tensor(values: np.ndarray) -> Tensor:
     """Convert to float32 if the type fits into it, else to float64."""
     kind = min(np.result_type(values.dtype, np.float32), np.dtype(np.float64), key=lambda d: d.itemsize)
     return torch.from_numpy(np.ascontiguousarray(values, dtype=kind.newbyteorder("=")))
-
-
-def _numpy(x: Tensor, name: str) -> np.ndarray:
-    """Numbers of a tensor on any device; numpy has no bfloat16."""
-    x = tensor(x, name).detach().cpu()
-    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
-
-
-def _names(given: Sequence[int | str], where: str) -> tuple[int | str, ...]:
-    """Stimuli as a tuple; `DataError` unless they are whole numbers or names."""
-    try:
-        names = tuple(given.tolist() if isinstance(given, Tensor | np.ndarray) else given)
-    except Exception as error:  # anything may be given, and be iterated over or not
-        raise DataError(
-            f"{where}: the stimuli are no names", got=type(given).__name__, wanted="numbers or names"
-        ) from error
-    wrong = next((type(one).__name__ for one in names if not isinstance(one, int | float | str | np.generic)), None)
-    if wrong is not None or isinstance(given, str):
-        got = wrong or "str"
-        raise DataError(f"{where}: the stimuli are no names", got=got, wanted="one number or name for each stimulus")
-    return names
 
 
 def _floats(x: Tensor) -> Tensor:
