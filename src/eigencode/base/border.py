@@ -10,8 +10,10 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal
 
+import numpy as np
 from torch import Tensor, nn
 
+from eigencode.base.arrays import tensor
 from eigencode.base.errors import InputError
 
 LARGEST = 3.4e38
@@ -38,7 +40,7 @@ def admit(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
             raise _refused(getattr(function, "__qualname__", str(function)), name, given[name], hint)
     for name, value in given.items():
         if isinstance(value, Tensor):
-            _admit_tensor(name, value)
+            tensor(value, name, empty=True)
 
 
 class Admitted:
@@ -56,7 +58,7 @@ class Admitted:
                     raise _refused(cls.__name__, name, bound[name], hint)
             for name, value in bound.items():
                 if isinstance(value, Tensor):
-                    _admit_tensor(name, value)
+                    tensor(value, name, empty=True)
         return made
 
 
@@ -64,25 +66,6 @@ def _refused(who: str, name: str, value: Any, hint: Any) -> InputError:
     kind = type(value).__name__
     seen = f"{kind} {tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}, a {kind}"
     return InputError(f"{who}: {name} is of the wrong type", got=seen, wanted=_told(hint))
-
-
-def _admit_tensor(name: str, x: Tensor) -> None:
-    """Refuse tensors that no function of the package can measure."""
-    what = next(
-        (
-            said
-            for said, wrong in (
-                ("a tensor without values (device meta)", x.is_meta),
-                (f"a sparse tensor ({x.layout})", x.is_sparse or str(x.layout).startswith("torch.sparse")),
-                ("a quantised tensor", x.is_quantized),
-                (f"complex numbers ({x.dtype})", x.is_complex()),
-            )
-            if wrong
-        ),
-        None,
-    )
-    if what is not None:
-        raise InputError(f"{name} cannot be used", got=what, wanted="a dense tensor of real numbers")
 
 
 _KINDS = {"Float": "floats", "Int": "integers", "UInt8": "bytes", "Bool": "truth values"}
@@ -108,6 +91,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return value is None
     if hasattr(hint, "dtypes"):  # of jaxtyping
         return isinstance(value, Tensor) and _of_kind(value, hint)
+    if hint is bool:
+        return isinstance(value, bool | np.bool_)
     if hint is int:
         return isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) < 2**63
     if hint is float:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array, gathered, iterates, tensor
+from eigencode.base.border import LARGEST
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.pixels import floats, refuse_channels_last, wrong_pixels
 from eigencode.base.types import Images
@@ -18,7 +19,7 @@ def inputs(given: Images | Array, name: str = "x") -> Tensor:
     as networks have it.
 
     Raises:
-        InputError: not an array, no images, NaN or infinite pixels.
+        InputError: not an array, no images, NaN, infinite pixels, or numbers beyond single precision.
     """
     if isinstance(given, Images):
         return given.x
@@ -35,7 +36,25 @@ def inputs(given: Images | Array, name: str = "x") -> Tensor:
             wanted="finite pixels",
             fix="repair or drop these images",
         )
+    if x.dtype == torch.float64 and float(x.detach().abs().max()) > LARGEST:
+        largest = f"up to {float(x.detach().abs().max()):.3g}"
+        raise InputError(f"{name}: numbers too large for networks", got=largest, wanted=f"below {LARGEST:g}")
     return floats(x) if x.ndim == 4 else x
+
+
+def at_least(least: int, **settings: int) -> None:
+    """Refuse whole numbers below `least`.
+
+    >>> at_least(1, batch_size=0)
+    Traceback (most recent call last):
+    ...
+    eigencode.base.errors.InputError: batch_size is too small
+      got:    0
+      wanted: >= 1
+    """
+    for name, value in settings.items():
+        if value < least:
+            raise InputError(f"{name} is too small", got=value, wanted=f">= {least}")
 
 
 def images(given: Images | Array, name: str = "x") -> Tensor:

@@ -32,6 +32,12 @@ MOST_CLASSES = 100_000
 def class_names(y: Tensor, classes: Sequence[str] | None, name: str) -> Sequence[str]:
     """The class names; `InputError` for labels that number no class."""
     low, high = int(y.min()), int(y.max())
+    try:
+        classes = None if classes is None else [str(one) for one in classes]
+    except Exception as error:  # anything may be given, and be iterated over or not
+        raise InputError(
+            f"{name}: the classes are no names", got=type(classes).__name__, wanted="a list of names, one per class"
+        ) from error
     if classes is not None and not 0 <= low <= high < len(classes):
         by_one = low == 1 and high == len(classes)
         raise InputError(

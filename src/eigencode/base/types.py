@@ -120,7 +120,7 @@ class Images:
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "y", y.detach().long())
-        object.__setattr__(self, "classes", tuple(str(n) for n in names))
+        object.__setattr__(self, "classes", tuple(names))
 
     @classmethod
     def of(cls, given: "Images | Array", name: str = "images", labelled: bool = True) -> "Images":

@@ -5,8 +5,13 @@ github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compi
 `processResp/loadProc2800.m`, `processResp/compute_means.m`; see docs/recordings.md.
 """
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from eigencode.base.arrays import Array, array, tensor
 from eigencode.base.errors import DataError, InputError
 
 HIGHEST, NONE = "highest", "none"
@@ -60,6 +65,43 @@ def two_halves(
     notes = [f"{n} presentation{'s' * (n != 1)} of the blank ({said}) left out"] if n else []
     notes += [f"{once} stimul{'us' if once == 1 else 'i'} not shown twice left out"] if once else []
     return halves, tuple(stimuli[kept].tolist()), tuple(notes)
+
+
+def as_numpy(x: Tensor) -> np.ndarray:
+    """Numbers of a tensor on any device; numpy has no bfloat16."""
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def words_of(labels: Array, name: str) -> np.ndarray:
+    """Labels of presentations, numbers or text, as an array.
+
+    >>> words_of(["house", "tree"], "a").tolist(), words_of(torch.tensor([3, 1]), "a").tolist()
+    (['house', 'tree'], [3, 1])
+    """
+    if isinstance(labels, Tensor):
+        return as_numpy(tensor(labels, f"{name}: labels", empty=True))
+    try:
+        words = np.asarray(labels)
+    except ValueError as error:
+        wanted = "one for each row of responses"
+        raise DataError(f"{name}: the labels are no array", got=error, wanted=wanted) from error
+    return words.astype(str) if words.dtype.kind == "O" and all(isinstance(w, str) for w in words.flat) else words
+
+
+def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
+    """Stimuli as a tuple; `DataError` unless they are numbers or names.
+
+    >>> stimuli_of(np.array(["a", "b"]), "a"), stimuli_of([3, 1], "a")
+    (('a', 'b'), (3, 1))
+    """
+    listed = array(given, f"{where}: stimuli").tolist() if isinstance(given, Tensor) else given
+    listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
+    good = isinstance(listed, Sequence) and not isinstance(listed, str | bytes)
+    if not good or not all(isinstance(one, int | float | str | np.generic) for one in listed):  # type: ignore[attr-defined]
+        got = f"{listed!r:.60}, a {type(given).__name__}"
+        raise DataError(f"{where}: the stimuli are no names", got=got, wanted="a list of numbers or names")
+    return tuple(listed)  # type: ignore[arg-type]
 
 
 def _checked(where: str, labels: np.ndarray, rows: int) -> np.ndarray:

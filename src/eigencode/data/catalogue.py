@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eigencode.base.border import admit
 from eigencode.base.errors import DataError, EigencodeWarning, InputError, nearest
 from eigencode.base.record import Record
 from eigencode.data._cifar10 import CIFAR10
@@ -71,6 +72,7 @@ def load(name: str, data_dir: Where = None, **folder: Any) -> Pair:
     >>> train.name, len(train), len(test), train.shape
     ('digits/train', 1438, 359, (1, 8, 8))
     """
+    admit(load, locals())
     own = dict.fromkeys(inspect.signature(read_folder).parameters)
     wrong = [word for word in folder if word not in own or not name.startswith(_FOLDER)]
     if wrong:

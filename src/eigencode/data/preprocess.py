@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
 from eigencode.base.symmetric import gram
 from eigencode.data.recordings import Recording, constant
@@ -200,6 +201,7 @@ def prepared(
     >>> prepared(Recording(x), zscore=True).notes
     ('z-scored by mean and sd of the responses',)
     """
+    admit(prepared, locals())
     recording = varying(finite(paired(recording, nan), nan), constant, spontaneous=zscore)
     recording = zscored(recording) if zscore else recording
     return without_spontaneous(recording, remove_spontaneous) if remove_spontaneous else recording

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.axes import letters, plain
+from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
-from eigencode.data._presentations import HIGHEST, Blank, red_cells, two_halves
+from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red_cells, stimuli_of, two_halves, words_of
 from eigencode.data._stored import Stored, arrays_in
 
 RESPONSES = ("responses", "resp")
@@ -66,8 +67,7 @@ class Recording:
                 wanted="repeats x stimuli x units, two stimuli or more",
                 fix="x[None] for one repeat; Recording.of(x, labels) for one row per presentation",
             )
-        if not self.stimuli:
-            object.__setattr__(self, "stimuli", tuple(range(x.shape[1])))
+        object.__setattr__(self, "stimuli", stimuli_of(self.stimuli, where) or tuple(range(x.shape[1])))
         if len(self.stimuli) != x.shape[1] or len(set(self.stimuli)) != len(self.stimuli):
             got = f"{len(self.stimuli)}, {len(set(self.stimuli))} of them different"
             raise DataError(f"{where}: the stimuli do not fit", got=got, wanted=f"{x.shape[1]} different ones")
@@ -111,12 +111,11 @@ class Recording:
         >>> found.responses[:, :, 0].tolist(), found.stimuli
         ([[1.0, 3.0], [2.0, 5.0]], (0, 7))
         """
+        admit(Recording.of, locals())
         x = _floats(tensor(responses, "responses", "su").detach().cpu())
         if x.ndim != 2:
             raise DataError(f"{name}: wrong shape", got=tuple(x.shape), wanted="presentations x units")
-        words = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-        words = words.astype(str) if words.dtype.kind == "O" and all(isinstance(w, str) for w in words.flat) else words
-        halves, stimuli, notes = two_halves(f"{name}: labels", x.numpy(), words, blank)
+        halves, stimuli, notes = two_halves(f"{name}: labels", as_numpy(x), words_of(labels, name), blank)
         activity = None if spontaneous is None else _floats(tensor(spontaneous, "spontaneous", "su").detach().cpu())
         return cls(torch.from_numpy(halves), activity, stimuli, name, notes=notes)
 

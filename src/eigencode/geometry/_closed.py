@@ -37,7 +37,8 @@ class ClosedForm:
 
     def squares(self, x: Float[Tensor, "points *image"]) -> Float[Tensor, " points"]:
         """‖J‖²_F at every point."""
-        flat, layer = x.flatten(1), self.layer
+        layer = self.layer
+        flat = x.flatten(1).to(layer.weight.dtype)
         rows = layer.weight.square().sum(1)
         if self.norm_p is None:
             if layer.power is None:

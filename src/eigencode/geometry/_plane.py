@@ -48,6 +48,9 @@ def plane_through(
     >>> plane_through(a, b, c)[1].tolist()
     [[0.0, 0.0], [2.0, 0.0], [1.0, 1.0]]
     """
+    if not a.shape == b.shape == c.shape:
+        got = ", ".join(str(tuple(point.shape)) for point in (a, b, c))
+        raise InputError("three points of different shape span no plane", got=got, wanted="one shape")
     to_b, to_c = (b - a).double(), (c - a).double()
     length = float(torch.linalg.vector_norm(to_b))
     u = to_b / max(length, 1e-300)

@@ -24,7 +24,7 @@ def flattened(function: Function) -> Function:
 
     def run(x: Tensor) -> Tensor:
         z: object = numbers(function(x))
-        if not isinstance(z, Tensor) or z.ndim == 0 or len(z) != len(x):
+        if not isinstance(z, Tensor) or z.ndim < 2 or len(z) != len(x):
             raise InputError(
                 "not a representation of the points",
                 got=f"{tuple(z.shape)} for {len(x)} points" if isinstance(z, Tensor) else type(z).__name__,

@@ -9,6 +9,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.geometry._products import flattened
+from eigencode.representation._declared import derivable
 from eigencode.representation._foreign import slope
 
 PROBED, DIRECTIONS = 3, 4
@@ -35,6 +36,7 @@ def finite(x: Float[Tensor, "points *image"]) -> None:
 
 def units_of(code: Callable[[Tensor], Tensor], one: Float[Tensor, "1 *image"]) -> int:
     """Number of units; `InputError` for a representation without a derivative with respect to its points."""
+    derivable(one)
     with torch.enable_grad():
         z = flattened(code)(one.detach().requires_grad_())
     if not z.requires_grad:

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import InputError, warn
-from eigencode.base.inputs import inputs_of
+from eigencode.base.border import admit
+from eigencode.base.errors import warn
+from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.intervals import t95
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
@@ -137,9 +138,9 @@ def jacobian_norm(
     algorithm 1.
     Differs from the Jacobian penalty of that paper by the square root and the factor ½.
     """
+    admit(jacobian_norm, locals())
     x = inputs_of(code, x, points)
-    if batch_size < 1:
-        raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
+    at_least(1, batch_size=batch_size)
     function = representation_of(code)
     with borrowed(function), torch.no_grad():
         some = _points(function, x[: min(PROBED, batch_size)], points)

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
-from eigencode.base.inputs import images, inputs
+from eigencode.base.inputs import at_least, images, inputs
 from eigencode.base.types import Images, Space
 from eigencode.geometry._plan import Method
 from eigencode.geometry._plane import plane_through, random_plane
 from eigencode.geometry.maps import Landscape, measure
+from eigencode.representation._declared import derivable
 from eigencode.representation.at import at
 
 
@@ -60,13 +62,11 @@ def landscape(
 
     Source: arXiv 2405.00679, figure 4 (±20, 100 x 100 points, `relative=False`).
     """
+    admit(landscape, locals())
     centre = _centre(net, x0, space)
     length = float(torch.linalg.vector_norm(centre.double()))
-    half = radius * length if relative else radius
-    if not half > 0 or points < 1:
-        raise InputError(
-            "the square is empty", got=f"radius {radius}, points {points}", wanted="radius > 0, points >= 1"
-        )
+    half = float(radius * length if relative else radius)
+    _check_square(half, f"radius {radius}", points, rays, batch_size)
     axis = torch.linspace(-half, half, points, dtype=torch.float64)
     plane = random_plane(centre, seed)
     anchors = torch.zeros(1, 2, dtype=torch.float64)
@@ -100,17 +100,24 @@ def landscape_through(
     >>> view.anchors.shape, float(view.anchors[0].sum())
     (torch.Size([3, 2]), 0.0)
     """
+    admit(landscape_through, locals())
     plane, anchors = plane_through(*(_centre(net, image, space) for image in (a, b, c)))
     longest = float(torch.pdist(anchors).max())
     low, high = anchors.amin(0), anchors.amax(0)
     half = float((high - low).max()) / 2 + margin * longest
     middle = (low + high) / 2
-    if not half > 0 or points < 1:
-        raise InputError("the square is empty", got=f"margin {margin}, points {points}", wanted="points >= 1")
+    _check_square(half, f"margin {margin}", points, rays, batch_size)
     axis = torch.linspace(-half, half, points, dtype=torch.float64)
     reach = math.hypot(*(middle.abs() + half).tolist())
     settings = (place, space, method, projections, seed, batch_size)
     return measure(net, plane, axis + middle[0], axis + middle[1], anchors, longest, reach, False, rays, settings)
+
+
+def _check_square(half: float, size: str, points: int, rays: int, batch_size: int) -> None:
+    at_least(1, points=points, batch_size=batch_size)
+    at_least(0, rays=rays)
+    if not 0 < half < math.inf:
+        raise InputError("the square is empty or infinite", got=size, wanted="a finite size > 0")
 
 
 def _centre(net: nn.Module, given: Images | Array, space: Space) -> Tensor:
@@ -119,5 +126,6 @@ def _centre(net: nn.Module, given: Images | Array, space: Space) -> Tensor:
     if image.ndim > 3:
         raise InputError("a landscape has one centre", got=tuple(x0.shape), wanted="one image C H W", fix="x[0]")
     image = images(image[None], "x0")[0]
+    derivable(image[None])
     with torch.no_grad():
         return at(net, "logits", space).points(image[None])[0]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.inputs import inputs_of
 from eigencode.base.record import Record
@@ -75,9 +76,10 @@ def lipschitz_upper(
     >>> lipschitz_upper(net, "1", space="pixel").value
     4.0
     """
+    admit(lipschitz_upper, locals())
     found = _declared(net, place, space, None if x is None else inputs_of(net, x))
     layers, norm_p = found.layers, found.norm_p
-    if not radius > 0 or smallest < 0:
+    if not radius > 0 or not smallest >= 0:
         raise InputError(
             "not a region", got=f"radius {radius}, smallest {smallest}", wanted="radius > 0, smallest >= 0"
         )

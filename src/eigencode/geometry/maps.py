@@ -105,7 +105,7 @@ def measure(
     boundary = torch.empty(0, dtype=torch.float64)
     if rays:
         around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
-        split = lambda x: torch.cat([logits(part) for part in torch.split(x, batch_size)])  # noqa: E731
+        split = lambda x: torch.cat([logits(part) for part in torch.split(x, int(batch_size))])  # noqa: E731
         boundary = host(boundary_distance(split, plane.x0, around, reach))
     size = (len(eps), len(xi))
     return Landscape(

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError, warn
 from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
@@ -86,6 +87,7 @@ def spectral_norm(
     >>> result.value.round(decimals=4).tolist(), bool(result.converged.all())
     ([7.0, 7.0, 7.0, 7.0], True)
     """
+    admit(spectral_norm, locals())
     x = inputs_of(code, x, points)
     if len(x) == 0 or iterations < 1 or batch_size < 1 or not tolerance > 0:
         raise InputError(

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import BatchWarning, EigencodeWarning, InputError
+from eigencode.base.inputs import at_least
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry._plan import Method
@@ -99,8 +101,9 @@ def probe(
     >>> found.jacobian.method, found.critical["FGSM"].space, found.law.window
     ('closed', 'pixel', (2, 20))
     """
-    if not isinstance(net, nn.Module):
-        raise InputError("not a network", got=type(net).__name__, wanted="an nn.Module")
+    admit(probe, locals())
+    at_least(1, batch_size=batch_size)
+    at_least(0, points=points)
     test = Images.of(test, "test")
     at(unwrapped(net), place)  # a wrong name is an error with the names of `net`
     examined = examine(net, test, batch_size, trained)

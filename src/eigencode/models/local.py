@@ -125,7 +125,7 @@ class LocalConv2d(LocalLayer):
         padding: int = 0,
     ) -> None:
         super().__init__(weight, rule)
-        self.kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+        self.kernel = kernel if isinstance(kernel, tuple) else (int(kernel), int(kernel))
         self.stride, self.padding = stride, padding
         area = self.kernel[0] * self.kernel[1]
         if min(*self.kernel, stride, padding + 1) < 1 or weight.shape[1] % area or not weight.shape[1]:

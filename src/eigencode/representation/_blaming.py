@@ -13,6 +13,8 @@ from eigencode.base.errors import EigencodeError, InputError
 def blaming(net: object, x: Tensor) -> Iterator[None]:
     """Turn an error of `net` on the images `x` into an `InputError`; lack of memory and our own errors pass.
 
+    So do errors inside a transform of `torch.func`, which a caller can do without.
+
     >>> with blaming(nn.Linear(3, 2), torch.ones(4, 5)):
     ...     nn.Linear(3, 2)(torch.ones(4, 5))
     Traceback (most recent call last):
@@ -26,6 +28,8 @@ def blaming(net: object, x: Tensor) -> Iterator[None]:
     except (EigencodeError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a network may raise anything
+        if in_functorch(x):
+            raise
         parameters = list(net.parameters()) if isinstance(net, nn.Module) else []
         other = next((p for p in parameters if p.is_floating_point() and p.dtype != x.dtype), None)
         raise InputError(
@@ -34,3 +38,9 @@ def blaming(net: object, x: Tensor) -> Iterator[None]:
             wanted="a network for images of this shape and type",
             fix=None if other is None else f"its weights are {other.dtype}: net.float()",
         ) from error
+
+
+def in_functorch(x: Tensor) -> bool:
+    """True inside `torch.func` transforms such as `vmap`, where values cannot be inspected."""
+    wrapped: bool = torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
+    return wrapped

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.representation.at import Code
 from eigencode.representation.layers import OneLayer, layers_of, unit_norm_power
@@ -46,6 +47,9 @@ def declared(code: object, x: Float[Tensor, "points *image"], compare: bool = Tr
         x: points of the space in which the code starts.
         compare: False leaves out the comparison, for a network that has just passed it.
 
+    Raises:
+        InputError: points that are whole numbers, or have one axis only.
+
     Returns:
         The layers; None if there are none, if they do not start where the code starts, or if they differ from the
         network by more than rounding.
@@ -59,6 +63,7 @@ def declared(code: object, x: Float[Tensor, "points *image"], compare: bool = Tr
     >>> declared(at(net, "1"), x) is None
     True
     """
+    derivable(x)
     if not isinstance(code, Code) or code.start not in ("pixel", "norm") or code.reduce != "flatten":
         return None
     with torch.no_grad():  # the network first: it updates weights that a forward pass recomputes
@@ -70,6 +75,16 @@ def declared(code: object, x: Float[Tensor, "points *image"], compare: bool = Tr
         return None
     found = Declared(layers, norm_p)
     return found if points is None or output is None or _matches(found, points, output) else None
+
+
+def derivable(x: Tensor) -> None:
+    """Refuse points by which nothing can be derived: whole numbers, or single numbers without an axis of their own."""
+    if x.ndim < 2 or not x.is_floating_point():
+        raise InputError(
+            "no derivative by these points",
+            got=f"{tuple(x.shape)} of {x.dtype}",
+            wanted="floating-point numbers, an image or a row for each point",
+        )
 
 
 def _matches(layers: Declared, points: Tensor, output: Tensor) -> bool:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import BatchWarning, InputError, warn
+from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import dtype_of, kinds_of
 
 TWO_CLASSES = "models.TwoClasses(net), which returns torch.stack([0 * z, z], 1) for its single logit z"
@@ -21,6 +22,8 @@ def entering(net: object, x: Tensor) -> Tensor:
     >>> entering(nn.Linear(2, 2).double(), torch.zeros(3, 2)).dtype
     torch.float64
     """
+    if not isinstance(x, Tensor):
+        raise InputError("a network was called without a tensor", got=type(x).__name__, wanted="a torch.Tensor")
     if not x.is_floating_point() or next(kinds_of(net), x.dtype) == x.dtype:
         return x.clone()
     kind = dtype_of(net)
@@ -34,7 +37,8 @@ class Foreign:
         self.function = function
 
     def __call__(self, x: Tensor) -> Any:
-        return self.function(entering(self.function, x))
+        with blaming(self.function, x):
+            return self.function(entering(self.function, x))
 
 
 def numbers(z: Any) -> Any:
@@ -166,9 +170,9 @@ def _differ(function: Callable[[Tensor], Any], one: list[Tensor], two: list[Tens
     """True if the outputs in one row of two batches of images differ by more than rounding."""
     try:
         pairs = list(zip(_outputs(function, one), _outputs(function, two), strict=True))
+        allowed = [4 * torch.finfo(a.dtype).eps * float(a.abs().amax()) for a, _ in pairs]
     except Exception:  # a network may take other batches or images only; the measurement will tell
         return False
-    allowed = [4 * torch.finfo(a.dtype).eps * float(a.abs().amax()) for a, _ in pairs]
     return any(bool(((a - b)[row].abs() > most).any()) for (a, b), most in zip(pairs, allowed, strict=True))
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.jit import ScriptModule
 
 from eigencode.base.errors import InputError
+from eigencode.representation._blaming import blaming
 from eigencode.representation._foreign import entering
 from eigencode.representation._place import Listener, Place, StopForward
 
@@ -53,6 +54,7 @@ def run(
     listener = Listener(places, entered=x, stop=True)
     rest = None if start is None else children_after(net, start)
     with ExitStack() as until:
+        until.enter_context(blaming(net, given))
         until.enter_context(listener)
         try:
             if start is None:

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
+from eigencode.representation._blaming import blaming, in_functorch
 from eigencode.representation._foreign import TWO_CLASSES, Foreign, entering
 from eigencode.representation._modes import evaluating
 from eigencode.representation._place import Place, resolve
@@ -35,6 +37,8 @@ class Reader(nn.Module):
 
     def __init__(self, module: nn.Module, start: str, places: Sequence[str], reduce: Reduce = "flatten") -> None:
         super().__init__()
+        if not places:
+            raise InputError("no places to read", got=repr(places), wanted="a list of places, such as ['1', 'logits']")
         self.module = module
         self.space = start
         self.start = "norm" if start == UNIT else start
@@ -58,7 +62,7 @@ class Reader(nn.Module):
     def tensors(self, x: Tensor) -> dict[str, Tensor]:
         """Compute the tensors at all places, before the reduction to rows."""
         with evaluating(self.module):
-            if not self._no_bypass and not _in_functorch(x):
+            if not self._no_bypass and not in_functorch(x):
                 self._refuse_bypass(x)
                 self._no_bypass = True
             return run(self.module, self._from, self.targets, x, self._placeholder(x))
@@ -68,11 +72,12 @@ class Reader(nn.Module):
 
     def rows(self, name: str, z: Tensor, count: int) -> Tensor:
         """Reduce the tensor at a place to `count` rows; `InputError` if that is impossible."""
-        found = self._rows(z) if z.ndim >= 2 and len(z) == count else z
-        if z.ndim < 2 or len(z) != count or found.ndim != 2:
+        with blaming(self._rows, z):
+            found = self._rows(z) if z.ndim >= 2 and len(z) == count else z
+        if not isinstance(found, Tensor) or z.ndim < 2 or len(z) != count or found.ndim != 2:
             raise InputError(
                 f"{type(self.module).__name__}: {name!r} does not give one row of numbers per image",
-                got=tuple(found.shape),
+                got=tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__,
                 wanted=f"({count}, units)",
                 fix=f"return z[:, None]; for the single logit of a network: {TWO_CLASSES}"
                 if z.shape == (count,)
@@ -151,6 +156,7 @@ def at(module: nn.Module, place: str, space: Space = "pixel", reduce: Reduce = "
     >>> at(net, "2")(x).shape, at(net, "logits")(x).shape
     (torch.Size([5, 3]), torch.Size([5, 2]))
     """
+    admit(at, locals())
     if space not in ("pixel", "unit"):
         fix = f"ec.between(net, {space!r}, {place!r})"
         raise InputError("unknown space", got=space, wanted="'pixel' or 'unit'", fix=fix)
@@ -177,12 +183,13 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
     >>> code.points(x).shape, bool((code(code.points(x)) == net(x)).all())
     (torch.Size([5, 3]), True)
     """
+    admit(between, locals())
     return Code(module, start, end, reduce)
 
 
 def unit_points(module: nn.Module, images: Tensor) -> Tensor:
     """Convert images to points of unit space, `module.norm(images)`."""
-    with evaluating(module):
+    with blaming(module, images), evaluating(module):
         points: Tensor = _norm_of(module)(entering(module, images))
     return points
 
@@ -210,12 +217,6 @@ def _resolve_start(module: nn.Module, start: str) -> Place:
             f"nothing starts at {start!r}", wanted="'pixel', or a submodule that gives a tensor before the end"
         )
     return place
-
-
-def _in_functorch(x: Tensor) -> bool:
-    """True inside `torch.func` transforms such as `vmap`, where values cannot be inspected."""
-    wrapped: bool = torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
-    return wrapped
 
 
 Logits = Callable[[Tensor], Tensor]

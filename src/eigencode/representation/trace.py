@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import InputError
+from eigencode.base.border import admit
 from eigencode.base.inputs import inputs
 from eigencode.base.types import Images
+from eigencode.representation._blaming import blaming
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import evaluating, hooked
 from eigencode.representation.at import PIXEL, Reader
@@ -42,8 +43,7 @@ def trace(
     >>> {name: tuple(z.shape) for name, z in trace(net, torch.rand(5, 1, 2, 2), ["2", "logits"]).items()}
     {'2': (5, 3), 'logits': (5, 2)}
     """
-    if isinstance(places, str) or not places:
-        raise InputError("no places to read", got=repr(places), wanted="a list of places, such as ['1', 'logits']")
+    admit(trace, locals())
     reader = Reader(module, start, places, reduce)
     found: dict[str, Tensor] = reader(reader.points(inputs(x)))
     return found
@@ -111,6 +111,7 @@ def places(module: nn.Module, x: Images | Array) -> Places:
     3       Linear      3          3
     logits  Sequential  3          3
     """
+    admit(places, locals())
     names: dict[nn.Module, str] = {}
     aliases = {name: alias for alias, name in getattr(module, "places", {}).items()}
     for name, inner in module.named_modules():
@@ -127,7 +128,7 @@ def places(module: nn.Module, x: Images | Array) -> Places:
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
     x = inputs(x)
-    with evaluating(module), torch.no_grad(), hooked(names, record):
+    with blaming(module, x), evaluating(module), torch.no_grad(), hooked(names, record):
         module(entering(module, x))
     return Places(found)
 

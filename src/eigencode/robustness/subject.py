@@ -11,6 +11,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import at_least
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.representation._foreign import watch
@@ -50,12 +51,11 @@ class Subject:
         batch_size: int = 1000,
         examine: bool = True,
     ) -> None:
-        if batch_size < 1:
-            raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
+        at_least(1, batch_size=batch_size)
         test = Images.of(test, "test")
         logits, self.points = logits_of(net, space)
         self.net, self.test, self.space, self.target = net, test, space, target
-        self.seed, self.batch_size = seed, batch_size
+        self.seed, self.batch_size = seed, int(batch_size)
         self.model = Oracle(logits, net)
         self.index = chosen(subset, len(test))
         if target is not None and (target.shape != test.y.shape or bool((target == test.y).any())):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, array, batches, is_array, tensor
 from eigencode.base.errors import InputError
-from eigencode.base.inputs import inputs_of
+from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.types import Images
 from eigencode.representation._foreign import numbers, watch
@@ -57,12 +57,11 @@ def responses(
     Raises:
         InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
     """
-    if batch_size is not None and batch_size < 1:
-        raise InputError("batch_size is too small", got=batch_size, wanted=">= 1")
+    at_least(1, batch_size=1 if batch_size is None else batch_size)
     if x is not None:
         if not callable(source):
             raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
-        return _evaluated(source, inputs_of(source, x, points), batch_size or 1000, points)
+        return _evaluated(source, inputs_of(source, x, points), int(batch_size or 1000), points)
     if is_array(source) or _rows(source):
         return _array(array(source, "responses", "su"), batch_size)
     if callable(source) or isinstance(source, str | bytes | dict | Images) or not isinstance(source, Iterable):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
+from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
@@ -52,6 +53,7 @@ def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = SWAPS, seed: int = 0) -
     >>> [round(float(v)) for v in cvpca(one, two).eigenvalues[:3]]
     [9, 4, 1]
     """
+    admit(cvpca, locals())
     one, two = _checked(repeat_1, repeat_2)
     found = signal_spectrum(one, two, swaps, seed)
     for doubt in doubts(one, two, found, swaps):

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
-from eigencode.base.inputs import inputs_of
+from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
@@ -50,6 +51,8 @@ def spectra_at(
     >>> {name: s.n_units for name, s in spectra_at(net, torch.rand(50, 1, 3, 3), ["1", "2", "logits"]).items()}
     {'1': 6, '2': 6, 'logits': 3}
     """
+    admit(spectra_at, locals())
+    at_least(1, batch_size=batch_size)
     if interval and reduce == "positions":
         raise InputError("the positions of one image are not independent samples", fix="interval=False")
     reader = Reader(net, start, places, reduce)
@@ -63,17 +66,17 @@ def spectra_at(
         with borrowed(reader), torch.no_grad():
             return {name: numbers(z) for name, z in reader(reader.points(images)).items()}
 
-    for part in progress(torch.split(x, batch_size), f"responses at {len(seen)} places"):
+    for part in progress(torch.split(x, int(batch_size)), f"responses at {len(seen)} places"):
         for name, z in run(part).items():
             seen[name].add(z)
-    errors = (arithmetic_errors(reader, x, batch_size, reader.points) or {}) if interval else {}
+    errors = (arithmetic_errors(reader, x, int(batch_size), reader.points) or {}) if interval else {}
     found = {name: s.eigen(directions=interval).with_errors(errors.get(name)) for name, s in seen.items()}
     rows: dict[str, list[Tensor]] = {name: [] for name in found}
     if interval:
         order = torch.randperm(len(x), generator=stream(seed, "rows"))
         rank = order.argsort()
         wanted = {name: rows_wanted(len(e.mean)) for name, e in found.items()}
-        for index in torch.split(order[: max(wanted.values())].sort().values, batch_size):
+        for index in torch.split(order[: max(wanted.values())].sort().values, int(batch_size)):
             for name, z in run(x[index.to(x.device)]).items():
                 rows[name].append(z[(rank[index] < wanted[name]).to(z.device)])
     return {

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
@@ -180,6 +181,7 @@ def spectrum(
     >>> round(spec.power_law(window=(1, 20)).alpha, 1)
     1.0
     """
+    admit(spectrum, locals())
     given = responses(code, x, batch_size, points)
     if interval and given.together > 1:
         raise InputError(
