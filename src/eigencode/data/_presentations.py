@@ -6,6 +6,7 @@ github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,13 +96,13 @@ def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
     >>> stimuli_of(np.array(["a", "b"]), "a"), stimuli_of([3, 1], "a")
     (('a', 'b'), (3, 1))
     """
-    listed = array(given, f"{where}: stimuli").tolist() if isinstance(given, Tensor) else given
+    listed: Any = array(given, f"{where}: stimuli").tolist() if isinstance(given, Tensor) else given
     listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
     good = isinstance(listed, Sequence) and not isinstance(listed, str | bytes)
-    if not good or not all(isinstance(one, int | float | str | np.generic) for one in listed):  # type: ignore[attr-defined]
+    if not good or not all(isinstance(one, int | float | str | np.generic) for one in listed):
         got = f"{listed!r:.60}, a {type(given).__name__}"
         raise DataError(f"{where}: the stimuli are no names", got=got, wanted="a list of numbers or names")
-    return tuple(listed)  # type: ignore[arg-type]
+    return tuple(listed)
 
 
 def _checked(where: str, labels: np.ndarray, rows: int) -> np.ndarray:
