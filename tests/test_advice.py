@@ -5,14 +5,13 @@ why others have no row.  A new error with a fix needs a decision between the two
 """
 
 import ast
-import traceback
-from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from following import Run, advice, follows
 from torch import Tensor, nn
 
 import eigencode as ec
@@ -31,13 +30,10 @@ from eigencode.study.plan import check_sizes
 from eigencode.study.read import study
 from eigencode.training import Adversarial, train_local, train_supervised
 
-SOURCE = Path(ec.__file__).parent
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
     pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning"),
 ]
-
-Run = Callable[..., object]
 
 
 @cache
@@ -528,30 +524,6 @@ NOT_FOLLOWED = {
 """Errors whose fix no row follows, and why."""
 
 
-def advice() -> Iterator[str]:
-    """Module and function of every error with a fix, without those that only suggest the nearest known name.
-
-    The second of a function is numbered 2.
-    """
-    for path in sorted(SOURCE.rglob("*.py")):
-        seen: dict[str, int] = {}
-        for call, scope in _calls(ast.parse(path.read_text("utf-8")), ()):
-            fix = next((k.value for k in call.keywords if k.arg == "fix"), None)
-            suggests = isinstance(fix, ast.Call) and getattr(fix.func, "id", "") == "nearest"
-            if call.args and fix is not None and not suggests:
-                name = f"{path.relative_to(SOURCE)}: {'.'.join(scope)}"
-                seen[name] = seen.get(name, 0) + 1
-                yield name if seen[name] == 1 else f"{name} {seen[name]}"
-
-
-def _calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.Call, tuple[str, ...]]]:
-    for child in ast.iter_child_nodes(node):
-        inner = (*scope, child.name) if isinstance(child, ast.FunctionDef | ast.ClassDef) else scope
-        if isinstance(child, ast.Call):
-            yield child, inner
-        yield from _calls(child, inner)
-
-
 def test_every_advice_is_followed_or_has_a_reason() -> None:
     found = {said for said in advice() if not said.startswith((*FOLDERS, "cli.py"))}
     assert len(found) > 60
@@ -559,17 +531,6 @@ def test_every_advice_is_followed_or_has_a_reason() -> None:
     missing = sorted(found - {*TABLE} - {*NOT_FOLLOWED})
     assert missing == [], "give it a row of TABLE, or say in NOT_FOLLOWED why it has none"
     assert sorted(({*TABLE} | {*NOT_FOLLOWED}) - found) == [], "there is no such error any more"
-
-
-def follows(said: str, wrong: Run, right: Run) -> None:
-    with pytest.raises(InputError) as caught:
-        wrong()
-    lines = str(caught.value).split("  fix:    ")
-    assert len(lines) == 2, "the error has no fix"
-    raised = [e for e in (caught.value, caught.value.__cause__) if e is not None]
-    files = {Path(frame.filename) for e in raised for frame in traceback.extract_tb(e.__traceback__)}
-    assert SOURCE / said.partition(":")[0] in files, "another error"
-    assert right(lines[1].strip()) is not None, "the fix says something else"
 
 
 @pytest.mark.parametrize("said", TABLE)
