@@ -114,7 +114,7 @@ def fitted(available: int, window: tuple[int, int]) -> object:
 
 def asked(fix: str, name: str) -> Any:
     """The value a fix gives to a keyword: `window` of "for example window=(1, 3)"."""
-    call = ast.parse(f"f({fix[fix.index(f'{name}=') :]})", mode="eval").body
+    call = ast.parse(f"f({fix[fix.index(f'{name}=') :].partition(' (--')[0]})", mode="eval").body
     assert isinstance(call, ast.Call)
     return ast.literal_eval(next(k.value for k in call.keywords if k.arg == name))
 
@@ -476,25 +476,16 @@ def _both(space: Any) -> object:
     )
 
 
-FOLDERS = {
-    "base/arrays.py": "arrays of the user: tests/unit/base/test_arrays.py",
-    "base/axes.py": "arrays of the user: tests/unit/base/test_axes.py",
-    "base/inputs.py": "arrays of the user: tests/unit/base/test_arrays.py",
-    "base/labels.py": "arrays of the user: tests/unit/base/test_images.py",
-    "base/pixels.py": "arrays of the user: tests/unit/base/test_images.py",
-    "base/types.py: Images": "arrays of the user: tests/unit/base/test_images.py",
-    "data/": "files of the user: tests/unit/data",
-    "given/": "options of the command line: tests/end_to_end",
-    "report/": "options of the command line: tests/end_to_end",
-}
-"""Folders and modules whose errors are tested elsewhere; their advice has no row yet."""
+FOLDERS = ("base/arrays", "base/axes", "base/inputs", "base/labels", "base/pixels", "base/types.py: Images")
+FOLDERS += ("data/", "given/", "report/")
+"""Folders and modules of tests/test_advice_on_data.py."""
 
 NOT_FOLLOWED = {
-    "base/symmetric.py: refuse_unsquarable": "no row yet",
-    "robustness/subject.py: Subject._correct": "no row yet",
-    "spectra/cvpca.py: _checked 2": "no row yet",
-    "spectra/cvpca.py: _checked 3": "no row yet",
-    "spectra/spectrum.py: _ordered": "no row yet",
+    "base/symmetric.py: refuse_unsquarable": "tests/test_advice_on_data.py",
+    "robustness/subject.py: Subject._correct": "tests/test_advice_on_data.py",
+    "spectra/cvpca.py: _checked 2": "tests/test_advice_on_data.py",
+    "spectra/cvpca.py: _checked 3": "tests/test_advice_on_data.py",
+    "spectra/spectrum.py: _ordered": "tests/test_advice_on_data.py",
     "robustness/adapters/autoattack.py: AutoAttack._check_classes": "tests/unit/robustness",
     "models/checkpoint.py: _unwrapped": "files of others: tests/unit/models/test_checkpoint.py",
     "models/checkpoint.py: _torch": "files of others: tests/unit/models/test_checkpoint.py",

@@ -3,6 +3,7 @@
 import ast
 import traceback
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,16 @@ SOURCE = Path(ec.__file__).parent
 Run = Callable[..., object]
 
 
-def advice() -> Iterator[str]:
+@cache
+def advice() -> tuple[str, ...]:
     """Module and function of every error with a fix, without those that only suggest the nearest known name.
 
     The second of a function is numbered 2.
     """
+    return tuple(_advice())
+
+
+def _advice() -> Iterator[str]:
     for path in sorted(SOURCE.rglob("*.py")):
         seen: dict[str, int] = {}
         for call, scope in _calls(ast.parse(path.read_text("utf-8")), ()):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from eigencode.base.arrays import Array, gathered, iterates, tensor
 from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.pixels import floats, refuse_channels_last, wrong_pixels
+from eigencode.base.pixels import DROP_BROKEN, floats, refuse_channels_last, wrong_pixels
 from eigencode.base.types import Images
 
 
@@ -33,7 +33,7 @@ def inputs(given: Images | Array, name: str = "x") -> Tensor:
             f"{name}: {len(bad)} images hold NaN or Inf",
             got=f"images number {bad[:5].tolist()}",
             wanted="finite pixels",
-            fix="repair or drop these images",
+            fix=DROP_BROKEN,
         )
     return floats(x) if x.ndim == 4 else x
 
