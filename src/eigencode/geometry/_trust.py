@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.pixels import DROP_BROKEN
 from eigencode.base.seeding import stream
 from eigencode.geometry._products import flattened
 from eigencode.representation._foreign import slope
@@ -30,7 +29,7 @@ def finite(x: Float[Tensor, "points *image"]) -> None:
             f"{len(bad)} images hold NaN or Inf",
             got=f"images number {bad[:5].tolist()}",
             wanted="finite numbers",
-            fix=DROP_BROKEN,
+            fix="take other images, or repair these",
         )
 
 
