@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eigencode.base.axes import letters
+from eigencode.base.axes import WORDS, letters
 from eigencode.base.errors import InputError
 
 Array = Any
@@ -179,7 +179,8 @@ def _frame(given: Any, name: str) -> np.ndarray:
 def _ordered(values: Any, names: tuple[Any, ...], name: str, axes: str) -> Any:
     if not axes or np.ndim(values) != len(axes) or not any(names):
         return values
-    fix = f"rename them, or pass x.values with the axes in the order {' x '.join(axes)}"
+    order = " x ".join(WORDS[letter].split()[0] for letter in axes)
+    fix = f"rename them, or pass x.values with the axes in the order {order}"
     found = letters([str(n or "?") for n in names], axes, name, fix)
     return values if found is None else np.transpose(values, [found.index(letter) for letter in axes])
 
@@ -187,7 +188,7 @@ def _ordered(values: Any, names: tuple[Any, ...], name: str, axes: str) -> Any:
 def _dense(given: Tensor, name: str) -> Tensor:
     if given.layout != torch.strided or given.is_quantized or given.is_nested:
         kind, fix = ("quantised", "x.dequantize()") if given.is_quantized else ("sparse or nested", "x.to_dense()")
-        fix = "x.to_padded_tensor(float('nan'))" if given.is_nested else fix
+        fix = "x.unbind(), and measure its tensors one by one" if given.is_nested else fix
         raise InputError(f"{name} is {kind}", got=str(given.layout), wanted="a dense tensor", fix=fix)
     if given.is_meta:
         raise InputError(f"{name} holds no numbers", got="a tensor on the meta device", wanted="a tensor with data")
@@ -201,8 +202,12 @@ def _dense(given: Tensor, name: str) -> Tensor:
 def _stacked(parts: list[Tensor], name: str) -> Tensor:
     if any(part.shape != parts[0].shape for part in parts):
         got = ", ".join(str(tuple(part.shape)) for part in parts[:5])
+        joined = all(part.shape[1:] == parts[0].shape[1:] != () for part in parts)
         raise InputError(
-            f"{name}: a list of arrays of different shapes", got=got, wanted="one shape", fix="torch.cat(x)"
+            f"{name}: a list of arrays of different shapes",
+            got=got,
+            wanted="one shape",
+            fix="torch.cat(x)" if joined else "measure them one by one",
         )
     return torch.stack([part.to(parts[0].device) for part in parts])
 

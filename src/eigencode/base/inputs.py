@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from eigencode.base.arrays import Array, gathered, iterates, tensor
 from eigencode.base.border import LARGEST
 from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.pixels import floats, refuse_channels_last, wrong_pixels
+from eigencode.base.pixels import DROP_BROKEN, floats, refuse_channels_last, wrong_pixels
 from eigencode.base.types import Images
 
 
@@ -34,7 +34,7 @@ def inputs(given: Images | Array, name: str = "x") -> Tensor:
             f"{name}: {len(bad)} images hold NaN or Inf",
             got=f"images number {bad[:5].tolist()}",
             wanted="finite pixels",
-            fix="repair or drop these images",
+            fix=DROP_BROKEN,
         )
     if x.dtype == torch.float64 and float(x.detach().abs().max()) > LARGEST:
         largest = f"up to {float(x.detach().abs().max()):.3g}"

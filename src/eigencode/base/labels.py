@@ -29,6 +29,9 @@ MOST_CLASSES = 100_000
 """Classes that are named by their numbers; a larger label is no class number."""
 
 
+RENUMBER = "classes, y = torch.unique(y, return_inverse=True); Images(x, y, [str(c) for c in classes.tolist()])"
+
+
 def class_names(y: Tensor, classes: Sequence[str] | None, name: str) -> Sequence[str]:
     """The class names; `InputError` for labels that number no class."""
     low, high = int(y.min()), int(y.max())
@@ -44,7 +47,11 @@ def class_names(y: Tensor, classes: Sequence[str] | None, name: str) -> Sequence
             f"{name}: labels are out of range",
             got=f"{low}..{high}",
             wanted=f"0..{len(classes) - 1} ({len(classes)} classes)",
-            fix="y - 1: classes count from 0" if by_one else "number the classes from 0 and name every one of them",
+            fix="y - 1: classes count from 0"
+            if by_one
+            else f"{high + 1} names, one for each class; or leave out classes"
+            if 0 <= low < high < MOST_CLASSES
+            else RENUMBER,
         )
     if classes is not None:
         return classes
@@ -53,7 +60,7 @@ def class_names(y: Tensor, classes: Sequence[str] | None, name: str) -> Sequence
             f"{name}: labels are out of range",
             got=f"{low}..{high}",
             wanted=f"class numbers 0..k-1, fewer than {MOST_CLASSES:,}",
-            fix="classes, y = torch.unique(y, return_inverse=True); Images(x, y, [str(c) for c in classes.tolist()])",
+            fix=RENUMBER,
         )
     if low == 1 and high > 1 and len(torch.unique(y)) == high:
         warnings.warn(

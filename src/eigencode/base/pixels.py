@@ -5,6 +5,8 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 
+DROP_BROKEN = "drop them: good = torch.as_tensor(x).isfinite().flatten(1).all(1); x[good]"
+
 
 def floats(pixels: Tensor) -> Tensor:
     """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
@@ -21,14 +23,16 @@ def check_floats(x: Tensor, name: str) -> None:
             f"{name}: {len(bad)} images hold NaN or Inf",
             got=f"images number {bad[:5].tolist()}",
             wanted="finite pixels in [0, 1]",
-            fix="repair or drop these images",
+            fix=f"{DROP_BROKEN}, y[good]",
         )
     if x.min() < 0 or x.max() > 1:
         raise InputError(
             f"{name}: pixels are out of range",
             got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
             wanted="0 .. 1",
-            fix="divide by 255, or undo a normalisation: networks bring their own as a layer",
+            fix="x / 255"
+            if x.min() >= 0 and 2 < x.max() <= 255
+            else "undo the normalisation, x * std + mean; the network gets it: models.Standardised(net, mean, std)",
         )
 
 
@@ -40,7 +44,7 @@ def refuse_channels_last(x: Tensor, name: str) -> None:
             f"{name}: the channels are the last axis",
             got=f"{tuple(x.shape)}, that is N H W C",
             wanted="N C H W",
-            fix="torch.as_tensor(x).permute(0, 3, 1, 2); or an xarray.DataArray, whose axes have names",
+            fix="torch.as_tensor(x).permute(0, 3, 1, 2), or xarray.DataArray(x, dims=['n', 'h', 'w', 'c'])",
         )
 
 
@@ -57,5 +61,10 @@ def reshaped(shape: tuple[int, ...], labels: int) -> str:
 
 
 def wrong_pixels(x: Tensor, name: str) -> InputError:
-    fix = "x.astype('uint8') or x.to(torch.uint8) for 0..255; float images as they are"
+    low, high = (int(v) for v in x.aminmax()) if x.numel() and not x.is_complex() else (0, 0)
+    fix = "torch.as_tensor(x).to(torch.uint8)"
+    if x.dtype == torch.bool or 0 <= low <= high <= 1:
+        fix = "torch.as_tensor(x).float()"
+    elif low < 0 or high > 255:
+        fix = f"(torch.as_tensor(x).double() - {low}) / {high - low}" if low < 0 else "x / 65535 for pixels of 16 bits"
     return InputError(f"{name}: wrong type of pixel", got=x.dtype, wanted="uint8, or floats in [0, 1]", fix=fix)

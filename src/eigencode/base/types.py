@@ -114,7 +114,8 @@ class Images:
                 f"{name}: {len(empty)} images are zero everywhere",
                 got=f"images number {empty[:5].tolist()}",
                 wanted="at least one bright pixel in each",
-                fix="drop them: an all-black image has no direction and cannot be scaled to unit norm",
+                fix="drop them, since they cannot be scaled to unit norm: "
+                "good = torch.as_tensor(x).flatten(1).amax(1) > 0; x[good], y[good]",
             )
         names = class_names(y, classes, name)
         object.__setattr__(self, "pixels", pixels)

@@ -11,6 +11,9 @@ Names = Sequence[tuple[str, ...]]
 """For every output the names of its class."""
 
 
+EXAMPLE = "the names themselves, e.g. classes='cat,dog' (--classes cat,dog)"
+
+
 def class_list(given: Any) -> Names:
     """Names per output from a list, a mapping, a text with commas, or a file of such.
 
@@ -51,7 +54,10 @@ def numbers(folder: Path, folders: Sequence[str], names: Names) -> list[int]:
             f"{folder}: folders that are no class of the network",
             got=", ".join(wrong[:5]),
             wanted=f"names of the {len(names)} classes",
-            fix=nearest(wrong[0], list(known)[:2000]) if len(known) <= 30 else "name them in --classes (classes=)",
+            fix=nearest(wrong[0], list(known))
+            if len(known) <= 30
+            else f"rename the folder, or list {wrong[0]!r} beside the name of its class: classes=[..., "
+            f"[name, {wrong[0]!r}], ...], or the same in --classes FILE.json",
         )
     return [known[name] for name in folders]
 
@@ -75,7 +81,7 @@ def _read(text: str) -> Any:
     if "," in text and not path.is_file():
         return [name.strip() for name in text.split(",")]
     if not path.is_file():
-        raise DataError(f"{path}: no such file of classes", wanted="a file, or names with commas", fix="cat,dog,emu")
+        raise DataError(f"{path}: no such file of classes", wanted="a file, or names with commas", fix=EXAMPLE)
     try:
         content = path.read_text(encoding="utf-8")
         return json.loads(content) if path.suffix == ".json" else [n.strip() for n in content.splitlines() if n.strip()]

@@ -1,6 +1,7 @@
 """Find the files of a data set: in a given folder, in `EIGENCODE_DATA`, or in the download cache."""
 
 import os
+import shlex
 from pathlib import Path
 
 from eigencode.base.errors import DataError
@@ -115,4 +116,8 @@ def _expected(data: DataSet) -> str:
 
 
 def _or_fetch(data: DataSet, root: Path) -> str:
-    return f", or download them: eigencode data fetch {data.name} --data-dir {root}" if data.remotes else ""
+    return (
+        f", or download them: eigencode data fetch {data.name} --data-dir {shlex.quote(str(root))}"
+        if data.remotes
+        else ""
+    )

@@ -54,7 +54,7 @@ def two_halves(
     stimuli, starts, counts = np.unique(shown[order], return_index=True, return_counts=True)
     kept, once = counts >= 2, int((counts < 2).sum())
     if not kept.any():
-        fix = "without repeats, save the responses alone: their covariance spectrum has trial noise in it"
+        fix = "without repeats, save the responses alone, or in Python: Recording(x[None]); this measures noise as well"
         got = f"{len(stimuli)} stimuli, {int(blanks.sum())} blanks"
         raise DataError(f"{where}: no stimulus was shown twice", got=got, wanted="two presentations or more", fix=fix)
     halves = np.empty((2, int(kept.sum()), resp.shape[1]), np.result_type(resp.dtype, np.float32))

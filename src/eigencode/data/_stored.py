@@ -84,7 +84,10 @@ def _numpy(path: Path) -> dict[str, Stored]:
 
 def _numpy_array(read: Callable[[], np.ndarray], where: str) -> Stored:
     def refuse() -> np.ndarray:
-        raise DataError(f"{where} holds pickled objects, which are not read", fix="save numbers or text")
+        raise DataError(
+            f"{where} holds pickled objects, which are not read",
+            fix="save x.astype('float32') for numbers, x.astype(str) for names",
+        )
 
     try:
         return _in_memory(read())
@@ -139,7 +142,11 @@ def _hdf5(path: Path) -> dict[str, Stored]:
     found = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("#"):  # "#refs#": what cells point to
+        if name.startswith("#") or item.parent.attrs.get("MATLAB_sparse") is not None:  # "#refs#": what cells point to
+            return
+        if item.attrs.get("MATLAB_sparse") is not None:
+            found[name.replace("/", ".")] = Stored((), "sparse", False, lambda: np.zeros(0, object))
+        elif isinstance(item, h5py.Dataset):
             word = item.attrs.get("MATLAB_class", b"")
             word = word.decode() if isinstance(word, bytes) else str(word)
             empty = bool(item.attrs.get("MATLAB_empty", 0))
@@ -159,24 +166,26 @@ def _refuse_elsewhere(path: Path, file: Any) -> None:
     """Raise `DataError` if a part of an HDF5 file lies in another file, which the file itself names."""
     import h5py
 
-    found = []
+    found: dict[str, str] = {}
 
     def visit(name: str, link: Any) -> None:
         if isinstance(link, h5py.ExternalLink):
-            found.append(f"{name} in {link.filename}")
+            found[name] = link.filename
         elif isinstance(link, h5py.HardLink):
             item = file[name]
             if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
                 others = item.external or item.virtual_sources()
-                found.append(f"{name} in {others[0][0] if item.external else others[0].file_name}")
+                found[name] = others[0][0] if item.external else others[0].file_name
 
     file.visititems_links(visit)
     if found:
+        turned = ".T" * (path.suffix.lower() == ".mat")
+        copy = f"**{{name: old[name][()]{turned} for name in {list(found)}}}"
         raise DataError(
             f"{path}: parts of it lie in other files, which are not read",
-            got=", ".join(found[:4]),
+            got=", ".join([f"{name} in {file}" for name, file in found.items()][:4]),
             wanted="all numbers in this file",
-            fix="copy them into one file, e.g. with h5repack or h5py",
+            fix=f"copy them into one file: old = h5py.File({str(path)!r}); np.savez('whole.npz', {copy})",
         )
 
 

@@ -19,6 +19,9 @@ from eigencode.data._split import stratified_split
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 TEST_SHARE = 0.2
 
+AS_RGB = "Image.open(file).convert('RGB').save(file)"
+AS_EIGHT_BIT = "x = np.asarray(Image.open(file)); Image.fromarray((255.0 * x / x.max()).astype('uint8')).save(file)"
+
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 _Kind = tuple[str, tuple[int, int]]  # mode ("L" or "RGB") and (width, height)
@@ -175,13 +178,14 @@ class _Reader:
             own, pixels = _pixels(file, self.resize, self.crop)
             kind = kind or own
             if own != kind:
+                side = min(*own[1], *kind[1])
+                one_size = f"resize={side} (--resize {side}) crops squares of {side} pixels" * (own[1] != kind[1])
+                one_mode = f"make every image grey or RGB: {AS_RGB}" * (own[0] != kind[0])
                 raise DataError(
                     f"{file}: differs from the images before it",
                     got=_described(own),
                     wanted=_described(kind),
-                    fix="bring all images to one mode (grey or RGB)"
-                    if own[1] == kind[1]
-                    else "bring all images to one size: resize=N (--resize N) crops squares of N pixels",
+                    fix="; and ".join([said for said in (one_size, one_mode) if said]),
                 )
             if not pixels.any():
                 raise DataError(
@@ -215,8 +219,10 @@ def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np
                 elif mode == "1":
                     mode = "L"
                 good = mode in ("L", "RGB") and frames == 1
-                fitted = _fitted(image.convert(mode), resize, crop) if good else image
+                fitted = _fitted(file, image.convert(mode), resize, crop) if good else image
                 pixels, size = np.array(fitted, np.uint8) if good else None, fitted.size
+    except InputError:
+        raise
     except Exception as error:  # Pillow's decoders raise a dozen unrelated types on damaged files
         raise DataError(
             f"{file}: the image cannot be read",
@@ -229,12 +235,12 @@ def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np
             f"{file}: an image of a kind that is not supported",
             got=f"mode {mode}" if frames == 1 else f"{frames} frames",
             wanted="one frame, grey (8 bit) or RGB, without transparency",
-            fix="convert it, e.g. with Pillow: Image.open(file).convert('RGB').save(file)",
+            fix=f"convert it, with Pillow: {AS_EIGHT_BIT if mode.startswith('I') or mode == 'F' else AS_RGB}",
         )
     return (mode, size), pixels
 
 
-def _fitted(image: Any, resize: int | None, crop: int | None) -> Any:
+def _fitted(file: Path, image: Any, resize: int | None, crop: int | None) -> Any:
     """Scale the shorter side to `resize`, then cut a square of `crop` (or `resize`) pixels out of the centre."""
     from PIL import Image
 
@@ -246,7 +252,12 @@ def _fitted(image: Any, resize: int | None, crop: int | None) -> Any:
     if side is None or image.size == (side, side):
         return image
     if side > min(image.size):
-        raise ValueError(f"{image.size[0]} x {image.size[1]} pixels are too few to crop {side}: resize first")
+        raise DataError(
+            f"{file}: the image is smaller than the crop",
+            got=f"{image.size[0]} x {image.size[1]} pixels",
+            wanted=f"at least {side} x {side}",
+            fix=f"resize={side} (--resize {side}), which comes before the crop; or a smaller crop",
+        )
     left, top = (round((length - side) / 2) for length in image.size)
     return image.crop((left, top, left + side, top + side))
 

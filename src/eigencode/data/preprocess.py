@@ -66,11 +66,17 @@ def finite(recording: Recording, policy: str = "error") -> Recording:
         return recording
     units, stimuli, frames = bad.any(0).any(0) | spoiled.any(0), bad.any(2).any(0), spoiled.any(1)
     if policy == "error":
+        left = [
+            word for word, gone in (("units", int((~units).sum()) > 0), ("stimuli", int((~stimuli).sum()) > 1)) if gone
+        ]
+        ways = [f"nan='drop {word}' (--nan drop-{word})" for word in left]
         raise DataError(
             f"{recording.where}: NaN or infinite values",
             got=f"{int(bad.sum())} in the responses ({int(stimuli.sum())} stimuli), {int(spoiled.sum())} in the "
             f"spontaneous activity; {int(units.sum())} of {len(units)} units",
-            fix="nan='drop units' or nan='drop stimuli' (--nan drop-units, --nan drop-stimuli)",
+            fix=f"prepared(recording, ...) with {' or '.join(ways)}"
+            if ways
+            else "drop the worst units and stimuli before",
         )
     if policy == "drop units":
         return recording.keep(units=~units, note=f"{int(units.sum())} of {len(units)} units left out: NaN")
@@ -112,7 +118,7 @@ def varying(recording: Recording, policy: str = "error", spontaneous: bool = Fal
             f"{recording.where}: units that never change",
             got=f"{int(still.sum())} of {len(still)}, numbers {still.nonzero().flatten()[:5].tolist()} (from 0)",
             wanted="variance in every unit" + " and in its spontaneous activity" * spontaneous,
-            fix="constant='drop units' (--constant drop-units)",
+            fix="prepared(recording, ...) with constant='drop units' (--constant drop-units)",
         )
     return recording.keep(units=~still, note=f"{int(still.sum())} of {len(still)} units left out: constant")
 
@@ -168,7 +174,7 @@ def without_spontaneous(recording: Recording, components: int = 32) -> Recording
         raise InputError(
             f"{recording.where}: no spontaneous activity to remove",
             wanted="an array 'spontaneous' or 'spont' (frames x units) beside the responses",
-            fix="leave out the removal (--remove-spontaneous)",
+            fix="leave out remove_spontaneous (--remove-spontaneous)",
         )
     frames, units = recording.spontaneous.shape
     if not 1 <= components <= min(frames - 1, units - 1):

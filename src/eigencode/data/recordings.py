@@ -65,7 +65,9 @@ class Recording:
                 f"{where}: not enough to measure",
                 got=" x ".join(map(str, x.shape)),
                 wanted="repeats x stimuli x units, two stimuli or more",
-                fix="x[None] for one repeat; Recording.of(x, labels) for one row per presentation",
+                fix="x[None] for one repeat; Recording.of(x, labels) for one row per presentation"
+                if x.ndim == 2 and len(x) > 1
+                else None,
             )
         object.__setattr__(self, "stimuli", stimuli_of(self.stimuli, where) or tuple(range(x.shape[1])))
         if len(self.stimuli) != x.shape[1] or len(set(self.stimuli)) != len(self.stimuli):
@@ -183,7 +185,9 @@ def read_recording(
     name = _only(path, stored) if key is None and group is None else name
     values = _array(path, name, stored[name])
     if group is not None and axes is not None:
-        raise InputError(f"{path}: {name}: the axes of this layout are known", got=f"axes {axes!r}", fix="no axes")
+        raise InputError(
+            f"{path}: {name}: the axes of this layout are known", got=f"axes {axes!r}", fix="leave out axes (--axes)"
+        )
     if group is not None and values.ndim != 2:
         raise DataError(f"{path}: {name}: wrong shape", got=values.shape, wanted="presentations x units")
     asked = f"{group}istim" if group is not None else labels
@@ -248,7 +252,9 @@ def _presentations(path: Path, stored: dict[str, Stored], key: str | None) -> st
     if key is not None:
         return f"{key}." if f"{key}." in groups else None
     if len(groups) > 1:
-        raise InputError(f"{path}: several recordings", got=", ".join(g.rstrip(".") for g in groups), fix="name a key")
+        names = [g.rstrip(".") for g in groups if g]
+        fix = f"name one, e.g. key={names[0]!r} (--key {names[0]})"
+        raise InputError(f"{path}: several recordings", got=", ".join(names), fix=fix)
     return groups[0] if groups else None
 
 
@@ -273,13 +279,20 @@ def _only(path: Path, stored: dict[str, Stored]) -> str:
     named = [n for n in found if n.split(".")[-1] in RESPONSES]
     found = named if len(found) > 1 and named else found
     if len(found) != 1:
+        fix = f"name one of them, e.g. key={found[0]!r} (--key {found[0]})" if found else PLAIN
+        if len(found) > 1 and len({stored[n].shape for n in found}) == 1 and len(stored[found[0]].shape) == 2:
+            arrays = f"[read_recording({str(path)!r}, key).responses[0] for key in {found}]"
+            fix += f"; if they are repeats, join them: np.save('both.npy', np.stack({arrays}))"
         raise InputError(
             f"{path}: {'several arrays could be the responses' if found else 'no array of responses'}",
             got=_listed(stored, found or list(stored)) or "no arrays",
             wanted="numbers, stimuli x units or repeats x stimuli x units",
-            fix=f"name one of them, e.g. key={found[0]!r} (--key {found[0]})" if found else None,
+            fix=fix,
         )
     return found[0]
+
+
+PLAIN = "save plain real numbers, e.g. full(x) or real(x) in MATLAB, x.real or x.astype('float32') in numpy"
 
 
 def _array(path: Path, name: str, stored: Stored) -> np.ndarray:
@@ -287,8 +300,7 @@ def _array(path: Path, name: str, stored: Stored) -> np.ndarray:
     values = stored.read() if stored.numeric else None
     if values is None or values.dtype.kind not in "biuf":
         kind = stored.kind if values is None else values.dtype.name
-        fix = "save plain real numbers, e.g. full(x) or real(x) in MATLAB, x.astype('float32') in numpy"
-        raise DataError(f"{path}: {name} does not hold real numbers", got=kind, wanted="real numbers", fix=fix)
+        raise DataError(f"{path}: {name} does not hold real numbers", got=kind, wanted="real numbers", fix=PLAIN)
     if values.size == 0:
         raise DataError(f"{path}: {name} is empty", got=" x ".join(map(str, values.shape)))
     return values
@@ -301,7 +313,8 @@ def _order(
     n, where = len(stored.shape), f"{path}: {name}"
     if n not in (2, 3):
         wanted = "stimuli x units, or repeats x stimuli x units"
-        fix = "reshape it; average over what is none of these, such as time within a presentation"
+        fix = "x[:, None], for the responses of one unit"
+        fix = "x.mean(-1), if the last axis is time within a presentation" if n > 3 else fix
         raise DataError(f"{where} has {n} axes", got=str(stored), wanted=wanted, fix=fix)
     usual = "rsu" if n == 3 else "su"
     if axes is not None:
@@ -320,7 +333,8 @@ def _order(
             f"{where} has its shortest axis last, where the units belong",
             got=str(stored),
             wanted="repeats x stimuli x units, or a word on what the axes are",
-            fix="axes='sur' or 'usr' (--axes sur) if the repeats come last, axes='rsu' if the units really do",
+            fix="axes= (--axes): 'sur' for stimuli x units x repeats, 'usr' for units x stimuli x repeats, "
+            "'rsu' for repeats x stimuli x units",
         )
     guessed = f"axes {', '.join(stored.axes)} read as {' x '.join(_USUAL[-n:])}: --axes gives another order"
     return usual, (guessed,) if stored.axes else ()

@@ -30,7 +30,7 @@ def finite(x: Float[Tensor, "points *image"]) -> None:
             f"{len(bad)} images hold NaN or Inf",
             got=f"images number {bad[:5].tolist()}",
             wanted="finite numbers",
-            fix="repair or drop these images",
+            fix="take other images, or repair these",
         )
 
 

@@ -130,7 +130,7 @@ def _power_iteration(
         raise InputError(
             "the representation has no second derivatives, which a spectral norm needs",
             got=str(failure).split("\n")[0][:200],
-            fix="jacobian_norm, which is at least as large",
+            fix="jacobian_norm(net, x), which is at least as large",
         ) from failure
 
     def length(v: Tensor) -> Tensor:

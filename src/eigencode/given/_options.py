@@ -87,7 +87,9 @@ def ranks(text: str) -> Window:
     """
     found = re.fullmatch(r"\s*\(?\s*(\d+)\s*[:,]\s*(\d+)\s*\)?\s*", text)
     if found is None:
-        raise InputError("not a window of ranks", got=repr(text), wanted="FROM:TO, both included", fix="11:500")
+        raise InputError(
+            "not a window of ranks", got=repr(text), wanted="FROM:TO, both included", fix="--window 11:500"
+        )
     return int(found[1]), int(found[2])
 
 
@@ -96,13 +98,19 @@ def _numbers(name: str, text: str | None) -> list[float] | None:
         return None if text is None else [float(part) for part in text.split(",")]
     except ValueError:
         raise InputError(
-            f"--{name} is not a list of numbers", got=text, wanted="one per channel", fix=f"--{name} 0.49,0.48,0.45"
+            f"--{name} is not a list of numbers",
+            got=text,
+            wanted="one per channel",
+            fix=f"e.g. --{name} 0.49,0.48,0.45 for colour images, --{name} 0.49 for grey ones",
         ) from None
 
 
 def _no_place(net: nn.Module) -> InputError:
     aliases: dict[str, str] = getattr(net, "places", {})
-    known = [*aliases, *(name for name, _ in net.named_modules() if name)]
+    several = (nn.RNNBase, nn.MultiheadAttention)  # return a tuple, of which the first element is meant
+    empty = (nn.ModuleList, nn.ModuleDict)  # are never called
+    inner = [(n, m) for n, m in net.named_modules() if n and not isinstance(m, empty)]
+    known = [*aliases, *(f"{name}[0]" if isinstance(module, several) else name for name, module in inner)]
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return InputError(
         "no place was given for spectrum and Jacobian",

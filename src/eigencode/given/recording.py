@@ -36,7 +36,9 @@ def recorded(
     repeats, x = len(recording.responses), recording.responses
     if shuffled and repeats == 1:
         raise InputError(
-            f"{recording.where}: the shuffled control needs two repeats", got="one repeat", fix="leave out --shuffled"
+            f"{recording.where}: the shuffled control needs two repeats",
+            got="one repeat",
+            fix="leave out shuffled (--shuffled)",
         )
     found = signal_spectrum(x[0], x[1], SWAPS, seed) if repeats > 1 else spectrum(x[0], seed=seed)
     found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN

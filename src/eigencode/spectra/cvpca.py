@@ -174,7 +174,10 @@ def _checked(repeat_1: Array, repeat_2: Array) -> tuple[Tensor, Tensor]:
         )
     bad = int((~torch.isfinite(one)).sum() + (~torch.isfinite(two)).sum())
     if bad:
-        raise InputError("responses hold NaN or Inf", got=f"{bad} values", fix="drop these stimuli or units first")
+        every = int(torch.isfinite(one + two).all(1).sum()) < 3
+        axis, kept = (0, "[:, good]") if every else (1, "[good]")
+        fix = f"good = np.isfinite(np.asarray(x + y)).all({axis}); cvpca(x{kept}, y{kept})"
+        raise InputError("responses hold NaN or Inf", got=f"{bad} values", fix=fix)
     for name, x in (("repeat 1", one), ("repeat 2", two)):
         same = x.double().amax(0) - x.double().amin(0) <= 1e-14 * x.double().abs().amax(0)
         if bool(same.all()):
