@@ -4,10 +4,12 @@ As tests/test_advice.py, with small files on disk.  A row may have several cases
 """
 
 import contextlib
+import os
 import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,8 @@ import eigencode as ec
 from eigencode import cli, models
 from eigencode.base.inputs import inputs
 from eigencode.data import Recording, catalogue, prepared, read_recording
+from eigencode.data._dataset import DataSet
+from eigencode.data._download import download
 from eigencode.given import recorded
 from eigencode.given._examine import examine
 from eigencode.given._options import probe_from_options
@@ -251,6 +255,17 @@ def fetched(fix: str) -> ec.Images:
     line = fix[fix.index("eigencode data fetch") :]
     command(line)
     return ec.load("fashion_mnist", option(line, "--data-dir"))[1]
+
+
+def without_variable(fix: str) -> object:
+    del os.environ["EIGENCODE_DATA"]
+    return ec.load("fashion_mnist") if "leave it out to use the cache" in fix else None
+
+
+def unreachable() -> DataSet:
+    """A data set whose addresses do not answer."""
+    entry = catalogue.TABLE["fashion_mnist"]
+    return replace(entry, remotes=tuple(replace(r, urls=("http://127.0.0.1:9/x",)) for r in entry.remotes))
 
 
 def flat(*more: nn.Module, outputs: int = 4) -> nn.Sequential:
@@ -501,6 +516,19 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: ec.load("fashion_mnist", "no such folder"),
         fetched,
     ),
+    "data/_files.py: find | EIGENCODE_DATA": (
+        lambda: [os.environ.update(EIGENCODE_DATA="no such folder"), ec.load("fashion_mnist")],
+        lambda fix: [fetched(fix), ec.load("fashion_mnist"), without_variable(fix)],
+    ),
+    "data/_download.py: _retrieve": (
+        lambda: download(unreachable(), Path("data")),
+        lambda fix: [
+            write_idx(Path("mine")),
+            [Path("mine", name).stat() for name in re.findall(r"[\w-]+ubyte", fix)][3],
+            ec.load("fashion_mnist", "mine"),
+            ec.load("digits"),
+        ],
+    ),
     "data/_files.py: _incomplete": (
         lambda: [Path("part").mkdir(), Path("part/t10k-labels-idx1-ubyte").touch(), ec.load("fashion_mnist", "part")],
         fetched,
@@ -516,6 +544,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "data/_presentations.py: two_halves | file": (
         lambda: read(saved("a.mat", stim={"resp": responses(), "istim": 1 + np.arange(30)})),
         lambda fix: [read("a.mat", key="stim.resp")] if "save the responses alone" in fix else None,
+    ),
+    "data/_presentations.py: _without_blanks": (
+        lambda: Recording.of(responses(), np.arange(30) % 10, blank=99),
+        lambda fix: Recording.of(responses(), np.arange(30) % 10, blank=option(fix, "--blank")),
     ),
     "data/_stored.py: arrays_in": (
         lambda: [Path("a.npy").touch(), read("a.npy")],
@@ -861,7 +893,7 @@ def dead() -> nn.Sequential:
 NOT_FOLLOWED = {
     "data/_checks.py": "damaged files of known data sets: tests/unit/data",
     "data/_cifar10.py": "damaged files of known data sets: tests/unit/data",
-    "data/_download.py": "needs a network: tests/unit/data/test_download.py",
+    "data/_download.py: download": "frees space on a disk",
     "data/_idx.py": "damaged files of known data sets: tests/unit/data",
     "data/_mnist5k.py": "installs something",
     "data/catalogue.py: _reading": "permissions",
@@ -880,13 +912,13 @@ MINE = ("base/arrays.py", "base/axes.py", "base/inputs.py", "base/labels.py", "b
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder, no data sets, downloads that write small files, and a probe that takes little time."""
 
-    def download(entry: object, root: Path) -> None:
+    def small(entry: object, root: Path) -> None:
         write_idx(root / "fashion_mnist", packed=True)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EIGENCODE_DATA", raising=False)
+    monkeypatch.setenv("EIGENCODE_DATA", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(catalogue, "download", download)
+    monkeypatch.setattr(catalogue, "download", small)
     monkeypatch.setattr(sys.modules["eigencode.given.probe"], "ATTACKS", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "mynets", raising=False)
@@ -895,7 +927,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("said", TABLE)
 @pytest.mark.usefixtures("here")
 def test_the_advice_works(said: str) -> None:
-    follows(said.partition(" | ")[0], *TABLE[said])
+    assert follows(said.partition(" | ")[0], *TABLE[said]) is not None
 
 
 def test_every_advice_is_followed_or_has_a_reason() -> None:

@@ -45,8 +45,8 @@ def _calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.Call, tu
         yield from _calls(child, inner)
 
 
-def follows(said: str, wrong: Run, right: Run) -> None:
-    """Require that `wrong` raises the error `said`, and that `right` works when it is given the text of its fix."""
+def follows(said: str, wrong: Run, right: Run) -> object:
+    """What `right` returns for the text of the fix of the error `said`, which `wrong` must raise."""
     with pytest.raises(InputError) as caught:
         wrong()
     lines = str(caught.value).split("  fix:    ")
@@ -54,4 +54,6 @@ def follows(said: str, wrong: Run, right: Run) -> None:
     raised = [e for e in (caught.value, caught.value.__cause__) if e is not None]
     files = {Path(frame.filename) for e in raised for frame in traceback.extract_tb(e.__traceback__)}
     assert SOURCE / said.partition(":")[0] in files, "another error"
-    assert right(lines[1].strip()) is not None, "the fix says something else"
+    found = right(lines[1].strip())
+    assert found is not None, "the fix says something else"
+    return found

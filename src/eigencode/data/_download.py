@@ -13,6 +13,7 @@ from eigencode.base.errors import DataError
 from eigencode.base.files import share
 from eigencode.base.progress import progress
 from eigencode.data._dataset import DataSet, Remote
+from eigencode.data._files import expected
 
 _CHUNK = 1 << 16
 
@@ -76,8 +77,8 @@ def _retrieve(data: DataSet, remote: Remote, folder: Path, timeout: float) -> Pa
         f"{data.name}: the download of {remote.file} failed",
         got="; ".join(failures),
         wanted=f"{remote.size} bytes with SHA-256 {remote.sha256}",
-        fix="try again; without a network, put the files in a folder and name it with data_dir or EIGENCODE_DATA, "
-        "or use mnist5k or digits, which need no download",
+        fix=f"try again; without a network, put {expected(data)} in a folder and name it with data_dir or "
+        "EIGENCODE_DATA, or use mnist5k or digits, which need no download",
     )
 
 

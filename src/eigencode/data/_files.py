@@ -90,7 +90,7 @@ def _incomplete(data: DataSet, root: Path, folder: Path, missing: list[str]) -> 
     return DataError(
         f"{data.name}: the copy in {folder} is not complete",
         got=f"no {', '.join(missing)}",
-        wanted=f"{_expected(data)} in one folder",
+        wanted=f"{expected(data)} in one folder",
         fix=f"add the missing files{_or_fetch(data, root)}",
     )
 
@@ -106,12 +106,13 @@ def _absent(data: DataSet, root: Path) -> DataError:
     return DataError(
         f"{data.name}: not found in the data folder",
         got="; ".join([f"no such files in {tried}", *seen]),
-        wanted=_expected(data),
+        wanted=expected(data),
         fix=f"correct data_dir, or leave it out to use the cache{_or_fetch(data, root)}",
     )
 
 
-def _expected(data: DataSet) -> str:
+def expected(data: DataSet) -> str:
+    """Names of the files of a data set."""
     return ", ".join(names[0] for names in data.layout.files)
 
 

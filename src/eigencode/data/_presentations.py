@@ -6,6 +6,7 @@ github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compi
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, array, tensor
 from eigencode.base.errors import DataError, InputError
+from eigencode.data._stored import Stored
 
 HIGHEST, NONE = "highest", "none"
 """Blanks by rule: the highest number, as Stringer et al. number the grey screen; no blank at all."""
@@ -133,7 +135,12 @@ def _without_blanks(where: str, labels: np.ndarray, blank: Blank) -> tuple[np.nd
     found = labels == value if text == isinstance(value, str) else labels.astype(str) == str(value)
     if not found.any():
         some = ", ".join(map(str, np.unique(labels)[:8]))
-        raise InputError(f"{where}: no presentation of the blank", got=f"blank {blank!r}", wanted=f"one of {some} …")
+        raise InputError(
+            f"{where}: no presentation of the blank",
+            got=f"blank {blank!r}",
+            wanted=f"one of {some} …",
+            fix="blank='none' (--blank none), if all presentations show a stimulus",
+        )
     return labels, found, f"stimulus {value}"
 
 
@@ -149,3 +156,15 @@ def red_cells(where: str, redcell: np.ndarray, units: int) -> np.ndarray:
             f"{where}redcell does not mark the units", got=f"{len(marks)} entries", wanted=f"{units} numbers 0 or 1"
         )
     return np.array([bool(mark.any()) for mark in marks])
+
+
+def red(path: Path, stored: dict[str, Stored], units: int) -> Tensor | None:
+    """Mask of the red cells marked in `stat`; None if the file has none."""
+    if "stat.redcell" in stored:
+        return torch.from_numpy(red_cells(f"{path}: stat.", stored["stat.redcell"].read(), units))
+    if "stat" not in stored or stored["stat"].kind != "struct":
+        return None
+    stat = stored["stat"].read()
+    if "redcell" not in (stat.dtype.names or ()):
+        return None
+    return torch.from_numpy(red_cells(f"{path}: stat.", stat["redcell"], units))

@@ -16,7 +16,7 @@ from eigencode.base.axes import letters, plain
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
-from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red_cells, stimuli_of, two_halves, words_of
+from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red, stimuli_of, two_halves, words_of
 from eigencode.data._stored import Stored, arrays_in
 
 RESPONSES = ("responses", "resp")
@@ -216,8 +216,9 @@ def read_recording(
         sha256=digest,
         notes=notes,
     )
-    red = None if group is None else _red(path, stored, values.shape[2])
-    return found if red is None else found.keep(units=~red, note=f"red cells (stat.redcell) left out: {int(red.sum())}")
+    marked = None if group is None else red(path, stored, values.shape[2])
+    note = "" if marked is None else f"red cells (stat.redcell) left out: {int(marked.sum())}"
+    return found if marked is None else found.keep(units=~marked, note=note)
 
 
 def _labels(stored: dict[str, Stored], name: str) -> str | None:
@@ -378,18 +379,6 @@ def _word(value: object) -> str:
     if not isinstance(value, np.ndarray):
         return str(value)
     return "".join(chr(v) if value.dtype == np.uint16 else str(v) for v in value.ravel())
-
-
-def _red(path: Path, stored: dict[str, Stored], units: int) -> Tensor | None:
-    """Mask of the red cells marked in `stat`; None if the file has none."""
-    if "stat.redcell" in stored:
-        return torch.from_numpy(red_cells(f"{path}: stat.", stored["stat.redcell"].read(), units))
-    if "stat" not in stored or stored["stat"].kind != "struct":
-        return None
-    stat = stored["stat"].read()
-    if "redcell" not in (stat.dtype.names or ()):
-        return None
-    return torch.from_numpy(red_cells(f"{path}: stat.", stat["redcell"], units))
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -54,7 +54,7 @@ def blank(dtype: torch.dtype) -> torch.Tensor:
         ({"pixels": with_value(math.inf)}, "NaN or Inf"),
         ({"pixels": with_value(-0.01)}, r"out of range\n.*-0\.01"),
         ({"pixels": with_value(1.01)}, r"out of range\n.*1\.01"),
-        ({"pixels": pixels() * 255}, "divide by 255"),
+        ({"pixels": pixels() * 255}, "x / 255"),
         ({"pixels": blank(torch.float32)}, r"2 images are zero everywhere\n.*\[1, 3\]"),
         ({"pixels": blank(torch.uint8)}, r"2 images are zero everywhere\n.*\[1, 3\]"),
     ],
