@@ -360,5 +360,5 @@ def test_nothing_correct_is_no_error(held_out: ec.Images) -> None:
 
 
 def test_not_a_module_and_too_few_images(trained: nn.Module, held_out: ec.Images, unchecked: None) -> None:
-    assert "an nn.Module" in explained(lambda x: x, held_out)
+    assert "a torch.nn.Module" in explained(lambda x: x, held_out)
     assert ">= 2" in explained(trained, held_out, images=1, window=(2, 8))
