@@ -87,7 +87,7 @@ def disagreement(code: Callable[[Tensor], Tensor], x: Float[Tensor, "points *ima
 
 
 def unusable(value: Float[Tensor, " points"]) -> tuple[str, ...]:
-    """A sentence if every norm is exactly zero, or some are not finite; single ones may be zero, where all units are off.
+    """A sentence if some norms are not finite, or all exactly zero; single ones may be, where all units are off.
 
     Raises:
         InputError: no norm is finite, such as of derivatives whose squares overflow.
@@ -96,7 +96,7 @@ def unusable(value: Float[Tensor, " points"]) -> tuple[str, ...]:
     if lost == len(value):
         wanted = "derivatives whose squares the type of the representation can hold"
         raise InputError("no norm of a derivative is finite", got=f"{lost} NaN or Inf", wanted=wanted)
-    said = f"the derivative is NaN or Inf for {lost} of {len(value)} images"
+    said = f"the derivative is NaN or Inf for {lost} of {len(value)} points"
     return (said,) if lost else () if bool((value != 0).any()) else zeros(value)
 
 

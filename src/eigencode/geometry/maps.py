@@ -14,7 +14,7 @@ from eigencode.base.types import Space
 from eigencode.geometry._boundary import boundary_distance
 from eigencode.geometry._plan import plan, root
 from eigencode.geometry._plane import Plane
-from eigencode.geometry._trust import PROBED, unusable, finite
+from eigencode.geometry._trust import PROBED, finite, unusable
 from eigencode.representation._foreign import as_logits, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at

@@ -17,7 +17,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry._intervals import median_estimate
 from eigencode.geometry._products import linearised
-from eigencode.geometry._trust import PROBED, unusable, disagreement, units_of
+from eigencode.geometry._trust import PROBED, disagreement, units_of, unusable
 from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, representation_of
