@@ -235,7 +235,7 @@ def calls() -> dict[str, Call]:
         "probe": (
             ec.probe,
             {
-                **{"net": net(), "test": images(), "place": "2", "images": 3, "window": (1, 3), "weights": "uniform"},
+                **{"net": net(), "test": images(), "place": "1", "images": 3, "window": (1, 3), "weights": "uniform"},
                 **{"attacks": {"FGSM": robustness.FGSM()}, "points": 0, "method": "auto", "trained": False},
                 **{"name": "", "notes": (), "batch_size": 30, "seed": 0},
             },
@@ -334,6 +334,23 @@ def test_every_hostile_value_in_every_argument(name: str) -> None:
     assert wrong == []
 
 
+def as_numpy(good: Any) -> Any:
+    """The same setting as numpy has it."""
+    kinds: dict[type, type] = {bool: np.bool_, int: np.int64, float: np.float32, str: np.str_}
+    return kinds.get(type(good), lambda same: same)(good)
+
+
+def test_settings_may_be_numbers_of_numpy() -> None:
+    wrong = {}
+    for name in calls():
+        function, good = copy.deepcopy(calls()[name])
+        try:
+            function(**{word: as_numpy(value) for word, value in good.items()})
+        except Exception as error:  # of whatever kind
+            wrong[name] = repr(error)
+    assert wrong == {}
+
+
 def test_the_good_calls_work_and_an_error_of_others_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in calls():
         function, good = calls()[name]
@@ -341,4 +358,4 @@ def test_the_good_calls_work_and_an_error_of_others_is_seen(monkeypatch: pytest.
     monkeypatch.setitem(calls(), "towards_radius", (lambda **_: [][1], {"p": 2.0}))
     with pytest.raises(AssertionError, match="IndexError"):
         survives("towards_radius", "p", 0)
-    assert len(choices()) > 4000
+    assert len(choices()) > 12_000

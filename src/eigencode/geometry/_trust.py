@@ -86,9 +86,18 @@ def disagreement(code: Callable[[Tensor], Tensor], x: Float[Tensor, "points *ima
     )
 
 
-def all_zero(value: Float[Tensor, " points"]) -> tuple[str, ...]:
-    """A sentence if every norm is exactly zero; single ones may be, where all units are off."""
-    return () if bool((value != 0).any()) else zeros(value)
+def unusable(value: Float[Tensor, " points"]) -> tuple[str, ...]:
+    """A sentence if some norms are not finite, or all exactly zero; single ones may be, where all units are off.
+
+    Raises:
+        InputError: no norm is finite, such as of derivatives whose squares overflow.
+    """
+    lost = int((~torch.isfinite(value)).sum())
+    if lost == len(value):
+        wanted = "derivatives whose squares the type of the representation can hold"
+        raise InputError("no norm of a derivative is finite", got=f"{lost} NaN or Inf", wanted=wanted)
+    said = f"the derivative is NaN or Inf for {lost} of {len(value)} points"
+    return (said,) if lost else () if bool((value != 0).any()) else zeros(value)
 
 
 def zeros(value: Float[Tensor, " points"]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Images
 from eigencode.geometry._intervals import mean_estimate, median_estimate
 from eigencode.geometry._plan import Method, plan, root
-from eigencode.geometry._trust import PROBED, all_zero
+from eigencode.geometry._trust import PROBED, unusable
 from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, representation_of
@@ -152,7 +152,7 @@ def jacobian_norm(
             for first in progress(range(0, len(x), size), f"jacobian ({chosen.method})")
         ]
     value, error = root(torch.cat(parts, 1))
-    for said in (*all_zero(value), *chosen.doubts):
+    for said in (*unusable(value), *chosen.doubts):
         warn(said)
     place, space = (function.place, function.space) if isinstance(function, Code) else ("", "")
     return JacobianNorm(

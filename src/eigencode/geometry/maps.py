@@ -14,7 +14,7 @@ from eigencode.base.types import Space
 from eigencode.geometry._boundary import boundary_distance
 from eigencode.geometry._plan import plan, root
 from eigencode.geometry._plane import Plane
-from eigencode.geometry._trust import PROBED, all_zero, finite
+from eigencode.geometry._trust import PROBED, finite, unusable
 from eigencode.representation._foreign import as_logits, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import at
@@ -99,7 +99,7 @@ def measure(
             predicted.append(host(top.indices, torch.int64))
             confidence.append(host(top.values))
     value, error = root(torch.cat(squares, 1))
-    for said in (*all_zero(value), *chosen.doubts):
+    for said in (*unusable(value), *chosen.doubts):
         warn(said)
     angle = torch.arange(rays, dtype=torch.float64) * (2 * math.pi / max(1, rays))
     boundary = torch.empty(0, dtype=torch.float64)

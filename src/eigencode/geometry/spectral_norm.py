@@ -17,7 +17,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry._intervals import median_estimate
 from eigencode.geometry._products import linearised
-from eigencode.geometry._trust import PROBED, all_zero, disagreement, units_of
+from eigencode.geometry._trust import PROBED, disagreement, units_of, unusable
 from eigencode.representation._foreign import watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import Code, representation_of
@@ -112,7 +112,7 @@ def spectral_norm(
             parts.append([host(t) for t in tensors])
             done = max(done, count)
     value, residual, direction = (torch.cat(column) for column in zip(*parts))
-    for said in (*all_zero(value), *doubts):
+    for said in (*unusable(value), *doubts):
         warn(said)
     place, space = (code.place, code.space) if isinstance(code, Code) else ("", "")
     return SpectralNorm(

@@ -107,6 +107,8 @@ def _one_row_each(net: nn.Module, out: Any, x: Tensor, classes: int) -> Tensor:
             wanted=f"a tensor, {len(x)} images x {classes} classes",
             fix=f"wrap it in a module whose forward returns net(x)[{like[0] if like else 0!r}] alone",
         )
+    if out.is_meta:
+        raise InputError("the network has no values (device meta)", wanted="a network with weights on a device")
     if out.ndim != 2 or len(out) != len(x) or out.shape[1] < 2 or not out.is_floating_point():
         flat = out.ndim > 2 and out.flatten(1).shape == (len(x), classes)
         single = out.is_floating_point() and out.numel() == len(x)

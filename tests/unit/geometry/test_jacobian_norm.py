@@ -388,6 +388,17 @@ def test_the_interval_of_few_projections_covers_the_norm(projections: int) -> No
     assert torch.equal(jacobian_norm(code, x).interval[0], jacobian_norm(code, x).value)
 
 
+def test_derivatives_that_are_not_finite_are_told(unchecked: None) -> None:
+    x = torch.rand(3, 4, dtype=torch.float64) + 0.1
+    for measure in (jacobian_norm, spectral_norm):
+        with pytest.raises(InputError, match=r"no norm of a derivative is finite\s+got:    3 NaN or Inf"):
+            measure(lambda x: 1e200 * x, x)
+    x[1, 0] = 0
+    with pytest.warns(EigencodeWarning, match="NaN or Inf for 1 of 3"):
+        found = jacobian_norm(lambda x: x.sqrt(), x)
+    assert torch.isfinite(found.value).tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_images_that_are_no_numbers_are_refused(bad: float) -> None:
     net, x = small_net(nn.ReLU()).float(), torch.rand(4, 3, 2, 2)

@@ -128,11 +128,24 @@ def test_it_survives_the_disk(tmp_path) -> None:
     assert view.to_dataset()["jacobian"].dims == ("eps", "xi")
 
 
+def test_an_image_in_double_precision_is_one_for_a_network_in_single() -> None:
+    single = nn.Sequential(nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 4)).float()
+    seen, same = (landscape(single, x, "2", "pixel", 1.0, 3, rays=2) for x in (X0, X0.float()))
+    assert seen.method == same.method == "closed"
+    torch.testing.assert_close(seen.jacobian, same.jacobian, rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        jacobian_norm(at(single, "2"), X0[None]).value, jacobian_norm(at(single, "2"), X0[None].float()).value
+    )
+
+
 def test_wrong_input_is_explained(unchecked: None) -> None:
     for bad, message in [
         (lambda: landscape(net(), torch.rand(2, 3, 2, 2, dtype=torch.float64)), "one centre"),
         (lambda: landscape(net(), X0, radius=0.0), "square is empty"),
         (lambda: landscape(net()[1:], X0, "latent"), "no unit space"),
+        (lambda: landscape(net(), X0, radius=math.inf), "empty or infinite"),
+        (lambda: landscape(net(), X0, rays=-1), "rays is too small"),
+        (lambda: landscape_through(net(), X0, X0[:1], X0), "different shape"),
         (lambda: random_plane(torch.rand(1)), "two dimensions"),
     ]:
         with pytest.raises(InputError, match=message):
