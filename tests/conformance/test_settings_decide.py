@@ -679,7 +679,6 @@ def test_every_setting_has_a_row() -> None:
 NO_SETTINGS = {
     *(
         "Code",
-        "Convergence",
         "LocalLayer",
         "Pruning",
         "Standardised",
@@ -688,8 +687,9 @@ NO_SETTINGS = {
         "build",
         "convergence",
         "load",
+        "load_weights",
     ),
-    *("load", "load_weights", "local_layer", "local_layers", "save"),
+    *("local_layer", "local_layers", "save"),
 }
 """Records, abstract classes, readers of files, and functions of a place or of somebody else's settings."""
 
