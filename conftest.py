@@ -1,5 +1,6 @@
 """Strict test run: shapes and types checked at run time, one thread, the global random generator fixed."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,16 @@ def _one_thread_and_fixed_rng() -> Iterator[None]:
     torch.set_num_threads(1)
     with _seeded():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_module_of_a_test_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A module that a test wrote into a temporary folder and imported is forgotten: another test may use its name."""
+    before, folder = set(sys.modules), str(tmp_path_factory.getbasetemp())
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.hookimpl(wrapper=True)

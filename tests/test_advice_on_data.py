@@ -921,7 +921,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "download", small)
     monkeypatch.setattr(sys.modules["eigencode.given.probe"], "ATTACKS", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "mynets", raising=False)
 
 
 @pytest.mark.parametrize("said", TABLE)

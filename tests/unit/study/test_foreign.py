@@ -1,6 +1,5 @@
 """Somebody's own network, rule, penalty, attack and measure in a study have the rights of those inside the package."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -69,9 +68,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_plugins.py").write_text(OWN, "utf-8")
     (tmp_path / "helpers_of_mine.py").write_text("ONE = 1\n", "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path / "own_plugins.py"
-    for name in ("own_plugins", "helpers_of_mine"):
-        sys.modules.pop(name, None)
+    return tmp_path / "own_plugins.py"
 
 
 def asked() -> dict[str, object]:
