@@ -15,7 +15,8 @@ WORDS = {
     "h": "h height y row line lat latitude",
     "w": "w width x column col lon longitude",
 }
-"""Names of each axis, in lower case and singular: repeats, stimuli, units; images, channels, height, width."""
+"""Accepted names of each axis, in lower case and singular: (r)epeats, (s)timuli and (u)nits of responses; images (n),
+(c)hannels, (h)eight and (w)idth of images."""
 
 ADDED = ("num", "number", "id", "idx", "index", "name", "label")
 """Words that people add to the name of an axis."""

@@ -182,9 +182,9 @@ def _refuse_elsewhere(path: Path, file: Any) -> None:
         turned = ".T" * (path.suffix.lower() == ".mat")
         copy = f"**{{name: old[name][()]{turned} for name in {list(found)}}}"
         raise DataError(
-            f"{path}: parts of it lie in other files, which are not read",
+            f"{path}: some of its data sets are stored in other files, which are not read",
             got=", ".join([f"{name} in {file}" for name, file in found.items()][:4]),
-            wanted="all numbers in this file",
+            wanted="every data set stored in this file",
             fix=f"copy them into one file: old = h5py.File({str(path)!r}); np.savez('whole.npz', {copy})",
         )
 

@@ -34,7 +34,10 @@ Kind = Literal["gaussian", "relu", "relu^2", "relu^4.5", "relu_sources", "t", "c
 """
 
 POWERS: dict[str, float] = {"relu": 1.0, "relu^2": 2.0, "relu^4.5": 4.5}
+"""Exponent p of the kinds max(x, 0)^p."""
+
 FREEDOM, CLUSTERS = 5, 10
+"""Degrees of freedom of `t`, and number of clusters of `clustered`."""
 
 
 @dataclass(frozen=True, eq=False)

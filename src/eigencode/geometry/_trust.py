@@ -53,8 +53,8 @@ def disagreement(code: Callable[[Tensor], Tensor], x: Float[Tensor, "points *ima
     """Compare the derivative of a function with finite differences along a random direction at a few points.
 
     Returns:
-        A sentence if they differ by more than half, which means that part of the function is not differentiated
-        (`detach`, rounding, a sign, a backward pass of one's own); else none.
+        A warning text if they differ by more than half: some part of the function then has a wrong derivative
+        (`detach`, rounding, a sign, a custom backward pass).  Empty otherwise.
 
     >>> disagreement(lambda x: x.round() + 0 * x, torch.linspace(0, 9, 100).reshape(2, 50))[0][:51]
     'the derivative is 0 times that of finite difference'
@@ -87,7 +87,9 @@ def disagreement(code: Callable[[Tensor], Tensor], x: Float[Tensor, "points *ima
 
 
 def unusable(value: Float[Tensor, " points"]) -> tuple[str, ...]:
-    """A sentence if some norms are not finite, or all exactly zero; single ones may be, where all units are off.
+    """Warning texts if some norms are not finite, or if all are exactly zero; empty otherwise.
+
+    A single zero is legitimate: at that point no unit may be active.
 
     Raises:
         InputError: no norm is finite, such as of derivatives whose squares overflow.
@@ -101,7 +103,7 @@ def unusable(value: Float[Tensor, " points"]) -> tuple[str, ...]:
 
 
 def zeros(value: Float[Tensor, " points"]) -> tuple[str, ...]:
-    """A sentence if some norm is exactly zero."""
+    """Warning text if some norm is exactly zero; empty otherwise."""
     flat = int((value == 0).sum())
     said = f"the Jacobian is zero for {flat} of {len(value)} images: dead units, or a detached place"
     return (said,) if flat else ()

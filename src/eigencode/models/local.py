@@ -25,8 +25,8 @@ class LocalLayer(Admitted, nn.Module, ABC):
 
     Args:
         weight: the initial weights, e.g. `rule.init(units, inputs, generator)`; copied.
-        rule: the learning rule.  It defines the matrix that multiplies the input (`Rule.derive`) and the test of
-            convergence (`Rule.health`); another rule may train the layer if its `layer_settings` are the same.
+        rule: the learning rule.  `Rule.derive` computes the matrix that multiplies the input from the weights, and
+            `Rule.health` tests convergence.  Another rule may train the layer if its `layer_settings` are the same.
     """
 
     wins: Tensor

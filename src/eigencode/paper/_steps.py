@@ -29,9 +29,9 @@ class PrunedAlways(Pruned):
 class EvaluatedInTraining(NetworkStep):
     """Step that measures accuracy in training mode (D5) and stores it with the changed network.
 
-    BatchNorm then contains statistics of the test images, which affects every later measurement.  One pass at the end
-    is equivalent to the published pass after every epoch, because training updates the running statistics in between
-    and never reads them.
+    The pass adds the test images to the running statistics of BatchNorm, which every later measurement uses.  One pass
+    at the end is equivalent to the published pass after every epoch, because training updates the running statistics in
+    between and never reads them.
     """
 
     start: NetworkStep

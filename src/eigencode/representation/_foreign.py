@@ -133,7 +133,7 @@ MIXED = "an image gives other numbers beside other images"
 
 
 def random(function: Callable[[Tensor], Any], x: Tensor) -> str:
-    """A sentence if the same image gives other numbers a second time; "" if not."""
+    """Warning text if the same image gives different outputs the second time; "" otherwise."""
     one = x.detach()[:1]
     if not _differ(function, [one], [one], 0):
         return ""
@@ -144,7 +144,7 @@ def random(function: Callable[[Tensor], Any], x: Tensor) -> str:
 
 
 def mixing(function: Callable[[Tensor], Any], x: Tensor) -> str:
-    """A sentence if an image gives other numbers beside other images; "" if not.
+    """Warning text if the output for an image depends on the other images of its batch; "" otherwise.
 
     Three images are evaluated together, then the first and the last of them again beside others, in the same place of
     a batch of the same size, so that rounding is the same too.

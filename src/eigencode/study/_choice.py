@@ -12,7 +12,7 @@ class Strict(BaseModel):
 
 
 class Choice(BaseModel):
-    """A rule, penalty, attack or measure chosen by name, with its settings.
+    """Name and settings of a rule, penalty, attack or measure, as a study gives them.
 
     The settings are checked against the class of that name when the study is planned.
     """

@@ -70,7 +70,7 @@ def measurements(study: Study) -> list[Planned]:
     """List all measurements of the networks of a study, in the order of its tables.
 
     Raises:
-        StudyError: unknown measure, setting, place or variant; names the key.
+        StudyError: an unknown measure, setting, place or variant; the message names its key in the study file.
     """
     return list(_measurements(_Content(study.model_dump_json(), study)))
 

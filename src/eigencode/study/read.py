@@ -67,7 +67,7 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
 
 
 def _expand(name: str, entry: Any) -> Any:
-    """Replace `recipe` in a model entry by the settings of that recipe; the entry's own settings take precedence."""
+    """Fill a model entry with the settings of its `recipe`; settings given in the entry itself override them."""
     if not isinstance(entry, dict):
         raise StudyError(f"models.{name} is not a table", got=entry, wanted=f"[models.{name}]")
     entry = dict(entry)

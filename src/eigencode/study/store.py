@@ -122,7 +122,7 @@ def _readable_write_errors(step: Step, *kinds: type[Exception]) -> Iterator[None
 
 
 def _system_error(error: Exception) -> int | None:
-    """The errno of an error, taken from the message if only that contains it (safetensors)."""
+    """Error number of the operating system (errno); safetensors gives it only in the text of its error."""
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))

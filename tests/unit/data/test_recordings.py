@@ -495,7 +495,7 @@ def test_numbers_in_another_file_are_not_read(tmp_path: Path, suffix: str, kind:
             layout = h5py.VirtualLayout(X.shape, "<f4")
             layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "x", X.shape)
             file.create_virtual_dataset("responses", layout)
-    with pytest.raises(DataError, match=r"lie in other files[\s\S]*(secret|other\.h5)"):
+    with pytest.raises(DataError, match=r"stored in other files[\s\S]*(secret|other\.h5)"):
         read_recording(path, "responses")
 
 

@@ -3,8 +3,8 @@ figures.add({
   id: "sizes",
   title: "Critical sizes",
   note: "The smallest perturbation that changes the answer, all images of all seeds. Boxes: Kaplan–Meier quartiles, whiskers 5 % to 95 %. " +
-    "Percentages above: share of images never broken; they count as larger than the largest size tried. " +
-    "Under noise most of these are chance: the noise alone, without the image, is given their class.",
+    "The percentage above each box is the share of images that were never broken; their sizes count as larger than the largest one tried. " +
+    "Under noise most of these are chance: the network gives the noise alone, without the image, the same class.",
   entries: content.sizes,
   choices: [{ name: "as", words: "Drawn as", options: [["box", "boxes"], ["violin", "violins"]] }],
   drawn(entries, setting, width, light) {
