@@ -160,9 +160,9 @@ def test_rounding_errors_in_the_ball_are_within_their_bound(n: float, norm: Norm
     assert bool((bound < 500 * seen.max()).all()), "and not by being large"
 
 
-@pytest.mark.parametrize("where", ["products", "bias", "BatchNorm before", "BatchNorm behind"])
+@pytest.mark.parametrize("where", ["products", "bias", "BatchNorm before", "BatchNorm behind", "read-out"])
 def test_cancellation_inside_a_layer_is_within_the_bound(where: str) -> None:
-    """Large numbers whose sum is about 1, so that the result does not show how large its error may be."""
+    """Large numbers beside small ones: the result of a layer does not show how large its rounding error may be."""
     weight, bias, units = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.ones(2), 2
     layers: list[nn.Module] = [nn.Linear(2, units), nn.ReLU(), nn.Linear(units, 2)]
     with torch.no_grad():
@@ -172,6 +172,8 @@ def test_cancellation_inside_a_layer_is_within_the_bound(where: str) -> None:
             layers[0].weight.copy_(torch.tensor([[1e6, 1e6], [1e6, 0.0]]))  # type: ignore[union-attr, operator]
             layers[0].bias.copy_(torch.tensor([-1e6, -5e5]))  # type: ignore[union-attr, operator]
         layers[2].weight.mul_(10.0)  # type: ignore[union-attr, operator]
+        if where == "read-out":
+            layers[2].bias.fill_(1e6)  # type: ignore[union-attr, operator]
     if where.startswith("BatchNorm"):
         norm = nn.BatchNorm1d(units)
         norm.running_mean.fill_(1e4 / 3)
