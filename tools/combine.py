@@ -46,15 +46,21 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
     study = {**whole["study"], "models": {**whole["study"]["models"], **renewed}}
     rows = merged(mine, theirs, lambda row: row.model)
-    settings = Study.model_validate(study)
     return whole | {
         "study": study,
         "cells": merged(whole["cells"], part["cells"], lambda cell: cell["model"]),
+        **computed(Study.model_validate(study), rows),
+        "parts": whole.get("parts", {}) | {m: _made(part) for m in renewed},
+    }
+
+
+def computed(study: Study, rows: list[Row]) -> dict[str, Any]:
+    """The parts of results.json that follow from the rows."""
+    return {
         "rows": [asdict(r) for r in rows],
         "summary": [asdict(s) for s in summarise(rows)],
-        "claims": [asdict(v) for v in verdicts(settings, rows)],
-        "deviations": [asdict(e) for e in effects(settings, rows)],
-        "parts": whole.get("parts", {}) | {m: _made(part) for m in renewed},
+        "claims": [asdict(v) for v in verdicts(study, rows)],
+        "deviations": [asdict(e) for e in effects(study, rows)],
     }
 
 

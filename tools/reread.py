@@ -11,19 +11,17 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eigencode.base.strict_json import dumps
 from eigencode.spectra._fit import SMALL_CORRECTION
 from eigencode.spectra.windows import Z95
-from eigencode.study._claims import verdicts
-from eigencode.study._deviations import effects
 from eigencode.study._provenance import provenance
 from eigencode.study.config import Study
-from eigencode.study.results import Row, summarise
-from tools.combine import rows_of
+from eigencode.study.results import Row
+from tools.combine import computed, rows_of
 
 SHAPE, LARGE, UNBROKEN = (
     ": not a power law, ",
@@ -38,35 +36,27 @@ def reread(results: dict[str, Any]) -> dict[str, Any]:
     rows = rows_of(results)
     older = "notes" not in results["rows"][0]
     if older and study.calibration is not None:
-        return results | _calibration(results)
-    if older:
+        headline = ["bias of the plain fit" if name == "bias corrected" else name for name in results["headline"]]
+        results, rows = results | {"headline": headline}, _calibrated(rows)
+    elif older:
         names = {r.quantity for r in rows}
         rows = [row for r in rows if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
-    return results | {
-        "rows": [asdict(r) for r in rows],
-        "summary": [asdict(s) for s in summarise(rows)],
-        "claims": [asdict(v) for v in verdicts(study, rows)],
-        "deviations": [asdict(e) for e in effects(study, rows)],
-        "reread": {"commit": provenance()["commit"]},
-    }
+    return results | computed(study, rows) | {"reread": {"commit": provenance()["commit"]}}
 
 
-def _calibration(results: dict[str, Any]) -> dict[str, Any]:
+def _calibrated(rows: list[Row]) -> list[Row]:
     """The bias of α, and then that of the plain fit; α is the plain fit where nothing was corrected."""
-    old = {(r.model, r.quantity): r for r in rows_of(results)}
-    rows = []
+    old, found = {(r.model, r.quantity): r for r in rows}, []
     for (model, quantity), row in old.items():
         plain, corrected = old[model, "bias"], old.get((model, "bias corrected"))
         best = plain if corrected is None or math.isnan(corrected.value) else corrected
         if quantity == "bias":
-            rows.append(replace(best, quantity="bias", convention=plain.convention))
             said = f"{plain.convention.removesuffix(' of α')} of fits to the measured eigenvalues"
-            rows.append(replace(plain, quantity="bias of the plain fit", convention=said))
+            found.append(replace(best, quantity="bias", convention=plain.convention))
+            found.append(replace(plain, quantity="bias of the plain fit", convention=said))
         elif quantity != "bias corrected":
-            rows.append(replace(row, convention=row.convention.replace("alpha_corrected", "α")))
-    headline = [{"bias corrected": "bias of the plain fit"}.get(name, name) for name in results["headline"]]
-    numbers = {"rows": [asdict(r) for r in rows], "summary": [asdict(s) for s in summarise(rows)]}
-    return {"headline": headline, **numbers, "reread": {"commit": provenance()["commit"]}}
+            found.append(replace(row, convention=row.convention.replace("alpha_corrected", "α")))
+    return found
 
 
 def _second(row: Row, names: set[str]) -> bool:
