@@ -40,7 +40,12 @@ def reread(results: dict[str, Any]) -> dict[str, Any]:
         results, rows = results | {"headline": headline}, _calibrated(rows)
     elif older:
         names = {r.quantity for r in rows}
-        rows = [row for r in rows if not _second(r, names) for row in _read(r, kinds.get(r.quantity, ""), names)]
+        rows = [
+            row
+            for r in rows
+            if not _second(r, names)
+            for row in _read(r, kinds.get(r.quantity.removesuffix(", raw"), ""), names)
+        ]
     return results | computed(study, rows) | {"reread": {"commit": provenance()["commit"]}}
 
 
