@@ -730,7 +730,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
     ),
     "base/symmetric.py: refuse_unsquarable": (
         lambda: ec.spectrum(1e200 * responses().astype("float64")),
-        lambda fix: ec.spectrum(1e200 * responses().astype("float64") / float(fix.split()[3].strip(":"))),
+        lambda fix: ec.spectrum(1e200 * responses().astype("float64") / float(fix.split()[3].strip(";"))),
     ),
     "spectra/cvpca.py: _checked 2": (
         lambda: ec.cvpca(*holes("one value").responses),

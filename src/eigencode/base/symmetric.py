@@ -40,7 +40,7 @@ def refuse_unsquarable(z: Float[Tensor, "samples units"], squares: Float[Tensor,
         f"numbers whose squares {str(z.dtype).removeprefix('torch.')} cannot hold",
         got=f"size {size:.3g} after centring",
         wanted=f"about {limits.tiny**0.4:.0e} .. {limits.max**0.45:.0e}",
-        fix=f"divide the responses by {size:.0e}; the eigenvalues are then smaller by the square of that factor",
+        fix=f"divide them by {size:.0e}; the eigenvalues are then smaller by the square of that factor",
     )
 
 
