@@ -1,12 +1,15 @@
 """Accuracy on the test images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from eigencode.base.record import Estimate, Record
+from eigencode.measures import _reweighted
 from eigencode.measures.protocol import Measure, Reading, Subject
 from eigencode.representation._foreign import as_logits, watch
 from eigencode.representation._modes import borrowed
@@ -16,12 +19,19 @@ from eigencode.robustness.survival import share
 BATCH = 2000
 
 
+@dataclass(frozen=True, eq=False)
+class Accuracy(Estimate):
+    """Share of the images classified correctly with its Wilson interval; `correct`: which ones."""
+
+    correct: Bool[Tensor, " image"] = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
+
+
 @dataclass(frozen=True)
 class AccuracyMeasure(Measure):
     """Accuracy on all test images, with the network in evaluation mode."""
 
     kind: ClassVar[str] = "accuracy"
-    record: ClassVar[type[Record]] = Estimate
+    record: ClassVar[type[Record]] = Accuracy
 
     def label(self) -> str:
         return "test accuracy"
@@ -29,12 +39,17 @@ class AccuracyMeasure(Measure):
     def names(self) -> tuple[str, ...]:
         return ("",)
 
-    def measure(self, subject: Subject) -> Estimate:
+    def measure(self, subject: Subject) -> Accuracy:
         code, test = at(subject.network, "logits"), subject.test
         with borrowed(code), torch.no_grad():
             watch(code, test[:2].x)
             parts = zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True)
-            return share(sum(int((as_logits(code(x), len(x)).argmax(1) == y).sum()) for x, y in parts), len(test))
+            correct = torch.cat([as_logits(code(x), len(x)).argmax(1) == y for x, y in parts]).cpu()
+        found = share(int(correct.sum()), len(test))
+        return Accuracy(found.value, found.low, found.high, found.n, found.method, correct)
 
     def readings(self, record: Estimate) -> Iterator[Reading]:
         yield Reading.of("", record, f"share of {record.n} test images")
+
+    def draws(self, record: Any, what: str) -> Tensor | None:
+        return _reweighted.mean(record.correct, torch.arange(record.n)) if isinstance(record, Accuracy) else None

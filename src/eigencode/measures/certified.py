@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+from torch import Tensor
+
 from eigencode.base.record import Record
 from eigencode.base.types import Norm
+from eigencode.measures import _reweighted
 from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
 from eigencode.robustness.certified import CertifiedSizes, certified_size
 from eigencode.robustness.survival import caveats
@@ -38,3 +42,7 @@ class CertifiedMeasure(Measure):
         yield Reading.of("", record.median, where, caveats(record.median))
         told, found = f"{where}, of all {record.n} images", record.quantile(0.5, errors_as_zero=True)
         yield Reading.of("all images", found, f"{told}; those wrong without perturbation count as 0", caveats(found))
+
+    def draws(self, record: CertifiedSizes, what: str) -> Tensor | None:
+        found = record.eps, torch.zeros(len(record.eps), dtype=torch.bool), record.index
+        return _reweighted.with_errors(*found, record.n) if what else _reweighted.quantile(*found)

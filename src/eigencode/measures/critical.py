@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from eigencode.base.record import Record
 from eigencode.base.types import Space
+from eigencode.measures import _reweighted
 from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
@@ -92,6 +95,22 @@ class CriticalMeasure(Measure):
             flagged = float(bool(record.masking.flags))
             told = f"1: a sign of masked gradients on {record.masking.n} images, 0: none"
             yield Reading("masking", flagged, flagged, flagged, told, record.masking.doubts)
+
+    def draws(self, record: CriticalSizes, what: str) -> Tensor | None:
+        if what == "all images":
+            return _reweighted.with_errors(record.size, record.censored, record.index, record.n)
+        if what == "broken":
+            return _reweighted.mean(~record.censored, record.index)
+        kept = {
+            "": torch.ones_like(record.censored),
+            "eps": torch.ones_like(record.censored),
+            "broken only": ~record.censored,
+            "changeable images": None if record.alone is None else ~record.alone,
+        }.get(what)
+        if kept is None:
+            return None
+        sizes = record.eps if what == "eps" else record.size
+        return _reweighted.quantile(sizes[kept], record.censored[kept], record.index[kept])
 
 
 def _never(censored: int, n: int) -> tuple[str, ...]:

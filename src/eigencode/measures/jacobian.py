@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+from torch import Tensor
+
 from eigencode.base.record import Record
 from eigencode.base.types import Space
 from eigencode.geometry._plan import Method
 from eigencode.geometry._trust import zeros
 from eigencode.geometry.jacobian import JacobianNorm, jacobian_norm
+from eigencode.measures import _reweighted
 from eigencode.measures.protocol import Count, Measure, Reading, Some, Subject
+
+QUARTILES = {"lower quartile": 0.25, "upper quartile": 0.75}
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,15 @@ class JacobianMeasure(Measure):
         where = f"‖∂z/∂x‖_F of {record.place} over {len(record)} test images, {record.space} space"
         yield Reading.of("", record.median, f"median of {where}", (*zeros(record.value), *record.doubts))
         yield Reading.of("mean", record.mean, f"mean of {where}")
-        for name, q in (("lower quartile", 0.25), ("upper quartile", 0.75)):
+        for name, q in QUARTILES.items():
             yield Reading(name, float(record.value.quantile(q)), convention=f"{name} of {where}")
         share = float((record.standard_error / record.value).nanmedian())
         yield Reading("sampling error", share, convention=f"median relative error from projections, {record.method}")
+
+    def draws(self, record: JacobianNorm, what: str) -> Tensor | None:
+        index = torch.arange(len(record))
+        if what == "mean":
+            return _reweighted.mean(record.value, index)
+        shares = {"": 0.5, **QUARTILES}
+        whole = torch.zeros(len(record), dtype=torch.bool)
+        return _reweighted.quantile(record.value, whole, index, shares[what]) if what in shares else None

@@ -145,6 +145,13 @@ class Readable(ABC):
     def readings(self, record: Any) -> Iterator[Reading]:
         """Read the numbers from a record."""
 
+    def draws(self, record: Any, what: str) -> Tensor | None:
+        """The reading `what` for random reweightings of the test images, see `measures._reweighted`; None: unknown.
+
+        A study of one seed compares two networks by them, since both were measured on the same images.
+        """
+        return None
+
     def size_of(self, what: str) -> tuple[str, ...] | None:
         """Norm, space and images of a reading that is the size of a perturbation; None for any other number."""
         return None

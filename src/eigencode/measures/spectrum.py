@@ -3,18 +3,22 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.files import sha256
 from eigencode.base.record import Record
+from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.data.noise import gaussian_noise
+from eigencode.measures._reweighted import DRAWS
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code
-from eigencode.spectra.power_law import PowerLaw, ranks
+from eigencode.spectra.power_law import PowerLaw, fit_weights, ranks, slope_row
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
 
@@ -120,6 +124,22 @@ class SpectrumMeasure(Measure):
             return record.power_law(window=window, weights=self.weights)
         except InputError as error:
             return "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+
+    def draws(self, record: Any, what: str) -> Tensor | None:
+        return None if what else self.alpha_draws(record, self.window)
+
+    def alpha_draws(self, record: Spectrum, window: tuple[int, int]) -> Tensor | None:
+        """α for random reweightings of groups of images; the error of the correction has draws of its own."""
+        law = self.law(record, window)
+        if isinstance(law, str) or not all(map(math.isfinite, law.interval)):
+            return None
+        n = ranks(window, len(record.eigenvalues))
+        effects = record.logs.window(*window).effects @ slope_row(n, fit_weights(n, self.weights))
+        images, correction = effects[:, :-1], effects[:, -1]
+        shared = torch.randn(DRAWS, *images.shape, dtype=torch.float64, generator=stream(0, "groups of images"))
+        own = torch.randn(DRAWS, dtype=torch.float64, generator=stream(0, sha256(record.eigenvalues)))
+        sampled = (shared * images).sum((1, 2)) / math.sqrt(len(images))
+        return law.alpha + sampled + own * correction.square().mean().sqrt()
 
     def _fit(self, window: tuple[int, int]) -> str:
         return f"ranks {window[0]}..{window[1]}, weights {self.weights}"

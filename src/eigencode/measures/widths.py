@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Count, Reading, Subject
 from eigencode.measures.spectrum import SpectrumMeasure
@@ -65,3 +67,7 @@ class WidthsMeasure(SpectrumMeasure):
             found = min(units, max(parts))
             window = (self.window[0], min(self.window[1], found // 2))
             yield self.alpha(f"{units} units", self.law(parts[found], window), window)
+
+    def draws(self, record: Any, what: str) -> Tensor | None:
+        """None: each width is one random subset of the units of its network."""
+        return None

@@ -14,9 +14,10 @@ def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: f
     """The mean of the number at `one` minus the number at `other`, or minus a constant, on one data set.
 
     The number of one model varies with the seeds and the images.  A difference is taken on the same images and paired
-    over seeds, so that the variance of its seeds holds all of it; a single seed has the intervals of both numbers over
-    the images, as if they were independent.  A seed for which either number could not be measured is left out of the
-    mean, and the interval is then without ends: that seed might have said anything.
+    over seeds, so that the variance of its seeds holds all of it.  A single seed has the variance of the difference
+    over reweightings of the common images (`Readable.draws`), or, where a number has none, the intervals of both
+    numbers over the images, as if they were independent.  A seed for which either number could not be measured is left
+    out of the mean, and the interval is then without ends: that seed might have said anything.
     """
     mine = {r.seed: r for r in rows if (r.model, r.quantity) == one}
     theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other}
@@ -38,6 +39,10 @@ def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: f
 
 def _over_images(one: Row, two: Row) -> tuple[float, float]:
     """Variance over images of a difference of one seed on either side; infinite where a number has no interval."""
+    if one.draws is not None and two.draws is not None:
+        variance = float((one.draws - two.draws).var())
+        if math.isfinite(variance):
+            return variance, variance
     reach = (one.value - one.low, two.high - two.value), (one.high - one.value, two.value - two.low)
     if not all(r >= 0 for side in reach for r in side):
         return math.inf, math.inf

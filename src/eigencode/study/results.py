@@ -3,9 +3,11 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from eigencode.base import strict_json
 from eigencode.base.files import replacing
@@ -21,7 +23,10 @@ from eigencode.study.store import Store
 
 @dataclass(frozen=True)
 class Row:
-    """One number with its origin, its interval over images, its convention and its warnings."""
+    """One number with its origin, its interval over images, its convention and its warnings.
+
+    `draws` (`Readable.draws`) is known only in a study of one seed, which needs it to compare networks; it is not kept.
+    """
 
     data: str
     model: str
@@ -34,6 +39,7 @@ class Row:
     key: str
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    draws: Tensor | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,22 +65,27 @@ class Summary:
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all finished cells, in the order of the study."""
-    return [row for cell in cells if store.has(cell.step) for row in _rows(cell, store)]
+    alone = len(study.seeds) == 1
+    return [row for cell in cells if store.has(cell.step) for row in _rows(cell, store, alone)]
 
 
-def _rows(cell: Cell, store: Store) -> Iterable[Row]:
+def _rows(cell: Cell, store: Store, alone: bool) -> Iterable[Row]:
     own = [] if cell.step is cell.network else store.meta(cell.step)["warnings"]
     record = cell.measure.record.load(store.folder(cell.step) / cell.part)
-    return numbers(cell, record, [*own, *_inherited(cell, store)])
+    return numbers(cell, record, [*own, *_inherited(cell, store)], alone)
 
 
-def numbers(cell: Cell, record: Record, beside: Iterable[str] = ()) -> Iterable[Row]:
-    """The numbers of a record, under their full names, with the warnings of the measure and those `beside` it."""
+def numbers(cell: Cell, record: Record, beside: Iterable[str] = (), alone: bool = False) -> Iterable[Row]:
+    """The numbers of a record, under their full names, with the warnings of the measure and those `beside` it.
+
+    `alone`: of the only seed.
+    """
     for n in cell.measure.readings(record):
         name = cell.measure.quantity(cell.name, n.what)
         said = tuple(dict.fromkeys([*(w.replace("{name}", name) for w in n.warnings), *beside]))
         found = (cell.data, cell.model, cell.seed, name, n.value, n.low, n.high, n.convention + cell.note)
-        yield Row(*found, cell.step.key, said, n.notes)
+        draws = cell.measure.draws(record, n.what) if alone and math.isfinite(n.value) else None
+        yield Row(*found, cell.step.key, said, n.notes, draws)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
@@ -122,8 +133,13 @@ def content(
     study: dict[str, Any], shown: list[str], cells: list[dict[str, Any]], found: list[Row], more: dict[str, Any]
 ) -> dict[str, Any]:
     """The content of `results.json` as a dictionary."""
-    numbers = {"rows": [asdict(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
+    numbers = {"rows": [_kept(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
     return {"study": study, "headline": shown, "cells": cells, **numbers, **more}
+
+
+def _kept(row: Row) -> dict[str, Any]:
+    """A row as kept in `results.json`."""
+    return {f.name: getattr(row, f.name) for f in fields(row) if f.name != "draws"}
 
 
 def where(cell: Cell) -> dict[str, Any]:

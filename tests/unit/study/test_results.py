@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from eigencode.base.record import Estimate
 from eigencode.measures import Units
+from eigencode.measures.accuracy import Accuracy
 from eigencode.robustness import CriticalSizes
 from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
@@ -111,7 +111,7 @@ def test_every_number_is_that_of_its_record(finished: Run) -> None:
         given, folder = found[cell.model, cell.seed, cell.quantity], store.folder(cell.step) / cell.part
         expected: Any
         if cell.kind == "accuracy":
-            expected = Estimate.load(folder).value
+            expected = Accuracy.load(folder).value
         elif cell.kind in ("spectrum", "raw"):
             expected = Spectrum.load(folder).power_law(window=(2, 8), weights="uniform").alpha
         elif cell.kind == "convergence":

@@ -1,0 +1,140 @@
+"""Differences between two networks of one seed, measured on the same images."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from eigencode.base.record import Record
+from eigencode.geometry import JacobianNorm
+from eigencode.measures.accuracy import Accuracy, AccuracyMeasure
+from eigencode.measures.certified import CertifiedMeasure
+from eigencode.measures.critical import CriticalMeasure
+from eigencode.measures.jacobian import JacobianMeasure
+from eigencode.measures.protocol import Measure
+from eigencode.measures.spectrum import SpectrumMeasure
+from eigencode.robustness import PGD, CertifiedSizes, CriticalSizes
+from eigencode.robustness.survival import share
+from eigencode.spectra import spectrum
+from eigencode.study._paired import margin
+from eigencode.study.results import Row
+
+IMAGES = 300
+Made = Callable[[Tensor], Record]
+
+
+def accuracy(x: Tensor) -> Accuracy:
+    """Images with a positive number are right."""
+    correct = x > 0
+    found = share(int(correct.sum()), len(x))
+    return Accuracy(found.value, found.low, found.high, found.n, found.method, correct)
+
+
+def critical(x: Tensor) -> CriticalSizes:
+    """Sizes exp(x); those beyond 3 are censored, those below 0.2 are of wrong images."""
+    kept = (x.exp() > 0.2).nonzero()[:, 0]
+    size = x[kept].exp()
+    held = size.clamp_max(3.0)
+    settings = {"attack": "PGD", "norm": "l2", "space": "unit", "seed": 0, "tolerance": 0.01, "eps_max": 3.0}
+    counts = {"n": len(x), "n_correct": len(kept), "evaluations": 0, "gradients": 0, "zero_gradients": 0.0}
+    return CriticalSizes(index=kept, eps=held, size=held, distance=held, censored=size > 3, **counts, **settings)
+
+
+def certified(x: Tensor) -> CertifiedSizes:
+    kept = (x.exp() > 0.2).nonzero()[:, 0]
+    return CertifiedSizes(kept, x[kept].exp(), len(x), len(kept), "l2", "unit", 0.01)
+
+
+def norms(x: Tensor) -> JacobianNorm:
+    zero = torch.zeros(len(x), dtype=torch.float64)
+    return JacobianNorm(x.exp(), zero, "exact", 0, "latent", "unit", 10, 10, 0)
+
+
+CASES: dict[str, tuple[Measure, str, Made]] = {
+    "accuracy": (AccuracyMeasure(), "", accuracy),
+    "critical": (CriticalMeasure(PGD()), "", critical),
+    "critical, eps": (CriticalMeasure(PGD()), "eps", critical),
+    "critical, all images": (CriticalMeasure(PGD()), "all images", critical),
+    "critical, broken only": (CriticalMeasure(PGD()), "broken only", critical),
+    "critical, broken": (CriticalMeasure(PGD()), "broken", critical),
+    "certified": (CertifiedMeasure(), "", certified),
+    "certified, all images": (CertifiedMeasure(), "all images", certified),
+    "Jacobian": (JacobianMeasure(), "", norms),
+    "Jacobian, mean": (JacobianMeasure(), "mean", norms),
+    "Jacobian, upper quartile": (JacobianMeasure(), "upper quartile", norms),
+}
+
+
+def row(model: str, measure: Measure, what: str, record: Record) -> Row:
+    """The row of a study of one seed."""
+    found = next(r for r in measure.readings(record) if r.what == what)
+    numbers = found.value, found.low, found.high
+    return Row("mnist5k", model, 0, "number", *numbers, "", "key", draws=measure.draws(record, what))
+
+
+def numbers_of(images: int, seed: int, common: float) -> tuple[Tensor, Tensor]:
+    """Standard normal numbers of the images for two networks, with this correlation."""
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(3, images, dtype=torch.float64, generator=generator)
+    return tuple(math.sqrt(common) * z[0] + math.sqrt(1 - common) * z[i] for i in (1, 2))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("replicates", "least"), [(20, 0.8), pytest.param(400, 0.92, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+@pytest.mark.parametrize("case", CASES)
+def test_interval_of_a_difference_covers_and_is_narrower_than_that_of_independent_images(
+    case: str, replicates: int, least: float
+) -> None:
+    measure, what, made = CASES[case]
+    truths, halves, apart = [], [], []
+    for seed in range(replicates):
+        one, two = (row(m, measure, what, made(x)) for m, x in zip("AB", numbers_of(IMAGES, seed, 0.9), strict=True))
+        found = margin([one, two], ("A", "number"), ("B", "number"))
+        truths.append(found.low <= 0 <= found.high)  # both networks have the same distribution
+        halves.append(found.high - found.low)
+        independent = math.hypot(one.high - one.low, two.high - two.low)
+        apart.append(independent)
+    covered = sum(truths) / len(truths)
+    assert covered >= least, f"{case}: {covered}"
+    if math.isfinite(sum(apart)):
+        assert sum(halves) < 0.75 * sum(apart), f"{case}: {sum(halves) / sum(apart)}"
+
+
+def test_images_without_anything_in_common_give_the_interval_of_independent_numbers() -> None:
+    measure, what, made = CASES["Jacobian, mean"]
+    one, two = (row(m, measure, what, made(x)) for m, x in zip("AB", numbers_of(2000, 1, 0.0), strict=True))
+    found = margin([one, two], ("A", "number"), ("B", "number"))
+    assert found.high - found.low == pytest.approx(math.hypot(one.high - one.low, two.high - two.low), rel=0.1)
+
+
+def test_one_network_differs_from_itself_by_nothing() -> None:
+    measure, what, made = CASES["critical"]
+    one, two = (row(m, measure, what, made(numbers_of(50, 0, 0.9)[0])) for m in "AB")
+    found = margin([one, two], ("A", "number"), ("B", "number"))
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_a_median_beyond_the_largest_size_leaves_the_difference_without_an_interval() -> None:
+    measure, what, made = CASES["critical"]
+    low, high = made(numbers_of(50, 0, 0.9)[0]), made(numbers_of(50, 0, 0.9)[1] + 5)
+    found = margin([row("A", measure, what, high), row("B", measure, what, low)], ("A", "number"), ("B", "number"))
+    assert math.isnan(found.value)
+
+
+def test_exponents_of_two_codes_of_the_same_images() -> None:
+    measure = SpectrumMeasure(window=(2, 20))
+    covered, narrower = [], []
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        scale = torch.arange(1, 41).double() ** -0.5
+        z = torch.randn(600, 40, dtype=torch.float64, generator=generator)
+        other = 0.95 * z + math.sqrt(1 - 0.95**2) * torch.randn(600, 40, dtype=torch.float64, generator=generator)
+        one, two = (row(m, measure, "", spectrum(x * scale)) for m, x in (("A", z), ("B", other)))
+        found = margin([one, two], ("A", "number"), ("B", "number"))
+        covered.append(found.low <= 0 <= found.high)
+        narrower.append((found.high - found.low) / math.hypot(one.high - one.low, two.high - two.low))
+    assert sum(covered) >= 8
+    assert max(narrower) < 0.8
