@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.progress import progress
-from eigencode.base.record import Estimate
 from eigencode.base.types import Images
+from eigencode.measures.accuracy import Accuracy
 from eigencode.models._wrapped import unwrapped
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
 from eigencode.representation._foreign import TWO_CLASSES, entering, mixing, random
@@ -28,7 +28,7 @@ TRIED = 500
 class Examined:
     """Result of `examine`: accuracy on all images (95 % Wilson interval) and warnings."""
 
-    accuracy: Estimate
+    accuracy: Accuracy
     doubts: tuple[str, ...]
 
 
@@ -50,13 +50,12 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
         logits = torch.cat([_logits(net, test, i, batch_size) for i in progress(starts, "accuracy")])
         _logits(net, test, 0, 1)  # a network may squeeze a single image
         _refuse_probabilities(net, logits)
-        hits = (logits.argmax(1) == test.y.cpu()).double()
-        right = share(float(hits.sum()), len(hits))
+        right = Accuracy.of(logits.argmax(1) == test.y.cpu())
         doubts = _about_outputs(logits, test)
         some = test[:2].x.to(device_of(net))
         doubts += [said for said in [random(function_of(net), some) or mixing(function_of(net), some)] if said]
         if trained:
-            doubts += _about_scaling(net, test, right, hits, batch_size)
+            doubts += _about_scaling(net, test, right, batch_size)
     return Examined(right, tuple(doubts))
 
 
@@ -149,7 +148,7 @@ def _about_outputs(logits: Tensor, test: Images) -> list[str]:
     return found
 
 
-def _about_scaling(net: nn.Module, test: Images, whole: Estimate, hits: Tensor, batch_size: int) -> list[str]:
+def _about_scaling(net: nn.Module, test: Images, whole: Accuracy, batch_size: int) -> list[str]:
     """Warn if accuracy is at chance, or significantly higher with another input scaling."""
     found = []
     constant = int(torch.bincount(test.y.cpu()).max()) / len(test)
@@ -161,7 +160,7 @@ def _about_scaling(net: nn.Module, test: Images, whole: Estimate, hits: Tensor, 
     rows = torch.linspace(0, len(test) - 1, min(TRIED, len(test))).long()
     some = test[rows]
     inner = net.net if isinstance(net, Standardised) else net
-    best = as_it_is = share(float(hits[rows].sum()), len(rows), 0.999)
+    best = as_it_is = share(int(whole.correct[rows].sum()), len(rows), 0.999)
     words = ""
     for said, candidate in _scalings(inner, some):
         try:

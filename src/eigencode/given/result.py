@@ -14,8 +14,9 @@ from torch import Tensor
 from eigencode.base import strict_json
 from eigencode.base.errors import InputError
 from eigencode.base.files import replacing
-from eigencode.base.record import Estimate, Record
+from eigencode.base.record import Record
 from eigencode.geometry.jacobian import JacobianNorm
+from eigencode.measures.accuracy import Accuracy
 from eigencode.measures.protocol import Readable
 from eigencode.report._table import show
 from eigencode.report.build import build
@@ -183,9 +184,9 @@ class Probe(Given):
     """Spectrum, Jacobian norm and robustness of one network on one data set, all in pixel space."""
 
     @property
-    def accuracy(self) -> Estimate:
+    def accuracy(self) -> Accuracy:
         """Accuracy on all images, with 95 % Wilson interval."""
-        return self._of("accuracy", Estimate)[0]
+        return self._of("accuracy", Accuracy)[0]
 
     @property
     def jacobian(self) -> JacobianNorm:

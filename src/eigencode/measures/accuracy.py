@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool
@@ -25,6 +25,16 @@ class Accuracy(Estimate):
 
     correct: Bool[Tensor, " image"] = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
 
+    @classmethod
+    def of(cls, correct: Bool[Tensor, " image"]) -> "Accuracy":
+        """Accuracy from whether each image is classified correctly.
+
+        >>> print(Accuracy.of(torch.tensor([True] * 9 + [False])))
+        0.9 [0.5958, 0.9821]
+        """
+        found = share(int(correct.sum()), len(correct))
+        return cls(found.value, found.low, found.high, found.n, found.method, correct.cpu())
+
 
 @dataclass(frozen=True)
 class AccuracyMeasure(Measure):
@@ -44,12 +54,10 @@ class AccuracyMeasure(Measure):
         with borrowed(code), torch.no_grad():
             watch(code, test[:2].x)
             parts = zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True)
-            correct = torch.cat([as_logits(code(x), len(x)).argmax(1) == y for x, y in parts]).cpu()
-        found = share(int(correct.sum()), len(test))
-        return Accuracy(found.value, found.low, found.high, found.n, found.method, correct)
+            return Accuracy.of(torch.cat([as_logits(code(x), len(x)).argmax(1) == y for x, y in parts]))
 
-    def readings(self, record: Estimate) -> Iterator[Reading]:
+    def readings(self, record: Accuracy) -> Iterator[Reading]:
         yield Reading.of("", record, f"share of {record.n} test images")
 
-    def draws(self, record: Any, what: str) -> Tensor | None:
-        return _reweighted.mean(record.correct, torch.arange(record.n)) if isinstance(record, Accuracy) else None
+    def draws(self, record: Accuracy, what: str) -> Tensor | None:
+        return _reweighted.mean(record.correct, torch.arange(record.n))

@@ -16,7 +16,6 @@ from eigencode.measures.jacobian import JacobianMeasure
 from eigencode.measures.protocol import Measure
 from eigencode.measures.spectrum import SpectrumMeasure
 from eigencode.robustness import PGD, CertifiedSizes, CriticalSizes
-from eigencode.robustness.survival import share
 from eigencode.spectra import spectrum
 from eigencode.study._paired import margin
 from eigencode.study.results import Row
@@ -27,9 +26,7 @@ Made = Callable[[Tensor], Record]
 
 def accuracy(x: Tensor) -> Accuracy:
     """Images with a positive number are right."""
-    correct = x > 0
-    found = share(int(correct.sum()), len(x))
-    return Accuracy(found.value, found.low, found.high, found.n, found.method, correct)
+    return Accuracy.of(x > 0)
 
 
 def critical(x: Tensor) -> CriticalSizes:
