@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
 from eigencode.rules.convergence import Convergence
-from eigencode.rules.protocol import Rule
+from eigencode.rules.hebbian import Hebbian
+from eigencode.rules.protocol import Rows, Rule
 
 
 class LocalLayer(Admitted, nn.Module, ABC):
@@ -43,6 +45,10 @@ class LocalLayer(Admitted, nn.Module, ABC):
     @abstractmethod
     def rows(self, x: Tensor) -> Float[Tensor, "rows inputs"]:
         """Input of the layer as a matrix whose rows the weights multiply (flattened images or patches)."""
+
+    def change(self, rule: Rule, x: Tensor, derived: Tensor) -> Rows:
+        """The weight change by `rule` for a batch of inputs; `derived` is `rule.derive(weight)`."""
+        return rule.rows(self.rows(x), self.weight.detach(), derived)
 
     def synapses(self) -> Float[Tensor, "units inputs"]:
         """The matrix that multiplies each row: `rule.derive(weight)`."""
@@ -140,8 +146,24 @@ class LocalConv2d(LocalLayer):
         patches = F.unfold(self._maps(x), self.kernel, padding=self.padding, stride=self.stride)
         return patches.transpose(1, 2).reshape(-1, patches.shape[1])
 
+    def change(self, rule: Rule, x: Float[Tensor, "n c h w"], derived: Tensor) -> Rows:
+        """As in `LocalLayer`; for a `Hebbian` rule Yᵀ X is the weight gradient of this convolution at the gains."""
+        if not isinstance(rule, Hebbian):
+            return super().change(rule, x, derived)
+        weight = self.weight.detach()
+        u = self._convolved(x, derived)
+        rows = u.movedim(1, -1).reshape(-1, len(weight))
+        y = rule.gains(rows)
+        maps = y.reshape(len(x), *u.shape[2:], -1).movedim(-1, 1)
+        kernels = (len(weight), self.channels, *self.kernel)
+        found = conv2d_weight(x, kernels, maps, self.stride, self.padding)  # type: ignore[no-untyped-call]
+        return rule.change(rows, y, found.reshape(weight.shape), weight)
+
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units ho wo"]:
-        kernels = self.current_synapses().reshape(-1, self.channels, *self.kernel)
+        return self._convolved(x, self.current_synapses())
+
+    def _convolved(self, x: Tensor, matrix: Tensor) -> Tensor:
+        kernels = matrix.reshape(-1, self.channels, *self.kernel)
         return F.conv2d(self._maps(x), kernels, stride=self.stride, padding=self.padding)
 
     def _maps(self, x: Tensor) -> Tensor:

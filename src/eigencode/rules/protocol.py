@@ -67,10 +67,7 @@ class Rule(Admitted, ABC):
         Raises:
             TrainingError: the change is not finite.
         """
-        largest = float(change.values.abs().max())
-        if not largest < float("inf"):
-            raise TrainingError(f"the largest change is {largest}")
-        weight.index_add_(0, change.units, change.values, alpha=size / max(largest, TINY))
+        weight.index_add_(0, change.units, change.values, alpha=size / finite_maximum(change.values))
 
     @abstractmethod
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
@@ -100,3 +97,15 @@ class Rule(Admitted, ABC):
             raise InputError("NaN or Inf in the batch or the weights", wanted="finite numbers")
         change = self.rows(x, W)
         return torch.zeros_like(W).index_add_(0, change.units, change.values)
+
+
+def finite_maximum(values: Float[Tensor, "rows inputs"]) -> float:
+    """max|ΔW|, or 1e-30 if that is larger.
+
+    Raises:
+        TrainingError: the change is not finite.
+    """
+    largest = float(values.abs().max())
+    if not largest < float("inf"):
+        raise TrainingError(f"the largest change is {largest}")
+    return max(largest, TINY)

@@ -175,8 +175,8 @@ def train_local(
                     epoch = total - start
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
                     shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
-                    batches = (layer.rows(inputs(shuffled[i : i + batch_size])) for i in starts)
-                    wins, repelled = _epoch(batches, weight, derived, rules[name], size, epoch)
+                    batches = (inputs(shuffled[i : i + batch_size]) for i in starts)
+                    wins, repelled = _epoch(batches, layer, derived, rules[name], size, epoch)
                     layer.wins.copy_(wins)
                     health = rules[name].health(weight, wins)
                     if not bool(torch.isfinite(health.norm).all()):
@@ -204,18 +204,19 @@ def train_local(
 
 
 def _epoch(
-    batches: Iterator[Float[Tensor, "rows inputs"]],
-    weight: Float[Tensor, "units inputs"],
+    batches: Iterator[Tensor],
+    layer: LocalLayer,
     derived: Tensor,
     rule: Rule,
     size: float,
     epoch: int,
 ) -> tuple[Int[Tensor, " units"], float]:
-    """Train one epoch: update `weight` and `derived` in place; return wins per unit and fraction of repelled rows."""
+    """Train one epoch: update weights and `derived` in place; return wins per unit and fraction of repelled rows."""
+    weight = layer.weight.detach()
     wins = torch.zeros(len(weight), dtype=torch.int64, device=weight.device)
     repelled = rows = 0
     for step, x in enumerate(batches):
-        change = rule.rows(x, weight, derived)
+        change = layer.change(rule, x, derived)
         try:
             rule.step(weight, change, size)
         except TrainingError as error:
@@ -223,7 +224,7 @@ def _epoch(
             raise TrainingError(told) from None
         derived[change.units] = rule.derive(weight[change.units])
         wins += torch.bincount(change.winners, minlength=len(wins))
-        repelled, rows = repelled + change.repelled, rows + len(x)
+        repelled, rows = repelled + change.repelled, rows + len(change.winners)
     return wins, repelled / rows
 
 

@@ -1,0 +1,133 @@
+"""SoftHebb: Hebbian learning with a soft winner-takes-all competition, and its hard limit."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.errors import InputError
+from eigencode.base.record import host
+from eigencode.rules.convergence import Convergence
+from eigencode.rules.hebbian import Hebbian
+from eigencode.rules.protocol import TINY, Rows, finite_maximum
+
+
+@dataclass(frozen=True)
+class _NormDependentRate(Hebbian):
+    """Base of rules whose units learn at a rate that falls as their norm approaches 1.
+
+        W_k ← W_k + η_k ΔW_k / max|ΔW|,   η_k = η₀ (|‖W_k‖₂ − 1| + 1e-10)^q
+
+    with one maximum per layer and the norms before the step.  η₀ is the `lr` of the training loop.
+
+    Args:
+        start: L2 norm that the initial weights have on average: W ~ N(0, start² / inputs).
+        annealing: the exponent q; 0.5 as published for CIFAR-10 and STL-10, 0.2 for dense layers on MNIST.
+    """
+
+    start: float = 25.0
+    annealing: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, least in (("start", 0.0), ("annealing", -TINY)):
+            value = getattr(self, name)
+            if not value > least or not math.isfinite(value):
+                wanted = "a finite number > 0" if least == 0 else "a finite number >= 0"
+                raise InputError(f"{type(self).__name__}: {name} is out of range", got=value, wanted=wanted)
+
+    @property
+    def layer_settings(self) -> dict[str, float]:
+        return {"start": self.start}
+
+    def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
+        weight = torch.randn(units, inputs, generator=generator, device=generator.device)
+        return weight.mul_(self.start / math.sqrt(inputs))
+
+    def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
+        """Apply W_k ← W_k + size · (|‖W_k‖₂ − 1| + 1e-10)^q · ΔW_k / max|ΔW| in place."""
+        distance = (torch.linalg.vector_norm(weight[change.units], dim=1) - 1).abs() + 1e-10
+        rate = distance.pow(self.annealing) * (size / finite_maximum(change.values))
+        weight.index_add_(0, change.units, change.values * rate[:, None])
+
+    def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
+        """A unit counts as converged if its norm has left the one it started with: 0.5 ≤ ‖W‖₂ ≤ max(2, start / 2).
+
+        The norms of a soft competition settle at a few units and not at 1: a unit that loses a row with a positive
+        current is pushed away from the unit sphere.
+        """
+        norm, highest = torch.linalg.vector_norm(weight, dim=1), max(2.0, self.start / 2)
+        return Convergence(
+            radius=1.0,
+            p=2.0,
+            norm=host(norm),
+            converged=((norm >= 0.5) & (norm <= highest)).cpu(),
+            diverged=(norm > 4 * self.start).cpu(),
+            wins=host(wins, None),
+            criterion=f"0.5 ≤ ‖W‖₂ ≤ {highest:g}",
+        )
+
+
+@dataclass(frozen=True)
+class SoftHebb(_NormDependentRate):
+    """Soft winner-takes-all learning: every unit learns, by its share of a softmax over the units.
+
+        a_k = exp(t u_k) / Σ_j exp(t u_j),   y_k = a_k for the winner, −a_k for all others
+        ΔW_k = Σ_b y_bk (x_b − u_bk W_k)
+
+    with the input currents u_k = W_k · x.  In a convolution the softmax is over the units at one position.
+
+    Args:
+        inverse_temperature: t ≥ 0; 0: all units alike; large: only the winner learns, as in `HardWTA`.
+        losers: `"anti-hebbian"` as above, or `"hebbian"`: y_k = a_k for all units (plain SoftHebb).
+        start, annealing: initial norm, and exponent q of the learning rate (|‖W_k‖₂ − 1|)^q of each unit; see `step`.
+
+    Train with `decay="constant"` and small batches (10 images as published): since a step is divided by its largest
+    entry, the number of steps counts, not the number of images.
+
+    Source: Journé, Garcia Rodriguez, Guo and Moraitis, ICLR 2023 (arXiv 2209.11883), section 3 and appendix; their
+    `t_invert` is t, their `R` is `start`, their `lr_power` is q.
+
+    >>> rule = SoftHebb(inverse_temperature=0.0)
+    >>> rule.gains(torch.tensor([[2.0, 1.0]]))
+    tensor([[ 0.5000, -0.5000]])
+    """
+
+    inverse_temperature: float = 1.0
+    losers: Literal["anti-hebbian", "hebbian"] = "anti-hebbian"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        t = self.inverse_temperature
+        if not 0 <= t < math.inf:
+            raise InputError("SoftHebb: inverse_temperature is out of range", got=t, wanted="a finite number >= 0")
+        if self.losers not in ("anti-hebbian", "hebbian"):
+            raise InputError("unknown losers", got=self.losers, wanted="'anti-hebbian' or 'hebbian'")
+
+    def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        share = (self.inverse_temperature * u).softmax(1)
+        if self.losers == "hebbian":
+            return share
+        won = self.winners(u)[:, None]
+        return (-share).scatter_(1, won, share.gather(1, won))
+
+
+@dataclass(frozen=True)
+class HardWTA(_NormDependentRate):
+    """Hard winner-takes-all learning: only the unit with the largest input current learns, ΔW_k = Σ_b (x_b − u_bk W_k).
+
+    The limit t → ∞ of `SoftHebb`, and the baseline with which soft competition is compared.
+
+    Args:
+        start, annealing: as in `SoftHebb`.
+
+    Source: Journé et al., ICLR 2023 (arXiv 2209.11883), section 4.
+
+    >>> HardWTA().gains(torch.tensor([[2.0, 1.0]]))
+    tensor([[1., 0.]])
+    """
+
+    def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        return torch.zeros_like(u).scatter_(1, self.winners(u)[:, None], 1.0)
