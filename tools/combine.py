@@ -16,6 +16,7 @@ from typing import Any
 from eigencode.base.strict_json import dumps, number
 from eigencode.study._claims import verdicts
 from eigencode.study._deviations import effects
+from eigencode.study._integrity import signed
 from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Study
 from eigencode.study.results import Row, summarise
@@ -97,7 +98,7 @@ def main() -> None:
     parser.add_argument("part", type=Path)
     chosen = parser.parse_args()
     whole, part = (json.loads(path.read_text("utf-8")) for path in (chosen.results, chosen.part))
-    chosen.results.write_text(dumps(combined(whole, part)) + "\n", "utf-8")
+    chosen.results.write_text(dumps(signed(combined(whole, part))) + "\n", "utf-8")
     print(f"{', '.join(part['study']['models'])} of {chosen.part} are now in {chosen.results}")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from eigencode.base.strict_json import dumps
 from eigencode.spectra._fit import SMALL_CORRECTION
 from eigencode.spectra.windows import Z95
+from eigencode.study._integrity import signed
 from eigencode.study._provenance import provenance
 from eigencode.study.config import Study
 from eigencode.study.results import Row
@@ -96,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="+")
     for path in parser.parse_args().results:
-        path.write_text(dumps(reread(json.loads(path.read_text("utf-8")))) + "\n", "utf-8")
+        path.write_text(dumps(signed(reread(json.loads(path.read_text("utf-8"))))) + "\n", "utf-8")
         print(path)
 
 

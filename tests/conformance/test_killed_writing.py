@@ -20,9 +20,10 @@ from safetensors.torch import save_file
 from eigencode.base.errors import InputError
 from eigencode.report import compare
 from eigencode.report.html._page import MARK
+from eigencode.study._integrity import META, damage
 from eigencode.study.results import write
 from eigencode.study.step import Inputs, Step
-from eigencode.study.store import META, Store
+from eigencode.study.store import Store
 from eigencode.training._state import Checkpoint
 
 
@@ -69,7 +70,8 @@ def store_is_whole(folder: Path) -> None:
     if seen:
         final = steps / STEP.key
         found = {str(p.relative_to(final)): p.read_text() for p in final.rglob("*") if p.is_file()}
-        assert json.loads(found.pop(META)) == {"seconds": 1.0}
+        assert json.loads(found.pop(META))["seconds"] == 1.0
+        assert damage(final) == ""
         assert found == {name: "xy" * size for name, size in STEP.files().items()}
 
 

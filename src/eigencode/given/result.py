@@ -27,6 +27,7 @@ from eigencode.robustness.masking import Masking
 from eigencode.spectra.power_law import PowerLaw
 from eigencode.spectra.spectrum import Spectrum
 from eigencode.study._catalogue import find
+from eigencode.study._integrity import META, sealed, signed
 from eigencode.study._provenance import provenance
 from eigencode.study.plan import Cell
 from eigencode.study.results import Row, content, numbers, where
@@ -131,9 +132,9 @@ class Given:
             part = folder / "steps" / key
             part.mkdir(parents=True, exist_ok=True)
             record.save(part)
-            (part / "step.json").write_text("{}\n", encoding="utf-8")
+            (part / META).write_text(strict_json.dumps(sealed(part, key, {})) + "\n", encoding="utf-8")
         with replacing(folder / "results.json") as path:
-            path.write_text(self.json() + "\n", encoding="utf-8")
+            path.write_text(strict_json.dumps(signed(self.results)) + "\n", encoding="utf-8")
         return build(StudyRun(folder, folder))
 
     def json(self) -> str:

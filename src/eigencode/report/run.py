@@ -11,6 +11,8 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.strict_json import number
+from eigencode.study._integrity import DamagedError, described, intact
+from eigencode.study.store import Store
 
 R = TypeVar("R", bound=Record)
 
@@ -54,6 +56,9 @@ class StudyRun:
             )
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if not intact(found):
+                raise DamagedError(f"{path} differs from what was written\n  fix:    eigencode run writes it anew")
+            found.pop("sha256", None)
             for cell in found["cells"]:
                 cell["read"], cell["part"]
             for row in found["rows"]:
@@ -83,7 +88,7 @@ class StudyRun:
     def cells(self, **wanted: object) -> list[dict[str, Any]]:
         """Finished cells with these values of their fields."""
         chosen = [c for c in self.results["cells"] if all(c[k] == v for k, v in wanted.items())]
-        return [c for c in chosen if (self.step(c["key"]) / "step.json").is_file()]
+        return [c for c in chosen if self.step(c["key"]).is_dir()]
 
     def quantities(self, kind: str) -> list[str]:
         """Names of the measurements of one kind, in the order of the study."""
@@ -121,15 +126,17 @@ class StudyRun:
         keys = {key for c in self.results["cells"] for key in (c["key"], *c["network"])}
         total: dict[str, list[float]] = {}
         for key in sorted(keys):
-            path = self.step(key) / "step.json"
-            if path.is_file():
-                seconds = json.loads(path.read_text(encoding="utf-8")).get("seconds", 0.0)
-                total.setdefault(key.rpartition("-")[0], []).append(seconds)
+            if (found := described(self.store / "steps" / key)) is not None:
+                total.setdefault(key.rpartition("-")[0], []).append(found.get("seconds", 0.0))
         return sorted(((n, len(s), sum(s)) for n, s in total.items()), key=lambda t: -t[2])
 
     def step(self, key: str) -> Path:
-        """Folder of a step."""
-        return self.store / "steps" / key
+        """Folder of a step, which may not exist.
+
+        Raises:
+            DamagedError: the result in it is not what was written.
+        """
+        return Store(self.store).checked(key)
 
     def locally_trained(self, data: str, model: str) -> list[Path]:
         """Folders of the local training of a model, one per seed; empty for other models."""

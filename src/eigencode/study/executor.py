@@ -31,12 +31,16 @@ Ended = tuple[str | None, float]
 
 @dataclass
 class Outcome:
-    """The steps of a run that were done, found in the store, failed or skipped."""
+    """The steps of a run that were done, found in the store, failed or skipped.
+
+    `renewed`: why results that the store had did not count, by key; see `Store.doubt`.
+    """
 
     done: list[Step] = field(default_factory=list)
     cached: list[Step] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: list[Step] = field(default_factory=list)
+    renewed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -47,6 +51,8 @@ class Outcome:
 
 def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | None = None) -> Outcome:
     """Run the goals and all steps they depend on, except those that the store already has.
+
+    A damaged result is computed again; results made from it are too, if that gives it other bits.
 
     Args:
         workers: 1 runs the steps in this process with all of its threads; more start that many processes, which share
@@ -73,15 +79,23 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
             unavailable.add(step.key)
         notify("done" if error is None else "failed", step, seconds)
 
-    queue = Queue([s for s in steps if not store.has(s)])
+    def record_known(step: Step) -> None:
+        outcome.cached.append(step)
+        notify("cached", step)
+
+    queue = Queue(_unsettled(steps, store))
     for known in (s for s in steps if s not in queue):
-        outcome.cached.append(known)
-        notify("cached", known)
+        record_known(known)
     try:
         with _worker_environment(workers):
             while queue:
                 while len(running) < max(1, workers) and (step := queue.next()) is not None:
-                    if any(s.key in unavailable for s in step.inputs()):
+                    if why := store.doubt(step):
+                        outcome.renewed[step.key] = f"{step.describe()}: {why}"
+                    if store.has(step):
+                        record_known(step)
+                        queue.done(step)
+                    elif any(s.key in unavailable for s in step.inputs()):
                         unavailable.add(step.key)
                         outcome.skipped.append(step)
                         notify("skipped", step)
@@ -101,6 +115,15 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
             left.shutdown(cancel_futures=True)
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def _unsettled(steps: list[Step], store: Store) -> list[Step]:
+    """The steps that the store does not have, and those that depend on them: their inputs may become others."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        if not store.has(step) or any(s.key in found for s in step.inputs()):
+            found[step.key] = step
+    return list(found.values())
 
 
 class _InThisProcess(Executor):
@@ -180,10 +203,10 @@ def _attempt(step: Step, store: Store) -> Ended:
         "label": step.describe(),
         "settings": step.settings(),
         "code": step.code,
-        "inputs": [s.key for s in step.inputs()],
+        "inputs": {s.key: store.content(s) for s in step.inputs()},
     }
-    folders = {s.key: store.folder(s) for s in step.inputs()}
     try:
+        folders = {s.key: store.checked(s.key) for s in step.inputs()}
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
             with flushing():  # before the thread pool of torch starts: its threads inherit the setting

@@ -13,6 +13,7 @@ from eigencode.base import strict_json
 from eigencode.base.files import replacing
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
+from eigencode.study._integrity import signed
 from eigencode.study._mean import Mean
 from eigencode.study._measurements import headline
 from eigencode.study.config import Study
@@ -118,14 +119,14 @@ def _summary(key: tuple[str, str, str], group: list[Row]) -> Summary:
 def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more: dict[str, Any]) -> Path:
     """Write `results.json`: the study, every number, the summary, the keys of all results and their provenance.
 
-    Strict JSON: a number that does not exist (no spread over one seed) is null, an infinite one (a median that more
-    than half of the images outlived) the string "Infinity".
+    Its digest, `sha256`, is checked when the file is read.  Strict JSON: a number that does not exist (no spread over
+    one seed) is null, an infinite one (a median that more than half of the images outlived) the string "Infinity".
     """
     whole = content(study.model_dump(mode="json"), headline(study), [where(cell) for cell in cells], found, more)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     with replacing(path) as part:
-        part.write_text(strict_json.dumps(whole) + "\n", encoding="utf-8")
+        part.write_text(strict_json.dumps(signed(whole)) + "\n", encoding="utf-8")
     return path
 
 

@@ -1,13 +1,13 @@
 """The store of results on disk: one folder per step, complete or absent, never overwritten."""
 
 import errno
-import json
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.base.files import flush
+from eigencode.study._integrity import META, DamagedError, damage, described, sealed
 from eigencode.study.step import Step
 
-META = "step.json"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -26,7 +26,9 @@ class Store:
     """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` for files of a running one.
 
     A result is written into a temporary folder in `scratch/KEY/` and moved to its final place when it is complete;
-    `step.json` in it holds the settings, inputs and provenance of the step.
+    `step.json` in it holds the settings, inputs and provenance of the step, and a checksum of every file.  A result
+    that is damaged, or made from other inputs than the store has now, does not count; it is moved to `damaged/` when
+    the step has been computed again.
     """
 
     root: Path
@@ -59,12 +61,46 @@ class Store:
         return self.root / "steps" / step.key
 
     def has(self, step: Step) -> bool:
-        """True if the step is finished."""
-        return (self.folder(step) / META).is_file()
+        """True if the step is finished, undamaged, and made from its inputs as they are now."""
+        return self.folder(step).exists() and not self.doubt(step)
+
+    def doubt(self, step: Step) -> str:
+        """Why a result that is there does not count, in one sentence; "" if it counts, or if there is none.
+
+        It is damaged, or was made from other inputs than the store has now.
+        """
+        if wrong := damage(self.folder(step)):
+            return wrong
+        made_from = (described(self.folder(step)) or {}).get("inputs", ())
+        for needed in step.inputs() if isinstance(made_from, dict) else ():
+            now = self.content(needed)
+            if now and made_from.get(needed.key, now) not in ("", now):
+                return f"it was made from another {needed.describe()} than the store has now"
+        return ""
+
+    def content(self, step: Step) -> str:
+        """Digest of a result, the same if it is computed again to the same bits; "" if unknown, absent or damaged."""
+        where = self.folder(step)
+        return "" if damage(where) else (described(where) or {}).get("content", "")
+
+    def checked(self, key: str) -> Path:
+        """The folder of a step, which may not exist; its files are checked when it is first asked for.
+
+        Raises:
+            DamagedError: the result in it is not what was written.
+        """
+        described(self.root / "steps" / key)
+        return self.root / "steps" / key
 
     def meta(self, step: Step) -> dict[str, Any]:
-        """The content of `step.json` of a finished step."""
-        found: dict[str, Any] = json.loads((self.folder(step) / META).read_text(encoding="utf-8"))
+        """The content of `step.json` of a finished step.
+
+        Raises:
+            DamagedError: the result is not what was written, or absent.
+        """
+        found = described(self.folder(step))
+        if found is None:
+            raise DamagedError(f"the store has no result of {step.describe()}")
         return found
 
     def scratch(self, step: Step) -> Path:
@@ -89,7 +125,8 @@ class Store:
             with _readable_write_errors(step):
                 yield part
             with _readable_write_errors(step, OSError):
-                (part / META).write_text(strict_json.dumps(meta) + "\n", encoding="utf-8")
+                whole = sealed(part, step.key, meta)
+                (part / META).write_text(strict_json.dumps(whole) + "\n", encoding="utf-8")
                 flush(part)
                 self._publish(step, part)
         finally:
@@ -98,13 +135,26 @@ class Store:
 
     def _publish(self, step: Step, part: Path) -> None:
         final = self.folder(step)
-        if final.exists() and not self.has(step):  # without its step.json it is not a result any more
-            shutil.rmtree(final)
+        if final.exists() and not self.has(step):
+            self._set_aside(final)
         try:
             part.rename(final)
         except OSError:
             if not self.has(step):
                 raise
+
+    def _set_aside(self, folder: Path) -> None:
+        """Move a result that does not count to `damaged/`, under a name of its own."""
+        (self.root / "damaged").mkdir(exist_ok=True)
+        for i in count(1):
+            try:
+                folder.rename(self.root / "damaged" / (folder.name if i == 1 else f"{folder.name}-{i}"))
+                return
+            except FileNotFoundError:  # another process has moved it
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def test_inputs_run_first_and_each_step_once(tmp_path: Path) -> None:
     assert (Store(tmp_path).folder(d) / "out.txt").read_text() == "abcad"
     assert [e[0] for e in events] == ["start", "done"] * 4
     assert events[-1][2:] == (4, 4)
-    assert Store(tmp_path).meta(d)["inputs"] == [c.key, a.key]
+    assert Store(tmp_path).meta(d)["inputs"] == {c.key: Store(tmp_path).content(c), a.key: Store(tmp_path).content(a)}
 
 
 def test_a_second_run_does_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from eigencode.robustness import CriticalSizes
 from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
 from eigencode.study import Cell, Row, Store, Study, plan, read_study, rows, summarise
+from eigencode.study._integrity import sealed
 from eigencode.study.results import headline, write
 
 
@@ -155,7 +156,8 @@ def test_warnings_of_training_are_inherited_too(finished: Run) -> None:
     path = store.folder(cell.made_by()[0]) / "step.json"
     before = path.read_text()
     try:
-        path.write_text(json.dumps({**json.loads(before), "warnings": ["the batch is smaller than the width"]}))
+        said = {**json.loads(before), "warnings": ["the batch is smaller than the width"]}
+        path.write_text(json.dumps(sealed(path.parent, path.parent.name, said)))
         assert "the batch is smaller than the width" in rows(study, [cell], store)[0].warnings
     finally:
         path.write_text(before)
