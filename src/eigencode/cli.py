@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eigencode.given import Given
-    from eigencode.study import Cell, Outcome, Store, Study
+    from eigencode.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets: what is there, and how to get it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+store_app = typer.Typer(help="The store of results: check it, see what takes room, clean up.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
 
 StudyFile = Annotated[Path, typer.Argument(help="A study file (TOML), see the studies folder.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set models.KH.units=200")]
@@ -35,6 +37,8 @@ ModelOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress: only the result.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
+SealOption = Annotated[bool, typer.Option("--seal", help="Add checksums to results of older versions.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Delete what is listed; without it nothing is deleted.")]
 DEFAULT_STORE = Path("store")
 
 
@@ -67,19 +71,15 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: compute missing steps, print the table, write figures and the page."""
-    from dataclasses import asdict
-
     from eigencode.base.progress import shown
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build
-    from eigencode.report._live import Live
+    from eigencode.report._listing import say_unsealed
+    from eigencode.report._live import Live, summary
     from eigencode.report._table import show
     from eigencode.study import Store, execute, plan
-    from eigencode.study._claims import verdicts
-    from eigencode.study._deviations import effects
-    from eigencode.study._provenance import provenance
+    from eigencode.study._conclusion import conclude
     from eigencode.study.plan import check_sizes
-    from eigencode.study.results import rows, write
 
     with _report_errors(quiet=quiet):
         chosen = _read(study, set_, seeds, model)
@@ -88,27 +88,17 @@ def run(
         kept, live = Store(store).writable(), Live(cells, workers)
         with shown(live):
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
-        folder = store / "reports" / chosen.name
-        found = rows(chosen, cells, kept)
-        judged = {
-            "claims": [asdict(v) for v in verdicts(chosen, found)],
-            "deviations": [asdict(e) for e in effects(chosen, found)],
-        }
-        write(
-            folder,
-            chosen,
-            cells,
-            found,
-            {**judged, "provenance": provenance(), "seconds": _seconds(kept, cells)},
-        )
-        finished = StudyRun(folder, store)
+        finished = StudyRun(conclude(chosen, cells, kept), store)
         page = build(finished)
         if json_:
-            sys.stdout.write((folder / "results.json").read_text(encoding="utf-8"))
+            sys.stdout.write((finished.folder / "results.json").read_text(encoding="utf-8"))
         else:
             show(finished.results, _console())
-            typer.echo(_summary(outcome))
+            typer.echo(summary(outcome))
             typer.echo(f"page: {printable(page, 1000)}")
+        say_unsealed(kept, live.owners)
+        for key, why in outcome.renewed.items():
+            typer.echo(f"not used: {live.owners[key]}: {printable(why, 500)}; see {store}/damaged", err=True)
         if not outcome.ok:
             for key, message in outcome.failed.items():
                 typer.echo(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}", err=True)
@@ -127,13 +117,19 @@ def status(
 ) -> None:
     """Show how many steps of a study are finished, by kind of step."""
     from eigencode.base.progress import clock
-    from eigencode.report._listing import finished
+    from eigencode.report._listing import finished, say_unsealed
+    from eigencode.report._live import owners
     from eigencode.study import Store, plan
+    from eigencode.study._integrity import refuse
+    from eigencode.study._order import ordered
 
     with _report_errors():
-        found = finished(plan(_read(study, set_, seeds, model), data_dir), Store(store))
+        cells, kept = plan(_read(study, set_, seeds, model), data_dir), Store(store)
+        found = finished(cells, kept)
         rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
         _print_list(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
+        say_unsealed(kept, known := owners(cells))
+        refuse({f"{known[s.key]}: {s.describe()}": w for s in ordered([c.step for c in cells]) if (w := kept.doubt(s))})
 
 
 @app.command()
@@ -145,6 +141,7 @@ def report(
     """Rebuild figures and page of a finished study, or a page that compares several; computes no steps."""
     from eigencode.base.text import printable
     from eigencode.report import StudyRun, build, compare
+    from eigencode.report._listing import say_unsealed
     from eigencode.report._table import show
 
     with _report_errors():
@@ -152,6 +149,7 @@ def report(
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
             show(run_.results, _console())
+            say_unsealed(run_.steps, run_.keys)
         typer.echo(f"page: {printable(page, 1000)}")
 
 
@@ -256,6 +254,49 @@ def data_fetch(
             typer.echo(f"{name} is here")
 
 
+@store_app.command("verify")
+def store_verify(store: StoreOption = DEFAULT_STORE, seal: SealOption = False, json_: JsonOption = False) -> None:
+    """Check every result against its checksums; exit code 1 if one is damaged."""
+    from eigencode.report._listing import say_unsealed
+    from eigencode.study._integrity import refuse
+    from eigencode.study._upkeep import existing, verify
+
+    with _report_errors():
+        found = verify(kept := existing(store), seal)
+        rows = [("results", found["steps"]), *((n.replace("_", " "), len(found[n])) for n in list(found)[1:])]
+        _print_list(found if json_ else None, ("", ""), rows)
+        say_unsealed(kept, found["without_checksums"])
+        refuse(found["damaged"])
+
+
+@store_app.command("info")
+def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
+    """Show how many steps and how much room every study takes, and everything else."""
+    from eigencode.report._listing import room
+    from eigencode.study._upkeep import existing, sizes
+
+    with _report_errors():
+        found = sizes(existing(store))
+        rows = [(n, e["steps"], room(e["bytes"]), room(e["alone"]) if "alone" in e else "") for n, e in found.items()]
+        _print_list(found if json_ else None, ("study", "steps", "size", "used by no other"), rows)
+
+
+@store_app.command("prune")
+def store_prune(store: StoreOption = DEFAULT_STORE, yes: YesOption = False) -> None:
+    """List what nothing needs: damaged results, files of runs that ended long ago, results no report uses."""
+    from eigencode.report._listing import room
+    from eigencode.study._upkeep import existing, remove, waste
+
+    with _report_errors():
+        found = waste(kept := existing(store))
+        if found:
+            _print_list(None, ("", "size", ""), [(w.path.relative_to(store), room(w.bytes), w.why) for w in found])
+        total = room(sum(w.bytes for w in found))
+        if yes:
+            remove(kept, found)
+        typer.echo(f"{total} deleted" if yes else f"{total} in all; nothing is deleted without --yes")
+
+
 @app.command()
 def doctor(json_: JsonOption = False) -> None:
     """Show versions, threads, matrix hardware and data sets of this machine."""
@@ -352,19 +393,3 @@ def _print_given(found: "Given", folder: Path | None, json_: bool, quiet: bool) 
 
 def _whereabouts(name: str, present: bool) -> str:
     return "here" if present else f"not here: eigencode data fetch {name}"
-
-
-def _summary(outcome: "Outcome") -> str:
-    from eigencode.base.progress import clock
-
-    parts = [f"{len(outcome.done)} steps done", f"{len(outcome.cached)} already there"]
-    parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
-    parts += [f"{len(outcome.skipped)} skipped"] if outcome.skipped else []
-    return f"{', '.join(parts)}, {clock(outcome.seconds)}"
-
-
-def _seconds(store: "Store", cells: "list[Cell]") -> float:
-    """Total computing time of all finished steps, including those of earlier runs."""
-    from eigencode.study._order import ordered
-
-    return float(sum(store.meta(s)["seconds"] for s in ordered([c.step for c in cells]) if store.has(s)))

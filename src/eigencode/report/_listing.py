@@ -1,6 +1,8 @@
 """Short tables for the terminal, and the finished steps of a study."""
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -8,6 +10,7 @@ from rich.text import Text
 
 from eigencode.base.text import printable
 from eigencode.study._order import ordered
+from eigencode.study._upkeep import unsealed
 from eigencode.study.plan import Cell
 from eigencode.study.store import Store
 
@@ -22,6 +25,17 @@ def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Co
     console.print(table)
 
 
+def room(size: float) -> str:
+    """Format a number of bytes.
+
+    >>> room(512), room(20_480), room(3.2e9)
+    ('512 B', '20.0 KiB', '3.0 GiB')
+    """
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log2(size) // 10), len(units) - 1) if size >= 1 else 0
+    return f"{size / 1024**power:.1f} {units[power]}" if power else f"{size:.0f} B"
+
+
 def finished(cells: list[Cell], store: Store) -> dict[str, dict[str, float]]:
     """Count finished and all steps of a study, and computing time, by kind and under "all"."""
     found: dict[str, dict[str, float]] = {}
@@ -33,3 +47,9 @@ def finished(cells: list[Cell], store: Store) -> dict[str, dict[str, float]]:
             entry["finished"] += seconds is not None
             entry["seconds"] += seconds or 0.0
     return {**found, "all": total}
+
+
+def say_unsealed(store: Store, keys: Iterable[str]) -> None:
+    """Say on standard error, once, that some of these results have no checksums, and what to do."""
+    if note := unsealed(store, keys):
+        sys.stderr.write(f"{note}\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from eigencode.base.progress import clock
 from eigencode.base.text import printable
 from eigencode.study._order import ordered
+from eigencode.study.executor import Outcome
 from eigencode.study.plan import Cell
 from eigencode.study.step import Step
 
@@ -78,3 +79,11 @@ class Live:
 def owners(cells: list[Cell]) -> dict[str, str]:
     """Model and seed of each step, by key, for messages."""
     return {s.key: f"{printable(c.model, 60)}, seed {c.seed}" for c in cells for s in ordered([c.step])}
+
+
+def summary(outcome: Outcome) -> str:
+    """The numbers of steps of a run that has ended, and its time, in one line."""
+    parts = [f"{len(outcome.done)} steps done", f"{len(outcome.cached)} already there"]
+    parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
+    parts += [f"{len(outcome.skipped)} skipped"] if outcome.skipped else []
+    return f"{', '.join(parts)}, {clock(outcome.seconds)}"

@@ -11,7 +11,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.strict_json import number
-from eigencode.study._integrity import DamagedError, described, intact
+from eigencode.study._integrity import DamagedError, damage, described, intact, refuse
 from eigencode.study.store import Store
 
 R = TypeVar("R", bound=Record)
@@ -37,9 +37,11 @@ class StudyRun:
 
         Raises:
             InputError: no results.json, or a store with none of its steps.
+            DamagedError: results.json, or a stored result, is not what was written.
         """
         usual = folder if (folder / "steps").is_dir() else folder.resolve().parent.parent
         run = cls(folder, usual if store is None else store)
+        refuse({k: why for k in run.keys if (why := damage(run.store / "steps" / k))})
         if not run.cells():
             raise InputError(
                 "the store has none of the steps of this study", got=run.store, fix="--store FOLDER, as in the run"
@@ -90,6 +92,16 @@ class StudyRun:
         chosen = [c for c in self.results["cells"] if all(c[k] == v for k, v in wanted.items())]
         return [c for c in chosen if self.step(c["key"]).is_dir()]
 
+    @cached_property
+    def steps(self) -> Store:
+        """The store, for its results."""
+        return Store(self.store)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Keys of the steps that made the records and networks of this study."""
+        return sorted({key for c in self.results["cells"] for key in (c["key"], *c["network"])})
+
     def quantities(self, kind: str) -> list[str]:
         """Names of the measurements of one kind, in the order of the study."""
         return list(dict.fromkeys(c["quantity"] for c in self.results["cells"] if c["kind"] == kind))
@@ -123,9 +135,8 @@ class StudyRun:
 
     def times(self) -> list[tuple[str, int, float]]:
         """Name, number and computing time of the finished steps of this study, longest first."""
-        keys = {key for c in self.results["cells"] for key in (c["key"], *c["network"])}
         total: dict[str, list[float]] = {}
-        for key in sorted(keys):
+        for key in self.keys:
             if (found := described(self.store / "steps" / key)) is not None:
                 total.setdefault(key.rpartition("-")[0], []).append(found.get("seconds", 0.0))
         return sorted(((n, len(s), sum(s)) for n, s in total.items()), key=lambda t: -t[2])
@@ -136,7 +147,7 @@ class StudyRun:
         Raises:
             DamagedError: the result in it is not what was written.
         """
-        return Store(self.store).checked(key)
+        return self.steps.checked(key)
 
     def locally_trained(self, data: str, model: str) -> list[Path]:
         """Folders of the local training of a model, one per seed; empty for other models."""

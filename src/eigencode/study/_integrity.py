@@ -39,13 +39,13 @@ def intact(value: dict[str, Any]) -> bool:
     return value.get("sha256") in (None, _digest({k: v for k, v in value.items() if k != "sha256"}))
 
 
-def sealed(folder: Path, key: str, meta: dict[str, Any]) -> dict[str, Any]:
+def sealed(folder: Path, key: str, meta: dict[str, Any], without: str = "") -> dict[str, Any]:
     """The description of a step for `step.json`: `meta`, its key, size and SHA-256 of every file, and a digest of all.
 
     `content` is a digest of the files without the computing time in them: equal for results that are equal.
     """
     files, content = {}, hashlib.sha256()
-    for name in sorted(_names(folder)):
+    for name in sorted(set(_names(folder)) - {without}):
         with (folder / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[name] = {"bytes": (folder / name).stat().st_size, "sha256": digest}
@@ -73,6 +73,13 @@ def described(folder: Path) -> dict[str, Any] | None:
 def damage(folder: Path) -> str:
     """What is damaged in the folder of a step, in one sentence; "" if nothing is."""
     return _examined(folder)[1]
+
+
+def refuse(wrong: dict[str, str]) -> None:
+    """Raise if there are results that do not count, given what is wrong with each."""
+    if wrong:
+        listed = "\n".join(f"  {name}: {why}" for name, why in wrong.items())
+        raise DamagedError(f"stored results that do not count:\n{listed}\n  fix:    eigencode run computes them again")
 
 
 def is_sealed(meta: dict[str, Any]) -> bool:

@@ -1,9 +1,11 @@
-"""Provenance of a result: versions, machine, commit and time."""
+"""Provenance of a result: versions, machine, precision, commit and time; and that of many results."""
 
 import importlib.metadata
 import os
 import platform
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,50 @@ def provenance() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+MATTERS = ("torch", "numpy", "scipy", "scikit-learn", "processor", "accelerator", "bfloat16")
+"""What changes the bits of a result; of another commit only the code of the step does, which is part of its key."""
+
+
+def combined(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One provenance of the steps of a result: where they differ, all values with the number of their steps.
+
+    >>> combined([{"python": "3.11", "time": "10:30"}, {"python": "3.12", "time": "10:45"}])
+    {'python': '3.11 (1 step), 3.12 (1 step)', 'time': '10:30 to 10:45'}
+    """
+    result: dict[str, Any] = {}
+    for name in dict.fromkeys(key for one in found for key in one):
+        values = [one[name] for one in found if name in one]
+        if isinstance(values[0], dict):
+            result[name] = combined(values)
+        elif name == "time" and min(values) < max(values):
+            result[name] = f"{min(values)} to {max(values)}"
+        else:
+            result[name] = values[0] if len(set(values)) == 1 else _counted(values)
+    return result
+
+
+def mixed(found: Sequence[dict[str, Any]]) -> list[str]:
+    """A sentence if steps of one result were computed by other libraries or processors; else none."""
+    flat = [{**one, **one.get("versions", {})} for one in found]
+    values = {name: [str(one.get(name, "unknown")) for one in flat] for name in MATTERS}
+    told = "; ".join(f"{name} {_counted(those)}" for name, those in values.items() if len(set(those)) > 1)
+    said = (
+        f"the steps of this result were not all computed alike: {told}. That changes rounding, and a trained network "
+        "as another seed would; to compare models, run all of them alike in a new store"
+    )
+    return [said] if told else []
+
+
+def elsewhere(earlier: Sequence[dict[str, Any]], here: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of the provenances that differ from this one in more than time."""
+    return [one for one in earlier if {**one, "time": ""} != {**here, "time": ""}]
+
+
+def _counted(values: Sequence[object]) -> str:
+    """All values, the most frequent first, with their numbers."""
+    return ", ".join(f"{value} ({n} step{'s' * (n > 1)})" for value, n in Counter(values).most_common())
 
 
 @cache

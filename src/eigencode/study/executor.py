@@ -18,7 +18,7 @@ from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.flush import flushing
 from eigencode.base.progress import quiet
 from eigencode.study._order import Queue, ordered
-from eigencode.study._provenance import provenance
+from eigencode.study._provenance import elsewhere, provenance
 from eigencode.study.step import Inputs, Step
 from eigencode.study.store import Store
 
@@ -207,6 +207,8 @@ def _attempt(step: Step, store: Store) -> Ended:
     }
     try:
         folders = {s.key: store.checked(s.key) for s in step.inputs()}
+        if earlier := elsewhere(store.begun(step, provenance()), provenance()):
+            meta["resumed_from"] = earlier
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
             with flushing():  # before the thread pool of torch starts: its threads inherit the setting

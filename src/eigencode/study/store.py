@@ -1,11 +1,12 @@
 """The store of results on disk: one folder per step, complete or absent, never overwritten."""
 
 import errno
+import json
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -109,6 +110,16 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def begun(self, step: Step, here: dict[str, Any]) -> list[dict[str, Any]]:
+        """Provenance of the processes whose checkpoint this step goes on from; notes `here` beside it for the next."""
+        folder = self.scratch(step)
+        path, earlier = folder / "provenance.json", []
+        if any(p != path and not p.name.startswith("part-") for p in folder.iterdir()):
+            with suppress(OSError, ValueError):
+                earlier = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps([*earlier, here]), encoding="utf-8")
+        return earlier
+
     @contextmanager
     def writing(self, step: Step, meta: dict[str, Any]) -> Iterator[Path]:
         """Yield a temporary folder to fill; it becomes the result if the block ends without an error.
@@ -136,25 +147,21 @@ class Store:
     def _publish(self, step: Step, part: Path) -> None:
         final = self.folder(step)
         if final.exists() and not self.has(step):
-            self._set_aside(final)
+            self.set_aside(final)
         try:
             part.rename(final)
         except OSError:
             if not self.has(step):
                 raise
 
-    def _set_aside(self, folder: Path) -> None:
-        """Move a result that does not count to `damaged/`, under a name of its own."""
+    def set_aside(self, folder: Path) -> Path:
+        """Move a result that does not count to `damaged/`, under a name of its own; returns its new path."""
         (self.root / "damaged").mkdir(exist_ok=True)
-        for i in count(1):
-            try:
-                folder.rename(self.root / "damaged" / (folder.name if i == 1 else f"{folder.name}-{i}"))
-                return
-            except FileNotFoundError:  # another process has moved it
-                return
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
+        names = (folder.name if i == 1 else f"{folder.name}-{i}" for i in count(1))
+        target = next(p for name in names if not (p := self.root / "damaged" / name).exists())
+        with suppress(FileNotFoundError):  # another process has moved it
+            folder.rename(target)
+        return target
 
 
 @contextmanager
