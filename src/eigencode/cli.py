@@ -149,7 +149,8 @@ def report(
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
             show(run_.results, _console())
-            say_unsealed(run_.steps, run_.keys)
+        for kept in dict.fromkeys(run_.steps for run_ in finished):
+            say_unsealed(kept, [key for run_ in finished if run_.steps == kept for key in run_.keys])
         typer.echo(f"page: {printable(page, 1000)}")
 
 

@@ -55,7 +55,8 @@ def convention_lines(results: Results, data: str) -> list[str]:
 
 def warning_lines(results: Results) -> list[str]:
     """All warnings with their models; warnings of a model that differ only in numbers are merged."""
-    return _merged((f"! {w}", entry["model"]) for entry in results["summary"] for w in entry["warnings"])
+    whole = [f"! {printable(w, 2000)}" for w in results.get("mixed", ())]
+    return whole + _merged((f"! {w}", entry["model"]) for entry in results["summary"] for w in entry["warnings"])
 
 
 def note_lines(results: Results) -> list[str]:

@@ -24,7 +24,7 @@ def conclude(study: Study, cells: list[Cell], store: Store) -> Path:
     more = {
         "claims": [asdict(v) for v in verdicts(study, found)],
         "deviations": [asdict(e) for e in effects(study, found)],
-        "notes": mixed(made),
+        "mixed": mixed(made),
         "provenance": combined(made),
         "reader": provenance(),
         "seconds": float(sum(meta["seconds"] for meta in metas)),

@@ -207,15 +207,15 @@ def _attempt(step: Step, store: Store) -> Ended:
     }
     try:
         folders = {s.key: store.checked(s.key) for s in step.inputs()}
-        if earlier := elsewhere(store.begun(step, provenance()), provenance()):
-            meta["resumed_from"] = earlier
         with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EigencodeWarning)
+            if earlier := elsewhere(store.begun(step, here := provenance()), here):
+                meta["resumed_from"] = earlier
             with flushing():  # before the thread pool of torch starts: its threads inherit the setting
                 step.run(folder, Inputs(folders, store.scratch(step)))
             seconds = time.monotonic() - began
             said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
-            meta |= {"seconds": seconds, "warnings": said, "provenance": provenance()}
+            meta |= {"seconds": seconds, "warnings": said, "provenance": here}
     except (Exception, SystemExit) as error:  # a module of somebody's own may call sys.exit
         if store.has(step):  # another process has finished the same step meanwhile and removed its scratch folder
             return None, time.monotonic() - began
