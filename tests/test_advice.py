@@ -620,6 +620,7 @@ NOT_FOLLOWED = {
     "study/read.py: read_study": "names a folder",
     "study/read.py: _recipe": "suggests a name",
     "study/read.py: _explain": "suggests a name",
+    "study/_upkeep.py: existing": "an option of the command line: tests/unit/study/test_upkeep.py",
     "study/store.py: Store.__post_init__": "an option of the command line: tests/end_to_end/test_shared_disk.py",
     "study/store.py: Store.writable": "an option of the command line: tests/end_to_end/test_shared_disk.py",
 }

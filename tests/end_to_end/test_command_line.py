@@ -34,7 +34,7 @@ def test_the_completion_script_is_emitted(shell: str) -> None:
 
 def test_commands_and_options_are_completed() -> None:
     offered = completion("eigencode s", _EIGENCODE_COMPLETE="complete_bash").split()
-    assert offered == ["status", "spectrum"]
+    assert offered == ["status", "spectrum", "store"]
     assert "--weights" in completion("eigencode probe --", _EIGENCODE_COMPLETE="complete_bash").split()
 
 

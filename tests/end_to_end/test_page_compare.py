@@ -15,6 +15,7 @@ from small_study import finished
 
 from eigencode.report import StudyRun
 from eigencode.report.html._page import page
+from eigencode.study._integrity import signed
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ def test_data_sets_are_chosen(browser: Any, shown: StudyRun, other: StudyRun, tm
     found = json.loads((other.folder / "results.json").read_text("utf-8").replace('"digits"', '"folder:others"'))
     folder = tmp_path / "others"
     folder.mkdir()
-    (folder / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(signed(found)), encoding="utf-8")
     path = tmp_path / "page.html"
     path.write_text(page([shown, StudyRun(folder, other.store)]), encoding="utf-8")
     with opened(browser, path, 380) as seen:
@@ -97,7 +98,7 @@ def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp
     found["study"]["name"] = names[0]
     for claim in found["claims"]:
         claim |= {"statement": names[1], "published": names[0], "compared": names[3]}
-    (folder / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(signed(found)), encoding="utf-8")
     vars(run).pop("results", None)
     path = tmp_path / "page.html"
     path.write_text(page([run]), encoding="utf-8")

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+from eigencode.base.strict_json import dumps
 from eigencode.report import StudyRun
+from eigencode.study._integrity import signed
 
 NAMES = {
     "script": "<script>alert(1)</script>",
@@ -29,7 +31,7 @@ NAMES = {
 
 def edit(run: StudyRun, **changes: Any) -> None:
     path = run.folder / "results.json"
-    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}), encoding="utf-8")
+    path.write_text(dumps(signed({**json.loads(path.read_text("utf-8")), **changes})), encoding="utf-8")
     vars(run).pop("results", None)
 
 

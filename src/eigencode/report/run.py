@@ -58,8 +58,8 @@ class StudyRun:
             )
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if not intact(found):
-                raise DamagedError(f"{path} differs from what was written\n  fix:    eigencode run writes it anew")
+            if isinstance(found, dict) and not intact(found):
+                raise ValueError("it differs from what was written")
             found.pop("sha256", None)
             for cell in found["cells"]:
                 cell["read"], cell["part"]
@@ -71,7 +71,12 @@ class StudyRun:
                 claim |= {k: number(claim[k]) for k in ("value", "low", "high")} | _newer(claim, "p", "p_holm")
             for effect in found.setdefault("deviations", []):
                 effect |= {k: number(effect[k]) for k in EFFECT}
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
+            said = (
+                f"this results.json cannot be read: {error}\n  got:    {path}\n  fix:    eigencode run writes it anew"
+            )
+            raise DamagedError(said) from None
+        except (KeyError, TypeError) as error:
             raise InputError(
                 "this results.json cannot be read", got=f"{path}: {error!r}", fix="eigencode run writes it anew"
             ) from None

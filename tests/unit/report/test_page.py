@@ -23,6 +23,7 @@ from eigencode.report.figures._style import colours, label
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.html._embedded import plotly
 from eigencode.report.html.parts import PARTS
+from eigencode.study._integrity import META, sealed
 
 FIGURES = ["pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows"]
 
@@ -183,6 +184,7 @@ def test_a_record_of_another_version_is_told_from_a_defect(finished: StudyRun, r
     shutil.copytree(finished.store / "steps" / key, tmp_path / "store" / "steps" / key)
     path = tmp_path / "store" / "steps" / key / "record.json"
     path.write_text(path.read_text().replace('"seed"', '"sprout"'))
+    (path.parent / META).write_text(json.dumps(sealed(path.parent, key, {})))
     with pytest.raises(InputError, match="another version of this package"):
         build(replace(run, store=tmp_path / "store"))
 

@@ -8,7 +8,7 @@ import pytest
 from hostile import NAMES, edit, renamed
 from rich.console import Console
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import EigencodeError, InputError
 from eigencode.report import StudyRun
 from eigencode.report._numbers import ranged
 from eigencode.report._table import grid, marks, show, warning_lines
@@ -177,7 +177,7 @@ def test_a_name_is_only_a_name(run: StudyRun, name: str, terminal: bool) -> None
 def test_a_file_that_is_no_result(run: StudyRun, content: str | None, says: str) -> None:
     path = run.folder / "results.json"
     path.unlink() if content is None else path.write_text(content)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(EigencodeError, match=says):
         show(run.results, Console(file=io.StringIO()))
 
 
