@@ -14,7 +14,7 @@ from torch import Tensor
 
 from eigencode.base import strict_json
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing, write_tensors
+from eigencode.base.files import replacing, sha256, write_tensors
 
 ABANDONED_S = 600.0
 """A part file not modified for this many seconds counts as left behind by a killed process."""
@@ -52,6 +52,7 @@ class Checkpoint:
             "values": strict_json.dumps(values, compact=True),
             "layout": json.dumps(layout),
         }
+        header["sha256"] = _digest(state, header)
         with replacing(self.path) as part:  # two processes may run the same step
             write_tensors(part, state, header)
 
@@ -75,6 +76,12 @@ class Checkpoint:
             raise InputError(
                 f"the checkpoint {self.path.name} is damaged", got=error, fix=f"delete {self.path} to start again"
             ) from None
+        if header.get("sha256", whole := _digest(tensors, header)) != whole:
+            raise InputError(
+                f"the checkpoint {self.path.name} is damaged",
+                got="other content than was written",
+                fix=f"delete {self.path} to start again",
+            )
         if header.get("identity") != self.identity:
             raise InputError(
                 f"the checkpoint {self.path.name} belongs to another run",
@@ -99,3 +106,10 @@ class Checkpoint:
             with contextlib.suppress(FileNotFoundError):  # another process deleted it first
                 if time.time() - part.stat().st_mtime > ABANDONED_S:
                     part.unlink()
+
+
+def _digest(tensors: dict[str, Tensor], header: dict[str, str]) -> str:
+    """Hash of all that a checkpoint holds, but who may resume it."""
+    shapes = str([(k, str(v.dtype), tuple(v.shape)) for k, v in sorted(tensors.items())])
+    values = (v.reshape(-1).view(torch.uint8) for _, v in sorted(tensors.items()))
+    return sha256(shapes, *values, header.get("values", ""), header.get("layout", ""))

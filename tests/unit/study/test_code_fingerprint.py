@@ -258,3 +258,24 @@ def test_what_only_shows_something_is_no_part_of_the_code(package: Path, monkeyp
 
 def test_the_progress_bar_is_such_a_module() -> None:
     assert "eigencode.base.progress" not in module.closure(("eigencode.training.local",))
+
+
+def test_a_change_that_can_change_no_result_keeps_the_keys(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, old = module.fingerprint(START), module._read("eigencode.lower")[0]
+    change(package / "lower.py", "C = 3", "C = 3; checked = True")
+    new = module._read("eigencode.lower")[0]
+    assert module.fingerprint(START) != before
+    monkeypatch.setattr(module, "SAME_RESULT", {new: old})
+    forget()
+    assert module.fingerprint(START) == before
+    change(package / "lower.py", "C = 3", "C = 4")
+    assert module.fingerprint(START) != before
+
+
+def test_every_such_change_is_one_of_the_code_of_now() -> None:
+    """An entry for code that was changed again serves nobody."""
+    root = Path(module.__file__).parents[1]
+    digests = {
+        hashlib.sha256(module.canonical(ast.parse(p.read_bytes())).encode()).hexdigest() for p in root.rglob("*.py")
+    }
+    assert digests >= set(module.SAME_RESULT)

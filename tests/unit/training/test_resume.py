@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError, TrainingError
@@ -209,6 +211,37 @@ def test_a_checkpoint_holds_what_it_was_given(tmp_path: Path) -> None:
     one.remove()
     one.remove()
     assert one.load() is None
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    """It would change all that is trained from there."""
+    checkpoint, chance = Checkpoint(tmp_path / "c.safetensors", "a"), random.Random(0)
+    tensors = {"w": torch.rand(4, 3).T, "half": torch.rand(5).bfloat16(), "n": torch.tensor(3), "none": torch.empty(0)}
+    checkpoint.save(tensors, {"epoch": 2, "lr": 0.25})
+    whole, before = checkpoint.path.read_bytes(), checkpoint.load()
+    unnoticed = 0
+    for place in (*range(0, len(whole), 5), len(whole) - 1):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << chance.randrange(8)
+        checkpoint.path.write_bytes(spoilt)
+        try:
+            found = checkpoint.load()
+        except (InputError, ValueError, KeyError):
+            continue
+        unnoticed += 1
+        torch.testing.assert_close(found, before, rtol=0, atol=0)
+    assert unnoticed < len(whole) / 50
+    checkpoint.path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(InputError, match=r"c\.safetensors is damaged\n.*other content(.*\n)*.*to start again"):
+        checkpoint.load()
+
+
+def test_a_checkpoint_of_an_older_version_has_no_checksum(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a")
+    save_file({"w": torch.ones(2)}, checkpoint.path, {"identity": "a", "values": '{"epoch": 2}', "layout": "{}"})
+    found = checkpoint.load()
+    assert found is not None
+    assert found[1] == {"epoch": 2}
 
 
 def test_fingerprints_follow_values_and_not_their_order() -> None:
