@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def sealed(folder: Path, key: str, meta: dict[str, Any], without: str = "") -> d
         with (folder / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[name] = {"bytes": (folder / name).stat().st_size, "sha256": digest}
-        content.update(f"{name}:{_timeless(folder / name, digest)}\n".encode())
+        content.update(f"{name}:{_timeless(folder / name)}\n".encode())
     return signed({**meta, "key": key, "files": files, "content": content.hexdigest()})
 
 
@@ -140,18 +141,17 @@ def _names(folder: Path) -> Iterator[str]:
         yield from (p for n in names if not n.startswith(".") and (p := (inner / n).as_posix()) != META)
 
 
-def _timeless(path: Path, digest: str) -> str:
-    """`digest`, that of a file; if the file holds a computing time, the digest of the rest."""
+def _timeless(path: Path) -> str:
+    """Digest of a file without computing times, and without the order of names in the header of a safetensors file."""
     with path.open("rb") as file:
         head = b""
         if path.suffix == ".json":
             head = file.read()
         elif path.suffix == ".safetensors":
             head = file.read(int.from_bytes(file.read(8), "little"))
-        rest = SECONDS.sub(b"", head)
-        if rest == head:
-            return digest
-        return f"{_bytes_digest(rest.rstrip())}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            with suppress(ValueError):
+                head = json.dumps(json.loads(head), sort_keys=True).encode()
+        return f"{_bytes_digest(SECONDS.sub(b'', head))}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _digest(value: object) -> str:
