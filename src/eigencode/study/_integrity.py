@@ -66,7 +66,7 @@ def described(folder: Path) -> dict[str, Any] | None:
     if wrong:
         raise DamagedError(
             f"the stored result {folder.name} is damaged: {wrong}\n  got:    {folder}\n"
-            "  fix:    eigencode run computes it again"
+            "  fix:    eigencode run computes it again; a probe or a recording has to be repeated"
         )
     return found
 
