@@ -123,9 +123,11 @@ class Recording:
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
-        every = torch.ones(max(self.responses.shape), dtype=torch.bool)
-        units = every[: self.responses.shape[2]] if units is None else units
-        stimuli = every[: self.responses.shape[1]] if stimuli is None else stimuli
+        admit(Recording.keep, locals())
+        stimuli, units = (
+            _mask(mask, count, f"{self.where}: {what}")
+            for mask, count, what in zip((stimuli, units), self.responses.shape[1:], ("stimuli", "units"))
+        )
         return replace(
             self,
             responses=self.responses[:, stimuli][:, :, units],
@@ -138,6 +140,14 @@ class Recording:
     def where(self) -> str:
         """File and array, for error messages."""
         return f"{self.name}: {self.array}"
+
+
+def _mask(mask: Tensor | None, count: int, name: str) -> Tensor:
+    """A boolean mask of this length; None is all of them."""
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != (count,)):
+        wanted = f"a mask, ({count},) of torch.bool"
+        raise InputError(f"{name} cannot be selected so", got=f"{tuple(mask.shape)} of {mask.dtype}", wanted=wanted)
+    return torch.ones(count, dtype=torch.bool) if mask is None else mask
 
 
 def constant(rows: Float[Tensor, "rows units"]) -> Tensor:
@@ -176,6 +186,7 @@ def read_recording(
         InputError: another kind of file, no such array, or several candidates; axes whose names contradict.
         DataError: missing, empty, truncated or damaged file; text, complex or pickled arrays; wrong shapes.
     """
+    admit(read_recording, locals())
     path = Path(path).expanduser()
     stored = arrays_in(path)
     with path.open("rb") as file:
