@@ -319,7 +319,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
     ),
     "representation/_place.py: Place.tensor": (
         lambda: ec.at(Recurrent(), "lstm")(images().x),
-        lambda fix: ec.at(Recurrent(), fix.split()[-1])(images().x),
+        lambda fix: eval(fix.partition(": ")[2], {"ec": ec, "net": Recurrent()})(images().x),
     ),
     "representation/_run.py: _not_first": (
         lambda: ec.at(Late(), "logits", "unit")(images().x),

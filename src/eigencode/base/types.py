@@ -108,6 +108,7 @@ class Images:
         if pixels.dtype != torch.uint8:
             check_floats(pixels, name)
             pixels = pixels.float()
+            pixels = pixels.clamp(0, 1) if pixels.amin() < 0 or pixels.amax() > 1 else pixels
         empty = (pixels.flatten(1).amax(1) == 0).nonzero().flatten()
         if len(empty):
             raise InputError(

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from eigencode.base import errors
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.inputs import at_least
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
-from eigencode.representation._foreign import watch
+from eigencode.representation._foreign import probabilities, watch
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import logits_of
 from eigencode.robustness._draws import Draws
@@ -63,7 +64,7 @@ class Subject:
         if examine:
             with borrowed(self.model.logits), torch.no_grad():
                 watch(self.model.logits, self._points(self.index[:2]), batch_size)
-        self.correct = self._correct()
+        self.correct = self._correct(examine)
 
     @property
     def n(self) -> int:
@@ -104,8 +105,8 @@ class Subject:
         return x
 
     @torch.no_grad()
-    def _correct(self) -> Bool[Tensor, " n"]:
-        right = []
+    def _correct(self, examine: bool) -> Bool[Tensor, " n"]:
+        right, squashed = [], examine
         with borrowed(self.model.logits):
             for index in torch.split(self.index, self.batch_size):
                 y = self.test.y[index]
@@ -118,7 +119,13 @@ class Subject:
                         wanted="one logit per class",
                         fix="ec.Images(x, y - 1), if labels begin at 1; else a network with as many outputs",
                     )
+                squashed = squashed and probabilities(logits)
                 right.append(logits.argmax(1).cpu() == y.cpu())
+        if squashed:
+            errors.warn(
+                "the network returns probabilities, not logits: where they saturate, gradients vanish, and attacks "
+                "look weaker than they are; drop the last softmax"
+            )
         return torch.cat(right)
 
 
