@@ -139,6 +139,11 @@ def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) ->
 
     The checks spend at most about half of what the measurement did, by looking at fewer images.
     """
+    if subject.squashed and not blind:
+        errors.warn(
+            "the network returns probabilities, not logits: where they saturate, gradients vanish, and attacks look "
+            "weaker than they are; drop the last softmax"
+        )
     if isinstance(check, Masking):
         return check
     if not check or blind:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from eigencode.base import errors
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
@@ -38,7 +37,8 @@ class Batch:
 class Subject:
     """A network on test images: the images considered (`index`), those classified correctly (`correct`), batches.
 
-    Arguments as in `curve`.  With `examine` it warns of a network that mixes the images of a batch.
+    Arguments as in `curve`.  With `examine` it warns of a network that mixes the images of a batch.  `squashed` is
+    True if all outputs are probabilities.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Subject:
         if examine:
             with borrowed(self.model.logits), torch.no_grad():
                 watch(self.model.logits, self._points(self.index[:2]), batch_size)
-        self.correct = self._correct(examine)
+        self.squashed = True
+        self.correct = self._correct()
 
     @property
     def n(self) -> int:
@@ -105,8 +106,8 @@ class Subject:
         return x
 
     @torch.no_grad()
-    def _correct(self, examine: bool) -> Bool[Tensor, " n"]:
-        right, squashed = [], examine
+    def _correct(self) -> Bool[Tensor, " n"]:
+        right = []
         with borrowed(self.model.logits):
             for index in torch.split(self.index, self.batch_size):
                 y = self.test.y[index]
@@ -119,13 +120,8 @@ class Subject:
                         wanted="one logit per class",
                         fix="ec.Images(x, y - 1), if labels begin at 1; else a network with as many outputs",
                     )
-                squashed = squashed and probabilities(logits)
+                self.squashed = self.squashed and probabilities(logits)
                 right.append(logits.argmax(1).cpu() == y.cpu())
-        if squashed:
-            errors.warn(
-                "the network returns probabilities, not logits: where they saturate, gradients vanish, and attacks "
-                "look weaker than they are; drop the last softmax"
-            )
         return torch.cat(right)
 
 
