@@ -16,6 +16,7 @@ from eigencode.base.axes import letters, plain
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
+from eigencode.data._checks import mask_of
 from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red, stimuli_of, two_halves, words_of
 from eigencode.data._stored import Stored, arrays_in
 
@@ -124,10 +125,8 @@ class Recording:
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
         admit(Recording.keep, locals())
-        stimuli, units = (
-            _mask(mask, count, f"{self.where}: {what}")
-            for mask, count, what in zip((stimuli, units), self.responses.shape[1:], ("stimuli", "units"))
-        )
+        stimuli = mask_of(stimuli, self.responses.shape[1], f"{self.where}: stimuli")
+        units = mask_of(units, self.responses.shape[2], f"{self.where}: units")
         return replace(
             self,
             responses=self.responses[:, stimuli][:, :, units],
@@ -140,14 +139,6 @@ class Recording:
     def where(self) -> str:
         """File and array, for error messages."""
         return f"{self.name}: {self.array}"
-
-
-def _mask(mask: Tensor | None, count: int, name: str) -> Tensor:
-    """A boolean mask of this length; None is all of them."""
-    if mask is not None and (mask.dtype != torch.bool or mask.shape != (count,)):
-        wanted = f"a mask, ({count},) of torch.bool"
-        raise InputError(f"{name} cannot be selected so", got=f"{tuple(mask.shape)} of {mask.dtype}", wanted=wanted)
-    return torch.ones(count, dtype=torch.bool) if mask is None else mask
 
 
 def constant(rows: Float[Tensor, "rows units"]) -> Tensor:

@@ -118,7 +118,7 @@ def probabilities(z: Tensor) -> bool:
 
 
 def watch(function: Callable[[Tensor], Any], x: Tensor, batch_size: int = 2, refuse: bool = False) -> None:
-    """Warn if images of a batch influence one another, or if the function is random; costs twelve images.
+    """Warn if images of a batch influence one another, or if the function is random; costs sixteen images.
 
     Args:
         function: from images (or points) to one or several tensors.

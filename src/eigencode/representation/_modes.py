@@ -46,7 +46,7 @@ class _Loan:
             if id(module) in self.taken:
                 continue
             self.taken.add(id(module))
-            if any(map(is_lazy, (*module._parameters.values(), *module._buffers.values()))):
+            if any(t is not None and is_lazy(t) for t in (*module._parameters.values(), *module._buffers.values())):
                 raise InputError(
                     "a network without its weights",
                     got=f"{type(module).__name__}, whose shape its first images decide",

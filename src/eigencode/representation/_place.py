@@ -37,7 +37,7 @@ class Place:
         """
         for key in self.path:
             try:
-                output = vars(output)[key] if is_dataclass(output) else output[key]
+                output = vars(output)[str(key)] if is_dataclass(output) else output[key]
             except (KeyError, IndexError, TypeError) as error:
                 got = _keys(output) or "none"
                 raise InputError(f"the output at {self.name!r} has no element {key!r}", got=got) from error
