@@ -5,6 +5,7 @@ why others have no row.  A new error with a fix needs a decision between the two
 """
 
 import ast
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from following import Run, advice, follows
+from small_study import planned
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -27,9 +29,6 @@ from eigencode.robustness import FGSM, PGD, AutoAttack, Gaussian, certified_size
 from eigencode.rules import KrotovHopfield
 from eigencode.spectra import spectra_at
 from eigencode.spectra.leading import leading_spectrum
-from eigencode.study import plan
-from eigencode.study.plan import check_sizes
-from eigencode.study.read import study
 from eigencode.training import Adversarial, train_local, train_supervised
 
 pytestmark = [
@@ -145,6 +144,12 @@ class Last(nn.Module):
         return self.then(x.sum(1))
 
 
+def lazy() -> nn.Sequential:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(4))
+
+
 def single() -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
 
@@ -191,13 +196,6 @@ def trained(checkpoint: Path, epochs: int = 2, **more: Any) -> object:
 def again(checkpoint: Path, epochs: int, **more: Any) -> object:
     checkpoint.unlink()
     return trained(checkpoint, epochs, **more)
-
-
-def planned(*overrides: str, **raw: Any) -> object:
-    models = {"A": {"kind": "krotov_hopfield", "units": 6, "local": {"epochs": 1}}}
-    chosen = study({"name": "x", "data": "digits", "models": models, **raw}, overrides)
-    check_sizes(chosen)
-    return plan(chosen)
 
 
 def overrides(fix: str) -> list[str]:
@@ -319,7 +317,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
     ),
     "representation/_place.py: Place.tensor": (
         lambda: ec.at(Recurrent(), "lstm")(images().x),
-        lambda fix: ec.at(Recurrent(), fix.split()[-1])(images().x),
+        lambda fix: eval(fix.partition(": ")[2], {"ec": ec, "net": Recurrent()})(images().x),
     ),
     "representation/_run.py: _not_first": (
         lambda: ec.at(Late(), "logits", "unit")(images().x),
@@ -469,6 +467,21 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: fitted(30, (11, 500)),
         lambda fix: [fitted(30, asked(fix, "window")), _every_number_of_ranks()],
     ),
+    "spectra/power_law.py: _pair": (
+        lambda: fitted(600, "1:9"),  # type: ignore[arg-type]
+        lambda fix: fitted(600, asked(fix, "window")),
+    ),
+    "spectra/windows.py: window_map": (
+        lambda: ec.spectrum(torch.rand(60, 20)).window_map(points=1),
+        lambda fix: ec.spectrum(torch.rand(60, 20)).window_map(**eval(f"dict({fix})")),
+    ),
+    "representation/_modes.py: _Loan.take": (
+        lambda: ec.jacobian_norm(lazy(), images().x),
+        lambda fix: [
+            exec(fix.partition(" once")[0], {"net": (net := lazy()), "x": images().x}),
+            ec.jacobian_norm(net, images().x),
+        ],
+    ),
     "spectra/power_law.py: log_window": (
         lambda: ec.Spectrum(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.0]).double(), 9, 5).power_law((1, 5)),
         lambda fix: ec.Spectrum(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.0]).double(), 9, 5).power_law(
@@ -613,15 +626,16 @@ NOT_FOLLOWED = {
     "representation/_foreign.py: as_logits 2": "is about weights of others",
     "robustness/adapters/_isolation.py: library": "installs something",
     "spectra/windows.py: automatic": "a question of science",
-    "study/_checks.py: _check_claim": "suggests a name",
-    "study/_checks.py: check": "names things of the user",
-    "study/_checks.py: check_known": "suggests a name",
-    "study/_measurements.py: _matched": "leaves a key out",
-    "study/read.py: read_study": "names a folder",
-    "study/read.py: _recipe": "suggests a name",
-    "study/read.py: _explain": "suggests a name",
+    "base/record.py: Record.load": "tests/test_advice_on_files.py",
+    "study/_checks.py: _check_claim": "tests/test_advice_on_files.py",
+    "study/_checks.py: check": "tests/test_advice_on_files.py",
+    "study/_checks.py: check_known": "tests/test_advice_on_files.py",
+    "study/_measurements.py: _matched": "tests/test_advice_on_files.py",
+    "study/read.py: read_study": "tests/test_advice_on_files.py",
+    "study/read.py: _recipe": "tests/test_advice_on_files.py",
+    "study/read.py: _explain": "tests/test_advice_on_files.py",
     "study/_upkeep.py: existing": "an option of the command line: tests/unit/study/test_upkeep.py",
-    "study/store.py: Store.__post_init__": "an option of the command line: tests/end_to_end/test_shared_disk.py",
+    "study/store.py: Store.__post_init__": "tests/test_advice_on_files.py",
     "study/store.py: Store.writable": "an option of the command line: tests/end_to_end/test_shared_disk.py",
 }
 """Errors whose fix no row follows, and why."""

@@ -53,7 +53,7 @@ OBJECTS: dict[str, tuple[Any, ...]] = {
 }
 """What the first word of a dotted name in an advice stands for; of several, one must have the rest of it."""
 
-ELSEWHERE = {"torchvision.transforms.ToTensor", "mynets.py", "FILE.json", "package.module"}
+ELSEWHERE = {"torchvision.transforms.ToTensor", "mynets.py", "FILE.json", "package.module", "step.json"}
 """Names of packages that are not installed here, and files."""
 
 KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth"}

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from more_calls import more
 from torch import Tensor, nn
 
 import eigencode as ec
@@ -240,6 +241,7 @@ def calls() -> dict[str, Call]:
                 **{"name": "", "notes": (), "batch_size": 30, "seed": 0},
             },
         ),
+        **more(),
     }
 
 

@@ -1,5 +1,6 @@
 """Convert the arrays people have to tensors: the one border of all functions that take numbers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -121,6 +122,8 @@ def gathered(given: Any, name: str = "x") -> tuple[Tensor, Tensor | None]:
     if any(x.shape[1:] != parts[0][0].shape[1:] or x.ndim == 0 for x, _ in parts):
         shapes = ", ".join(str(tuple(x.shape)) for x, _ in parts[:5])
         raise InputError(f"{name}: the batches differ in shape", got=shapes, wanted="one shape of an image")
+    if all(getattr(y, "ndim", None) == 0 for _, y in parts):  # single images, of a DataLoader with batch_size=None
+        parts = [(x[None], y[None]) for x, y in parts]
     labelled = all(y is not None for _, y in parts)
     return torch.cat([x for x, _ in parts]), torch.cat([tensor(y, "labels") for _, y in parts]) if labelled else None
 
@@ -151,7 +154,8 @@ def _labelled(given: Any, name: str, axes: str) -> Any:
             fix=f"data[{str(next(iter(given.data_vars), 'responses'))!r}]",
         )
     if _is_a(given, "xarray", "DataArray", "Variable"):
-        return _ordered(given.values, tuple(map(str, given.dims)), name, axes)
+        names = [None if re.fullmatch(r"dim_\d+", str(dim)) else str(dim) for dim in given.dims]  # of an array without
+        return _ordered(given.values, tuple(names), name, axes)
     if _is_a(given, "pandas", "DataFrame"):
         return _ordered(_frame(given, name), (given.index.name, given.columns.name), name, axes)
     if _is_a(given, "pandas", "Series", "Index") and getattr(given.dtype, "kind", "O") in "biuf":
@@ -161,6 +165,7 @@ def _labelled(given: Any, name: str, axes: str) -> Any:
 
 def _frame(given: Any, name: str) -> np.ndarray:
     """The numbers of a DataFrame; missing values become NaN."""
+    given = given.infer_objects()
     wrong = [str(column) for column, kind in given.dtypes.items() if getattr(kind, "kind", "O") not in "biuf"]
     if wrong:
         raise InputError(
@@ -170,7 +175,7 @@ def _frame(given: Any, name: str) -> np.ndarray:
             fix='keep the numbers: df.select_dtypes("number"); labels belong into an argument of their own',
         )
     if all(isinstance(kind, np.dtype) for kind in given.dtypes):
-        return np.asarray(given.to_numpy())
+        return np.asarray(given.to_numpy(np.result_type(*given.dtypes)))
     missing = bool(given.isna().to_numpy().any())
     kind = np.float64 if missing else np.result_type(*(getattr(k, "numpy_dtype", k) for k in given.dtypes))
     return np.asarray(given.to_numpy(kind, na_value=np.nan) if missing else given.to_numpy(kind))
@@ -228,7 +233,8 @@ def _unmasked(found: np.ndarray, name: str) -> np.ndarray:
 
 def _numbers(found: np.ndarray, name: str) -> np.ndarray:
     if found.dtype.kind == "O" and found.size and all(type(v) in (int, float) for v in found.flat):
-        found = found.astype(np.float64)  # a column of Python numbers
+        whole = all(type(v) is int for v in found.flat)  # a column of Python numbers
+        found = np.asarray(found.tolist()) if whole else found.astype(np.float64)
     if found.dtype.kind in "biuf":
         return found
     words = {
@@ -240,7 +246,8 @@ def _numbers(found: np.ndarray, name: str) -> np.ndarray:
         "V": "records",
         "c": "complex",
     }
-    fix = "x.real, or np.abs(x)" if found.dtype.kind == "c" else "x.astype(float), if they are numbers"
+    fixes = {"c": "x.real, or np.abs(x)", "V": "np.array(x.tolist()), if every field is a number"}
+    fix = fixes.get(found.dtype.kind, "x.astype(float), if they are numbers")
     got = f"{words.get(found.dtype.kind, 'other things')} ({found.dtype})"
     raise InputError(f"{name}: not real numbers", got=got, wanted="real numbers", fix=fix)
 

@@ -79,6 +79,12 @@ def relabelled(y: Tensor, shape: tuple[int, ...]) -> str:
         return "y.reshape(-1)"
     if y.ndim == 1 and len(y) == shape[3] != shape[0]:
         return "the images are the last axis: torch.as_tensor(x).permute(3, 2, 0, 1) for H W C N"
+    if y.ndim == 1 and len(y) == shape[0] and y.is_floating_point() and not bool((y == y.round()).all()):
+        if bool(y.isnan().any()):
+            return (
+                "drop images without one: y = torch.as_tensor(y); good = y.isfinite(); Images(x[good], y[good].long())"
+            )
+        return "classes, y = torch.unique(torch.as_tensor(y), return_inverse=True), if these are names of classes"
     if y.ndim == 1 and len(y) == shape[0]:
         return "torch.as_tensor(y).long(), if they are class numbers"
     return "pass one integer label per image"

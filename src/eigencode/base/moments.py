@@ -33,6 +33,8 @@ class Moments:
         """Moments of one batch of any floating-point type."""
         if len(x) == 0:
             raise InputError("no samples to measure", got=tuple(x.shape), wanted="at least one row")
+        if x.is_meta:
+            raise InputError("the network has no values (device meta)", wanted="a network with weights on a device")
         z = x.detach().double()
         mean = z.mean(0)
         if not bool(torch.isfinite(mean).all()):  # a NaN or Inf anywhere in a column reaches its mean

@@ -8,6 +8,10 @@ from eigencode.base.errors import InputError
 DROP_BROKEN = "drop them: good = torch.as_tensor(x).isfinite().flatten(1).all(1); x[good]"
 
 
+ROUNDING = 1e-6
+"""How far pixels may leave [0, 1] by rounding; they are clipped."""
+
+
 def floats(pixels: Tensor) -> Tensor:
     """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
     return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
@@ -25,10 +29,10 @@ def check_floats(x: Tensor, name: str) -> None:
             wanted="finite pixels in [0, 1]",
             fix=f"{DROP_BROKEN}, y[good]",
         )
-    if x.min() < 0 or x.max() > 1:
+    if x.min() < -ROUNDING or x.max() > 1 + ROUNDING:
         raise InputError(
             f"{name}: pixels are out of range",
-            got=f"{float(x.min()):.4g} .. {float(x.max()):.4g}",
+            got=f"{float(x.min()):.7g} .. {float(x.max()):.7g}",
             wanted="0 .. 1",
             fix="x / 255"
             if x.min() >= 0 and 2 < x.max() <= 255

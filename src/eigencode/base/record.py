@@ -88,13 +88,25 @@ class Record:
 
     @classmethod
     def load(cls: type[R], folder: Path) -> R:
-        """Load a record from a folder written by `save`."""
+        """Load a record from a folder written by `save`.
+
+        Raises:
+            InputError: a damaged record, or one of another version.
+        """
         from safetensors.torch import load_file
 
-        values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        values.pop("record", None)
         arrays = folder / "arrays.safetensors"
-        return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
+        try:
+            values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+            values.pop("record", None)
+            return cls._build({**values, **(load_file(str(arrays)) if arrays.exists() else {})})
+        except (TypeError, ValueError, KeyError) as error:
+            whole = next((f for f in (folder, *folder.parents) if (f / "step.json").is_file()), folder)
+            raise InputError(
+                f"a stored {cls.__name__} is damaged, or was written by another version of this package",
+                got=f"{folder}: {error}",
+                fix=f"delete {whole}, then run again",
+            ) from error
 
     def to_dataset(self) -> "xarray.Dataset":
         """Convert to an `xarray.Dataset`: tensors become variables, all other fields attributes.

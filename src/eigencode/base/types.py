@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base.arrays import Array, gathered, is_array, iterates, tensor
-from eigencode.base.border import Admitted
+from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
 from eigencode.base.labels import class_names, labels_of, relabelled
@@ -108,6 +108,7 @@ class Images:
         if pixels.dtype != torch.uint8:
             check_floats(pixels, name)
             pixels = pixels.float()
+            pixels = pixels.clamp(0, 1) if pixels.amin() < 0 or pixels.amax() > 1 else pixels
         empty = (pixels.flatten(1).amax(1) == 0).nonzero().flatten()
         if len(empty):
             raise InputError(
@@ -191,12 +192,19 @@ class Images:
 
     def __getitem__(self, index: "slice | Tensor | list[int]") -> "Images":
         """A subset of the images, by slice, index tensor or boolean mask."""
-        return Images(self.pixels[index], self.y[index], self.classes, self.name)
+        try:
+            pixels, y = self.pixels[index], self.y[index]
+            len(y)
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:  # of torch, for what is no index
+            wanted = f"a slice, a mask of {len(self)}, or numbers below {len(self)}"
+            raise InputError(f"{self.name}: not an index of images", got=f"{index!r:.60}", wanted=wanted) from error
+        return Images(pixels, y, self.classes, self.name)
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Images, Images]":
         """Split at random into (rest, part) with `fraction` of the images in `part`, e.g. a validation set."""
+        admit(Images.split, locals())
         if not 0 < fraction < 1 or not 0 < round(fraction * len(self)) < len(self):
             raise InputError("cannot split", got=f"fraction {fraction} of {len(self)}", wanted="0 < fraction < 1")
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(int(seed)))
         part = round(fraction * len(self))
         return self[order[part:]], self[order[:part]]

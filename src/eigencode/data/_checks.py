@@ -1,12 +1,14 @@
-"""Checks shared by all file readers; their messages give the position in the file."""
+"""Checks shared by the readers of files and by recordings; their messages give the position in the file."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from eigencode.base.errors import DataError
+from eigencode.base.errors import DataError, InputError
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -35,6 +37,14 @@ def refuse_blank_images(path: Path, pixels: Bytes, byte: Callable[[int], int]) -
             wanted="at least one bright pixel in each image",
             fix="the file is damaged: delete it and fetch it again (a black image has no direction and no unit norm)",
         )
+
+
+def mask_of(mask: Tensor | None, count: int, name: str) -> Tensor:
+    """A boolean mask of this length; None is all of them."""
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != (count,)):
+        wanted = f"a mask, ({count},) of torch.bool"
+        raise InputError(f"{name} cannot be selected so", got=f"{tuple(mask.shape)} of {mask.dtype}", wanted=wanted)
+    return torch.ones(count, dtype=torch.bool) if mask is None else mask
 
 
 def _count(n: int, what: str) -> str:

@@ -73,7 +73,7 @@ def _refuse_other_classes(path: Path) -> None:
                 f"{path}: the classes are not those of CIFAR-10",
                 got=", ".join(names[:12]),
                 wanted=", ".join(CLASSES),
-                fix="fetch the data set again, or load your own classes with folder:PATH",
+                fix="delete the file and fetch the data set again, or load your own classes with folder:PATH",
             )
 
 

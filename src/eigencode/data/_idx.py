@@ -150,7 +150,7 @@ def _images(images: Path, labels: Path, name: str, classes: Sequence[str], size:
         raise DataError(
             f"{labels}: not one label per image",
             got=f"{len(y)} labels for the {len(pixels)} images of {images.name}",
-            fix="the files belong to different sets: fetch them again",
+            fix="the files belong to different sets: delete both and fetch them again",
         )
     refuse_wrong_labels(labels, y, classes, lambda i: 8 + i)
     refuse_blank_images(images, pixels.reshape(len(pixels), -1), lambda i: 16 + i * size[0] * size[1])

@@ -110,6 +110,7 @@ def fetch(name: str, data_dir: Where = None) -> Available:
     >>> fetch("digits").location
     'bundled'
     """
+    admit(fetch, locals())
     data = _entry(name)
     if data_dir is None:
         _files(data, None)
@@ -124,6 +125,7 @@ def available(data_dir: Where = None) -> tuple[Available, ...]:
     >>> [d.name for d in available() if d.location == "bundled"]
     ['mnist5k', 'digits', 'crops']
     """
+    admit(available, locals())
     return tuple(_describe(data, data_dir) for data in TABLE.values())
 
 

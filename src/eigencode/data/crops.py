@@ -6,6 +6,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
@@ -35,6 +36,7 @@ def photograph_crops(n_train: int = 4000, n_test: int = 1000, size: int = 32, se
     >>> train.shape, len(test), train.classes
     ((3, 32, 32), 4, ('china', 'flower'))
     """
+    admit(photograph_crops, locals())
     from sklearn.datasets import load_sample_images
 
     photographs = [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in load_sample_images().images]

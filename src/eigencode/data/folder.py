@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
 from eigencode.base.types import Images
 from eigencode.data._class_list import Names, class_list, numbers
@@ -63,6 +64,7 @@ def read_folder(
             `train`, a folder that is none of `classes`, an unreadable or all-black image, images of different size or
             mode, transparency, more than 8 bits, or several frames.
     """
+    admit(read_folder, locals())
     if not path.is_dir():
         raise DataError(f"{path}: no such folder of images", wanted="a folder with one sub-folder per class")
     wrong = [n for n in (resize, crop) if n is not None and (not isinstance(n, int) or n < 1)]

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 
@@ -23,6 +24,7 @@ def gaussian_noise(n: int, shape: tuple[int, int, int], seed: int = 0) -> Float[
     >>> gaussian_noise(2, (3, 8, 8), seed=1).shape
     torch.Size([2, 3, 8, 8])
     """
+    admit(gaussian_noise, locals())
     if n < 1 or min(shape) < 1:
         raise InputError("no such noise", got=f"{n} images of shape {shape}", wanted="at least 1 in every place")
     return torch.randn((n, *shape), generator=stream(seed, "gaussian noise"))

@@ -16,6 +16,7 @@ from eigencode.base.axes import letters, plain
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
+from eigencode.data._checks import mask_of
 from eigencode.data._presentations import HIGHEST, Blank, as_numpy, red, stimuli_of, two_halves, words_of
 from eigencode.data._stored import Stored, arrays_in
 
@@ -123,9 +124,9 @@ class Recording:
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
-        every = torch.ones(max(self.responses.shape), dtype=torch.bool)
-        units = every[: self.responses.shape[2]] if units is None else units
-        stimuli = every[: self.responses.shape[1]] if stimuli is None else stimuli
+        admit(Recording.keep, locals())
+        stimuli = mask_of(stimuli, self.responses.shape[1], f"{self.where}: stimuli")
+        units = mask_of(units, self.responses.shape[2], f"{self.where}: units")
         return replace(
             self,
             responses=self.responses[:, stimuli][:, :, units],
@@ -176,6 +177,7 @@ def read_recording(
         InputError: another kind of file, no such array, or several candidates; axes whose names contradict.
         DataError: missing, empty, truncated or damaged file; text, complex or pickled arrays; wrong shapes.
     """
+    admit(read_recording, locals())
     path = Path(path).expanduser()
     stored = arrays_in(path)
     with path.open("rb") as file:

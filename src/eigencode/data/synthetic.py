@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.special import gamma, hyp2f1
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import brief
 from eigencode.base.seeding import stream
@@ -70,6 +71,7 @@ class PlantedCode:
         >>> PlantedCode.of(4, alpha=1.0).eigenvalues.tolist()
         [1.0, 0.5, 0.3333333333333333, 0.25]
         """
+        admit(PlantedCode.of, locals())
         if kind not in get_args(Kind):
             raise InputError("unknown kind of planted code", got=repr(kind), wanted=", ".join(get_args(Kind)))
         if units < 1 or not 0 <= alpha < math.inf:
@@ -92,6 +94,7 @@ class PlantedCode:
         >>> PlantedCode.of(5, alpha=1.0, kind="relu").sample(3).shape
         torch.Size([3, 5])
         """
+        admit(PlantedCode.sample, locals())
         if n < 1:
             raise InputError("no such sample", got=f"{n} samples", wanted="at least 1")
         units = len(self.basis)
@@ -124,6 +127,9 @@ def random_basis(units: int, seed: int = 0) -> Float[Tensor, "units units"]:
     >>> q = random_basis(3)
     >>> torch.testing.assert_close(q.T @ q, torch.eye(3, dtype=torch.float64))
     """
+    admit(random_basis, locals())
+    if units < 1:
+        raise InputError("no such basis", got=f"{units} units", wanted="at least 1")
     gaussian = torch.randn(units, units, dtype=torch.float64, generator=stream(seed, "planted", "basis"))
     q, r = torch.linalg.qr(gaussian)
     signed: Tensor = q * r.diagonal().sign()
@@ -144,6 +150,12 @@ def repu_covariance(covariance: Float[Tensor, "units units"], power: float = 1.0
     >>> repu_covariance(torch.eye(1, dtype=torch.float64))  # 1/2 - 1/(2 pi)
     tensor([[0.3408]], dtype=torch.float64)
     """
+    admit(repu_covariance, locals())
+    square = covariance.ndim == 2 and 0 < len(covariance) == covariance.shape[1]
+    if not square or not bool(torch.isfinite(covariance).all()) or not 0 < power < math.inf:
+        got = f"{tuple(covariance.shape)}, power {power}"
+        raise InputError("not a covariance", got=got, wanted="finite, units x units, and a positive power")
+    covariance = covariance.detach().double()
     sd = covariance.diagonal().sqrt()
     scale = torch.outer(sd, sd)
     rho = torch.where(scale > 0, covariance / scale, 0).clamp(-1, 1).fill_diagonal_(1).numpy()

@@ -12,7 +12,7 @@ from eigencode.base.types import Images
 from eigencode.measures.accuracy import Accuracy
 from eigencode.models._wrapped import unwrapped
 from eigencode.models.standardised import FIXED, Standardised, channel_moments
-from eigencode.representation._foreign import TWO_CLASSES, entering, mixing, random
+from eigencode.representation._foreign import TWO_CLASSES, entering, mixing, probabilities, random
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import function_of
 from eigencode.robustness.survival import share
@@ -125,7 +125,7 @@ def _one_row_each(net: nn.Module, out: Any, x: Tensor, classes: int) -> Tensor:
 
 
 def _refuse_probabilities(net: nn.Module, logits: Tensor) -> None:
-    if bool((logits >= 0).all()) and bool(((logits.double().sum(1) - 1).abs() < 1e-3).all()):
+    if probabilities(logits):
         raise InputError(
             f"{name_of(net)} returns probabilities, not logits",
             got=f"rows that are >= 0 and sum to 1, the largest number {float(logits.max()):.4g}",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError, nearest
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
@@ -46,6 +47,7 @@ def load_weights(net: nn.Module, path: Path | str) -> tuple[str, ...]:
       got:    Error while deserializing header: header too large
       wanted: a safetensors file, or a state-dict written by torch.save
     """
+    admit(load_weights, locals())
     path = Path(path)
     state, notes = read_weights(path)
     wanted = net.state_dict()

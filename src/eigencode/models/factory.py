@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.robustness.adapters._isolation import isolated
 
@@ -38,6 +39,7 @@ def build(where: str, settings: Mapping[str, Any] | None = None, seed: int = 0) 
     >>> build("torch.nn:Linear", {"in_features": 2, "out_features": 3})
     Linear(in_features=2, out_features=3, bias=True)
     """
+    admit(build, locals())
     settings = dict(settings or {})
     with contextlib.redirect_stdout(sys.stderr):
         with isolated(seed):

@@ -51,6 +51,8 @@ def save(
             "models.save(net, path, where='mynets:build', settings={...})",
         )
     state = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
+    if not Path(path).name:
+        raise InputError("a file without a name", got=repr(str(path)), wanted="the path of a .safetensors file")
     with replacing(Path(path)) as part:
         write_tensors(part, state, {"eigencode": json.dumps(spec)})
 

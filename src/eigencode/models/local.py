@@ -181,6 +181,7 @@ class LocalConv2d(LocalLayer):
 
 def local_layers(net: nn.Module) -> dict[str, LocalLayer]:
     """All `LocalLayer` submodules of a network by dotted name, in the order they were registered."""
+    admit(local_layers, locals())
     return {name: layer for name, layer in net.named_modules() if isinstance(layer, LocalLayer)}
 
 

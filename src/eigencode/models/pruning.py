@@ -46,6 +46,7 @@ class Pruning(Record):
 
         `at` is the dotted name of the local layer; None: the only one.
         """
+        admit(Pruning.apply, locals())
         pruned = copy.deepcopy(net)
         weight = local_layer(pruned, at).weight
         with torch.no_grad():

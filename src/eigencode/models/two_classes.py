@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.models._wrapped import Wrapped
 
@@ -26,6 +27,7 @@ class TwoClasses(Wrapped):
     """
 
     def __init__(self, net: nn.Module) -> None:
+        admit(TwoClasses.__init__, locals())
         super().__init__(net)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.penalties.protocol import Batch, Penalty
 
@@ -57,6 +58,7 @@ class Lp(Penalty):
 
     def selected(self, net: nn.Module) -> dict[str, nn.Parameter]:
         """The selected parameters, by name."""
+        admit(Lp.selected, locals())
         keep = self._predicate()
         found = {name: theta for name, theta in net.named_parameters() if keep(name, theta)}
         if not found:

@@ -47,6 +47,7 @@ class Batch:
 
     def at(self, place: str) -> Float[Tensor, "n units"]:
         """The representation at `place` from the forward pass of this batch."""
+        admit(Batch.at, locals())
         if place == "logits" and self.logits is not None:
             return self.logits.flatten(1)
         if place not in self.places:
@@ -60,6 +61,7 @@ class Batch:
 
     def points(self, space: Space) -> Float[Tensor, "n *image"]:
         """The images as points of `space`, detached, in the input shape `net.shape` of the network, if any."""
+        admit(Batch.points, locals())
         if space == "pixel" and self.space == "unit":
             raise InputError(
                 "a derivative by pixels needs pixels",
@@ -113,6 +115,7 @@ class Penalty(Admitted, nn.Module, ABC):
 
     def forward(self, batch: Batch) -> Float[Tensor, ""]:
         """The penalty of one batch, a checked scalar."""
+        admit(Penalty.forward, locals())
         if len(batch) == 0:
             raise InputError(f"{type(self).__name__}: an empty batch", got=tuple(batch.x.shape), wanted=">= 1 image")
         kind = batch.x.device.type

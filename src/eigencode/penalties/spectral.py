@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.moments import Moments
 from eigencode.base.symmetric import eigenvectors
@@ -42,6 +43,10 @@ def spectral_loss(
 
     Source: Nassar et al. 2020 (arXiv 2012.04729), spectral regulariser.
     """
+    admit(spectral_loss, locals())
+    if variances.ndim != 1 or not len(variances) or not 0 <= tau <= len(variances):
+        wanted = "variances by rank, and tau up to their number"
+        raise InputError("no such spectral loss", got=f"{tuple(variances.shape)} variances, tau {tau}", wanted=wanted)
     n = torch.arange(1, len(variances) + 1, dtype=variances.dtype, device=variances.device)
     if anchor is None:
         tau = max(tau, 1)
@@ -117,7 +122,10 @@ class Spectral(Penalty):
 
     def prepare(self, net: nn.Module, x: Tensor, epoch: int | None = None, step: int | None = None) -> None:
         """Compute V from all training images `x` when a refresh is due; see `Penalty.prepare`."""
+        admit(Spectral.prepare, locals())
         if self._due(epoch, step):
+            if x.ndim < 2:
+                raise InputError("Spectral: no training images", got=tuple(x.shape), wanted="one row per image")
             with torch.no_grad():
                 self.basis = self.eigenbasis(net, x)
             self.refreshed = torch.tensor([-1 if epoch is None else epoch, -1 if step is None else step])

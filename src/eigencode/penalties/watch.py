@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.types import Space
-from eigencode.penalties.protocol import Batch, Penalty
+from eigencode.penalties.protocol import Batch, Penalty, active
 from eigencode.representation._place import Listener, resolve
 
 
@@ -85,6 +86,7 @@ def watch(net: nn.Module, penalties: Penalty | Sequence[Penalty | tuple[float, P
     Raises:
         InputError: the network has no such place.
     """
-    pairs = [penalties] if isinstance(penalties, Penalty) else list(penalties)
-    kept = [p if isinstance(p, Penalty) else p[1] for p in pairs if isinstance(p, Penalty) or p[0] != 0]
+    admit(watch, locals())
+    given = [penalties] if isinstance(penalties, Penalty) else penalties
+    kept = [p for _, p in active([(1.0, p) if isinstance(p, Penalty) else p for p in given])]
     return Watch(net, [p.place for p in kept if p.watches and p.place is not None])

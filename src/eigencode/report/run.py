@@ -117,21 +117,7 @@ class StudyRun:
         Raises:
             InputError: a record of another version.
         """
-        return [self.read(record, self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
-
-    @staticmethod
-    def read(record: type[R], folder: Path) -> R:
-        """Load a record from a folder of the store.
-
-        Raises:
-            InputError: a record of another version.
-        """
-        try:
-            return record.load(folder)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                "a stored result was written by another version of this package", got=error, fix="eigencode run again"
-            ) from error
+        return [record.load(self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
 
     @property
     def fits(self) -> dict[str, dict[str, Any]]:

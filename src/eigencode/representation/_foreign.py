@@ -108,8 +108,17 @@ def as_logits(z: object, images: int) -> Tensor:
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
+def probabilities(z: Tensor) -> bool:
+    """True for rows that are not negative and sum to one, as after a softmax.
+
+    >>> probabilities(torch.tensor([[0.25, 0.75]])), probabilities(torch.tensor([[0.25, 0.5]]))
+    (True, False)
+    """
+    return bool((z >= 0).all()) and bool(((z.double().sum(1) - 1).abs() < 1e-3).all())
+
+
 def watch(function: Callable[[Tensor], Any], x: Tensor, batch_size: int = 2, refuse: bool = False) -> None:
-    """Warn if images of a batch influence one another, or if the function is random; costs twelve images.
+    """Warn if images of a batch influence one another, or if the function is random; costs sixteen images.
 
     Args:
         function: from images (or points) to one or several tensors.
@@ -135,11 +144,11 @@ MIXED = "an image gives other numbers beside other images"
 def random(function: Callable[[Tensor], Any], x: Tensor) -> str:
     """Warning text if the same image gives different outputs the second time; "" otherwise."""
     one = x.detach()[:1]
-    if not _differ(function, [one], [one], 0):
+    if not _differ(function, [one, one], [one, one], slice(None)):
         return ""
     return (
-        "the same images give other numbers the second time: the network is random in evaluation mode, and attacks "
-        "see another network than the one they are judged on"
+        "the same images give other numbers the second time: the network is random in evaluation mode, or keeps a "
+        "state, and attacks see another network than the one they are judged on"
     )
 
 
@@ -166,8 +175,8 @@ def mixing(function: Callable[[Tensor], Any], x: Tensor) -> str:
 
 
 @torch.no_grad()
-def _differ(function: Callable[[Tensor], Any], one: list[Tensor], two: list[Tensor], row: int) -> bool:
-    """True if the outputs in one row of two batches of images differ by more than rounding."""
+def _differ(function: Callable[[Tensor], Any], one: list[Tensor], two: list[Tensor], row: int | slice) -> bool:
+    """True if the outputs in one row (or all) of two batches of images differ by more than rounding."""
     try:
         pairs = list(zip(_outputs(function, one), _outputs(function, two), strict=True))
         allowed = [4 * torch.finfo(a.dtype).eps * float(a.abs().amax()) for a, _ in pairs]

@@ -8,8 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
+from torch.jit import ScriptModule
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
+from eigencode.base.errors import InputError
 from eigencode.base.flush import flushing
 from eigencode.representation._carried import carried
 
@@ -27,13 +30,13 @@ class Holding(Protocol):
 class _Loan:
     """Modules in evaluation mode; if `constant`, also without parameter gradients and with derived tensors held.
 
-    Buffers that change all the same (of a network that was traced in training mode) are restored.
+    Buffers that change all the same (traced in training mode; a state between calls) are restored.
     """
 
     def __init__(self, constant: bool, outermost: bool) -> None:
         self.constant, self.outermost = constant, outermost
         self.taken: set[int] = set()
-        self.buffers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.buffers: list[tuple[nn.Module, str, torch.Tensor | None, torch.Tensor | None]] = []
         self.modes: list[tuple[nn.Module, bool]] = []
         self.flags: list[nn.Parameter] = []
         self.held = ExitStack()
@@ -43,12 +46,19 @@ class _Loan:
             if id(module) in self.taken:
                 continue
             self.taken.add(id(module))
+            if any(t is not None and is_lazy(t) for t in (*module._parameters.values(), *module._buffers.values())):
+                raise InputError(
+                    "a network without its weights",
+                    got=f"{type(module).__name__}, whose shape its first images decide",
+                    wanted="a network that has seen images",
+                    fix="net(x[:2]) once, before anything else",
+                )
             self.modes.append((module, module.training))
             if module.training:
                 module.training = False
             if self.constant:
-                buffers = module.buffers(recurse=False) if self.outermost else ()
-                self.buffers += [(b, b.detach().clone()) for b in buffers]
+                buffers = module._buffers.items() if self.outermost else ()
+                self.buffers += [(module, n, b, None if b is None else b.detach().clone()) for n, b in buffers]
                 for parameter in module.parameters(recurse=False):
                     if parameter.requires_grad:
                         self.flags.append(parameter)
@@ -63,8 +73,10 @@ class _Loan:
 
     def give_back(self) -> None:
         self.held.close()
-        for buffer, before in self.buffers:
-            if not torch.equal(buffer, before):
+        for module, name, buffer, before in self.buffers:
+            if module._buffers[name] is not buffer and not isinstance(module, ScriptModule):
+                module._buffers[name] = buffer
+            if buffer is not None and before is not None and not torch.equal(buffer, before):
                 buffer.detach().copy_(before)
         for parameter in self.flags:
             parameter.requires_grad_(True)

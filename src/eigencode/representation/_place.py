@@ -1,7 +1,8 @@
 """Names of places: submodules, their k-th call, and elements of their output."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -36,23 +37,28 @@ class Place:
         """
         for key in self.path:
             try:
-                output = output[key]
+                output = vars(output)[str(key)] if is_dataclass(output) else output[key]
             except (KeyError, IndexError, TypeError) as error:
-                known = list(output) if hasattr(output, "keys") else f"{len(output)} elements" if output else "none"
-                raise InputError(f"the output at {self.name!r} has no element {key!r}", got=known) from error
+                got = _keys(output) or "none"
+                raise InputError(f"the output at {self.name!r} has no element {key!r}", got=got) from error
         if not isinstance(output, Tensor):
-            keys = list(output) if hasattr(output, "keys") else list(range(len(output))) if _is_sequence(output) else []
+            keys = _keys(output)
             raise InputError(
                 f"the output at {self.name!r} is not a tensor",
                 got=type(output).__name__,
                 wanted="a tensor with one row per image",
-                fix=f"name an element: {self.name}[{keys[0]}]" if keys else "name a submodule inside it",
+                fix=f"name an element: ec.at(net, '{self.name}[{keys[0]}]')" if keys else "name a submodule inside it",
             )
         return output
 
 
-def _is_sequence(output: Any) -> bool:
-    return isinstance(output, tuple | list)
+def _keys(output: Any) -> list[Any]:
+    """Names or numbers of the elements of a mapping, a dataclass, a tuple or a list."""
+    if isinstance(output, Mapping):
+        return list(output)
+    if isinstance(output, tuple | list):
+        return list(range(len(output)))
+    return list(vars(output)) if is_dataclass(output) else []
 
 
 def resolve(net: nn.Module, name: str) -> Place:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.inputs import inputs
 from eigencode.base.types import Space
 from eigencode.representation._blaming import blaming, in_functorch
 from eigencode.representation._foreign import TWO_CLASSES, Foreign, entering
@@ -51,6 +52,7 @@ class Reader(nn.Module):
 
     def points(self, images: Tensor) -> Tensor:
         """Compute the tensor at `start` for these images (the images themselves for `"pixel"`)."""
+        images = inputs(images, "images")
         if self._from is None:
             return images
         if self.space == UNIT:

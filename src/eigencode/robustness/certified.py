@@ -50,6 +50,7 @@ class CertifiedSizes(Record):
 
     def quantile(self, q: float, errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
         """Quantile of `eps`; with `errors_as_zero` misclassified images count as size 0."""
+        admit(CertifiedSizes.quantile, locals())
         wrong = self.n - self.n_correct if errors_as_zero else 0
         values = torch.cat([self.eps.new_zeros(wrong), self.eps])
         return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence)

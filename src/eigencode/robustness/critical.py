@@ -83,6 +83,7 @@ class CriticalSizes(Record):
         `errors_as_zero=True` counts the images that are wrong without any perturbation as broken at size 0;
         otherwise an inaccurate network looks robust on the few easy images that it classifies correctly.
         """
+        admit(CriticalSizes.quantile, locals())
         if of not in ("size", "distance", "eps"):
             raise InputError("no such size", got=of, wanted="'size', 'distance' or 'eps'")
         values: Tensor = getattr(self, of)

@@ -10,6 +10,7 @@ from torch import Tensor
 from eigencode.base import errors
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
+from eigencode.base.inputs import at_least
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Space
 from eigencode.representation._modes import borrowed
@@ -128,6 +129,7 @@ def masking_checks(
     """
     test = Images.of(test, "test")
     admit(masking_checks, locals())
+    at_least(1, images=images)
     subject = Subject(net, test, space, subset, seed=seed)
     return _checked(subject, images, warn)
 
@@ -137,6 +139,11 @@ def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) ->
 
     The checks spend at most about half of what the measurement did, by looking at fewer images.
     """
+    if subject.squashed and not blind:
+        errors.warn(
+            "the network returns probabilities, not logits: where they saturate, gradients vanish, and attacks look "
+            "weaker than they are; drop the last softmax"
+        )
     if isinstance(check, Masking):
         return check
     if not check or blind:

@@ -14,7 +14,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.inputs import at_least
 from eigencode.base.progress import progress
 from eigencode.base.types import Bounds, Images, Space
-from eigencode.representation._foreign import watch
+from eigencode.representation._foreign import probabilities, watch
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import logits_of
 from eigencode.robustness._draws import Draws
@@ -37,7 +37,8 @@ class Batch:
 class Subject:
     """A network on test images: the images considered (`index`), those classified correctly (`correct`), batches.
 
-    Arguments as in `curve`.  With `examine` it warns of a network that mixes the images of a batch.
+    Arguments as in `curve`.  With `examine` it warns of a network that mixes the images of a batch.  `squashed` is
+    True if all outputs are probabilities.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Subject:
         if examine:
             with borrowed(self.model.logits), torch.no_grad():
                 watch(self.model.logits, self._points(self.index[:2]), batch_size)
+        self.squashed = True
         self.correct = self._correct()
 
     @property
@@ -118,6 +120,7 @@ class Subject:
                         wanted="one logit per class",
                         fix="ec.Images(x, y - 1), if labels begin at 1; else a network with as many outputs",
                     )
+                self.squashed = self.squashed and probabilities(logits)
                 right.append(logits.argmax(1).cpu() == y.cpu())
         return torch.cat(right)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eigencode.base.arrays import Array, array, batches, is_array, tensor
 from eigencode.base.errors import InputError
@@ -15,6 +15,7 @@ from eigencode.base.progress import progress
 from eigencode.base.types import Images
 from eigencode.representation._foreign import numbers, watch
 from eigencode.representation._modes import borrowed
+from eigencode.representation._place import Place
 from eigencode.representation.at import Code, Reader, function_of
 from eigencode.spectra._arithmetic import arithmetic_errors
 
@@ -93,6 +94,8 @@ def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: b
     def run(part: Tensor) -> Tensor:
         with torch.no_grad(), borrowed(function):
             out = numbers(function(start(part)))
+        if isinstance(code, nn.Module) and not isinstance(out, Tensor):
+            out = Place("logits", code).tensor(out)  # says which of its elements to name
         if not isinstance(out, Tensor) or (len(out) != len(part) and not several):
             raise InputError(
                 "the code does not return one response per point",

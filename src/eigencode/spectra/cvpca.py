@@ -118,6 +118,7 @@ def shuffled_control(repeat_1: Array, repeat_2: Array, seed: int = 0) -> Spectru
     >>> bool((shuffled_control(x, x).eigenvalues.abs() < 0.2).all())
     True
     """
+    admit(shuffled_control, locals())
     one, two = _checked(repeat_1, repeat_2)
     order = torch.randperm(len(two), generator=stream(seed, "cvpca", "shuffle")).to(two.device)
     return replace(signal_spectrum(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 
 
@@ -38,6 +39,7 @@ def entropy_rank(values: Array, epsilon: float = 0.0) -> float:
     >>> round(entropy_rank(torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)) ** 2, 6)  # 2^1.5 squared
     8.0
     """
+    admit(entropy_rank, locals())
     values = _values(values)
     if bool((values < 0).any()) or not values.sum() > 0:
         raise InputError("an entropy needs values that are not negative", got=f"min {float(values.min()):.3g}")
@@ -56,6 +58,7 @@ def rankme(eigenvalues: Array, epsilon: float = 1e-7) -> float:
     >>> round(rankme(torch.ones(8, dtype=torch.float64)), 3)
     8.0
     """
+    admit(rankme, locals())
     return entropy_rank(_values(eigenvalues).clamp_min(0).sqrt(), epsilon)
 
 
@@ -83,7 +86,11 @@ def lidar(embeddings: Array, delta: float = 1e-4, epsilon: float = 1e-7) -> floa
 
     Source: V. Thilak et al., LiDAR (ICLR 2024), section 4 (eqs. 1-3), with its δ = 1e-4.
     """
+    admit(lidar, locals())
     given = tensor(embeddings, "embeddings").detach()
+    if not bool(torch.isfinite(given).all()) or not delta > 0:
+        got = f"delta {delta}, {int((~torch.isfinite(given)).sum())} numbers not finite"
+        raise InputError("LiDAR cannot be computed", got=got, wanted="finite embeddings, delta > 0")
     if given.ndim != 3:
         raise InputError("LiDAR needs objects x views x units", got=tuple(given.shape), wanted="three axes")
     objects, views, units = given.shape
@@ -94,6 +101,8 @@ def lidar(embeddings: Array, delta: float = 1e-4, epsilon: float = 1e-7) -> floa
     within = (e - centres[:, None]).reshape(-1, units)
     noise = within.T @ within / (objects * views) + delta * torch.eye(units, dtype=torch.float64, device=e.device)
     spread = centres - centres.mean(0)
-    factor = torch.linalg.cholesky(noise)
+    factor, failed = torch.linalg.cholesky_ex(noise)
+    if int(failed):
+        raise InputError("the covariance within objects is singular", got=f"delta {delta}", wanted="a larger delta")
     half = torch.linalg.solve_triangular(factor, spread.T / objects**0.5, upper=False)
     return entropy_rank(torch.linalg.svdvals(half).square(), epsilon)

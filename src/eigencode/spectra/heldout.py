@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.inputs import inputs_of
 from eigencode.base.record import host
@@ -39,6 +41,7 @@ def heldout_spectrum(
     >>> [round(float(v)) for v in heldout_spectrum(lambda z: z, z[:2000], z[2000:]).eigenvalues]
     [9, 4, 1]
     """
+    admit(heldout_spectrum, locals())
     if not callable(code):
         raise InputError("not a code", got=type(code).__name__, wanted="a callable", fix="lambda z: z for arrays")
     learnt = responses(code, train, batch_size)
@@ -46,7 +49,7 @@ def heldout_spectrum(
     directions = found.directions
     assert directions is not None
     given = responses(code, test, batch_size)
-    scores = torch.cat([batch.double() @ directions for batch in given.batches()])
+    scores = torch.cat([_along(batch, directions) for batch in given.batches()])
     if len(scores) < 2:
         raise InputError("too few test images", got=len(scores), wanted="at least 2")
     products = (scores - scores.mean(0)).square()
@@ -62,6 +65,14 @@ def heldout_spectrum(
         seed=seed,
     )
     return with_influence(result, products, seed)
+
+
+def _along(batch: Tensor, directions: Tensor) -> Tensor:
+    """Responses along the directions of other images."""
+    if batch.shape[1] != len(directions):
+        got = f"{len(directions)} units for the training images, {batch.shape[1]} for the test images"
+        raise InputError("not the same units", got=got, wanted="images of one shape")
+    return batch.double() @ directions
 
 
 def injected_noise_spectrum(
@@ -86,9 +97,11 @@ def injected_noise_spectrum(
     >>> torch.testing.assert_close(injected_noise_spectrum(lambda z: z, x, 0.0).eigenvalues,
     ...                            torch.linalg.eigvalsh(torch.cov(x.double().T)).flip(0))
     """
+    admit(injected_noise_spectrum, locals())
     if not sigma >= 0:
         raise InputError("no such noise", got=sigma, wanted="sigma >= 0")
     x = inputs_of(code, x)
+    x = x if x.is_floating_point() else x.float()
     x = code.points(x) if isinstance(code, Reader) else x
     repeats = []
     for name in ("one", "two"):

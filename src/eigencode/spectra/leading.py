@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.record import host
@@ -46,6 +47,7 @@ def leading_spectrum(
     >>> found = leading_spectrum(x, top=5)
     >>> torch.testing.assert_close(found.eigenvalues, torch.linalg.eigvalsh(torch.cov(x.double().T)).flip(0)[:5])
     """
+    admit(leading_spectrum, locals())
     given = responses(code, x, batch_size)
     if given.rows is None:
         raise InputError("an iterator can be read only once", fix="pass an array, or a code and its points")

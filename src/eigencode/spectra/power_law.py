@@ -54,7 +54,7 @@ class PowerLaw(Record):
 
 def ranks(window: Window, available: int) -> Tensor:
     """The ranks n_min..n_max of a window, 1-based, both ends included."""
-    low, high = window
+    low, high = _pair(window)
     if not 1 <= low < high - 1 or high > available:
         first = min(11, max(1, available // 20))
         last = max(available // 2, first + 2)
@@ -67,6 +67,13 @@ def ranks(window: Window, available: int) -> Tensor:
             else "more units, or more samples",
         )
     return torch.arange(low, high + 1, dtype=torch.float64)
+
+
+def _pair(window: Window) -> Window:
+    if not isinstance(window, tuple | list) or len(window) != 2:
+        wanted = "two ranks (n_min, n_max), or 'auto'"
+        raise InputError("not a window of the fit", got=window, wanted=wanted, fix="window=(11, 500)")
+    return window[0], window[1]
 
 
 def fit_weights(n: Float[Tensor, " ranks"], weights: str) -> Float[Tensor, " ranks"]:

@@ -107,19 +107,23 @@ class Spectrum(Record):
         Returns:
             A `PowerLaw`; read its `warnings`.
         """
+        admit(Spectrum.power_law, locals())
         chosen = automatic(self.logs, weights) if window == "auto" else window
         return fit(self, chosen, weights, method)
 
     def window_map(self, weights: str = "uniform", points: int = 30) -> WindowMap:
         """α over all windows of a grid of ranks, to see its dependence on the window."""
+        admit(Spectrum.window_map, locals())
         return window_map(self.logs, weights, points)
 
     def local_slope(self, width: float = 1.0) -> LocalSlope:
         """Local slope −d log λ / d log n at each rank, from ranks within a factor exp(`width` / 2)."""
+        admit(Spectrum.local_slope, locals())
         return local_slope(self.logs, width)
 
     def compare(self, window: Window = (11, 500), weights: str = "uniform") -> Comparison:
         """Test the power law over `window` against the sampling error and three other laws."""
+        admit(Spectrum.compare, locals())
         return compare(self.logs, window, weights)
 
 

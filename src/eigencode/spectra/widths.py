@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from eigencode.base.arrays import Array
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.seeding import stream
@@ -44,6 +45,7 @@ def spectra_by_width(
     >>> [s.n_units for s in spectra_by_width(x, widths=(10, 30))]
     [10, 30]
     """
+    admit(spectra_by_width, locals())
     given = responses(code, x, batch_size, points)
     kept = Reservoir(seed, rows_wanted(max(widths, default=0)))
     eps = 0.0

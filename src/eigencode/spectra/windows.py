@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.spectra._logs import Logs
@@ -39,6 +40,9 @@ class WindowMap(Record):
 
     def spread(self, window: Window, factor: float = 2.0) -> tuple[float, float]:
         """Smallest and largest α over windows whose ends are within a factor of those of `window`."""
+        admit(WindowMap.spread, locals())
+        if not factor >= 1:
+            raise InputError("no such factor", got=factor, wanted="factor >= 1")
         near = [
             (grid >= end / factor) & (grid <= end * factor)
             for grid, end in ((self.n_min, window[0]), (self.n_max, window[1]))
@@ -61,9 +65,11 @@ class LocalSlope(Record):
 
 def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
     """Fit α over all windows whose ends are among about `points` ranks, evenly spaced in log rank."""
-    ranks = grid(len(logs.values), points)
+    ranks = grid(len(logs.values), max(points, 0))
     shape = (len(ranks), len(ranks))
     pairs = [(i, j) for i, low in enumerate(ranks) for j, high in enumerate(ranks) if _wide(low, high)]
+    if points < 2 or not pairs:
+        raise InputError("no window to fit", got=f"{points} points", wanted="at least 2", fix="points=30")
     rows = torch.stack([placed((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
     bends = torch.stack([bend_row((ranks[i], ranks[j]), weights, len(logs.values)) for i, j in pairs])
     found = {
@@ -84,11 +90,16 @@ def window_map(logs: Logs, weights: str, points: int = 30) -> WindowMap:
 
 def local_slope(logs: Logs, width: float = 1.0) -> LocalSlope:
     """Fit local lines with uniform weights to log λ, at ranks with at least 3 others in their window."""
+    if not 0 < width < 20:
+        raise InputError("no such width of a local slope", got=width, wanted="0 < width < 20")
     ranks = torch.arange(1, len(logs.values) + 1, dtype=torch.float64)
     centres = torch.tensor(grid(len(ranks), 100))
     reach = math.exp(width / 2)
     windows = [(max(1, math.ceil(n / reach)), min(len(ranks), math.floor(n * reach))) for n in centres.tolist()]
     kept = torch.tensor([high - low >= 3 for low, high in windows])
+    if not bool(kept.any()):
+        got = f"width {width} for {len(ranks)} ranks"
+        raise InputError("no rank has three others in its window", got=got, wanted="a wider one, or more ranks")
     rows = torch.stack([placed(w, "uniform", len(ranks)) for w, k in zip(windows, kept.tolist(), strict=True) if k])
     alpha, half = logs.linear(rows), Z95 * logs.deviation(rows)
     half = half.masked_fill((rows.ne(0) & logs.bias.isnan()).any(1), math.nan)

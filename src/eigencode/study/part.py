@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eigencode.base.border import admit
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Claim, Study
@@ -15,6 +16,7 @@ def part(study: Study, models: Sequence[str]) -> Study:
     Raises:
         StudyError: a model that the study does not have, or no model.
     """
+    admit(part, locals())
     for name in models:
         if name not in study.models:
             known = list(study.models)

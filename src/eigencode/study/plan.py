@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from eigencode.base.border import admit
 from eigencode.base.errors import InputError, StudyError
 from eigencode.measures.protocol import Readable
 from eigencode.study._architecture import architecture, places, units_at
@@ -69,6 +70,7 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
         StudyError: a mistake in the study, such as an unknown name or setting.
         DataError: a data set that cannot be read.
     """
+    admit(plan, locals())
     check(study)
     cells: list[Cell] = []
     found = measurements(study)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from eigencode.base.border import admit
 from eigencode.base.errors import StudyError, nearest
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
@@ -23,6 +24,7 @@ def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     Raises:
         StudyError: no such file, not TOML, an unknown key, or a value out of range; names the key and a fix.
     """
+    admit(read_study, locals())
     path = Path(path)
     if not path.is_file():
         raise StudyError("no such study file", got=path, wanted="a .toml file", fix="see the studies folder")

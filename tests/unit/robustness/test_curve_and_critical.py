@@ -203,7 +203,7 @@ def test_images_that_never_break_are_censored() -> None:
             v = x.flatten(1)
             free = v[:, :1] < 0.5  # the first pixel decides whether the others matter
             moving = torch.stack([v[:, 1], 1 - v[:, 1]], 1)
-            return torch.where(free, moving, torch.tensor([[1.0, 0.0]]) + 0 * moving)
+            return torch.where(free, moving, torch.tensor([[2.0, 0.0]]) + 0 * moving)
 
     x = torch.full((8, 1, 1, 2), 0.9)
     x[:4, 0, 0, 0], x[4:, 0, 0, 0] = 0.0, 1.0

@@ -25,9 +25,7 @@ def fields(shown: Shown) -> list[dict[str, Any]]:
         wanted = int(item.run.results["study"]["receptive_fields"])
         folders = item.run.locally_trained(item.data_name, item.model_name)[:1]
         found += [(item, folder, wanted) for folder in folders if wanted]
-    return [
-        {**p.entry(), **_gallery(p.run.read(Convergence, f / "convergence"), f, n, len(found))} for p, f, n in found
-    ]
+    return [{**p.entry(), **_gallery(Convergence.load(f / "convergence"), f, n, len(found))} for p, f, n in found]
 
 
 def _gallery(state: Convergence, folder: Path, wanted: int, galleries: int) -> dict[str, Any]:

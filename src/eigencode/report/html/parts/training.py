@@ -29,7 +29,7 @@ def training(shown: Shown) -> list[dict[str, Any]]:
 def _entry(item: ModelOnData, step: str, points: int) -> list[dict[str, Any]]:
     kind, names = MEASURES[step]
     folders = item.run.made_by(item.data_name, item.model_name, step)
-    records = [item.run.read(kind, folder / "training") for folder in folders]
+    records = [kind.load(folder / "training") for folder in folders]
     if not records:
         return []
     series: dict[str, list[Tensor]] = {name: [getattr(r, name) for r in records] for name in names}
