@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from damages import flip
 from following import Run, advice, follows
 from small_study import planned
 from torch import Tensor, nn
@@ -521,6 +522,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: supervised(eval(fix, {"net": plain().requires_grad_(False)})),
     ),
     "training/_state.py: Checkpoint.load 2": (
+        lambda: [trained(Path("c")), flip(1)(Path("c")), trained(Path("c"))],
+        lambda fix: again(Path("c"), 2),
+    ),
+    "training/_state.py: Checkpoint.load 3": (
         lambda: [trained(Path("c")), trained(Path("c"), lr=0.1)],
         lambda fix: [trained(Path("d"), lr=0.1), again(Path("c"), 2, lr=0.1)],
     ),

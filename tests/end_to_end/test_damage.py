@@ -21,7 +21,7 @@ KINDS = (
     *(f"{step}-*/training/{file}" for step in ("local", "trained") for file in ("record.json", "arrays.safetensors")),
     *(f"local-*/convergence/{file}" for file in ("record.json", "arrays.safetensors")),
     *(f"pruned-*/pruning/{file}" for file in ("record.json", "arrays.safetensors")),
-    *(f"{kind}-*/arrays.safetensors" for kind in ("spectrum", "critical", "curve", "units")),
+    *(f"{kind}-*/arrays.safetensors" for kind in ("spectrum", "accuracy", "critical", "curve", "units")),
     *(f"{kind}-*/record.json" for kind in ("spectrum", "accuracy", "critical", "curve", "units")),
     *(f"{kind}-*/{META}" for kind in ("initial", "trained", "spectrum", "critical")),
 )
@@ -96,6 +96,7 @@ def test_a_flipped_bit_anywhere_is_noticed(here: Path) -> None:
     files = sorted(p for p in steps.rglob("*") if p.is_file())
     for path in chance.choices(files, k=200):
         whole, folder = path.read_bytes(), steps / path.relative_to(steps).parts[0]
+        _integrity._examined_once.cache_clear()
         meta = _integrity.described(folder)
         flip(chance.random(), chance.randrange(8))(path)
         _integrity._examined_once.cache_clear()
