@@ -122,7 +122,8 @@ class Given:
         """
         run = StudyRun(Path(folder), Path(folder))
         kinds = {c["key"]: c["kind"].replace("shuffled", "spectrum") for c in run.cells()}
-        held = {key: run.read(find("measures", kind).record, run.step(key)) for key, kind in kinds.items()}  # type: ignore[attr-defined]
+        read = {key: find("measures", kind).record for key, kind in kinds.items()}  # type: ignore[attr-defined]
+        held = {key: record.load(run.step(key)) for key, record in read.items()}
         return cls(run.results, held)
 
     def save(self, folder: Path | str) -> Path:

@@ -13,6 +13,7 @@ import eigencode as ec
 from eigencode.base.errors import BatchWarning, InputError
 from eigencode.geometry import landscape_through, spectral_norm
 from eigencode.measures import AccuracyMeasure, Subject
+from eigencode.representation._foreign import as_logits
 from eigencode.robustness import DDN, FGSM, PGD, Gaussian, Square, critical_size, curve, masking_checks
 
 X = 0.05 + 0.9 * torch.rand(24, 1, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -128,6 +129,13 @@ def test_networks_of_any_floating_type_are_measured_and_attacked(kind: torch.dty
             assert bool(torch.isfinite(attack_at.clipped).all())
     whole = ec.models.Standardised(other, 0.5, 0.25)
     assert ec.jacobian_norm(whole, X).units == 3
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_logits_in_half_precision_are_compared_in_single(kind: torch.dtype) -> None:
+    z = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    assert as_logits(z.to(kind), 2).dtype == torch.float32
+    assert as_logits(z.double(), 2).dtype == torch.float64
 
 
 def test_weights_of_several_types_are_left_to_the_network() -> None:
