@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from eigencode.models.pruning import Pruning
 from eigencode.paper.published.evaluation import accuracy
 from eigencode.paper.published.pruning import prune_always
-from eigencode.robustness.survival import share
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep, keep, network
 from eigencode.study.steps.pruned import Pruned
@@ -45,5 +44,5 @@ class EvaluatedInTraining(NetworkStep):
         _, test = self.data.pair()
         net, n = network(inputs.folder(self.start), self.origin.get("where")), len(test)
         batch = next(b for b in range(min(BATCH, n), 0, -1) if n % b != 1)  # BatchNorm fails on a single image
-        keep(share(accuracy(net, test.x, test.y, batch) * n, n), folder / "accuracy")
+        keep(accuracy(net, test.x, test.y, batch), folder / "accuracy")
         self.write(net, folder)

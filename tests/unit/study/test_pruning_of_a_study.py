@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from tiny import write
 
+from eigencode.base import strict_json
 from eigencode.measures import ConvergenceMeasure, Subject
 from eigencode.measures.pruning import units
 from eigencode.models import Pruning
@@ -21,6 +22,7 @@ from eigencode.representation.at import at
 from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.study import Cell, Store, Study, execute, plan, read_study, rows
+from eigencode.study._integrity import META, sealed
 from eigencode.study._measurements import measurements
 from eigencode.study.results import write as write_results
 from eigencode.study.steps.network import network
@@ -91,12 +93,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     end = next(c.network for c in cells if c.kind == "accuracy")
     trained, pruned, *_ = next(c for c in cells if c.network is end).made_by()
     assert execute([pruned], store).ok
-    where = store.folder(pruned)
+    where, meta = store.folder(pruned), store.meta(pruned)
     taken = replace(Pruning.load(where / "pruning"), indices=torch.arange(3), components=2, threshold=-1.0)
     taken.save(where / "pruning")
     from eigencode.models.files import save
 
     save(taken.apply(network(where)), where / "network.safetensors")
+    (where / META).write_text(strict_json.dumps(sealed(where, pruned.key, meta)), encoding="utf-8")
     assert execute([trained, *(c.step for c in cells)], store).ok
     return study, cells, store
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eigencode.measures.accuracy import Accuracy
 from eigencode.representation._modes import evaluating
 
 
@@ -12,14 +13,13 @@ def accuracy(
     x: Float[Tensor, "images *shape"],
     y: Int[Tensor, " images"],
     batch_size: int = 1000,
-) -> float:
+) -> Accuracy:
     """Share of correct predictions in training mode, as published (D5).
 
     Unlike all other measurements of this package it changes the network: BatchNorm updates its statistics on `x`.
     """
-    hits = 0
     with evaluating(net), torch.no_grad():
         net.train()
-        for first in range(0, len(x), batch_size):
-            hits += int((net(x[first : first + batch_size]).argmax(1) == y[first : first + batch_size]).sum())
-    return hits / len(x)
+        starts = range(0, len(x), batch_size)
+        found = [net(x[i : i + batch_size]).argmax(1) == y[i : i + batch_size] for i in starts]
+    return Accuracy.of(torch.cat(found))
