@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from eigencode.base.inputs import inputs
 from eigencode.data import Recording, catalogue, prepared, read_recording
 from eigencode.data._dataset import DataSet
 from eigencode.data._download import download
+from eigencode.formats._matlab import matlab_file
+from eigencode.formats._netcdf import netcdf_file
 from eigencode.given import recorded
 from eigencode.given._examine import examine
 from eigencode.given._options import probe_from_options
@@ -549,19 +552,31 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: Recording.of(responses(), np.arange(30) % 10, blank=99),
         lambda fix: Recording.of(responses(), np.arange(30) % 10, blank=option(fix, "--blank")),
     ),
-    "data/_stored.py: arrays_in": (
+    "base/reading.py: regular": (
         lambda: [Path("a.npy").touch(), read("a.npy")],
         lambda fix: read(saved("a.npy", x=responses())) if "save the file again" in fix else None,
     ),
-    "data/_stored.py: _reading": (
-        lambda: [Path("a.mat").write_bytes(b"x" * 200), read("a.mat")],
-        lambda fix: read(saved("a.mat", x=responses())) if "save the file again" in fix else None,
+    "base/reading.py: affordable": (
+        lambda: [large("a.npz"), read("a.npz")],
+        lambda fix: [value(fix, path="a.npz", x=responses()), read("a.npz")],
     ),
-    "data/_stored.py: _numpy": (
+    "formats/arrays.py: arrays_in": (
+        lambda: [Path("a.npy").write_bytes(b"\x93NUMPY" * 40), read("a.npy")],
+        lambda fix: read(saved("a.npy", x=responses())) if "save the file again" in fix else None,
+    ),
+    "formats/_numpy.py: numpy_file": (
         lambda: [Path("a.npz").write_bytes(b"x" * 200), read("a.npz")],
         lambda fix: read(saved("a.npz", x=responses())) if "save the file again" in fix else None,
     ),
-    "data/_stored.py: _numpy_array.refuse": (
+    "formats/_numpy.py: numpy_file 2": (
+        lambda: [large("a.npz", zipfile.ZIP_LZMA), read("a.npz")],
+        lambda fix: [value(fix, path="a.npz", x=responses()), read("a.npz")],
+    ),
+    "formats/_numpy.py: _read": (
+        lambda: [Path("a.npy").write_bytes(saved("a.npy", x=responses()).read_bytes()[:-9]), read("a.npy")],
+        lambda fix: read(saved("a.npy", x=responses())) if "save the file again" in fix else None,
+    ),
+    "formats/_numpy.py: _refuse": (
         lambda: read(saved("a.npz", responses=responses(), stimuli=np.array(list("ab") * 15, object))),
         lambda fix: [
             read(saved("a.npz", responses=x, stimuli=y))
@@ -569,12 +584,12 @@ TABLE: dict[str, tuple[Run, Run]] = {
             for y in [value(fix.partition("numbers, ")[2], x=np.array(list("ab") * 15, object))]
         ],
     ),
-    "data/_stored.py: _refuse_elsewhere | mat": (
-        lambda: read(elsewhere(".mat")),
+    "formats/_hdf5.py: refuse_oddities | mat": (
+        lambda: matlab_file(elsewhere(".mat")),
         lambda fix: [done(fix.partition("file: ")[2]), read("whole.npz")],
     ),
-    "data/_stored.py: _refuse_elsewhere | nc": (
-        lambda: read(elsewhere(".nc")),
+    "formats/_hdf5.py: refuse_oddities | nc": (
+        lambda: netcdf_file(elsewhere(".nc")),
         lambda fix: [done(fix.partition("file: ")[2]), read("whole.npz")],
     ),
     "data/folder.py: read_folder": (
@@ -662,61 +677,61 @@ TABLE: dict[str, tuple[Run, Run]] = {
             value(fix.partition("; ")[2], x=responses(), labels=np.arange(30) % 10),
         ],
     ),
-    "data/recordings.py: read_recording": (
+    "data/recording_files.py: _recording": (
         lambda: read(saved("a.mat", stim={"resp": responses(), "istim": np.arange(30) % 5 + 1}), axes="su"),
         lambda fix: read("a.mat") if "leave out axes" in fix else None,
     ),
-    "data/recordings.py: _presentations": (
+    "data/_choose.py: group_of": (
         lambda: read(saved("a.mat", **{n: {"resp": responses(), "istim": np.arange(30) % 5 + 1} for n in ("a", "b")})),
         lambda fix: [read("a.mat", **asked(fix, "key")), read("a.mat", key=option(fix, "--key"))],
     ),
-    "data/recordings.py: _only": (
+    "data/_choose.py: only": (
         lambda: read(saved("a.mat", first=responses(), other=responses(20, 9))),
         lambda fix: [read("a.mat", **asked(fix, "key")), read("a.mat", key=option(fix, "--key"))],
     ),
-    "data/recordings.py: _only | repeats": (
+    "data/_choose.py: only | repeats": (
         lambda: read(saved("a.mat", rep1=responses(), rep2=responses() + 1)),
         lambda fix: [done(fix[fix.index("np.save") :]), two(read("both.npy"))],
     ),
-    "data/recordings.py: _only | sparse": (
+    "data/_choose.py: only | sparse": (
         lambda: read(
             saved("a.mat", spikes=scipy.sparse.random(30, 8, 0.5, "csc", random_state=0), rate=np.float64(3.0))
         ),
         lambda fix: read(saved("a.mat", spikes=responses(), rate=np.float64(3.0))) if "full(x)" in fix else None,
     ),
-    "data/recordings.py: _array | sparse": (
+    "data/_values.py: numbers | sparse": (
         lambda: read(saved("a.mat", x=scipy.sparse.random(30, 8, 0.5, "csc", random_state=0))),
         lambda fix: read(saved("a.mat", x=responses())) if "full(x)" in fix else None,
     ),
-    "data/recordings.py: _array | sparse v7.3": (
+    "data/_values.py: numbers | sparse v7.3": (
         lambda: read(sparse_73()),
         lambda fix: read(full_73()) if "full(x)" in fix else None,
     ),
-    "data/recordings.py: _array | complex": (
+    "data/_values.py: numbers | complex": (
         lambda: read(saved("a.npy", x=responses() * 1j)),
         lambda fix: read(saved("a.npy", x=value(re.findall(r"x\.real\b", fix)[0], x=responses() * 1j + responses()))),
     ),
-    "data/recordings.py: _array | text": (
+    "data/_values.py: numbers | text": (
         lambda: read(saved("a.npy", x=responses().astype(str))),
         lambda fix: read(saved("a.npy", x=value(re.findall(r"x\.astype\([^)]*\)", fix)[0], x=responses().astype(str)))),
     ),
-    "data/recordings.py: _order | one unit": (
+    "data/_values.py: order_of | one unit": (
         lambda: read(saved("a.npy", x=responses(30))),
         lambda fix: read_recording(saved("a.npy", x=value(fix, x=responses(30)))),
     ),
-    "data/recordings.py: _order | time": (
+    "data/_values.py: order_of | time": (
         lambda: read(saved("a.npy", x=responses(2, 30, 8, 5))),
         lambda fix: read(saved("a.npy", x=value(fix, x=responses(2, 30, 8, 5)))),
     ),
-    "data/recordings.py: _order 2 | sur": (
+    "data/_values.py: order_of 2 | sur": (
         lambda: read(saved("a.npy", x=responses(30, 8, 2))),
         lambda fix: two(read("a.npy", axes=axes_of(fix, "stimuli x units x repeats"))),
     ),
-    "data/recordings.py: _order 2 | usr": (
+    "data/_values.py: order_of 2 | usr": (
         lambda: read(saved("a.mat", x=responses(8, 30, 2))),
         lambda fix: two(read("a.mat", axes=axes_of(fix, "units x stimuli x repeats"))),
     ),
-    "data/recordings.py: _order 2 | few units": (
+    "data/_values.py: order_of 2 | few units": (
         lambda: read(saved("a.npy", x=responses(9, 30, 4))),
         lambda fix: read("a.npy", axes=axes_of(fix, "repeats x stimuli x units")),
     ),
@@ -859,6 +874,12 @@ def bright(images: ec.Images) -> ec.Images:
     return images
 
 
+def large(name: str, packed: int = zipfile.ZIP_DEFLATED) -> None:
+    """An archive whose array says that it has 10^12 numbers."""
+    with zipfile.ZipFile(name, "w", packed) as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
+
+
 def still() -> np.ndarray:
     x = responses(2, 30, 8)
     x[:, :, 2] = 1
@@ -896,16 +917,19 @@ NOT_FOLLOWED = {
     "data/_download.py: download": "frees space on a disk",
     "data/_idx.py": "tests/test_advice_on_files.py",
     "data/_mnist5k.py": "installs something",
+    "base/reading.py: reading": "the advice of its callers",
     "data/catalogue.py: _reading": "permissions",
     "data/folder.py: _walk": "removes a pipe: tests/unit/data/test_image_folder.py",
+    "formats/_apart.py": "a library that crashed: tests/conformance/test_mutated_files.py",
+    "formats/_child.py": "said in another process: tests/unit/data/test_recordings.py",
     "given/_files.py: new_folder 2": "the same advice as new_folder",
     "given/_files.py: write": "the same advice as new_folder",
     "report/": "tests/test_advice_on_files.py",
 }
 """Errors whose fix no row follows, and why."""
 
-MINE = ("base/arrays.py", "base/axes.py", "base/inputs.py", "base/labels.py", "base/pixels.py", "base/symmetric.py",
-        "base/types.py: Images", "data/", "given/", "report/")  # fmt: skip
+MINE = ("base/arrays.py", "base/axes.py", "base/inputs.py", "base/labels.py", "base/pixels.py", "base/reading.py",
+        "base/symmetric.py", "base/types.py: Images", "data/", "formats/", "given/", "report/")  # fmt: skip
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 LEVELS = {
     "base": 0,
-    "representation": 1,
+    **dict.fromkeys(("representation", "formats"), 1),
     **dict.fromkeys(("data", "rules", "spectra", "geometry", "robustness"), 2),
     **dict.fromkeys(("models", "penalties"), 3),
     "training": 4,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.base.errors import DataError, InputError, nearest
+from eigencode.base.reading import reading
 
 Names = Sequence[tuple[str, ...]]
 """For every output the names of its class."""
@@ -82,8 +83,6 @@ def _read(text: str) -> Any:
         return [name.strip() for name in text.split(",")]
     if not path.is_file():
         raise DataError(f"{path}: no such file of classes", wanted="a file, or names with commas", fix=EXAMPLE)
-    try:
+    with reading(f"{path}: the classes cannot be read", wanted="JSON, or a name per line"):
         content = path.read_text(encoding="utf-8")
         return json.loads(content) if path.suffix == ".json" else [n.strip() for n in content.splitlines() if n.strip()]
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: the classes cannot be read", got=error, wanted="JSON, or a name per line") from error

@@ -7,7 +7,6 @@ number, then the values, last axis fastest (Y. LeCun, C. Cortes, C. Burges, The 
 import gzip
 import math
 import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from eigencode.base.errors import DataError
+from eigencode.base.reading import affordable, reading
 from eigencode.base.types import Images
 from eigencode.data._checks import Bytes, refuse_blank_images, refuse_wrong_labels
 from eigencode.data._dataset import DataSet, Layout, Pair, Remote
@@ -29,35 +29,38 @@ _FIX = "the copy was cut off or is of another format: delete the file and fetch 
 _PIECE = 1 << 20
 
 
-def read_idx(path: Path, axes: int) -> Bytes:
+def read_idx(path: Path, axes: int, size: tuple[int, ...] = ()) -> Bytes:
     """Read an IDX file of unsigned bytes with this number of axes, plain or gzipped.
 
+    Args:
+        size: lengths of all axes but the first.
+
     Raises:
-        DataError: not an IDX file of that kind, an axis of length 0, cut off, longer than its header says, or
-            damaged gzip data.
+        DataError: not an IDX file of that kind, other lengths, an axis of length 0, cut off, longer than its header
+            says, far larger than the file, or damaged gzip data.
     """
     head = 4 + 4 * axes
-    try:
+    with reading(f"{path}: the gzip data is cut off or damaged", fix=_FIX):
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
             header = file.read(head)
-            shape = _shape(path, header, axes)
+            shape = _shape(path, header, axes, size)
             values = bytearray()
-            size = math.prod(shape)
-            while len(values) <= size and (piece := file.read(min(_PIECE, size + 1 - len(values)))):
+            total = math.prod(shape)
+            if packed:
+                affordable(str(path), total, path.stat().st_size, _FIX)
+            while len(values) <= total and (piece := file.read(min(_PIECE, total + 1 - len(values)))):
                 values += piece
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip data is cut off or damaged", got=error, fix=_FIX) from error
-    if len(values) != size:
-        what = "the file is cut off" if len(values) < size else "the file is longer than its header says"
-        item = size // shape[0]
+    if len(values) != total:
+        what = "the file is cut off" if len(values) < total else "the file is longer than its header says"
+        item = total // shape[0]
         raise DataError(
             f"{path}: {what}",
             got=f"{len(values)} bytes of values: it ends in record {len(values) // item} (byte {head + len(values)})"
-            if len(values) < size
-            else f"more than {size} bytes of values",
-            wanted=f"{size} bytes: {' x '.join(map(str, shape))}, after a header of {head}",
+            if len(values) < total
+            else f"more than {total} bytes of values",
+            wanted=f"{total} bytes: {' x '.join(map(str, shape))}, after a header of {head}",
             fix=_FIX,
         )
     return np.frombuffer(values, np.uint8).reshape(shape)
@@ -121,7 +124,7 @@ def idx_data_set(
     )
 
 
-def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
+def _shape(path: Path, header: bytes, axes: int, size: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of the array from the header of an IDX file."""
     magic = bytes((0, 0, 8, axes))
     if header[:4] != magic or len(header) < 4 + 4 * axes:
@@ -134,18 +137,18 @@ def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
     shape = struct.unpack(f">{axes}I", header[4:])
     if 0 in shape:
         raise DataError(f"{path}: the file is empty", got=f"axes of length {shape}", wanted="at least 1", fix=_FIX)
+    if size and shape[1:] != size:
+        raise DataError(
+            f"{path}: images of another size",
+            got="{} x {} pixels".format(*shape[1:]),
+            wanted="{} x {}".format(*size),
+            fix="this is another data set: correct the data folder",
+        )
     return shape
 
 
 def _images(images: Path, labels: Path, name: str, classes: Sequence[str], size: tuple[int, int]) -> Images:
-    pixels, y = read_idx(images, 3), read_idx(labels, 1)
-    if pixels.shape[1:] != size:
-        raise DataError(
-            f"{images}: images of another size",
-            got="{} x {} pixels".format(*pixels.shape[1:]),
-            wanted="{} x {}".format(*size),
-            fix="this is another data set: correct the data folder",
-        )
+    pixels, y = read_idx(images, 3, size), read_idx(labels, 1)
     if len(pixels) != len(y):
         raise DataError(
             f"{labels}: not one label per image",

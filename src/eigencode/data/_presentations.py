@@ -15,7 +15,7 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, array, tensor
 from eigencode.base.errors import DataError, InputError
-from eigencode.data._stored import Stored
+from eigencode.formats import Stored
 
 HIGHEST, NONE = "highest", "none"
 """Blanks by rule: the highest number, as Stringer et al. number the grey screen; no blank at all."""
@@ -164,7 +164,5 @@ def red(path: Path, stored: dict[str, Stored], units: int) -> Tensor | None:
         return torch.from_numpy(red_cells(f"{path}: stat.", stored["stat.redcell"].read(), units))
     if "stat" not in stored or stored["stat"].kind != "struct":
         return None
-    stat = stored["stat"].read()
-    if "redcell" not in (stat.dtype.names or ()):
-        return None
-    return torch.from_numpy(red_cells(f"{path}: stat.", stat["redcell"], units))
+    marks = stored["stat"].read("redcell")
+    return torch.from_numpy(red_cells(f"{path}: stat.", marks, units)) if marks.size else None

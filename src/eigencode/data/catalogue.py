@@ -3,14 +3,14 @@
 import inspect
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, EigencodeWarning, InputError, nearest
+from eigencode.base.reading import reading
 from eigencode.base.record import Record
 from eigencode.data._cifar10 import CIFAR10
 from eigencode.data._dataset import DataSet, Pair
@@ -160,15 +160,10 @@ def _folder_path(name: str, data_dir: Where) -> Path:
     return Path(os.fspath(data_dir or "")).expanduser() / Path(path).expanduser()
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Turn an `OSError` inside the block into a `DataError`."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{name}: a file cannot be read", got=error, wanted="files this user may read", fix="check the permissions"
-        ) from error
+def _reading(name: str) -> AbstractContextManager[None]:
+    """Turn errors of the system, such as missing permissions, and folders in folders without end into `DataError`."""
+    wanted, fix, of = "files this user may read", "check the permissions", (OSError, RecursionError, MemoryError)
+    return reading(f"{name}: a file cannot be read", of=of, wanted=wanted, fix=fix)
 
 
 def _describe(data: DataSet, data_dir: Where) -> Available:

@@ -12,12 +12,16 @@ import torch
 
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
+from eigencode.base.reading import affordable, reading
 from eigencode.base.types import Images
 from eigencode.data._class_list import Names, class_list, numbers
 from eigencode.data._dataset import Pair
 from eigencode.data._split import stratified_split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""What these files may be; Pillow goes by the content, and for other formats it starts other programs."""
+
 TEST_SHARE = 0.2
 
 AS_RGB = "Image.open(file).convert('RGB').save(file)"
@@ -175,8 +179,8 @@ class _Reader:
         self, root: Path, folders: Sequence[str], files: list[Path], labels: list[int], name: str, kind: _Kind | None
     ) -> tuple[_Kind, Images]:
         """Read all images of a split; all must have the given mode and size, by default those of the first file."""
-        arrays = []
-        for file in files:
+        stack = None
+        for place, file in enumerate(files):
             own, pixels = _pixels(file, self.resize, self.crop)
             kind = kind or own
             if own != kind:
@@ -195,10 +199,13 @@ class _Reader:
                     wanted="at least one bright pixel",
                     fix="remove it: a black image has no direction and cannot be scaled to unit norm",
                 )
-            arrays.append(pixels)
+            pixels = pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+            if stack is None:
+                _afford_all(root, files, pixels.size)
+                stack = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
+            stack[place] = torch.from_numpy(np.ascontiguousarray(pixels))
         assert kind is not None
-        width, height = kind[1]
-        stack = torch.from_numpy(np.stack(arrays)).view(len(arrays), height, width, -1).permute(0, 3, 1, 2).contiguous()
+        assert stack is not None
         if self.names is None:
             return kind, Images(stack, torch.tensor(labels), folders, name)
         numbered, classes = numbers(root, folders, self.names), [several[0] for several in self.names]
@@ -207,31 +214,31 @@ class _Reader:
         return kind, Images(stack, torch.tensor([numbered[label] for label in labels]), classes, name)
 
 
+def _afford_all(root: Path, files: Sequence[Path], size: int) -> None:
+    """Refuse images of `size` bytes each that are together far larger than their files."""
+    stored = sum(file.stat().st_size for file in files if file.is_file())  # a broken link is named when it is read
+    fix = "resize=64 (--resize 64), or fewer images"
+    affordable(f"{root}: {len(files)} images", len(files) * size, stored, fix)
+
+
 def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np.ndarray]:
     """Mode and size of an image file, and its pixels."""
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                mode, frames = image.mode, getattr(image, "n_frames", 1)
-                if mode == "P" and "transparency" not in image.info:
-                    mode = "RGB"
-                elif mode == "1":
-                    mode = "L"
-                good = mode in ("L", "RGB") and frames == 1
-                fitted = _fitted(file, image.convert(mode), resize, crop) if good else image
-                pixels, size = np.array(fitted, np.uint8) if good else None, fitted.size
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise a dozen unrelated types on damaged files
-        raise DataError(
-            f"{file}: the image cannot be read",
-            got=f"{type(error).__name__}: {error}",
-            wanted="a complete image file",
-            fix="replace or remove it",
-        ) from error
+    what, fix = f"{file}: the image cannot be read", "replace or remove it"
+    with reading(what, wanted="a complete image file", fix=fix), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file, formats=FORMATS) as image:
+            _afford(file, *image.size)
+            mode, frames = image.mode, getattr(image, "n_frames", 1)
+            if mode == "P" and "transparency" not in image.info:
+                mode = "RGB"
+            elif mode == "1":
+                mode = "L"
+            good = mode in ("L", "RGB") and frames == 1
+            same = image if mode == image.mode or not good else image.convert(mode)
+            fitted = _fitted(file, same, resize, crop) if good else image
+            pixels, size = np.array(fitted, np.uint8) if good else None, fitted.size
     if pixels is None:
         raise DataError(
             f"{file}: an image of a kind that is not supported",
@@ -242,14 +249,20 @@ def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np
     return (mode, size), pixels
 
 
+def _afford(file: Path, width: int, height: int) -> None:
+    """Refuse an image of this size, 4 bytes a pixel, if it is far larger than its file."""
+    affordable(str(file), 4 * width * height, file.stat().st_size, "replace or remove it")
+
+
 def _fitted(file: Path, image: Any, resize: int | None, crop: int | None) -> Any:
     """Scale the shorter side to `resize`, then cut a square of `crop` (or `resize`) pixels out of the centre."""
     from PIL import Image
 
     if resize is not None:
         short = min(image.size)
-        size = tuple(resize if side == short else int(resize * side / short) for side in image.size)
-        image = image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
+        size = [resize if side == short else int(resize * side / short) for side in image.size]
+        _afford(file, *size)
+        image = image if tuple(size) == image.size else image.resize(size, Image.Resampling.BILINEAR)
     side = crop or resize
     if side is None or image.size == (side, side):
         return image

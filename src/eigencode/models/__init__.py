@@ -3,7 +3,7 @@
 from eigencode.models.builders import krotov_hopfield as krotov_hopfield, perceptron as perceptron
 from eigencode.models.checkpoint import load_weights as load_weights
 from eigencode.models.factory import build as build
-from eigencode.models.files import load as load, save as save
+from eigencode.models.files import save as save
 from eigencode.models.layers import Dense as Dense, RePU as RePU, UnitNorm as UnitNorm
 from eigencode.models.local import (
     LocalConv2d as LocalConv2d,
@@ -14,6 +14,7 @@ from eigencode.models.local import (
     local_layer as local_layer,
     local_layers as local_layers,
 )
+from eigencode.models.opening import load as load
 from eigencode.models.pruning import Pruning as Pruning, prune as prune
 from eigencode.models.stack import Stack as Stack
 from eigencode.models.standardised import Standardised as Standardised, as_expected as as_expected

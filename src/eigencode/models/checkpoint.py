@@ -12,11 +12,12 @@ from torch.nn.parameter import is_lazy
 
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, nearest
+from eigencode.base.reading import reading
+from eigencode.models._torch_files import SAVE_STATE_DICT, refuse_growth
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 """Keys under which training scripts store the state-dict inside a checkpoint, in order of preference."""
 
-SAVE_STATE_DICT = "in the code it comes from, save the weights alone: torch.save(net.state_dict(), 'weights.pt')"
 MAX_LISTED = 4
 """An error message lists at most this many names."""
 
@@ -44,7 +45,7 @@ def load_weights(net: nn.Module, path: Path | str) -> tuple[str, ...]:
     Traceback (most recent call last):
     ...
     eigencode.base.errors.InputError: weights.pt is not a readable safetensors file
-      got:    Error while deserializing header: header too large
+      got:    SafetensorError: Error while deserializing header: header too large
       wanted: a safetensors file, or a state-dict written by torch.save
     """
     admit(load_weights, locals())
@@ -77,23 +78,20 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    wanted = "a safetensors file, or a state-dict written by torch.save"
+    with reading(f"{path.name} is not a readable safetensors file", wanted=wanted, error=InputError):
         found: dict[str, Tensor] = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path.name} is not a readable safetensors file",
-            got=error,
-            wanted="a safetensors file, or a state-dict written by torch.save",
-        ) from None
     return found
 
 
 def _torch(path: Path) -> Any:
     try:
+        refuse_growth(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch.load raises many types for a damaged file
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         got = f"an object of {foreign[1]}" if foreign else str(error).split("\n")[0][:200]

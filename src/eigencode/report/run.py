@@ -1,6 +1,5 @@
 """Results of a finished study: results.json, and the stored records of its cells."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +9,11 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.base.strict_json import number
-from eigencode.study._integrity import DamagedError, damage, described, intact, refuse
+from eigencode.report._results import results
+from eigencode.study._integrity import damage, described, refuse
 from eigencode.study.store import Store
 
 R = TypeVar("R", bound=Record)
-
-EFFECT = (
-    *(f"{kind}{end}" for kind in ("published", "corrected") for end in ("", "_low", "_high")),
-    *("difference", "low", "high"),
-)
-"""Numbers of the effect of a departure, see `study.deviations.Effect`."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +49,7 @@ class StudyRun:
             raise InputError(
                 "no results here", got=self.folder, wanted="a folder with results.json", fix="eigencode run"
             )
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(found, dict) and not intact(found):
-                raise ValueError("it differs from what was written")
-            found.pop("sha256", None)
-            for cell in found["cells"]:
-                cell["read"], cell["part"]
-            for row in found["rows"]:
-                row |= {k: number(row[k]) for k in ("value", "low", "high")}
-            for entry in found["summary"]:
-                entry |= {k: number(entry[k]) for k in ("mean", "spread")} | _newer(entry, "low", "high")
-            for claim in found.setdefault("claims", []):
-                claim |= {k: number(claim[k]) for k in ("value", "low", "high")} | _newer(claim, "p", "p_holm")
-            for effect in found.setdefault("deviations", []):
-                effect |= {k: number(effect[k]) for k in EFFECT}
-        except ValueError as error:
-            said = (
-                f"this results.json cannot be read: {error}\n  got:    {path}\n  fix:    eigencode run writes it anew"
-            )
-            raise DamagedError(said) from None
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                "this results.json cannot be read", got=f"{path}: {error!r}", fix="eigencode run writes it anew"
-            ) from None
-        return found
+        return results(path)
 
     @property
     def models(self) -> list[str]:
@@ -149,11 +118,6 @@ class StudyRun:
         chains = [key for c in self.cells(data=data, model=model) for key in c["network"]]
         keys = dict.fromkeys(key for key in chains if key.startswith(f"{step}-"))
         return [self.step(key) for key in keys if self.step(key).is_dir()]
-
-
-def _newer(entry: dict[str, Any], *keys: str) -> dict[str, float]:
-    """Numbers that results of an older version do not have; NaN there."""
-    return {k: number(entry.get(k)) for k in keys}
 
 
 def arrays(folder: Path) -> dict[str, Tensor]:

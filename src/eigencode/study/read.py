@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from eigencode.base.border import admit
 from eigencode.base.errors import StudyError, nearest
+from eigencode.base.reading import reading
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
 from eigencode.study.config import Study
@@ -34,18 +35,18 @@ def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
 def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Load a study file, merged over the file that it `extends`."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise _too_deep() from None
+        raw = _parsed(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path.name} is not a TOML file", got=error) from None
-    _check_depth(raw)
+    _check(raw)
     if (base := raw.pop("extends", None)) is None:
         return raw
     other = path.parent / str(base)
-    if not other.is_file() or other.resolve() in above:
-        wanted = f"another study file, relative to {path.parent}"
-        raise StudyError(f"{path.name} cannot extend this", got=base, wanted=wanted)
+    what, wanted = f"{path.name} cannot extend this", f"another study file, relative to {path.parent}"
+    with reading(what, of=(OSError, RuntimeError), wanted=wanted, error=StudyError):
+        found = other.is_file() and other.resolve() not in above
+    if not found:
+        raise StudyError(what, got=base, wanted=wanted)
     below = _loaded(other, (*above, path.resolve()))
     below.pop("name", None)
     return _merged(below, raw, arrays=True)
@@ -55,7 +56,7 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
     """Build a study from a dictionary, as read from TOML, after applying overrides."""
     for text in overrides:
         _override(raw, text)
-    _check_depth(raw)
+    _check(raw)
     models = raw.get("models", {} if "calibration" in raw else None)
     if not isinstance(models, dict) or not (models or "calibration" in raw):
         raise StudyError("the study names no models", wanted="at least one [models.NAME] table")
@@ -131,9 +132,7 @@ def _override(raw: dict[str, Any], text: str) -> None:
     if not equals or not keys:
         raise StudyError("an override is not of the form key=value", got=text, fix="--set seeds=[0,1]")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except RecursionError:
-        raise _too_deep() from None
+        parsed = _parsed(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
     models = raw.get("models")
@@ -159,7 +158,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _index(entries: list[Any], key: str, text: str) -> int:
-    if not (key.isdecimal() and int(key) < len(entries)):
+    if not (key.isdecimal() and len(key) < 10 and int(key) < len(entries)):
         wanted = f"a number from 0 to {len(entries) - 1}" if entries else "an entry to override"
         raise StudyError("an override names no entry of a list", got=text, wanted=wanted)
     return int(key)
@@ -169,13 +168,34 @@ DEEPEST = 50
 """Levels of tables and lists in a study; every key it may have lies far above."""
 
 
+DOTS = 5000
+"""In a line of a study; the time in which a key is read grows as the square of its parts."""
+
+
 def _too_deep() -> StudyError:
     return StudyError("the study is nested too deeply", wanted=f"at most {DEEPEST} levels")
 
 
-def _check_depth(raw: Any) -> None:
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse TOML; `TOMLDecodeError` for anything else, and for numbers with thousands of digits."""
+    if max((line.count(".") for line in text.splitlines()), default=0) > DOTS:
+        raise _too_deep()
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        raise tomllib.TOMLDecodeError(str(error)) from None
+
+
+def _check(raw: Any) -> None:
+    """Refuse tables in tables without end, and numbers that TOML does not have."""
     level, deep = [raw], 0
     while level:
+        if any(isinstance(e, int) and abs(e) >= 2**63 for e in level):
+            raise StudyError("a number of the study is too large", wanted="integers below 2**63")
         level = [v for e in level if isinstance(e, dict | list) for v in (e.values() if isinstance(e, dict) else e)]
         deep += 1
         if deep > DEEPEST:

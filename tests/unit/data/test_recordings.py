@@ -10,12 +10,20 @@ import pytest
 import scipy.io
 import torch
 import xarray
+from forked import Forked
 from recorded import ISTIM, stim, write_stringer, write_v73
 from scipy.io import savemat
 
 from eigencode.base.errors import DataError, InputError
 from eigencode.data import Recording, read_recording
-from eigencode.data._stored import arrays_in
+from eigencode.formats import arrays_in
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of files are read here, each in a process of its own."""
+    monkeypatch.setattr("eigencode.formats._apart.start", Forked)
+
 
 X = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
 SPONT = np.random.default_rng(1).normal(size=(9, 8))
@@ -308,9 +316,9 @@ def test_files_of_matlab_itself() -> None:
         torch.testing.assert_close(found[f"test3dmatrix_{version}.mat"].double(), cube, rtol=0, atol=0)
     assert len(found) > 10
     folder = MATLAB[0].parent
-    old, new = (arrays_in(folder / f"test{n}_7.4_GLNX86.mat")["testdouble"] for n in ("double", "hdf5"))
-    assert old.shape == new.shape == (1, 9)
-    np.testing.assert_array_equal(old.read(), new.read())
+    with arrays_in(folder / "testdouble_7.4_GLNX86.mat") as old, arrays_in(folder / "testhdf5_7.4_GLNX86.mat") as new:
+        assert old["testdouble"].shape == new["testdouble"].shape == (1, 9)
+        np.testing.assert_array_equal(old["testdouble"].read(), new["testdouble"].read())
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])

@@ -1,0 +1,104 @@
+"""Which of the arrays in a file are the responses, their stimuli and the spontaneous activity."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eigencode.base.axes import plain
+from eigencode.base.errors import InputError, nearest
+from eigencode.formats import Stored
+
+RESPONSES = ("responses", "resp")
+SPONTANEOUS = ("spontaneous", "spont")
+NAMES = ("stimuli", "stimulus")
+STIMULI = ("stimulus", "stim", "istim", "image", "picture", "photo", "movie")
+"""Names, as `base.axes.plain` gives them, of what names the stimulus of each row."""
+
+
+PLAIN = "save plain real numbers, e.g. full(x) or real(x) in MATLAB, x.real or x.astype('float32') in numpy"
+
+
+def group_of(path: Path, stored: dict[str, Stored], key: str | None) -> str | None:
+    """Prefix ("stim." or "") of the group with `resp` and `istim`; None if there is none or `key` names another."""
+    groups = [n[: -len("resp")] for n in stored if n.split(".")[-1] == "resp" and f"{n[:-4]}istim" in stored]
+    if key is not None:
+        return f"{key}." if f"{key}." in groups else None
+    if len(groups) > 1:
+        names = [g.rstrip(".") for g in groups if g]
+        fix = f"name one, e.g. key={names[0]!r} (--key {names[0]})"
+        raise InputError(f"{path}: several recordings", got=", ".join(names), fix=fix)
+    return groups[0] if groups else None
+
+
+def named(path: Path, stored: dict[str, Stored], key: str) -> str:
+    if key not in stored:
+        raise InputError(
+            f"{path}: no array {key!r}", got=_listed(stored, list(stored)), fix=nearest(key, list(stored) or ["none"])
+        )
+    return key
+
+
+def only(path: Path, stored: dict[str, Stored]) -> str:
+    """Name of the only array that can be the responses."""
+    if len(stored) == 1:
+        return next(iter(stored))
+    numeric = [
+        n for n, a in stored.items() if a.numeric and n.split(".")[-1] not in (*SPONTANEOUS, "stimuli", "stimulus")
+    ]
+    matrices = [n for n in numeric if len(stored[n].shape) in (2, 3)]
+    found = [n for n in matrices if min(stored[n].shape[-2:]) > 1]
+    found = found or [n for n in matrices if math.prod(stored[n].shape) > 1]
+    named = [n for n in found if n.split(".")[-1] in RESPONSES]
+    found = named if len(found) > 1 and named else found
+    if len(found) != 1:
+        fix = f"name one of them, e.g. key={found[0]!r} (--key {found[0]})" if found else PLAIN
+        if len(found) > 1 and len({stored[n].shape for n in found}) == 1 and len(stored[found[0]].shape) == 2:
+            arrays = f"[read_recording({str(path)!r}, key).responses[0] for key in {found}]"
+            fix += f"; if they are repeats, join them: np.save('both.npy', np.stack({arrays}))"
+        raise InputError(
+            f"{path}: {'several arrays could be the responses' if found else 'no array of responses'}",
+            got=_listed(stored, found or list(stored)) or "no arrays",
+            wanted="numbers, stimuli x units or repeats x stimuli x units",
+            fix=fix,
+        )
+    return found[0]
+
+
+def labels_of(stored: dict[str, Stored], name: str) -> str | None:
+    """Name of the array beside `name` that names the stimulus of each row; None without one."""
+    group = name.rpartition(".")[0]
+    around = [n for n in stored if n != name and n.rpartition(".")[0] == group]
+    exact = [n for n in around if n.rpartition(".")[2] in NAMES]
+    fitting = [n for n in around if stored[n].vector and math.prod(stored[n].shape) in stored[name].shape]
+    meant = [n for n in fitting if {plain(n.rpartition(".")[2]), plain(n).rpartition("_")[2]} & {*STIMULI}]
+    return next(iter([*exact, *meant]), None)
+
+
+def overlooked(stored: dict[str, Stored], name: str, rows: int, said: str | None) -> tuple[str, ...]:
+    """Notes on arrays that name something for each row, several rows alike: are these presentations?"""
+    found = []
+    for other, array in stored.items():
+        fits = array.vector and math.prod(array.shape) == rows and array.kind not in ("object (pickled)", "cell")
+        values = array.read().ravel() if fits and other not in (name, said) else np.zeros(0)
+        whole = values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all())
+        count = len(np.unique(values)) if whole or values.dtype.kind in "iuUS" else 0
+        if 2 <= count <= rows // 2:
+            found.append(
+                f"{other} has {count} values for {rows} rows: if it names the stimulus of each row, --labels {other} "
+                "(labels=) averages presentations into two repeats"
+            )
+    return tuple(found)
+
+
+def beside(stored: dict[str, Stored], name: str, names: Sequence[str]) -> str | None:
+    """Name of an array beside `name`, in the same struct, with one of these names; else None."""
+    group = name.rpartition(".")[0]
+    wanted = [f"{group}.{n}" if group else n for n in names]
+    return next((n for n in wanted if n in stored), None)
+
+
+def _listed(stored: dict[str, Stored], names: list[str]) -> str:
+    shown = [f"{n} ({stored[n]})" for n in names[:12]]
+    return ", ".join([*shown, f"and {len(names) - 12} more"] if len(names) > 12 else shown)
