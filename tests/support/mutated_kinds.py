@@ -31,6 +31,7 @@ from eigencode.report import StudyRun
 from eigencode.report._table import show
 from eigencode.spectra import Spectrum
 from eigencode.study import read_study
+from eigencode.study._integrity import damage, sealed
 
 X = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
 
@@ -207,6 +208,18 @@ def _record_files() -> dict[str, bytes]:
         return {p.name: p.read_bytes() for p in Path(folder).iterdir()}
 
 
+def _step_files() -> dict[str, bytes]:
+    """A finished step with its checksums."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home) / "noise-1"
+        folder.mkdir()
+        for name, content in _record_files().items():
+            (folder / name).write_bytes(content)
+        meta = sealed(folder, folder.name, {"seconds": 1.0, "warnings": [], "settings": {"seed": 0}})
+        (folder / "step.json").write_text(json.dumps(meta))
+        return {f"noise-1/{p.name}": p.read_bytes() for p in folder.iterdir()}
+
+
 def _estimate() -> dict[str, bytes]:
     return {"record.json": written("x", lambda p: (p.mkdir(), Estimate(1.0, 0.5, 1.5).save(p), _lift(p)))}
 
@@ -270,8 +283,9 @@ def kinds() -> dict[str, Kind]:
         ),
         "set": Kind({"set.txt": b"seeds=[0,1]\nmodels.KH.units=30\nclaims.0.model=BP"}, _overrides, ("set.txt",)),
         "results": Kind({"results.json": _results_file()}, _results, ("results.json",)),
-        "record": Kind(_record_files(), lambda f: Spectrum.load(f), tuple(_record_files())),
-        "estimate": Kind(_estimate(), lambda f: Estimate.load(f), ("record.json",)),
+        "record": Kind(_record_files(), lambda f: StudyRun.read(Spectrum, f), tuple(_record_files())),
+        "step": Kind(_step_files(), lambda f: damage(f / "noise-1"), tuple(_step_files())),
+        "estimate": Kind(_estimate(), lambda f: StudyRun.read(Estimate, f), ("record.json",)),
         **_weights(),
     }
     pictures = [("L", "png"), ("RGB", "png"), ("P", "png"), ("1", "png"), ("RGB", "jpg"), ("L", "jpg"), ("P", "gif")]

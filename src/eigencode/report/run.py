@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.reading import reading
 from eigencode.base.record import Record
 from eigencode.report._results import results
 from eigencode.study._integrity import damage, described, refuse
@@ -86,7 +87,17 @@ class StudyRun:
         Raises:
             InputError: a record of another version.
         """
-        return [record.load(self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
+        return [self.read(record, self.step(c["key"]) / c["part"]) for c in self.cells(**wanted)]
+
+    @staticmethod
+    def read(record: type[R], folder: Path) -> R:
+        """Load a record from a folder of the store; a store of older versions has no checksums.
+
+        Raises:
+            InputError: a damaged record, or one of another version.
+        """
+        with reading(f"{folder}: this result cannot be read", fix="eigencode run again", error=InputError):
+            return record.load(folder)
 
     @property
     def fits(self) -> dict[str, dict[str, Any]]:

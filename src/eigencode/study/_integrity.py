@@ -102,7 +102,7 @@ def _examined_once(folder: Path, stamp: tuple[int, ...]) -> tuple[dict[str, Any]
     """The same, once per process and `step.json`: a result that was computed again has another `stamp`."""
     try:
         meta = json.loads((folder / META).read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         meta = None
     if not isinstance(meta, dict):
         return None, f"{META} is not JSON any more"
