@@ -123,7 +123,7 @@ def broken_record(folder: Path) -> object:
 
 
 def spoiled(folder: Path) -> None:
-    (folder / "results.json").write_text("{")
+    (folder / "results.json").write_text("{}")
 
 
 def unreadable() -> object:

@@ -122,8 +122,7 @@ class Given:
         """
         run = StudyRun(Path(folder), Path(folder))
         kinds = {c["key"]: c["kind"].replace("shuffled", "spectrum") for c in run.cells()}
-        read = {key: find("measures", kind).record for key, kind in kinds.items()}  # type: ignore[attr-defined]
-        held = {key: record.load(run.step(key)) for key, record in read.items()}
+        held = {key: find("measures", kind).record.load(run.step(key)) for key, kind in kinds.items()}  # type: ignore[attr-defined]
         return cls(run.results, held)
 
     def save(self, folder: Path | str) -> Path:
