@@ -19,7 +19,7 @@ from eigencode.study._deviations import effects
 from eigencode.study._integrity import signed
 from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Study
-from eigencode.study.results import Row, summarise
+from eigencode.study.results import Row, kept, summarise
 
 OWN = {"name", "title", "models", "claims", "deviations"}
 """What two runs of one study may differ in."""
@@ -58,7 +58,7 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 def computed(study: Study, rows: list[Row]) -> dict[str, Any]:
     """The parts of results.json that follow from the rows."""
     return {
-        "rows": [asdict(r) for r in rows],
+        "rows": [kept(r) for r in rows],
         "summary": [asdict(s) for s in summarise(rows)],
         "claims": [asdict(v) for v in verdicts(study, rows)],
         "deviations": [asdict(e) for e in effects(study, rows)],

@@ -134,11 +134,11 @@ def content(
     study: dict[str, Any], shown: list[str], cells: list[dict[str, Any]], found: list[Row], more: dict[str, Any]
 ) -> dict[str, Any]:
     """The content of `results.json` as a dictionary."""
-    numbers = {"rows": [_kept(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
+    numbers = {"rows": [kept(r) for r in found], "summary": [asdict(s) for s in summarise(found)]}
     return {"study": study, "headline": shown, "cells": cells, **numbers, **more}
 
 
-def _kept(row: Row) -> dict[str, Any]:
+def kept(row: Row) -> dict[str, Any]:
     """A row as kept in `results.json`."""
     return {f.name: getattr(row, f.name) for f in fields(row) if f.name != "draws"}
 
