@@ -173,11 +173,11 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: damaged(starting((9, 0, 0, 3, 0, 2, 7, 2, 5, 5)), IDX_FILES[1]),
         exchanged,
     ),
-    "data/_idx.py: _images": (
+    "data/_idx.py: _shape 3": (
         lambda: damaged(lambda b: idx((12, 14, 56), b[16:])),
         lambda fix: [shutil.rmtree("data"), official(), loaded()] if "correct the data folder" in fix else None,
     ),
-    "data/_idx.py: _images 2": (
+    "data/_idx.py: _images": (
         lambda: damaged(lambda b: idx((11,), b[8:-1]), IDX_FILES[1]),
         lambda fix: [(MNIST / IDX_FILES[0]).unlink(), fetched(fix.replace("them", "it"), IDX_FILES[1])],
     ),
@@ -227,7 +227,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: StudyRun.found(Path("nothing")),
         lambda fix: StudyRun.found(ran()) if "eigencode run" in fix else None,
     ),
-    "report/run.py: StudyRun.results 2": (
+    "report/_results.py: results": (
         unreadable,
         lambda fix: StudyRun.found(ran()).models if fix == "eigencode run writes it anew" else None,
     ),
