@@ -15,6 +15,7 @@ The protocol, with nothing but a shared folder:
 A holder that was taken for dead and goes on does no harm: the first result is kept, and it is the same.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -27,6 +28,8 @@ from eigencode.base.process import has_ended, this_process
 
 BEAT_S = 20.0
 STALE_S = 300.0
+NAMELESS_S = 5.0
+"""Patience with a claim whose holder was killed while it wrote its name, which takes less than a millisecond."""
 
 
 class Claims:
@@ -85,7 +88,9 @@ class Claims:
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:
-            os.write(handle, f"{this_process()}\nprocess {os.getpid()} on {socket.gethostname()}\n".encode())
+            text = f"{this_process()}\nprocess {os.getpid()} on {socket.gethostname()}\n".encode()
+            if os.write(handle, text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         except OSError:
             path.unlink(missing_ok=True)
             raise
@@ -95,12 +100,13 @@ class Claims:
     def _abandoned(self, path: Path) -> bool:
         """True if the process of a claim has ended, or if it has not been touched for long enough."""
         try:
-            holder = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
-            seen = (holder, path.stat().st_mtime_ns)
+            text = path.read_text(encoding="utf-8", errors="replace")
+            holder, seen = text.partition("\n")[0], (text, path.stat().st_mtime_ns)
         except FileNotFoundError:  # given back meanwhile
             return False
         except PermissionError:
-            holder, seen = "unreadable", ("", path.stat().st_mtime_ns)
+            text = holder = "unreadable\n"
+            seen = (text, path.stat().st_mtime_ns)
         if has_ended(holder):
             return True
         now = time.monotonic()
@@ -108,7 +114,7 @@ class Claims:
         if seen != before:
             self._seen[path] = (seen, now)
             return False
-        return now - since > (STALE_S if holder else BEAT_S)  # empty: its process died while it wrote the name
+        return now - since > (STALE_S if text.endswith("\n") else NAMELESS_S)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S):

@@ -5,7 +5,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
@@ -98,6 +98,7 @@ class _Run:
         for known in (s for s in self.steps if s not in self.queue):
             self.outcome.cached.append(known)
             self.notify("cached", known)
+        self.tidy()
         pause = FIRST_LOOK_S
         while self.queue:
             while self.has_room() and (step := self.queue.next()) is not None:
@@ -114,6 +115,15 @@ class _Run:
                 if self.has_room():
                     self.start(step)
             pause = min(2 * pause, LAST_LOOK_S) if len(self.elsewhere) == before else FIRST_LOOK_S
+
+    def tidy(self) -> None:
+        """Delete what a run left that was killed after it had finished a step."""
+        here = {p.name for p in self.store.root.glob("scratch/*")} | {p.stem for p in self.store.root.glob("claims/*")}
+        for step in self.outcome.cached if here else ():
+            with suppress(OSError):
+                if step.key in here and self.claims.take(step.key):
+                    self.store.sweep(step, everything=True)
+            self.claims.release(step.key)
 
     def has_room(self) -> bool:
         """True if one more step can run here."""
@@ -167,6 +177,7 @@ class _Run:
         result = worker.result()
         if result is None:
             worker.stop()
+            self.store.sweep(step)
         else:
             self.free.append(worker)
         self.record(step, *(result or (DIED, 0.0)))

@@ -146,15 +146,15 @@ class Store:
         finally:
             shutil.rmtree(part, ignore_errors=True)
             self.sweep(step)
-        shutil.rmtree(self.root / "scratch" / step.key, ignore_errors=True)
+        self.sweep(step, everything=True)
 
-    def sweep(self, step: Step) -> None:
-        """Delete half results that ended processes have left in the scratch folder of a step; checkpoints stay."""
+    def sweep(self, step: Step, everything: bool = False) -> None:
+        """Delete half results that ended processes have left of a step; checkpoints only with `everything`."""
         folder = self.root / "scratch" / step.key
-        for part in folder.glob(f"{PART}*"):
-            if has_ended(part.name.removeprefix(PART)):
-                shutil.rmtree(part, ignore_errors=True)
-        with suppress(OSError):  # checkpoints are in it, or there is none
+        with suppress(OSError):  # there is none, or checkpoints stay in it
+            for left in folder.glob("*" if everything else f"{PART}*"):
+                if everything or has_ended(left.name.removeprefix(PART)):
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
             folder.rmdir()
 
     def _publish(self, step: Step, part: Path) -> None:

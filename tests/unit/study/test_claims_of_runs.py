@@ -16,7 +16,7 @@ from fake_steps import GoWrong, Write
 
 from eigencode.base import process
 from eigencode.study import Step, Store, _claim as claim_module, execute
-from eigencode.study._claim import BEAT_S, STALE_S, Claims
+from eigencode.study._claim import NAMELESS_S, STALE_S, Claims
 from eigencode.study.step import Inputs
 
 OTHER = "ffffffff-00000001-1-1-1"
@@ -153,12 +153,13 @@ def test_a_claim_that_nobody_touches_is_abandoned_after_a_while(tmp_path: Path, 
         assert not yours.take("k"), "this is another claim"
 
 
-def test_a_claim_without_a_name_is_abandoned_soon(tmp_path: Path, clock: SimpleNamespace) -> None:
-    """Its process was killed between the creation of the file and the first byte."""
-    held_by(tmp_path, OTHER).write_text("")
+@pytest.mark.parametrize("half", ["", OTHER[:10], OTHER])
+def test_a_claim_without_a_whole_name_is_abandoned_soon(tmp_path: Path, clock: SimpleNamespace, half: str) -> None:
+    """Its process was killed between the creation of the file and the last byte."""
+    held_by(tmp_path, OTHER).write_text(half)
     with Claims(tmp_path) as mine:
         assert not mine.take("k")
-        clock.now += BEAT_S + 1
+        clock.now += NAMELESS_S + 1
         assert mine.take("k")
 
 
