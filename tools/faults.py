@@ -194,12 +194,12 @@ def table(bench: Bench) -> Iterator[tuple[Row, int, Trials]]:
 
 
 def injected(seed: int, share: float = 1.0, only: str = "") -> dict[str, Any]:
-    """Fill and print the rows that contain `only`, with this share of their trials."""
+    """Fill and print the rows that match `only`, with this share of their trials."""
     began, rows = time.monotonic(), []
     print(f"{'fault':<16} {'':<38} {'trials':>6}  {'  '.join(WRONG)}")
     with bench(seed) as made:
         for row, trials, fill in table(made):
-            if only in f"{row.fault}: {row.where}":
+            if re.search(only, f"{row.fault}: {row.where}"):
                 fill(made, row, max(1, round(share * trials)))
                 rows.append(row.as_json())
                 counts = "  ".join(f"{row.wrong[name]:>{len(name)}}" for name in WRONG)
@@ -215,7 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--share", type=float, default=1.0, help="of the trials of every row")
-    parser.add_argument("--only", default="", help="only rows whose words contain this")
+    parser.add_argument("--only", default="", help="only rows that match this expression")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     found = injected(chosen.seed, chosen.share, chosen.only)
