@@ -1,11 +1,12 @@
 """`python -m tools.publish STUDY [--store DIR] [--to FOLDER]`: copy results into published/ and refresh tables.
 
 A table in a Markdown file stands between a line such as `<!-- table: published/STUDY/results.json -->` and `<!-- end of
-table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are three kinds:
+table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are four kinds:
 
     <!-- table: FILE -->                    models by quantities; `FILE; α images; α noise` for some of the quantities
     <!-- claims: FILE -->                   the verdict on every claim
     <!-- deviations: FILE -->               every departure of the published code, switched on and off
+    <!-- faults: FILE -->                   the trials of `tools.faults`
 """
 
 import argparse
@@ -20,10 +21,11 @@ from eigencode.base.strict_json import number
 from eigencode.report._table import judged, marks, text
 from eigencode.study.results import summarise
 from tools.combine import rows_of
+from tools.fault_bench import WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
-    r"(<!-- (table|claims|deviations): ([^;\n]+?)((?:; [^;\n]+)*) -->\n)(.*?)(<!-- end of table -->)", re.S
+    r"(<!-- (table|claims|deviations|faults): ([^;\n]+?)((?:; [^;\n]+)*) -->\n)(.*?)(<!-- end of table -->)", re.S
 )
 QUOTING = ("README.md", "docs/*.md")
 
@@ -60,7 +62,16 @@ def deviations(results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-KINDS = {"table": table, "claims": claims, "deviations": deviations}
+def faults(results: dict) -> str:
+    """The trials of `tools.faults`, and how often something was wrong, as Markdown."""
+    shown = ("trials", *WRONG)
+    lines = _head("fault", "", *shown)
+    lines += [_row(r["fault"], r["where"], *(str(r[name]) for name in shown)) for r in results["rows"]]
+    total = [str(sum(r[name] for r in results["rows"])) for name in shown]
+    return "\n".join([*lines, _row("all", "", *total)]) + "\n"
+
+
+KINDS = {"table": table, "claims": claims, "deviations": deviations, "faults": faults}
 
 
 def refreshed(text: str) -> str:

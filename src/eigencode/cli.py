@@ -1,12 +1,13 @@
 """The command line `eigencode`; heavy packages are imported inside the commands, so that `--help` is fast."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from eigencode.base.ending import open_closed_outputs, report_errors, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,37 +72,42 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: compute missing steps, print the table, write figures and the page."""
-    from eigencode.base.progress import shown
-    from eigencode.base.text import printable
-    from eigencode.report import StudyRun, build
-    from eigencode.report._listing import say_unsealed
-    from eigencode.report._live import Live, summary
-    from eigencode.report._table import show
-    from eigencode.study import Store, execute, plan
-    from eigencode.study._conclusion import conclude
-    from eigencode.study.plan import check_sizes
+    with report_errors(quiet=quiet):
+        from eigencode.base.progress import shown
+        from eigencode.base.text import printable
+        from eigencode.report import StudyRun, build
+        from eigencode.report._listing import say_unsealed
+        from eigencode.report._live import Live, summary
+        from eigencode.report._table import show
+        from eigencode.study import Store, execute, plan
+        from eigencode.study._conclusion import conclude
+        from eigencode.study.plan import check_sizes
 
-    with _report_errors(quiet=quiet):
         chosen = _read(study, set_, seeds, model)
         cells = plan(chosen, data_dir)
         check_sizes(chosen, data_dir)
         kept, live = Store(store).writable(), Live(cells, workers)
         with shown(live):
             outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
-        finished = StudyRun(conclude(chosen, cells, kept), store)
-        page = build(finished)
-        if json_:
-            sys.stdout.write((finished.folder / "results.json").read_text(encoding="utf-8"))
-        else:
-            show(finished.results, _console())
-            typer.echo(summary(outcome))
-            typer.echo(f"page: {printable(page, 1000)}")
-        say_unsealed(kept, live.owners)
-        for key, why in outcome.renewed.items():
-            typer.echo(f"not used: {live.owners[key]}: {printable(why, 500)}; see {store}/damaged", err=True)
-        if not outcome.ok:
+        try:
+            finished = StudyRun(conclude(chosen, cells, kept), store)
+            try:
+                page = build(finished)
+            finally:  # the table is shown even if the page cannot be written
+                if json_:
+                    sys.stdout.write((finished.folder / "results.json").read_text(encoding="utf-8"))
+                else:
+                    show(finished.results, _console())
+                    typer.echo(summary(outcome))
+            if not json_:
+                typer.echo(f"page: {printable(page, 1000)}")
+            say_unsealed(kept, live.owners)
+        finally:
+            for key, why in outcome.renewed.items():
+                say(f"not used: {live.owners[key]}: {printable(why, 500)}; see {store}/damaged")
             for key, message in outcome.failed.items():
-                typer.echo(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}", err=True)
+                say(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}")
+        if not outcome.ok:
             raise typer.Exit(1)
 
 
@@ -116,14 +122,14 @@ def status(
     json_: JsonOption = False,
 ) -> None:
     """Show how many steps of a study are finished, by kind of step."""
-    from eigencode.base.progress import clock
-    from eigencode.report._listing import finished, say_unsealed
-    from eigencode.report._live import owners
-    from eigencode.study import Store, plan
-    from eigencode.study._integrity import refuse
-    from eigencode.study._order import ordered
+    with report_errors():
+        from eigencode.base.progress import clock
+        from eigencode.report._listing import finished, say_unsealed
+        from eigencode.report._live import owners
+        from eigencode.study import Store, plan
+        from eigencode.study._integrity import refuse
+        from eigencode.study._order import ordered
 
-    with _report_errors():
         cells, kept = plan(_read(study, set_, seeds, model), data_dir), Store(store)
         found = finished(cells, kept)
         rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
@@ -139,12 +145,12 @@ def report(
     out: Annotated[Path, typer.Option(help="The page that compares several runs.")] = Path("comparison.html"),
 ) -> None:
     """Rebuild figures and page of a finished study, or a page that compares several; computes no steps."""
-    from eigencode.base.text import printable
-    from eigencode.report import StudyRun, build, compare
-    from eigencode.report._listing import say_unsealed
-    from eigencode.report._table import show
+    with report_errors():
+        from eigencode.base.text import printable
+        from eigencode.report import StudyRun, build, compare
+        from eigencode.report._listing import say_unsealed
+        from eigencode.report._table import show
 
-    with _report_errors():
         finished = [StudyRun.found(folder, store) for folder in folders]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
@@ -181,11 +187,11 @@ def spectrum(
     out: Annotated[Path | None, typer.Option(help="New folder for page, figures and arrays; default: none.")] = None,
 ) -> None:
     """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
-    from eigencode.data import prepared, read_recording
-    from eigencode.given import _files as files, recorded
-    from eigencode.given._options import ranks
+    with report_errors(quiet=quiet):
+        from eigencode.data import prepared, read_recording
+        from eigencode.given import _files as files, recorded
+        from eigencode.given._options import ranks
 
-    with _report_errors(quiet=quiet):
         chosen, folder = ranks(window), None if out is None else files.new_folder(out)
         read = read_recording(file, key, axes=axes, labels=labels, blank=blank)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
@@ -217,10 +223,10 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
     """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
-    from eigencode.given import _files as files
-    from eigencode.given._options import probe_from_options
+    with report_errors("interrupted", quiet):
+        from eigencode.given import _files as files
+        from eigencode.given._options import probe_from_options
 
-    with _report_errors("interrupted", quiet):
         folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, jacobian, seed)
         _print_given(probe_from_options(*words, classes, resize, crop), folder, json_, quiet)
@@ -229,9 +235,9 @@ def probe(
 @data_app.command("list")
 def data_list(data_dir: DataOption = None, json_: JsonOption = False) -> None:
     """List the data sets, their size, and whether they are on this machine."""
-    from eigencode.data import available
+    with report_errors():
+        from eigencode.data import available
 
-    with _report_errors():
         sets = available(data_dir)
         rows = [
             (d.name, "×".join(map(str, d.shape)), d.train, "+", d.test, _whereabouts(d.name, d.present)) for d in sets
@@ -247,9 +253,9 @@ def data_fetch(
     quiet: QuietOption = False,
 ) -> None:
     """Download a data set and check it against its published checksum."""
-    from eigencode.data import fetch
+    with report_errors(quiet=quiet):
+        from eigencode.data import fetch
 
-    with _report_errors(quiet=quiet):
         fetch(name, data_dir)
         if not quiet:
             typer.echo(f"{name} is here")
@@ -258,11 +264,11 @@ def data_fetch(
 @store_app.command("verify")
 def store_verify(store: StoreOption = DEFAULT_STORE, seal: SealOption = False, json_: JsonOption = False) -> None:
     """Check every result against its checksums; exit code 1 if one is damaged."""
-    from eigencode.report._listing import say_unsealed
-    from eigencode.study._integrity import refuse
-    from eigencode.study._upkeep import existing, verify
+    with report_errors():
+        from eigencode.report._listing import say_unsealed
+        from eigencode.study._integrity import refuse
+        from eigencode.study._upkeep import existing, verify
 
-    with _report_errors():
         found = verify(kept := existing(store), seal)
         rows = [("results", found["steps"]), *((n.replace("_", " "), len(found[n])) for n in list(found)[1:])]
         _print_list(found if json_ else None, ("", ""), rows)
@@ -273,10 +279,10 @@ def store_verify(store: StoreOption = DEFAULT_STORE, seal: SealOption = False, j
 @store_app.command("info")
 def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
     """Show how many steps and how much room every study takes, and everything else."""
-    from eigencode.report._listing import room
-    from eigencode.study._upkeep import existing, sizes
+    with report_errors():
+        from eigencode.report._listing import room
+        from eigencode.study._upkeep import existing, sizes
 
-    with _report_errors():
         found = sizes(existing(store))
         rows = [(n, e["steps"], room(e["bytes"]), room(e["alone"]) if "alone" in e else "") for n, e in found.items()]
         _print_list(found if json_ else None, ("study", "steps", "size", "used by no other"), rows)
@@ -285,10 +291,10 @@ def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) ->
 @store_app.command("prune")
 def store_prune(store: StoreOption = DEFAULT_STORE, yes: YesOption = False) -> None:
     """List what nothing needs: damaged results, files of runs that ended long ago, results no report uses."""
-    from eigencode.report._listing import room
-    from eigencode.study._upkeep import existing, remove, waste
+    with report_errors():
+        from eigencode.report._listing import room
+        from eigencode.study._upkeep import existing, remove, waste
 
-    with _report_errors():
         found = waste(kept := existing(store))
         if found:
             _print_list(None, ("", "size", ""), [(w.path.relative_to(store), room(w.bytes), w.why) for w in found])
@@ -301,7 +307,7 @@ def store_prune(store: StoreOption = DEFAULT_STORE, yes: YesOption = False) -> N
 @app.command()
 def doctor(json_: JsonOption = False) -> None:
     """Show versions, threads, matrix hardware and data sets of this machine."""
-    with _report_errors():
+    with report_errors():
         import torch
 
         from eigencode.data import available
@@ -316,6 +322,7 @@ def doctor(json_: JsonOption = False) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    open_closed_outputs()
     app()
 
 
@@ -329,37 +336,6 @@ def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: li
         words.append(f"seeds={list(range(seeds))}")
     whole = read_study(path, words)
     return part(whole, models) if models else whole
-
-
-KEPT = "interrupted; every finished step is kept, the same command goes on from here"
-
-
-@contextmanager
-def _report_errors(interrupted: str = KEPT, quiet: bool = False) -> Iterator[None]:
-    """Turn an `EigencodeError`, or an `OSError` about a file, into a message and an exit code; others are raised."""
-    from eigencode.base import progress
-    from eigencode.base.errors import EigencodeError
-
-    try:
-        with progress.quiet(quiet):
-            yield
-    except EigencodeError as error:
-        _fail(str(error), error.exit_code)
-    except SystemExit as error:
-        _fail(f"a module that was imported ended the program: sys.exit({error.code!r})", 1)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _fail(f"{error.strerror}: {error.filename}", 1)
-    except KeyboardInterrupt:
-        _fail(interrupted, 130)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    from eigencode.base.text import printable
-
-    typer.echo(f"error: {printable(message, 500, lines=True)}", err=True)
-    raise typer.Exit(code)
 
 
 def _console() -> "Console":

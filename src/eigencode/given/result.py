@@ -12,8 +12,8 @@ from rich.console import Console
 from torch import Tensor
 
 from eigencode.base import strict_json
+from eigencode.base.durable import written
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing
 from eigencode.base.record import Record
 from eigencode.geometry.jacobian import JacobianNorm
 from eigencode.measures.accuracy import Accuracy
@@ -133,7 +133,7 @@ class Given:
             part.mkdir(parents=True, exist_ok=True)
             record.save(part)
             (part / META).write_text(strict_json.dumps(sealed(part, key, {})) + "\n", encoding="utf-8")
-        with replacing(folder / "results.json") as path:
+        with written(folder / "results.json") as path:
             path.write_text(strict_json.dumps(signed(self.results)) + "\n", encoding="utf-8")
         return build(StudyRun(folder, folder))
 

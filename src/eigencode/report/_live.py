@@ -1,11 +1,11 @@
 """Progress line of a run: running steps, number of finished steps, estimated time left."""
 
-import sys
 import threading
 import time
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from eigencode.base.ending import say
 from eigencode.base.progress import clock
 from eigencode.base.text import printable
 from eigencode.study._order import ordered
@@ -30,6 +30,7 @@ class Live:
         self.workers = workers
         self.waiting = {s.key: s for s in ordered([c.step for c in cells])}
         self.running: dict[str, float] = {}
+        self.elsewhere: set[str] = set()
         self.took: dict[str, list[float]] = {}
         self.lock = threading.RLock()
         self.counted = (0, len(self.waiting))
@@ -37,16 +38,22 @@ class Live:
     def __call__(self, event: str, step: Step, seconds: float, done: int, total: int) -> None:
         with self.lock:
             self.counted = (done, total)
+            if event == "waiting":
+                self.elsewhere.add(step.key)
+            elif event != "idle":
+                self.elsewhere.discard(step.key)
             if event == "start":
                 self.running[step.key] = time.monotonic()
-            else:
+            elif event not in ("waiting", "idle"):
                 self.running.pop(step.key, None)
                 self.waiting.pop(step.key, None)
             if event == "done":
                 self.took.setdefault(step.name, []).append(seconds)
+            what = f"{self.owners[step.key]}: {step.describe()}"
             if event in ("failed", "skipped") or (event == "done" and seconds >= 1):
-                what = f"{self.owners[step.key]}: {step.describe()}"
-                sys.stderr.write(f"[{done}/{total}] {event} {what}  {seconds:.1f} s\n")
+                say(f"[{done}/{total}] {event} {what}  {seconds:.1f} s")
+            elif event == "idle":
+                say(f"[{done}/{total}] {self.of_others()}")
 
     def left(self) -> float | None:
         """Estimated seconds left; None until one step of every remaining kind has finished."""
@@ -65,9 +72,14 @@ class Live:
             f"{self.owners[key]}: {self.waiting[key].describe()}"
             + (f" {clock(now - began)}" if self.workers > 1 else "")
             for key, began in self.running.items()
-        ]
+        ] or [self.of_others()]
         text = f"[{self.counted[0]}/{self.counted[1]}] {', '.join(doing)}"
         return text if left is None or left < 2 else f"{text}; about {clock(left)} left"
+
+    def of_others(self) -> str:
+        """What this run waits for if it has nothing else to do."""
+        n = len(self.elsewhere)
+        return f"waiting for {n} step{'s' * (n != 1)} of another run" if n else ""
 
     def __rich__(self) -> "Text":
         from rich.text import Text

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from eigencode.base.durable import FULL, written
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing
 from eigencode.report.figures import FIGURES
 from eigencode.report.figures._style import save, style
 from eigencode.report.html._page import MARK, page
@@ -53,9 +53,11 @@ def _is_page(path: Path) -> bool:
 def _write(path: Path, text: str) -> Path:
     """Write the page atomically."""
     try:
-        with replacing(path) as part:
+        with written(path) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise InputError("cannot write the page", got=error, fix="another --out") from error
     return path
 

@@ -1,32 +1,32 @@
 """Run steps after their inputs, in this process or in several; a failure stops only steps that depend on it."""
 
 import os
-import signal
-import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
-from typing import Any
+from multiprocessing.connection import Connection, wait
 
 from eigencode.base.errors import EigencodeError, EigencodeWarning
 from eigencode.base.flush import flushing
-from eigencode.base.progress import quiet
+from eigencode.study._claim import Claims
 from eigencode.study._order import Queue, ordered
 from eigencode.study._provenance import elsewhere, provenance
+from eigencode.study._worker import DIED, Ended, Worker
 from eigencode.study.step import Inputs, Step
-from eigencode.study.store import Store
+from eigencode.study.store import Store, readable_write_errors
+
+FIRST_LOOK_S, LAST_LOOK_S = 0.1, 5.0
+"""Seconds between two looks at steps of other runs, at first and after a while."""
+
+SAID_AFTER_S = 1.0
+"""A run says that it only waits when two looks are this many seconds apart."""
 
 Watch = Callable[[str, Step, float, int, int], None]
-"""Called as watch(event, step, seconds, done, total) with event "start", "cached", "done", "failed" or "skipped"."""
-
-Ended = tuple[str | None, float]
-"""(error message or None, seconds) of a step that has ended."""
+"""Called as watch(event, step, seconds, done, total) with event "start", "cached", "done", "failed", "skipped", or
+"waiting" for a step that another run computes, "idle" when only such steps are left."""
 
 
 @dataclass
@@ -54,67 +54,22 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
 
     A damaged result is computed again; results made from it are too, if that gives it other bits.
 
+    Several runs may work on one store at once: a step that another run computes is left to it (`study._claim`), others
+    are done meanwhile, and its result is taken when it appears.
+
     Args:
         workers: 1 runs the steps in this process with all of its threads; more start that many processes, which share
-            the threads evenly.  Each is a pool of its own, so that a process that dies fails only its own step.
+            the threads evenly.  A process that dies fails only its own step.
     """
     began = time.monotonic()
-    outcome = Outcome()
-    steps = ordered(goals)
-    unavailable: set[str] = set()
-    free: list[Executor] = []
-    running: dict[Future[Ended], tuple[Step, Executor]] = {}
-    run, worker = (_attempt, _InThisProcess) if workers <= 1 else (_attempt_in_worker, _worker_process)
-
-    def notify(event: str, step: Step, seconds: float = 0.0) -> None:
-        finished = len(outcome.done) + len(outcome.cached) + len(outcome.failed) + len(outcome.skipped)
-        if watch is not None:
-            watch(event, step, seconds, finished, len(steps))
-
-    def record_end(step: Step, error: str | None, seconds: float) -> None:
-        if error is None:
-            outcome.done.append(step)
-        else:
-            outcome.failed[step.key] = f"{step.describe()}: {error}"
-            unavailable.add(step.key)
-        notify("done" if error is None else "failed", step, seconds)
-
-    def record_known(step: Step) -> None:
-        outcome.cached.append(step)
-        notify("cached", step)
-
-    queue = Queue(_unsettled(steps, store))
-    for known in (s for s in steps if s not in queue):
-        record_known(known)
-    try:
-        with _worker_environment(workers):
-            while queue:
-                while len(running) < max(1, workers) and (step := queue.next()) is not None:
-                    if why := store.doubt(step):
-                        outcome.renewed[step.key] = f"{step.describe()}: {why}"
-                    if store.has(step):
-                        record_known(step)
-                        queue.done(step)
-                    elif any(s.key in unavailable for s in step.inputs()):
-                        unavailable.add(step.key)
-                        outcome.skipped.append(step)
-                        notify("skipped", step)
-                        queue.done(step)
-                    else:
-                        notify("start", step)
-                        pool = free.pop() if free else worker()
-                        running[pool.submit(run, step, store)] = (step, pool)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    ended, pool = running.pop(future)
-                    broken = future.exception()
-                    free += [] if isinstance(broken, BrokenProcessPool) else [pool]
-                    record_end(ended, *((_died(broken), 0.0) if broken else future.result()))
-                    queue.done(ended)
-    finally:
-        for left in (*free, *(w for _, w in running.values())):
-            left.shutdown(cancel_futures=True)
-    outcome.seconds = time.monotonic() - began
-    return outcome
+    with Claims(store.root / "claims") as claims, _worker_environment(workers):
+        run = _Run(ordered(goals), store, claims, workers, watch)
+        try:
+            run.finish()
+        finally:
+            run.stop()
+    run.outcome.seconds = time.monotonic() - began
+    return run.outcome
 
 
 def _unsettled(steps: list[Step], store: Store) -> list[Step]:
@@ -126,40 +81,136 @@ def _unsettled(steps: list[Step], store: Store) -> list[Step]:
     return list(found.values())
 
 
-class _InThisProcess(Executor):
-    """An executor that runs each call immediately in this process."""
+class _Run:
+    """State of one run: steps that wait, run here, and run elsewhere."""
 
-    def submit(self, run: Callable[..., Any], /, *given: Any, **more: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(run(*given, **more))
-        return future
+    def __init__(self, steps: list[Step], store: Store, claims: Claims, workers: int, watch: Watch | None) -> None:
+        self.outcome = Outcome()
+        self.steps, self.store, self.claims, self.workers, self.watch = steps, store, claims, workers, watch
+        self.unavailable: set[str] = set()
+        self.free: list[Worker] = []
+        self.running: dict[Connection, tuple[Step, Worker]] = {}
+        self.elsewhere: dict[str, Step] = {}
+        self.queue = Queue(_unsettled(steps, store))
 
+    def finish(self) -> None:
+        """Run until every step has ended."""
+        for known in (s for s in self.steps if s not in self.queue):
+            self.outcome.cached.append(known)
+            self.notify("cached", known)
+        self.tidy()
+        pause = FIRST_LOOK_S
+        while self.queue:
+            while self.has_room() and (step := self.queue.next()) is not None:
+                self.start(step)
+            before = len(self.elsewhere)
+            for ended in wait(list(self.running), pause if self.elsewhere else None) if self.running else ():
+                step, worker = self.running.pop(ended)  # type: ignore[call-overload]
+                self.end_of(step, worker)
+            if self.elsewhere and not self.running:
+                if pause / 2 < SAID_AFTER_S <= pause:
+                    self.notify("idle", next(iter(self.elsewhere.values())))
+                time.sleep(pause)
+            for step in tuple(self.elsewhere.values()) if self.has_room() else ():
+                if self.has_room():
+                    self.start(step)
+            pause = min(2 * pause, LAST_LOOK_S) if len(self.elsewhere) == before else FIRST_LOOK_S
 
-def _worker_process() -> ProcessPoolExecutor:
-    """A pool of one worker process."""
-    return ProcessPoolExecutor(1, get_context("spawn"), _set_up_worker)
+    def tidy(self) -> None:
+        """Delete what a run left that was killed after it had finished a step."""
+        here = {p.name for p in self.store.root.glob("scratch/*")} | {p.stem for p in self.store.root.glob("claims/*")}
+        for step in self.outcome.cached if here else ():
+            with suppress(OSError):
+                if step.key in here and self.claims.take(step.key):
+                    self.store.sweep(step, everything=True)
+            self.claims.release(step.key)
 
+    def has_room(self) -> bool:
+        """True if one more step can run here."""
+        return len(self.running) < max(1, self.workers)
 
-def _set_up_worker() -> None:
-    """Set up a worker to end without a traceback on Ctrl-C, and to exit when the main process ends.
+    def start(self, step: Step) -> None:
+        """Start a step whose inputs have ended, unless it is there, cannot run, or another run has it."""
+        if why := self.store.doubt(step):
+            self.outcome.renewed[step.key] = f"{step.describe()}: {why}"
+        if self.store.has(step):
+            self.known(step)
+            return
+        if any(s.key in self.unavailable for s in step.inputs()):
+            self.unavailable.add(step.key)
+            self.outcome.skipped.append(step)
+            self.ended(step, "skipped")
+            return
+        try:
+            with readable_write_errors(step, OSError):
+                mine = self.claims.take(step.key)
+        except EigencodeError as error:
+            self.record(step, str(error), 0.0)
+            return
+        if self.store.has(step):  # another run has finished it just now
+            self.known(step)
+        elif not mine:
+            if step.key not in self.elsewhere:
+                self.elsewhere[step.key] = step
+                self.notify("waiting", step)
+        elif self.workers <= 1:
+            self.notify("start", step)
+            self.record(step, *_attempt(step, self.store))
+        else:
+            self.notify("start", step)
+            worker = self.free.pop() if self.free else Worker(_attempt)
+            try:
+                worker.send(step, self.store)
+            except Exception as error:  # it cannot be pickled
+                self.free.append(worker)
+                self.record(step, f"{type(error).__name__}: {error}", 0.0)
+            else:
+                self.running[worker.connection] = (step, worker)
 
-    The main process reports interrupts; without it a worker would wait for work for ever.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    def known(self, step: Step) -> None:
+        """Take a result that is there."""
+        self.outcome.cached.append(step)
+        self.ended(step, "cached")
 
+    def end_of(self, step: Step, worker: Worker) -> None:
+        """Record the end of a step in a worker, and what has become of the worker."""
+        result = worker.result()
+        if result is None:
+            worker.stop()
+            self.store.sweep(step)
+        else:
+            self.free.append(worker)
+        self.record(step, *(result or (DIED, 0.0)))
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    def record(self, step: Step, error: str | None, seconds: float) -> None:
+        """Record the end of a step that was tried here."""
+        if error is None:
+            self.outcome.done.append(step)
+        else:
+            self.outcome.failed[step.key] = f"{step.describe()}: {error}"
+            self.unavailable.add(step.key)
+        self.ended(step, "done" if error is None else "failed", seconds)
 
+    def ended(self, step: Step, event: str, seconds: float = 0.0) -> None:
+        """A step needs nothing any more: those that wait for it may start."""
+        self.elsewhere.pop(step.key, None)
+        self.claims.release(step.key)
+        self.notify(event, step, seconds)
+        self.queue.done(step)
 
-def _died(error: BaseException) -> str:
-    if isinstance(error, BrokenProcessPool):
-        return "its process died; if the system stopped it for lack of memory, use fewer --workers or a smaller study"
-    return f"{type(error).__name__}: {error}"
+    def notify(self, event: str, step: Step, seconds: float = 0.0) -> None:
+        found = self.outcome
+        finished = len(found.done) + len(found.cached) + len(found.failed) + len(found.skipped)
+        if self.watch is not None:
+            self.watch(event, step, seconds, finished, len(self.steps))
+
+    def stop(self) -> None:
+        """End all workers at once; a step that runs is left as after a kill, for the next run to go on from."""
+        for step, worker in self.running.values():
+            worker.stop()
+            self.store.sweep(step)
+        for worker in self.free:
+            worker.stop()
 
 
 @contextmanager
@@ -182,14 +233,6 @@ def _worker_environment(workers: int) -> Iterator[None]:
         for name in wanted:
             del os.environ[name]
         os.environ.update({n: v for n, v in before.items() if v is not None})
-
-
-def _attempt_in_worker(step: Step, store: Store) -> Ended:
-    import torch
-
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    with quiet():
-        return _attempt(step, store)
 
 
 def _attempt(step: Step, store: Store) -> Ended:

@@ -2,9 +2,7 @@
 
 import errno
 import json
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,17 +12,19 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from eigencode.base import strict_json
+from eigencode.base.durable import FULL, sync, system_error, told
 from eigencode.base.errors import EigencodeError, InputError
-from eigencode.base.files import flush
+from eigencode.base.process import has_ended, this_process
 from eigencode.study._integrity import META, DamagedError, damage, described, sealed
 from eigencode.study.step import Step
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+PART = "part-"
+_numbers = count()
 
 
 @dataclass(frozen=True)
 class Store:
-    """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` for files of a running one.
+    """Results on disk: `steps/KEY/` for every finished step, `scratch/KEY/` and `claims/` for running ones.
 
     A result is written into a temporary folder in `scratch/KEY/` and moved to its final place when it is complete;
     `step.json` in it holds the settings, inputs and provenance of the step, and a checksum of every file.  A result
@@ -50,6 +50,8 @@ class Store:
             with TemporaryFile(dir=self.root):
                 return self
         except OSError as error:
+            if error.errno in FULL:
+                raise EigencodeError(f"the store cannot be written: {told(error)}") from error
             raise InputError(
                 "the store cannot be written",
                 got=error,
@@ -124,25 +126,36 @@ class Store:
     def writing(self, step: Step, meta: dict[str, Any]) -> Iterator[Path]:
         """Yield a temporary folder to fill; it becomes the result if the block ends without an error.
 
-        `meta` may be filled inside the block.  Two processes may run the same step: the result of the first
-        to finish is kept, the identical one of the other is deleted.
+        `meta` may be filled inside the block.  If two processes run the same step in spite of claims, the result of
+        the first to finish is kept, and the identical one of the other is deleted.
         """
         final = self.folder(step)
-        part = self.root / "scratch" / step.key / f"part-{uuid.uuid4().hex}"
+        part = self.root / "scratch" / step.key / f"{PART}{this_process()}-{next(_numbers)}"
+        self.sweep(step)
         try:
-            with _readable_write_errors(step, OSError):
+            with readable_write_errors(step, OSError):
                 final.parent.mkdir(parents=True, exist_ok=True)
                 part.mkdir(parents=True)
-            with _readable_write_errors(step):
+            with readable_write_errors(step):
                 yield part
-            with _readable_write_errors(step, OSError):
+            with readable_write_errors(step, OSError):
                 whole = sealed(part, step.key, meta)
                 (part / META).write_text(strict_json.dumps(whole) + "\n", encoding="utf-8")
-                flush(part)
+                sync(part)
                 self._publish(step, part)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(self.root / "scratch" / step.key, ignore_errors=True)
+            self.sweep(step)
+        self.sweep(step, everything=True)
+
+    def sweep(self, step: Step, everything: bool = False) -> None:
+        """Delete half results that ended processes have left of a step; checkpoints only with `everything`."""
+        folder = self.root / "scratch" / step.key
+        with suppress(OSError):  # there is none, or checkpoints stay in it
+            for left in folder.glob("*" if everything else f"{PART}*"):
+                if everything or has_ended(left.name.removeprefix(PART)):
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            folder.rmdir()
 
     def _publish(self, step: Step, part: Path) -> None:
         final = self.folder(step)
@@ -150,6 +163,7 @@ class Store:
             self.set_aside(final)
         try:
             part.rename(final)
+            sync(final.parent, inside=False)
         except OSError:
             if not self.has(step):
                 raise
@@ -165,22 +179,14 @@ class Store:
 
 
 @contextmanager
-def _readable_write_errors(step: Step, *kinds: type[Exception]) -> Iterator[None]:
+def readable_write_errors(step: Step, *kinds: type[Exception]) -> Iterator[None]:
     """Turn errors of a full disk and errors of these kinds into an `EigencodeError`; others pass unchanged."""
     try:
         yield
     except Exception as error:
-        if not isinstance(error, kinds) and _system_error(error) not in FULL:
+        if not isinstance(error, kinds) and system_error(error) not in {*FULL, errno.EROFS}:
             raise
         raise EigencodeError(
             f"cannot write the result of {step.describe()}: {error}\n  fix:    free disk space or choose another "
             "--store; every finished step is kept"
         ) from error
-
-
-def _system_error(error: Exception) -> int | None:
-    """Error number of the operating system (errno); safetensors gives it only in the text of its error."""
-    if isinstance(error, OSError):
-        return error.errno
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None

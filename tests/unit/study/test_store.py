@@ -68,7 +68,7 @@ def test_a_process_killed_while_writing_leaves_nothing_that_looks_finished(tmp_p
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
     assert not store.has(step)
     assert steps_of(store) == []
-    left = [p.name for p in tmp_path.rglob("*") if p.is_file()]
+    left = [p.name for p in (tmp_path / "scratch").rglob("*") if p.is_file()]
     assert sorted(left) == ["checkpoint", "half.txt", "provenance.json"]
     assert (store.scratch(step) / "checkpoint").read_text() == "kept"
     fill(store, step)

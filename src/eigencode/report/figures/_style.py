@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from eigencode.base.durable import written
 from eigencode.base.text import printable
 
 matplotlib.use("Agg")
@@ -150,17 +151,18 @@ def label(name: str) -> str:
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write PATH.png, PATH.svg and PATH.pdf, with identical bytes for identical figures."""
+    """Write PATH.png, PATH.svg and PATH.pdf, each atomically, with identical bytes for identical figures."""
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg", ".pdf")]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # characters that the font lacks
-        figure.savefig(files[0], metadata={"Software": None})
+        png, svg, pdf = (stack.enter_context(written(file)) for file in files)
+        figure.savefig(png, format="png", metadata={"Software": None})
         figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing
         dpi = matplotlib.rcParams["savefig.dpi"]  # of pixels inside; `savefig` would draw the figure twice
         dpi = figure.dpi if dpi == "figure" else dpi
         figure.set_dpi(dpi)
-        FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
         figure.set_dpi(dpi)
         metadata = {"CreationDate": None, "Creator": None, "Producer": None}
-        FigureCanvasPdf(figure).print_pdf(files[2], metadata=metadata)
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata=metadata)
     return files
