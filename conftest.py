@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import hypothesis
 import jaxtyping
 import pytest
 import strict_types
@@ -14,6 +15,8 @@ strict_types.install()
 import torch  # noqa: E402
 
 SEED = 20240500679
+hypothesis.settings.register_profile("fast", max_examples=40)  # `make slow` draws the usual hundred
+hypothesis.settings.load_profile("fast")
 
 
 @contextmanager
@@ -33,6 +36,7 @@ def _seeded() -> Iterator[None]:
 def _one_thread_and_fixed_rng() -> Iterator[None]:
     """One thread per test process; tests that build somebody's `nn.Linear` always get the same weights."""
     torch.set_num_threads(1)
+    strict_types.next_test()
     with _seeded():
         yield
 
@@ -67,15 +71,16 @@ def unchecked() -> Iterator[None]:
 
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer pixels, for tests that build figures but do not look at them."""
+    """Fewer pixels and no fonts cut to size, for tests that build figures but do not look at them."""
     from eigencode.report.figures._style import SETTINGS
 
     monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
+    monkeypatch.setitem(SETTINGS, "pdf.fonttype", 3)
 
 
 @pytest.fixture
-def only_figure(coarse: None) -> Iterator[Callable[[str], None]]:
-    """`only_figure(NAME)`: reports have this figure alone; drawing all takes longer than anything such a test does."""
+def only_figure(coarse: None) -> Iterator[Callable[..., None]]:
+    """`only_figure(NAME, …)`: reports have these figures alone; drawing all takes longer than the rest of a test."""
     from eigencode.report.figures import FIGURES
 
     everything = dict(FIGURES)
@@ -84,12 +89,12 @@ def only_figure(coarse: None) -> Iterator[Callable[[str], None]]:
         FIGURES.clear()  # and filled again: their order is that of the page
         FIGURES.update(figures)
 
-    yield lambda name: put({name: everything[name]})
+    yield lambda *names: put({name: everything[name] for name in names})
     put(everything)
 
 
 @pytest.fixture
-def one_figure(only_figure: Callable[[str], None]) -> None:
+def one_figure(only_figure: Callable[..., None]) -> None:
     """The same for tests that look at no figure."""
     only_figure("spectra")
 

@@ -127,6 +127,21 @@ def test_the_first_function_made_in_another_is_checked() -> None:
         outer()("1")
 
 
+def test_the_first_calls_of_a_test_are_checked() -> None:
+    @strict
+    def twice(x: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return 2 * x
+
+    for _ in range(strict_types.CALLS - 1):
+        twice(Z(2))
+    with pytest.raises(TypeError):
+        twice(Z(2, 2))
+    assert twice(Z(2, 2)).shape == (2, 2)
+    strict_types.next_test()
+    with pytest.raises(TypeError):
+        twice(Z(2, 2))
+
+
 def test_only_our_modules_are_compiled_for_the_checks() -> None:
     ours, other = power_law.__file__, torch.__file__
     hook = jaxtyping._import_hook

@@ -1,9 +1,10 @@
 """The run-time type checker of the test run: beartype, with int accepted where float is asked (PEP 484), and shapes.
 
-jaxtyping wraps every function in a scope of named axes, which is a hundred times slower than a check of plain types,
-and making the checks of a function takes milliseconds, again in every call for an inner function.  So functions without
-arrays get only the check of plain types, of an inner function only the first instance is checked, and the checks of a
-function are made when it is called first.
+Checks of arrays, whose axes have names, are a hundred times slower than those of plain types, and making the checks of
+a function takes milliseconds, again in every call for an inner function.  So functions without arrays get only the
+check of plain types, functions with arrays are checked in their first `CALLS` calls of each test (attacks make
+thousands), of an inner function only the first instance is checked, and the checks of a function are made when it is
+called first.
 """
 
 import dataclasses
@@ -18,10 +19,14 @@ from typing import Any
 import jaxtyping
 import jaxtyping._import_hook as hook
 from beartype import BeartypeConf, beartype
+from jaxtyping._decorator import _destring_annotation
+from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError))
 with_shapes = jaxtyping.jaxtyped
 (PACKAGE,) = find_spec("eigencode").submodule_search_locations  # type: ignore[union-attr, misc]
+CALLS = 50
+_test = 0
 _made: set[object] = set()
 _cache_of_hook = hook._optimized_cache_from_source
 
@@ -51,12 +56,41 @@ def decorated(given: Any = None, *, typechecker: Callable[..., Any]) -> Any:
     if not inspect.isfunction(given):
         return with_shapes(given, typechecker=typechecker)
     if any(map(_needs_more, given.__annotations__.values())):
-        return _when_called(given, functools.partial(with_shapes, typechecker=typechecker))
+        return _when_called(given, functools.partial(_with_axes, typechecker=typechecker))
     if "<locals>" in given.__qualname__:
         if given.__code__ in _made:
             return given
         _made.add(given.__code__)
     return _when_called(given, typechecker)
+
+
+def next_test() -> None:
+    """Check the first calls of all functions again."""
+    global _test
+    _test += 1
+
+
+def _with_axes(given: Callable[..., Any], typechecker: Callable[..., Any]) -> Callable[..., Any]:
+    """Each call has axes of its own: arguments and result are checked against one another, and no other call."""
+    written = given.__annotations__
+    given.__annotations__ = {name: _destring_annotation(a, given.__globals__) for name, a in written.items()}
+    strict, test, left = typechecker(given), _test, CALLS
+    given.__annotations__ = written
+
+    def scoped(*words: Any, **more: Any) -> Any:
+        nonlocal test, left
+        if test != _test:
+            test, left = _test, CALLS
+        if not left:
+            return given(*words, **more)
+        left -= 1
+        push_shape_memo({})
+        try:
+            return strict(*words, **more)
+        finally:
+            pop_shape_memo()
+
+    return scoped
 
 
 def _when_called(given: Callable[..., Any], check: Callable[..., Any]) -> Callable[..., Any]:
