@@ -22,7 +22,7 @@ browser:  ## Chromium and axe-core for the tests of the page, where apt and npm 
 	@sh tools/browser.sh
 
 slow: $(STAMP) $(VENV)/.docs browser  ## the tests that take minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow or hypothesis" --hypothesis-profile=default
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

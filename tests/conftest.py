@@ -1,9 +1,6 @@
-"""The tiny study, run once as somebody runs it, for all tests that look at finished results."""
+"""The tiny study, run once by the command, for all tests that look at finished results."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,10 @@ from tiny import write
 
 
 def _run(folder: Path) -> None:
-    words = [sys.executable, "-m", "eigencode", "run", str(write(folder)), "--store", str(folder / "store")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, capture_output=True, text=True, timeout=250, check=False, env=environment)
-    (folder / "first.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+    from command import inside  # imports most of the package, which few tests need
+
+    done = inside("run", write(folder), "--store", folder / "store")
+    (folder / "first.json").write_text(json.dumps([done.exit_code, done.stdout, done.stderr]))
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("one_figure")
-@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077], indirect=True)
+@pytest.mark.parametrize("umask", [pytest.param(0o022, marks=pytest.mark.slow), 0o002, 0o077], indirect=True)
 def test_every_file_of_a_run_follows_the_umask(umask: int, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
     done = inside("run", tmp_path / "study.toml", "--store", tmp_path / "store", "--quiet")

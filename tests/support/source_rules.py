@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 LEVELS = {
     "base": 0,
@@ -30,6 +31,12 @@ SEEDERS = {"manual_seed", "manual_seed_all", "set_rng_state", "seed", "seed_all"
 OWN_GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Random", "RandomState", "BitGenerator"}
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a source, made once for all rules; they only read it."""
+    return ast.parse(source)
+
+
 def dotted(node: ast.AST) -> str:
     """`a.b.c` of a name or attribute; "" for anything else at its root."""
     if isinstance(node, ast.Attribute):
@@ -39,7 +46,7 @@ def dotted(node: ast.AST) -> str:
 
 def calls(source: str) -> Iterator[tuple[ast.Call, str, str]]:
     """Every call with the dotted name that is called and its last part."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Call):
             name = dotted(node.func)
             yield node, name, name.rpartition(".")[2]
@@ -47,7 +54,7 @@ def calls(source: str) -> Iterator[tuple[ast.Call, str, str]]:
 
 def imported(source: str) -> Iterator[tuple[int, str, str]]:
     """(line, module, name or "") of every import; a relative one has a module that starts with a dot."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -100,7 +107,7 @@ def cycles(sources: dict[str, str]) -> list[str]:
 def dropped_comparisons(source: str) -> list[str]:
     """Comparisons whose result is not used, and asserts that cannot fail."""
     wrong = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Expr):
             called = dotted(node.value.func).rpartition(".")[2] if isinstance(node.value, ast.Call) else ""
             if called in COMPARISONS or isinstance(node.value, ast.Compare | ast.BoolOp):
@@ -115,7 +122,7 @@ def dropped_comparisons(source: str) -> list[str]:
 
 def asserts_nothing(source: str) -> list[str]:
     """Test functions that check nothing: no assert, no expected error or warning, no helper that asserts."""
-    functions = {n.name: n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)}
+    functions = {n.name: n for n in ast.walk(parsed(source)) if isinstance(n, ast.FunctionDef)}
     fixtures = {"leaves_no_trace"}
     good: set[str] = set()
 
@@ -183,13 +190,13 @@ def too_long(source: str, most: int = 400) -> list[str]:
 
 def no_docstring(source: str) -> list[str]:
     """Modules without a docstring."""
-    return [] if ast.get_docstring(ast.parse(source)) else ["1: no docstring"]
+    return [] if ast.get_docstring(parsed(source)) else ["1: no docstring"]
 
 
 def more_than_contents(source: str) -> list[str]:
     """Functions or classes defined in a file that should contain only imports."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    return [f"{n.lineno}: defines {n.name}" for n in ast.parse(source).body if isinstance(n, kinds)]
+    return [f"{n.lineno}: defines {n.name}" for n in parsed(source).body if isinstance(n, kinds)]
 
 
 def misnamed(sources: dict[str, str], packages: list[str]) -> list[str]:

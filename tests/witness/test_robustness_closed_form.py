@@ -34,6 +34,7 @@ def test_fgsm_and_pgd_find_the_exact_distance_of_a_linear_classifier(
     linear: tuple[nn.Module, Images], norm: str
 ) -> None:
     net, test = linear
+    test = test if norm != "l1" else test[:20]  # five times the steps
     truth = exact(net, test.x, norm)
     pgd = PGD(norm=norm, random_start=False) if norm != "l1" else PGD(norm=norm, steps=100, rel_step=1.0)
     for attack in (FGSM(norm=norm), pgd):

@@ -1,5 +1,6 @@
 """A probe that was saved is drawn by the figures and the page of a study."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,6 @@ from eigencode.report._numbers import measured
 from eigencode.report.figures._style import style
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
-
-FIGURES = ("robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +61,10 @@ def test_curves_and_critical_sizes_are_drawn(found: ec.Probe, run: StudyRun) -> 
         )
 
 
-def test_files(found: ec.Probe, tmp_path: Path, coarse: None) -> None:
+def test_new_folders_are_made(found: ec.Probe, tmp_path: Path, one_figure: None) -> None:
     page = found.save(tmp_path / "new" / "folder")
     assert page == tmp_path / "new" / "folder" / "report.html"
-    files = sorted((page.parent / "figures").iterdir())
-    assert [p.name for p in files] == sorted(f"{n}.{k}" for n in FIGURES for k in ("pdf", "png", "svg"))
-    assert all(p.stat().st_size > 1000 for p in files)
+    assert page.is_file()
 
 
 def test_eigencode_report_builds_it_anew(found: ec.Probe, run: StudyRun) -> None:
@@ -79,7 +76,8 @@ def test_eigencode_report_builds_it_anew(found: ec.Probe, run: StudyRun) -> None
     assert (run.folder / "report.html").read_bytes() == before
 
 
-def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, coarse: None) -> None:
+def test_no_fit_and_nothing_correct_can_be_drawn(tmp_path: Path, only_figure: Callable[..., None]) -> None:
+    only_figure("spectra", "robustness")
     _, test = ec.load("digits")
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Linear(3, 11))
     nn.init.zeros_(net[2].weight)

@@ -185,7 +185,7 @@ def test_ordinary_networks_are_not_flagged(kind: str, classes: int) -> None:
             assert masking_checks(net, some, images=images, warn=False).flags == ()
 
 
-@pytest.mark.parametrize("images", [8, 30])
+@pytest.mark.parametrize("images", [8, pytest.param(30, marks=pytest.mark.slow)])
 def test_untrained_networks_are_rarely_flagged(images: int) -> None:
     flagged = 0
     for seed in range(40):

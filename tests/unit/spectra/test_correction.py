@@ -19,6 +19,17 @@ def fits(population: PlantedCode, samples: int, count: int) -> list[PowerLaw]:
     return [spectrum(population.sample(samples, s), seed=s).power_law((11, 200)) for s in range(count)]
 
 
+def test_more_steps_do_not_change_the_correction_of_a_flat_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = PlantedCode.of(400, 0.7).sample(800, 2)
+    law = spectrum(flat, seed=2).power_law((11, 200))
+    monkeypatch.setattr(population_module, "MOST", 40)
+    monkeypatch.setattr(population_module, "SETTLED", 0.01)
+    more = spectrum(flat, seed=2).power_law((11, 200))
+    assert law.bias > 0.03
+    assert law.alpha == pytest.approx(more.alpha, abs=0.0005)  # 0.0036 apart after two or three steps
+
+
+@pytest.mark.slow
 def test_the_correction_of_a_flat_spectrum_has_settled() -> None:
     laws = fits(PlantedCode.of(400, 0.7), 800, 10)
     assert mean([w.bias for w in laws]) > 0.06

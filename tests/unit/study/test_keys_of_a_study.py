@@ -67,7 +67,12 @@ def keys() -> dict[tuple[str, str, str], str]:
     return made | {(c.model, c.step.name, c.quantity): c.step.key for c in cells}
 
 
-BEFORE = keys()
+@pytest.fixture(autouse=True, scope="module")
+def _before() -> None:
+    BEFORE.update(keys())
+
+
+BEFORE: dict[tuple[str, str, str], str] = {}
 
 
 def changed() -> set[tuple[str, str, str]]:
