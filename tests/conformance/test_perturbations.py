@@ -32,7 +32,7 @@ PERTURBATIONS: list[Perturbation] = [
 NEAREST: list[MinimumNorm] = [DDN(steps=12), *[FMN(norm=norm, steps=12) for norm in ("linf", "l2", "l1")]]
 NETWORKS = ["ordinary", "flat", "dead"]
 FEW = settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     database=None,

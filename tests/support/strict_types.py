@@ -2,9 +2,8 @@
 
 Checks of arrays, whose axes have names, are a hundred times slower than those of plain types, and making the checks of
 a function takes milliseconds, again in every call for an inner function.  So functions without arrays get only the
-check of plain types, functions with arrays are checked in their first `CALLS` calls of each test (attacks make
-thousands), of an inner function only the first instance is checked, and the checks of a function are made when it is
-called first.
+check of plain types, a function is checked in its first `CALLS` calls of each test (attacks make thousands), of an inner
+function only the first instance is checked, and the checks of a function are made when it is called first.
 """
 
 import dataclasses
@@ -74,16 +73,10 @@ def _with_axes(given: Callable[..., Any], typechecker: Callable[..., Any]) -> Ca
     """Each call has axes of its own: arguments and result are checked against one another, and no other call."""
     written = given.__annotations__
     given.__annotations__ = {name: _destring_annotation(a, given.__globals__) for name, a in written.items()}
-    strict, test, left = typechecker(given), _test, CALLS
+    strict = typechecker(given)
     given.__annotations__ = written
 
     def scoped(*words: Any, **more: Any) -> Any:
-        nonlocal test, left
-        if test != _test:
-            test, left = _test, CALLS
-        if not left:
-            return given(*words, **more)
-        left -= 1
         push_shape_memo({})
         try:
             return strict(*words, **more)
@@ -95,12 +88,16 @@ def _with_axes(given: Callable[..., Any], typechecker: Callable[..., Any]) -> Ca
 
 def _when_called(given: Callable[..., Any], check: Callable[..., Any]) -> Callable[..., Any]:
     strict: Callable[..., Any] | None = None
+    test, left = _test, CALLS
 
     @functools.wraps(given)
     def either(*words: Any, **more: Any) -> Any:
-        nonlocal strict
-        if jaxtyping.config.jaxtyping_disable:
+        nonlocal strict, test, left
+        if test != _test:
+            test, left = _test, CALLS
+        if not left or jaxtyping.config.jaxtyping_disable:
             return given(*words, **more)
+        left -= 1
         if strict is None:
             strict = check(given)
         return strict(*words, **more)
