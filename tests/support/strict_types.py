@@ -2,8 +2,8 @@
 
 Checks of arrays, whose axes have names, are a hundred times slower than those of plain types, and making the checks of
 a function takes milliseconds, again in every call for an inner function.  So functions without arrays get only the
-check of plain types, a function is checked in its first `CALLS` calls of each test (attacks make thousands), of an inner
-function only the first instance is checked, and the checks of a function are made when it is called first.
+check of plain types, a function is checked in its first `CALLS` calls of each test (attacks make thousands), of an
+inner function only the first instance is checked, and the checks of a function are made when it is called first.
 """
 
 import dataclasses
