@@ -9,6 +9,7 @@ import hypothesis
 import jaxtyping
 import pytest
 import strict_types
+from coarse import draw_coarsely
 
 strict_types.install()
 
@@ -71,11 +72,8 @@ def unchecked() -> Iterator[None]:
 
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer pixels and no fonts cut to size, for tests that build figures but do not look at them."""
-    from eigencode.report.figures._style import SETTINGS
-
-    monkeypatch.setitem(SETTINGS, "savefig.dpi", 40)
-    monkeypatch.setitem(SETTINGS, "pdf.fonttype", 3)
+    """Figures that are quick to draw, for tests that do not look at them."""
+    draw_coarsely(monkeypatch)
 
 
 @pytest.fixture

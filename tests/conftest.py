@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from coarse import draw_coarsely
 from shared import once
 from tiny import write
 
@@ -11,7 +12,9 @@ from tiny import write
 def _run(folder: Path) -> None:
     from command import inside  # imports most of the package, which few tests need
 
-    done = inside("run", write(folder), "--store", folder / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        draw_coarsely(patch)
+        done = inside("run", write(folder), "--store", folder / "store")
     (folder / "first.json").write_text(json.dumps([done.exit_code, done.stdout, done.stderr]))
 
 

@@ -105,6 +105,7 @@ def test_status_counts(here: Path) -> None:
     assert not (here / "empty").exists()
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_report_needs_neither_data_nor_networks(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from eigencode.study.steps import data
 
