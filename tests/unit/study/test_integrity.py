@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import torch
 from damages import DAMAGES
 from fake_steps import Write
 
@@ -17,6 +18,7 @@ from eigencode.study._integrity import META, DamagedError, damage, described, in
 from eigencode.study.executor import execute
 from eigencode.study.step import Inputs, Step
 from eigencode.study.store import Store
+from eigencode.training._state import Checkpoint
 
 FIRST = Write("a")
 SECOND = Write("b", (FIRST,))
@@ -209,6 +211,19 @@ def test_content_is_blind_to_computing_time_and_the_order_of_a_header_and_to_not
     assert content(1.5, 0.25) == content(123456.75e-9, 0.25)
     assert content(2.5, 0.25) != content(2.5, 0.5)
     assert content(3.5, 0.25) != content(3.5, 0.25, 2)
+
+
+def test_the_content_of_a_snapshot_is_blind_to_computing_time(tmp_path: Path) -> None:
+    """A checkpoint also has a checksum of its own, over everything."""
+
+    def content(seconds: float, value: float) -> object:
+        folder = tmp_path / f"{seconds}-{value}"
+        folder.mkdir(exist_ok=True)
+        Checkpoint(folder / "state.safetensors", "same").save({"w": torch.tensor([value])}, {"seconds": seconds})
+        return sealed(folder, "k", {})["content"]
+
+    assert content(1.5, 3.0) == content(2.5, 3.0)
+    assert content(1.5, 3.0) != content(1.5, 4.0)
 
 
 def test_a_result_is_read_once_per_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

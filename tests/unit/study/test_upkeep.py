@@ -109,7 +109,7 @@ def test_scratch_is_abandoned_only_after_a_while_without_a_claim(store: Store) -
     assert wasted(store) == {}, "a run goes on: neither its files nor what no report uses yet"
     age(store)
     assert wasted(store)[f"scratch/{SECOND.key}"] == "left by a run that ended 40 days ago"
-    (store.root / "claims").mkdir()
+    (store.root / "claims").mkdir(exist_ok=True)
     (store.root / "claims" / f"{SECOND.key}.1").write_text("a process that touches it from time to time")
     assert wasted(store) == {}
 
