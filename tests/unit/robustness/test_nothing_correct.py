@@ -14,7 +14,7 @@ TEST = Images(
 
 
 def always_0(x: torch.Tensor) -> torch.Tensor:
-    return torch.tensor([[1.0, 0.0]]).expand(len(x), 2) + 0 * x.sum()
+    return torch.tensor([[2.0, 0.0]]).expand(len(x), 2) + 0 * x.sum()
 
 
 @pytest.mark.parametrize("attack", [Gaussian(), FGSM(), PGD(steps=2), DDN(steps=2)])

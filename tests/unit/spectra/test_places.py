@@ -52,7 +52,7 @@ def test_one_pass_per_batch() -> None:
     net.stem.register_forward_hook(lambda module, args, out: passes.append(len(out)))
     spectra_at(net, X, TEN, interval=False, batch_size=50)
     assert passes[-3:] == [50, 50, 20]
-    assert sum(passes[:-3]) <= 14, "a few images, to see whether the network is random or mixes the images of a batch"
+    assert sum(passes[:-3]) <= 16, "a few images, to see whether the network is random or mixes the images of a batch"
 
 
 def test_from_a_start_and_unit_space() -> None:
