@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def read_folder(
     admit(read_folder, locals())
     if not path.is_dir():
         raise DataError(f"{path}: no such folder of images", wanted="a folder with one sub-folder per class")
-    wrong = [n for n in (resize, crop) if n is not None and (not isinstance(n, int) or n < 1)]
+    wrong = [n for n in (resize, crop) if n is not None and (not isinstance(n, Integral) or n < 1)]
     if wrong or (resize is not None and crop is not None and crop > resize):
         raise InputError("no such size", got=f"resize {resize}, crop {crop}", wanted="1 <= crop <= resize")
     name, names = path.resolve().name, None if classes is None else class_list(classes)

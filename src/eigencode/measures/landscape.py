@@ -32,7 +32,7 @@ class LandscapeMeasure(Measure):
     default_place: ClassVar[str] = "latent"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.image, int) and (self.radius, self.relative) != (20.0, False):
+        if isinstance(self.image, tuple) and (self.radius, self.relative) != (20.0, False):
             raise InputError(
                 "a plane through three images has the size of their triangle",
                 got=f"radius {self.radius}, relative {self.relative}",
@@ -48,7 +48,7 @@ class LandscapeMeasure(Measure):
     @property
     def chosen(self) -> tuple[int, ...]:
         """The numbers of the images."""
-        return (self.image,) if isinstance(self.image, int) else self.image
+        return self.image if isinstance(self.image, tuple) else (self.image,)
 
     def check(self, units: int, images: int) -> None:
         if max(self.chosen) >= images:

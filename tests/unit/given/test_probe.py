@@ -1,5 +1,6 @@
 """`ec.probe`: the numbers are those of the measures called directly, and what cannot be measured is explained."""
 
+import copy
 import importlib
 import json
 import math
@@ -215,7 +216,7 @@ def test_an_input_without_its_normalisation_is_noticed(trained: nn.Module, held_
 
 
 def test_the_scaling_that_would_be_right_is_found(trained: nn.Module, held_out: ec.Images) -> None:
-    wants_bytes = Standardised(trained, 0.0, 255.0).eval()
+    wants_bytes = Standardised(copy.deepcopy(trained), 0.0, 255.0).eval()
     assert re.search("with --expects 0-255 it would be 0.[789]", warned(Inside(wants_bytes), held_out, window=(2, 8)))
     assert not re.search(
         "scaled|normalised", warned(Standardised(Inside(wants_bytes), 0.0, 1 / 255), held_out, window=(2, 8))

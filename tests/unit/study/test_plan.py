@@ -121,7 +121,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"models": {"A": {"units": 5, "prune": True}}}, "nothing to prune"),
     ({"models": {"A": {"units": 5, "p": 2.0}}}, "models.A: a perceptron network has no such setting"),
     ({"models": {"A": {"recipe": "KH", "batch_norm": True}}}, "models.A: a krotov_hopfield network has no such"),
-    ({"models": {"A": {"recipe": "KH", "local": {"rule": {"name": "Oja"}}}}}, "unknown name in rules"),
+    ({"models": {"A": {"recipe": "KH", "local": {"rule": {"name": "Ojaa"}}}}}, "unknown name in rules"),
     ({"models": {"A": {"recipe": "KH", "local": {"rule": {"kk": 1}}}}}, "KrotovHopfield has no setting kk"),
     ({"models": {"A": {"supervised": {"penalties": [{"name": "L3", "coefficient": 1}]}}}}, "unknown name in penalties"),
     ({"models": {"A": {"supervised": {"penalties": [{"name": "Lp", "coefficient": 1, "q": 2}]}}}}, "no setting q"),
