@@ -125,7 +125,11 @@ def test_one_signal_ends_a_run_at_once(tmp_path: Path, number: int, code: int, w
     store = tmp_path / "store"
     words = ["run", str(write(tmp_path)), "--store", str(store), "--workers", str(workers), "--quiet"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "eigencode", *words], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        [sys.executable, "-m", "eigencode", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell ignores SIGINT in its background jobs
     )
     end = time.monotonic() + 200
     while not list(store.glob("steps/*")) and run.poll() is None and time.monotonic() < end:
