@@ -109,7 +109,7 @@ OLD, NEW = MARK + 3000 * "a", MARK + 4000 * "b"
 @pytest.fixture(autouse=True)
 def _page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page without a study: how it is written is tested here."""
-    monkeypatch.setattr(sys.modules["eigencode.report.build"], "page", lambda runs: NEW)
+    monkeypatch.setattr(sys.modules["eigencode.report.build"], "page", lambda view, drawn: NEW)
 
 
 def page_is_whole(folder: Path) -> None:

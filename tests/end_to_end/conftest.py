@@ -9,8 +9,7 @@ from browser import chromium
 from shared import once
 from small_study import finished
 
-from eigencode.report import StudyRun
-from eigencode.report.html._page import page
+from eigencode.report import StudyRun, compare
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +26,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
 
 def _with_page(folder: Path) -> None:
     run = finished(folder)
-    (run.folder / "report.html").write_text(page([run]), encoding="utf-8")
+    compare([run], run.folder / "report.html")
 
 
 @pytest.fixture(scope="session")

@@ -60,13 +60,37 @@ def test_everything_can_be_reached_by_keyboard(browser: Any, shown_page: Path) -
 
 
 def test_a_printed_page_has_every_figure_on_white(browser: Any, shown_page: Path) -> None:
-    with opened(browser, shown_page, 1600, "dark") as seen:
-        state = """() => [[...document.querySelectorAll('#figures .card')].filter((c) => !c.dataset.drawn).length,
-          Math.max(...[...document.querySelectorAll('.plot .main-svg')].map((s) => s.getBoundingClientRect().width)),
+    with opened(browser, shown_page, 380, "dark") as seen:
+        state = """() => [document.querySelectorAll('.plot > svg').length,
+          document.querySelectorAll('.figure').length,
+          [...document.querySelectorAll('.plot > svg')].filter((s) => s.getBoundingClientRect().width < 200).length,
           getComputedStyle(document.querySelector('.card')).backgroundColor]"""
-        assert seen.page.evaluate(state)[0] > 0
+        pieces, figures, *_, colour = seen.page.evaluate(state)
+        assert (pieces > 2 * figures, colour != "rgb(255, 255, 255)") == (True, True)
+        seen.page.emulate_media(media="print")
         seen.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-        assert seen.page.evaluate(state) == [0, 660, "rgb(255, 255, 255)"]
-        seen.redrawn("curves", lambda: seen.page.evaluate("window.dispatchEvent(new Event('afterprint'))"))
-        assert seen.page.evaluate(state)[2] != "rgb(255, 255, 255)"
+        assert seen.page.evaluate(state) == [figures, figures, 0, "rgb(255, 255, 255)"]
+        assert not seen.page.is_visible("#toolbar")
+        seen.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert seen.page.evaluate(state)[0] == pieces
         assert seen.messages == []
+
+
+def test_what_is_jumped_to_is_not_under_the_bar(browser: Any, shown_page: Path) -> None:
+    with opened(browser, shown_page, 900) as seen:
+        for target in ("claims", "spectra", "meaning"):
+            seen.page.evaluate(f"document.querySelector('nav a[href=\"#{target}\"]').click()")
+            seen.page.wait_for_timeout(50)
+            top, bar = seen.page.evaluate(
+                f"[document.getElementById('{target}').getBoundingClientRect().top,"
+                "document.getElementById('toolbar').getBoundingClientRect().bottom]"
+            )
+            assert top >= bar or seen.page.evaluate("innerHeight + scrollY + 2 >= document.body.scrollHeight")
+
+
+def test_without_a_script_the_figures_are_those_for_print(browser: Any, shown_page: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as made:
+        page = made.new_page()
+        page.goto(shown_page.as_uri())
+        assert page.locator(".figure .plot > svg").count() == page.locator(".figure").count() > 10
+        assert page.is_visible("#tradeoff svg")

@@ -13,8 +13,7 @@ from hostile import NAMES, renamed
 from shared import once
 from small_study import finished
 
-from eigencode.report import StudyRun
-from eigencode.report.html._page import page
+from eigencode.report import StudyRun, compare
 from eigencode.study._integrity import signed
 
 
@@ -41,19 +40,16 @@ def test_two_runs_are_compared(browser: Any, shown: StudyRun, other: StudyRun, t
         assert seen.page.locator("#results tr:has(td)").count() == 4 + 4
         runs = seen.page.locator("#runs button")
         assert runs.all_inner_texts() == ["tiny", "other"]
-        assert "in 2 of 2" in seen.page.locator(".claim summary").first.inner_text() or (
-            seen.page.locator(".claim summary").first.locator(".verdict").count() == 2
-        )
-        seen.drawn("curves")
-        seen.redrawn("curves", runs.nth(0).click)
+        assert seen.page.locator("#claims .matrix th").all_inner_texts()[1:3] == ["tiny", "other"]
+        assert seen.page.locator("#claims .matrix tr").nth(1).locator(".verdict").count() == 2
+        runs.nth(0).click()
         with seen.page.expect_download() as waited:
-            seen.page.click("#curves .downloads button:text-is('CSV')")
+            seen.page.click("#robustness .downloads button:text-is('CSV')")
         rows = list(csv.DictReader(io.StringIO(Path(waited.value.path()).read_text("utf-8"))))
-        assert {(r["run"], r["seeds"]) for r in rows} == {("other", "1")}
-        assert waited.value.suggested_filename == "comparison-curves.csv"
-        seen.redrawn("spectra", seen.page.locator("#spectra").scroll_into_view_if_needed)
-        names = seen.page.locator("#alpha th[scope=row]").all_inner_texts()
-        assert names == [f"{model} · other" for model in ("Init", "KH", "BP", "data")]
+        assert {r["run"] for r in rows} == {"other"}
+        assert waited.value.suggested_filename == "comparison-robustness.csv"
+        names = seen.page.locator("#spectra-alpha th[scope=row]").all_inner_texts()
+        assert names == [f"{model} · other" for model in ("data", "Init", "KH", "BP")]
     again = inside("report", shown.folder, other.folder, "--out", path)
     assert again.exit_code == 0
     path.write_text("a text of mine")
@@ -68,14 +64,17 @@ def test_data_sets_are_chosen(browser: Any, shown: StudyRun, other: StudyRun, tm
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(signed(found)), encoding="utf-8")
     path = tmp_path / "page.html"
-    path.write_text(page([shown, StudyRun(folder, other.store)]), encoding="utf-8")
+    compare([shown, StudyRun(folder, other.store)], path)
     with opened(browser, path, 380) as seen:
         assert seen.page.locator("#results table").count() == 2
-        seen.page.click("#toolbar summary")
-        seen.drawn("spectra")
-        first = seen.page.locator("#alpha th[scope=row]").all_inner_texts()
-        seen.redrawn("spectra", lambda: seen.page.select_option("#data-set", label="folder:others"))
-        second = seen.page.locator("#alpha th[scope=row]").all_inner_texts()
+        shown_ids = "all => all.filter((n) => n.offsetParent).map((n) => n.id)"
+        assert "spectra-digits" in seen.page.eval_on_selector_all(".figure", shown_ids)
+        first = seen.page.locator("#spectra-digits-alpha th[scope=row]").all_inner_texts()
+        seen.page.select_option("#data-set", label="folder:others")
+        drawn = seen.page.eval_on_selector_all(".figure", shown_ids)
+        assert "spectra-folder_others" in drawn
+        assert not [n for n in drawn if n.endswith("-digits")]
+        second = seen.page.locator("#spectra-folder_others-alpha th[scope=row]").all_inner_texts()
         assert {n.rpartition(" · ")[2] for n in first} == {"tiny"}
         assert {n.rpartition(" · ")[2] for n in second} == {"other"}
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
@@ -101,27 +100,27 @@ def test_a_name_is_only_a_name_in_the_browser(browser: Any, shown: StudyRun, tmp
     (folder / "results.json").write_text(json.dumps(signed(found)), encoding="utf-8")
     vars(run).pop("results", None)
     path = tmp_path / "page.html"
-    path.write_text(page([run]), encoding="utf-8")
+    compare([run], path)
     with opened(browser, path, 380) as seen:
         seen.picture(f"hostile-{len(names[0])}")
         assert (seen.requests, seen.messages) == ([], [])
         assert seen.page.evaluate("[window.owned, document.querySelectorAll('img, iframe, b > b').length]") == [None, 0]
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 380
-        titles = seen.page.text_content("#widths .plot") or ""
+        titles = seen.page.text_content("#widths") or ""
         assert ("<script>alert(1)</script>" if names is BAD else "%{x}<b>bold</b>") in titles
         words = seen.page.text_content("#models") or ""
         assert (
             "<script>alert(1)</script>" if names is BAD else "</script><script>window.owned=1</script>"[:39]
         ) in words
         with seen.page.expect_download() as waited:
-            seen.page.click("#curves .downloads button:text-is('CSV')")
+            seen.page.click("#robustness .downloads button:text-is('CSV')")
         name = waited.value.suggested_filename
         assert name.isascii()
         assert not set(name) & set("/\\<>:\"'|?*= ")
         cells = [c for r in csv.reader(io.StringIO(Path(waited.value.path()).read_text("utf-8"))) for c in r]
         assert not [c for c in cells if c[:1] in "=+@" and c]
         with seen.page.expect_download() as waited:
-            seen.page.click("#curves .downloads button:text-is('SVG')")
+            seen.page.click("#robustness .downloads button:text-is('SVG')")
         svg = Path(waited.value.path()).read_text("utf-8")
         assert "<script" not in svg
         assert "onerror=" not in svg.replace("&lt;img src=x onerror=", "")

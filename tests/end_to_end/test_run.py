@@ -18,7 +18,10 @@ from eigencode.base.errors import TrainingError
 from eigencode.measures import CurveMeasure
 from eigencode.study.steps import trained
 
-FIGURES = ("pruning", "receptive_fields", "robustness", "seeds", "slopes", "spectra", "tradeoff", "windows")
+FIGURES = (
+    *("pruning", "receptive_fields", "robustness", "robustness2", "seeds", "slopes", "spectra", "tradeoff"),
+    *("training", "windows", "windows2"),
+)
 COMMAND = [sys.executable, "-m", "eigencode"]
 
 
@@ -46,13 +49,23 @@ def test_a_first_run_computes_everything_and_says_where_it_is(home: Path) -> Non
     code, out, err = json.loads((home / "first.json").read_text())
     assert code == 0, err
     assert "57 steps done, 0 already there" in out
-    for word in ("test accuracy", "α images", "critical size, FGSM", "Init", "KH", "BP", "±", "has not converged"):
+    for word in (
+        "test accuracy",
+        "α images",
+        "critical size, FGSM",
+        "Init",
+        "KH",
+        "BP",
+        "±",
+        "has not converged",
+        "the local Krotov–Hopfield rule",
+    ):
         assert word in out
     page = Path(re.findall(r"^page: (.*)$", out, re.M)[0])
     assert page == home / "store" / "reports" / "tiny" / "report.html"
     assert page.is_file()
     figures = sorted(p.name for p in (page.parent / "figures").iterdir())
-    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png", "svg"))
+    assert figures == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("csv", "pdf", "png", "svg"))
     assert "Traceback" not in err
     assert list((home / "store" / "scratch").iterdir()) == []
 

@@ -20,11 +20,12 @@ TIMEOUT = 200_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 TEXTS = """
-const plots = [...document.querySelectorAll('.plot')].map((plot) => ({
+const plots = [...document.querySelectorAll('.plot')].filter((plot) => plot.offsetParent).map((plot) => ({
   id: plot.parentElement.id,
   box: plot.getBoundingClientRect(),
-  texts: [...plot.querySelectorAll('svg text')]
-    .map((t) => ({ said: t.textContent.trim(), turned: /rotate/.test(t.outerHTML), at: t.getBoundingClientRect() }))
+  texts: [...plot.querySelectorAll('svg:not(.source) text')]
+    .map((t) => ({ said: t.textContent.trim(), turned: /rotate\\(-[1-9]/.test(t.outerHTML),
+      at: t.getBoundingClientRect() }))
     .filter((t) => t.said && t.at.width),
 }));
 """
@@ -62,22 +63,6 @@ class Opened:
     requests: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
-    def drawn(self, figure: str) -> None:
-        """Scroll to a figure and wait until it is drawn."""
-        self.page.locator(f"#{figure}").scroll_into_view_if_needed()
-        self.page.wait_for_selector(f"#{figure}[data-drawn]")
-
-    def count(self, figure: str) -> int:
-        """How often a figure was drawn."""
-        return int(self.page.get_attribute(f"#{figure}", "data-drawn") or 0)
-
-    def redrawn(self, figure: str, action: Any) -> None:
-        """Perform an action and wait until the figure is drawn again."""
-        before = self.count(figure)
-        action()
-        script = "([id, n]) => Number(document.getElementById(id).dataset.drawn) > n"
-        self.page.wait_for_function(script, arg=[figure, before])
-
     def clipped(self) -> list[str]:
         """Texts that extend beyond their figure."""
         return list(self.page.evaluate(CLIPPED))
@@ -87,11 +72,7 @@ class Opened:
         return list(self.page.evaluate(OVERLAPPING))
 
     def picture(self, name: str) -> Path:
-        """Save a screenshot of the whole page with every figure drawn and the sticky toolbar at its static position."""
-        for box in self.page.locator("#figures .card").all():
-            self.drawn(box.get_attribute("id"))
-        self.page.add_style_tag(content="#toolbar { position: static !important; }")
-        self.page.evaluate("window.scrollTo(0, 0)")
+        """Save a screenshot of the whole page."""
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTEFACTS / f"{name}.png"
         self.page.screenshot(path=path, full_page=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from eigencode.base.strict_json import number
 from eigencode.base.text import printable
+from eigencode.report._models import explained
 from eigencode.report._numbers import measured, ranged
 
 Results = dict[str, Any]
@@ -21,7 +22,7 @@ DECIDED = ("reproduced", "reversed", "outside")
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the table of every data set, then notes, warnings, claims and departures."""
+    """Print the table of every data set, then models, notes, warnings, claims and departures."""
     for data in dict.fromkeys(c["data"] for c in results["cells"]):
         rows = [r for r in results["rows"] if r["data"] == data]
         if len({(r["model"], r["seed"]) for r in rows}) == 1:
@@ -31,6 +32,8 @@ def show(results: Results, console: Console) -> None:
         console.print(_table(results, data))
         for line in convention_lines(results, data):
             console.print(Text(line, style="dim"))
+    for model, line in explained(results).items():
+        console.print(Text(f"{printable(model)}: {printable(line, 300)}", style="dim"))
     for note in results.get("notes", ()):
         console.print(Text(f"- {printable(note, 1000)}"))
     for line in note_lines(results):

@@ -1,6 +1,6 @@
 """Build the figures and the page of a study from its results, or one page that compares several."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -8,27 +8,20 @@ from eigencode.base.durable import FULL, written
 from eigencode.base.errors import InputError
 from eigencode.report.figures import FIGURES
 from eigencode.report.figures._style import save, style
+from eigencode.report.html._drawing import Drawing
 from eigencode.report.html._page import MARK, page
 from eigencode.report.run import StudyRun
+from eigencode.report.view import View
 
 PAGE = "report.html"
 
 
 def build(run: StudyRun) -> Path:
-    """Write `figures/*` (PDF, PNG, SVG) and `report.html` into the folder of the run; return the path of the page."""
+    """Write `figures/*` (PDF, PNG, SVG, CSV) and `report.html` into the folder of the run; return the page's path."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: list[tuple[str, str]] = []
-    names = _file_names(run.datasets)
-    with style():
-        for data in run.datasets:
-            for name, (draw, caption) in FIGURES.items():
-                figure = draw(run, data)
-                if figure is not None:
-                    full = name if len(run.datasets) == 1 else f"{name}-{names[data]}"
-                    save(figure, folder / full)
-                    drawn.append((full, caption if full == name else f"{caption} ({data})"))
-    return _write(run.folder / PAGE, page([run], drawn))
+    view = View([run])
+    return _write(run.folder / PAGE, page(view, list(drawings(view, folder))))
 
 
 def compare(runs: Sequence[StudyRun], path: Path) -> Path:
@@ -39,7 +32,26 @@ def compare(runs: Sequence[StudyRun], path: Path) -> Path:
     """
     if path.exists() and not _is_page(path):
         raise InputError("there is a file already", got=path, fix="another --out")
-    return _write(path, page(runs))
+    view = View(runs)
+    return _write(path, page(view, list(drawings(view))))
+
+
+def drawings(view: View, folder: Path | None = None) -> Iterator[Drawing]:
+    """Draw all figures of all data sets, and write their files into a folder, if there is one."""
+    names = _file_names(view.data)
+    with style():
+        for data in view.data:
+            for kind, (draw, caption, note) in FIGURES.items():
+                for i, plot in enumerate(draw(view, data), 1):
+                    name = kind + (str(i) if i > 1 else "") + (f"-{names[data]}" if len(view.data) > 1 else "")
+                    plot.finish()
+                    svg = None
+                    if folder is not None:
+                        _, file, _ = save(plot.figure, folder / name)
+                        svg = file.read_text(encoding="utf-8")
+                        with written(folder / f"{name}.csv") as part:
+                            part.write_text(plot.csv(), encoding="utf-8", newline="")
+                    yield Drawing.of(plot, name, view.data.index(data), caption, note, svg)
 
 
 def _is_page(path: Path) -> bool:

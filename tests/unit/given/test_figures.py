@@ -10,10 +10,11 @@ from torch import nn
 
 import eigencode as ec
 from eigencode.report import StudyRun
-from eigencode.report._numbers import measured
+from eigencode.report._numbers import measured, ranged
 from eigencode.report.figures._style import style
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.spectra import spectra
+from eigencode.report.view import View
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def run(found: ec.Probe, tmp_path: Path, one_figure: None) -> StudyRun:
 
 def test_spectrum_and_fit_are_drawn(found: ec.Probe, run: StudyRun) -> None:
     with style():
-        (axes,) = spectra(run, "digits/test").axes
+        (axes,) = next(iter(spectra(View([run]), "digits/test"))).panels
     eigenvalues, fit = axes.lines[:2]
     values = found.spectrum.eigenvalues
     torch.testing.assert_close(torch.tensor(eigenvalues.get_ydata()), values[values > 0] / values[0])
@@ -42,12 +43,15 @@ def test_spectrum_and_fit_are_drawn(found: ec.Probe, run: StudyRun) -> None:
     assert x.tolist() == [2.0, 20.0]
     slope = (y[1] / y[0]).log() / (x[1] / x[0]).log()
     assert float(-slope) == pytest.approx(found.law.alpha, rel=1e-5)
-    assert axes.get_legend().get_texts()[0].get_text() == f"\\$mine  α = {found.law.alpha:.2f}"
+    (name,) = run.quantities("spectrum")
+    (row,) = (r for r in found.results["summary"] if r["quantity"] == name)
+    words = f"\\$mine  {ranged(row['mean'], row['low'], row['high'])}"
+    assert axes.get_legend().get_texts()[0].get_text() == words
 
 
 def test_curves_and_critical_sizes_are_drawn(found: ec.Probe, run: StudyRun) -> None:
     with style():
-        panels = robustness(run, "digits/test").axes
+        panels = [axes for plot in robustness(View([run]), "digits/test") for axes in plot.panels]
     assert [axes.get_title() for axes in panels] == [
         f"{kind}, {name}" for kind in ("accuracy", "critical size") for name in ("FGSM", "noise")
     ]

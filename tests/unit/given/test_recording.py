@@ -14,8 +14,9 @@ from eigencode.given import Given, recorded
 from eigencode.given._files import new_folder, write
 from eigencode.given._options import ranks
 from eigencode.report import StudyRun
-from eigencode.report._numbers import measured
+from eigencode.report._numbers import measured, ranged
 from eigencode.report.figures.spectra import spectra
+from eigencode.report.view import View
 from eigencode.spectra import Spectrum, cvpca, spectrum
 
 WINDOW = (2, 10)
@@ -152,8 +153,8 @@ def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Pat
 def test_the_figure_shows_spectrum_fit_and_control(tmp_path: Path) -> None:
     found = recorded(replace(noisy(2, sd=2.0, n=200), array="a $name"), (1, 4), shuffled=True)
     write(found, tmp_path / "out")
-    (axes,) = spectra(StudyRun.found(tmp_path / "out"), "a.npz").axes
-    values, fit, _, control, _ = axes.lines
+    (axes,) = next(iter(spectra(View([StudyRun.found(tmp_path / "out")]), "a.npz"))).panels
+    values, fit, control = axes.lines
     first = found.spectrum.eigenvalues[0]
     (kept,) = (r for key, r in found.records.items() if key.startswith("shuffled"))
     for line, record in ((values, found.spectrum), (control, kept)):
@@ -164,7 +165,9 @@ def test_the_figure_shows_spectrum_fit_and_control(tmp_path: Path) -> None:
     assert right / left == pytest.approx(4**-found.law.alpha, rel=1e-5)
     assert left == pytest.approx(2.718281828**found.law.intercept, rel=1e-5)
     said = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert said == [rf"a \$name  α = {found.law.alpha:.2f}", "stimuli shuffled"]
+    (row,) = (r for r in found.results["summary"] if r["quantity"] == "α")
+    assert said == [rf"a \$name  {ranged(row['mean'], row['low'], row['high'])}"]
+    assert [note.get_text() for note in axes.texts] == ["dots: stimuli shuffled"]
     assert found.results["recording"]["not_positive"] > 0
 
 

@@ -3,8 +3,8 @@
 from hostile import edit
 
 from eigencode.report import StudyRun
-from eigencode.report.html._headline import claims, evidence
-from eigencode.report.html.shown import Shown
+from eigencode.report.html._headline import claims, evidence, sentences
+from eigencode.report.view import View
 
 CLAIM = {"statement": "KH is steeper", "quantity": "α noise", "data": "digits"}
 STUDY_CLAIM = {"statement": "KH is steeper", "quantity": "α noise", "order": [], "model": "KH", "other": "BP"}
@@ -31,5 +31,31 @@ def test_a_verdict_that_does_not_stand_among_all_claims_says_so(run: StudyRun) -
     said[("undecided, same sign", 0.2)] = "undecided, same sign"
     for (verdict, p), told in said.items():
         edit(run, claims=[{**claim, "verdict": verdict, "p": p, "p_holm": p}])
-        (found,) = claims(Shown([run]))
-        assert list(found["verdicts"]) == [told]
+        (found,) = claims(View([run]))
+        assert found["by_run"]["tiny"][1] == told
+
+
+ROW = {"data": "digits", "convention": "", "key": "", "warnings": [], "notes": []}
+
+
+def numbers(quantity: str, **values: list[float]) -> list[dict[str, object]]:
+    """A row per model and seed, each with an interval of ± 1."""
+    return [
+        {**ROW, "model": m, "seed": i, "quantity": quantity, "value": v, "low": v - 1, "high": v + 1}
+        for m, seeds in values.items()
+        for i, v in enumerate(seeds)
+    ]
+
+
+def test_the_result_names_the_models_that_lead_and_those_not_told_from_them(run: StudyRun) -> None:
+    """KH withstands FGSM in both seeds alike; BP's accuracy is below KH's in one seed and above it in the other."""
+    rows = numbers("critical size, FGSM", KH=[5.0, 5.1], BP=[2.0, 2.1], Init=[1.0, 1.1])
+    rows += numbers("test accuracy", KH=[0.8, 0.9], BP=[0.9, 0.79], Init=[0.1, 0.11])
+    summary = [{**s, "mean": 0.85} for s in run.results["summary"] if s["quantity"] == "test accuracy"]
+    edit(run, rows=rows, summary=summary, claims=[])
+    assert sentences(View([run])) == [
+        "KH withstands the largest perturbations (FGSM).",
+        "KH and BP are the most accurate (0.85).",
+    ]
+    edit(run, rows=numbers("test accuracy", KH=[0.8, 0.9], BP=[0.9, 0.79]), claims=[])
+    assert not any("accurate" in said for said in sentences(View([run])))

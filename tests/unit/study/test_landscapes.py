@@ -11,6 +11,7 @@ from eigencode.base.errors import StudyError
 from eigencode.geometry.maps import Landscape
 from eigencode.report import StudyRun, build
 from eigencode.report.figures.landscapes import landscapes
+from eigencode.report.view import View
 from eigencode.study import Store, execute, plan, read_study, rows
 from eigencode.study.results import write as write_results
 
@@ -49,9 +50,9 @@ def test_landscapes_of_a_study(tmp_path: Path, only_figure: Callable[[str], None
     report = tmp_path / "store" / "reports" / "tiny"
     write_results(report, study, cells, rows(study, cells, store), {"provenance": {}, "seconds": 0.0})  # type: ignore[arg-type]
     run = StudyRun(report, tmp_path / "store")
-    figure = landscapes(run, "digits")
-    assert figure is not None
-    first = [a.images[0] for a in figure.axes if a.images and a.get_visible()][:2]
+    plot, other = landscapes(View([run]), "digits")
+    assert (plot.caption, other.caption) == ("plane through image 3", "three")
+    first = [axes.collections[0] for axes in plot.panels[:2]]
     assert first[0].get_clim() == first[1].get_clim()
     assert first[0].get_clim()[1] == pytest.approx(max(float(v.jacobian.max()) for v in (found[0], found[2])), rel=1e-5)
     build(run)

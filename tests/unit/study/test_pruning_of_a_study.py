@@ -1,14 +1,11 @@
 """What pruning saw, as a study keeps it: units and their Gaussians, spectra before and after, and the figure."""
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
 from tiny import write
 
 from eigencode.base import strict_json
@@ -18,6 +15,7 @@ from eigencode.models import Pruning
 from eigencode.report import StudyRun
 from eigencode.report.figures._style import save
 from eigencode.report.figures.pruning import pruning
+from eigencode.report.view import View
 from eigencode.representation.at import at
 from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.spectra import Spectrum, spectrum
@@ -143,33 +141,22 @@ def test_the_raw_spectrum_is_that_of_the_layer_before_pruning(finished: Run, nam
     assert int((before.eigenvalues > after.floor).sum()) > int((after.eigenvalues > after.floor).sum())
 
 
-def panels(figure: FigureBase) -> list[Axes]:
-    """All panels, those of the figures inside included, in the order they were made."""
-    return [*figure.get_axes(), *(a for part in figure.subfigs for a in panels(part))]  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("beside", [2, 1])
-def test_the_figure_shows_units_weights_and_both_spectra(
-    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: int
-) -> None:
-    """In one line, or the spectra below: with more of them than fit beside the units."""
-    monkeypatch.setattr(sys.modules[pruning.__module__], "BESIDE", beside)
+def test_the_figure_shows_units_weights_and_both_spectra(finished: Run, tmp_path: Path) -> None:
     study, cells, store = finished
     write_results(tmp_path, study, cells, rows(study, cells, store), {})
-    run = StudyRun(tmp_path, store.root)
-    figure = pruning(run, "digits")
-    assert figure is not None
-    save(figure, tmp_path / "drawn")  # a layout that does not fit is a warning, and that an error
-    bars, *others = [a for a in dict.fromkeys(panels(figure)) if a.axison or a.images]
-    assert "9 kept, 3 pruned" in bars.get_title()
+    view = View([StudyRun(tmp_path, store.root)])
+    (plot,) = pruning(view, "digits")
+    save(plot.finish().figure, tmp_path / "drawn")  # a layout that does not fit is a warning, and that an error
+    bars, pruned, kept, *others = plot.panels
+    assert "KH: 9 kept, 3 pruned" in bars.get_title()
     assert sum(patch.get_height() for patch in bars.patches) == 12
-    assert len([a for a in others if a.images]) == 7  # 3 pruned, 4 of those kept
-    for name, axes in zip(("α images", "α noise"), others[-2:], strict=True):
+    assert [a.get_title() for a in (pruned, kept)] == ["weights of pruned units", "weights of kept units"]
+    assert len(pruned.images) == len(kept.images) == 1
+    for name, axes in zip(("α images", "α noise"), others, strict=True):
         before, after = (line.get_ydata() for line in axes.lines)
         wanted = [float(of_kh(finished, q).eigenvalues[0]) for q in (f"{name}, raw", name)]
         assert [float(before[0]), float(after[0])] == pytest.approx(wanted)
-    assert (bars.get_window_extent().y0 > others[-1].get_window_extent().y1) == (beside == 1)
-    assert pruning(run, "another data set") is None
+    assert list(pruning(view, "another data set")) == []
 
 
 def test_a_study_without_pruning_has_none_of_this(tmp_path: Path) -> None:

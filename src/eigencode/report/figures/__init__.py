@@ -1,38 +1,76 @@
-"""Static figures of a study.  A new figure is one file and one row in FIGURES."""
+"""Figures of a study, for print and for its page.  A new figure is one file and one row in FIGURES."""
 
-from collections.abc import Callable
-
-from matplotlib.figure import Figure
+from collections.abc import Callable, Iterable
 
 from eigencode.report.figures.deviations import deviations
 from eigencode.report.figures.landscapes import landscapes
+from eigencode.report.figures.plot import Plot
 from eigencode.report.figures.pruning import pruning
 from eigencode.report.figures.receptive_fields import receptive_fields
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.seeds import seeds
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.tradeoff import tradeoff
+from eigencode.report.figures.training import training
 from eigencode.report.figures.widths import widths
 from eigencode.report.figures.windows import slopes, windows
-from eigencode.report.run import StudyRun
+from eigencode.report.view import View
 
-FIGURES: dict[str, tuple[Callable[[StudyRun, str], Figure | None], str]] = {
-    "robustness": (robustness, "Accuracy against perturbation size, and the critical size of every image"),
-    "spectra": (spectra, "Covariance spectra and their power laws"),
-    "widths": (widths, "Spectra of nested random sets of units"),
-    "slopes": (slopes, "Local slopes of the spectra: a power law is a horizontal line"),
-    "windows": (windows, "α over all windows of ranks; the cross is the window of the table"),
-    "landscapes": (landscapes, "Jacobian norm, predicted class and confidence on planes through test images"),
-    "pruning": (pruning, "Units that pruning takes away, and spectra before and after"),
-    "tradeoff": (tradeoff, "Test accuracy against median critical size"),
+FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
+    "tradeoff": (
+        tradeoff,
+        "Accuracy against robustness",
+        "A point per seed, with 95 % intervals over images; up and to the right is better. The critical size of an "
+        "image is the smallest perturbation found that changes its predicted class; ▾: models of far lower accuracy.",
+    ),
+    "robustness": (
+        robustness,
+        "Accuracy under perturbations, and critical sizes",
+        "Relative accuracy counts the images that are right without a perturbation. Unit space: each image is scaled "
+        "to unit norm before it is perturbed. Above a box: share of images that nothing changed.",
+    ),
+    "spectra": (
+        spectra,
+        "Covariance spectra and their exponent α",
+        "A straight line is a power law λₙ ∝ n^(−α); a steeper one is a smoother code. Thin lines are further seeds, "
+        "dotted lines the fits (mean over seeds), with α as in the table.",
+    ),
+    "slopes": (
+        slopes,
+        "Local slopes of the spectra",
+        "A power law is a horizontal line. Grey: the window of the study.",
+    ),
+    "windows": (windows, "α over all windows of ranks", "Each cell is a window; the cross is the study's. First seed."),
+    "widths": (
+        widths,
+        "Spectra of nested random sets of units",
+        "First seed. The fit ends at the study's last rank or at half of the units, whichever comes first.",
+    ),
+    "landscapes": (
+        landscapes,
+        "Jacobian and decisions on a plane through test images",
+        "First seed, one scale for all models; + marks the images, the line where the decision first changes.",
+    ),
+    "pruning": (
+        pruning,
+        "Units that pruning takes away",
+        "First seed. Units right of the dashed line were candidates for pruning.",
+    ),
+    "receptive_fields": (
+        receptive_fields,
+        "Weights of locally trained units",
+        "First seed, most wins first, each on its own scale: red positive, blue negative. Dotted frame: not converged.",
+    ),
+    "training": (training, "Training", "Lines are means over seeds, bands their range."),
     "deviations": (
         deviations,
-        "Numbers with one departure of the published code on and off; 95 % intervals may leave the panel",
+        "Departures of the published code, on and off",
+        "One row per departure and model; bars are 95 % intervals and may leave the panel.",
     ),
     "seeds": (
         seeds,
-        "Every quantity by model; dots are seeds, bars mean and 95 % interval (which may leave the panel)",
+        "Every quantity by model",
+        "Dots are seeds, bars mean and 95 % interval over seeds and images (which may leave the panel).",
     ),
-    "receptive_fields": (receptive_fields, "Weights of the locally trained units"),
 }
-"""Name -> (function of a run and a data set that returns a figure or None, caption)."""
+"""Name -> (function of the runs and a data set that draws the figure, caption, explanation)."""

@@ -1,48 +1,41 @@
-"""Common style of all figures: colour-blind safe, one colour per model, reproducible files."""
+"""Common style of all figures, and their files with identical bytes for identical results."""
 
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from eigencode.base.durable import written
 from eigencode.base.text import printable
 
 matplotlib.use("Agg")
 
-PALETTE = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-"""Colour-blind safe palette of Okabe and Ito (2008)."""
-
-MODELS = (*PALETTE, *(f"#{''.join(f'{round(0.55 * int(c[i : i + 2], 16)):02X}' for i in (1, 3, 5))}" for c in PALETTE))
-"""Colours of models: the palette, then each of its colours darkened to 55 %."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-DATA = "#000000"
-
-DOUBLE = 7.0
-"""Width of a double column in inches."""
+WIDTH, HEIGHT = 7.0, 9.0
+"""Width of a double column and largest height of a figure, in inches."""
 
 SETTINGS = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
     "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
     "legend.frameon": False,
     "figure.dpi": 110,
     "savefig.dpi": 220,
@@ -60,101 +53,75 @@ def style() -> Iterator[None]:
         yield
 
 
-def colours(models: list[str]) -> dict[str, str]:
-    """Colour of each model by its position in the study; colours repeat after 16 models."""
-    return {model: MODELS[i % len(MODELS)] for i, model in enumerate(models)}
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Draw without warnings about characters that the font lacks: names are what they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        yield
 
 
-def lines_of(names: list[str], columns: int) -> list[list[str]]:
-    """Split names into rows of at most `columns`.
-
-    >>> lines_of(["a", "b", "c"], 2)
-    [['a', 'b'], ['c']]
-    """
-    return [names[i : i + columns] for i in range(0, len(names), columns)]
-
-
-def grid(
-    count: int, height: float, columns: int = 3, sharex: bool = False, sharey: bool = False, ylabel: str = ""
-) -> tuple[Figure, np.ndarray]:
-    """Create a figure with `count` panels, at most `columns` per row; each row is `height` inches high.
-
-    Returns the figure and its panels by row and column, the first of each row with `ylabel`.  Panels beyond `count` are
-    invisible; a shared axis has tick labels below the last panel of each column.
-
-    >>> figure, panels = grid(5, 2.0)
-    >>> panels.shape, [axes.axison for axes in panels.ravel()]
-    ((2, 3), [True, True, True, True, True, False])
-    """
-    columns = min(columns, count)
-    lines = -(-count // columns)
-    figure = Figure(figsize=(DOUBLE, lines * height))
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=sharex, sharey=sharey)
-    for axes in panels.ravel()[count:]:
-        axes.set_axis_off()
-    for axes in panels[:, 0]:
-        axes.set_ylabel(ylabel)
-    for axes in lowest(panels, count):
-        axes.tick_params(labelbottom=True)
-    return figure, panels
-
-
-def lowest(panels: np.ndarray, count: int) -> list[Axes]:
-    """The lowest of the `count` visible panels in each column.
-
-    >>> _, panels = grid(5, 2.0)
-    >>> [panels.ravel().tolist().index(axes) for axes in lowest(panels, 5)]
-    [2, 3, 4]
-    """
-    return list(panels.ravel()[max(0, count - panels.shape[1]) : count])
-
-
-def few_log_ticks(axis: Axis) -> None:
-    """Set three to six round tick labels on a logarithmic axis, where possible."""
+def log_axis(axis: XAxis | YAxis) -> None:
+    """Make an axis logarithmic with at most six labels; for less than two decades these are round numbers."""
+    (axis.axes.set_xscale if isinstance(axis, XAxis) else axis.axes.set_yscale)("log")
+    axis.set_minor_formatter(NullFormatter())
     low, high = sorted(axis.get_view_interval())
+    if high > 100 * low:
+        axis.set_major_locator(LogLocator(numticks=6))
+        return
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
         ticks = [t for d in decades for t in (s * 10.0**d for s in steps) if low <= t <= high]
         if len(ticks) >= 3:
-            ticks = ticks[:: -(-len(ticks) // 6)]
+            ticks = ticks[:: -(-len(ticks) // 5)]
             break
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if low <= t <= high]
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(StrMethodFormatter("{x:.10g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.10g}"))
+    axis.set_minor_locator(NullLocator())
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
-    """Put one legend, with the labels of `axes`, below all panels of the figure."""
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside lower center", ncols=columns)
-
-
-def around(values: list[float]) -> tuple[float, float]:
-    """Axis limits around values with a margin, whatever the length of their intervals.
+def around(values: list[float], margin: float = 0.25) -> tuple[float, float]:
+    """Axis limits around values with a margin.
 
     >>> around([1.0, 3.0])
-    (0.0, 4.0)
+    (0.5, 3.5)
     """
     low, high = min(values), max(values)
-    room = 0.5 * (high - low) or 0.1 * abs(high) or 1.0
+    room = margin * (high - low) or 0.1 * abs(high) or 1.0
     return low - room, high + room
 
 
-def label(name: str) -> str:
+def rotated(axes: Axes, names: list[str], room: int = 18) -> None:
+    """Label the places 0, 1, … of the x axis by names; turn them if they have more than `room` letters together."""
+    turned: dict[str, Any] = (
+        {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > room else {}
+    )
+    axes.set_xticks(range(len(names)), [label(n, 20) for n in names], **turned)
+
+
+def wrapped(text: str, width: int = 30) -> str:
+    r"""A text in two lines at most, for the label of an axis.
+
+    >>> wrapped("share of 1000 test images that are right and more than that, really", 20)
+    'share of 1000 test\nimages that [...]'
+    """
+    lines = textwrap.wrap(printable(text), width, max_lines=2)
+    return "\n".join(line.replace("$", r"\$") for line in lines)
+
+
+def label(name: str, longest: int = 40) -> str:
     """Escape a name for matplotlib ($ and leading _) and shorten it to 40 characters."""
-    shown = printable(name, longest=40).replace("$", r"\$")
+    shown = printable(name, longest=longest).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write PATH.png, PATH.svg and PATH.pdf, each atomically, with identical bytes for identical figures."""
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg", ".pdf")]
-    with warnings.catch_warnings(), ExitStack() as stack:
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # characters that the font lacks
+    with quiet(), ExitStack() as stack:
         png, svg, pdf = (stack.enter_context(written(file)) for file in files)
         figure.savefig(png, format="png", metadata={"Software": None})
         figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing

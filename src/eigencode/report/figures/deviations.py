@@ -1,57 +1,65 @@
-"""Effect of each departure of the published code: the same number with it on and off."""
+"""Effect of each departure of the published code: the same number with it and without it."""
 
 import math
-from typing import Any
+from collections.abc import Iterator
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from eigencode.report.figures._style import DOUBLE, PALETTE, around, label
-from eigencode.report.run import StudyRun
+from eigencode.report.figures._style import HEIGHT, around, label, wrapped
+from eigencode.report.figures.plot import Plot, few
+from eigencode.report.view import PALETTE, Series, View
 
-ON, OFF = PALETTE[2], PALETTE[1]
-COLUMNS = 3
+KINDS = {"published": (PALETTE[2], PALETTE[2], "o", -0.12), "corrected": (PALETTE[1], "white", "s", 0.12)}
+MOST = 40
+"""Most rows of a panel."""
 
 
-def deviations(run: StudyRun, data: str) -> Figure | None:
+def deviations(view: View, data: str) -> Iterator[Plot]:
     """Plot one panel per quantity, one row per departure and model: published (filled) and corrected (open), 95 %."""
-    found = [e for e in run.results["deviations"] if e["data"] == data and _known(e)]
-    quantities = list(dict.fromkeys(e["quantity"] for e in found))
-    if not found:
-        return None
-    groups = [[e for e in found if e["quantity"] == q] for q in quantities]
-    rows = [groups[i : i + COLUMNS] for i in range(0, len(groups), COLUMNS)]
-    heights = [0.9 + 0.3 * max(len(g) for g in row) for row in rows]
-    figure = Figure(figsize=(DOUBLE, sum(heights) + 0.3))
-    parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for part, row in zip(parts, rows, strict=True):
-        panels = part.subplots(1, min(COLUMNS, len(groups)), squeeze=False)[0]
-        for axes, group in zip(panels, row, strict=False):
-            _panel(axes, group)
-        for axes in panels[len(row) :]:
-            axes.set_axis_off()
-    handles, words = panels[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside upper right", ncols=2)
-    return figure
+    of = {(s.model, s.run.folder): s for s in view.series(data)}
+    found = [
+        (of[e["model"], run.folder], e)
+        for run in view.runs
+        for e in run.results["deviations"]
+        if e["data"] == data and math.isfinite(e["published"]) and math.isfinite(e["corrected"])
+    ]
+    groups: dict[str, list[tuple[Series, dict]]] = {}
+    for series, effect in found:
+        groups.setdefault(effect["quantity"], []).append((series, effect))
+    panels = [(name, several[i : i + MOST]) for name, several in groups.items() for i in range(0, len(several), MOST)]
+    height = 0.8 + 0.2 * max((len(some) for _, some in panels), default=0)
+    each = 3 * int(HEIGHT / height)
+    for first in range(0, len(panels), each):
+        shown = panels[first : first + each]
+        plot = Plot(view, len(shown), height)
+        plot.legend = False
+        plot.keys = [
+            Line2D([], [], color=c, mfc=f, marker=m, ls="", label="as published" if k == "published" else k)
+            for k, (c, f, m, _) in KINDS.items()
+        ]
+        for axes, (name, group) in zip(plot.panels, shown, strict=True):
+            _panel(plot, axes, group)
+            axes.set(title=label(name), xlabel=wrapped(_convention(view, data, name)))
+        yield plot
 
 
-def _panel(axes: Axes, group: list[dict[str, Any]]) -> None:
-    for place, effect in enumerate(group):
+def _convention(view: View, data: str, name: str) -> str:
+    rows = (r for run in view.runs for r in run.results["summary"] if (r["data"], r["quantity"]) == (data, name))
+    return str(next((r["convention"] for r in rows), name))
+
+
+def _panel(plot: Plot, axes: Axes, group: list[tuple[Series, dict]]) -> None:
+    for place, (series, effect) in enumerate(group):
         axes.plot([effect["corrected"], effect["published"]], [place, place], color="0.8", lw=2, zorder=0)
-        for kind, colour, face, shift in (("published", ON, ON, -0.12), ("corrected", OFF, "white", 0.12)):
+        for kind, (colour, face, marker, shift) in KINDS.items():
             value, low, high = (effect[f"{kind}{end}"] for end in ("", "_low", "_high"))
+            artists = axes.plot(value, place + shift, marker, color=colour, mfc=face, ms=4)
             if math.isfinite(low) and math.isfinite(high):
-                axes.plot([low, high], [place + shift] * 2, color=colour, lw=1)
-            name = {"published": "as published", "corrected": "corrected"}[kind]
-            axes.plot(
-                value, place + shift, "o" if kind == "published" else "s", color=colour, mfc=face, ms=4,
-                label=name if place == 0 else None,
-            )  # fmt: skip
-    axes.set_yticks(range(len(group)), [f"{e['id']}, {label(e['model'])}" for e in group])
+                artists += axes.plot([low, high], [place + shift] * 2, color=colour, lw=1)
+            what = f"{effect['id']}, {kind}"
+            plot.mark(artists, axes, series, [value], [place + shift], [low], [high], what=what)
+    axes.set_yticks(range(len(group)), [f"{e['id']}, {label(s.label, 24)}" for s, e in group])
     axes.set_ylim(len(group) - 0.5, -0.5)
-    axes.set_title(label(group[0]["quantity"]))
-    axes.set_xlim(*around([effect[kind] for effect in group for kind in ("published", "corrected")]))
-
-
-def _known(effect: dict[str, Any]) -> bool:
-    return math.isfinite(effect["published"]) and math.isfinite(effect["corrected"])
+    axes.set_xlim(*around([e[kind] for _, e in group for kind in KINDS]))
+    few(axes)

@@ -1,88 +1,74 @@
 """Figure 4 of the paper: Jacobian norm, predicted class and confidence on a plane, for all models on one scale."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from torch import Tensor
 
+from eigencode.data.catalogue import TABLE
 from eigencode.geometry.maps import Landscape
-from eigencode.report.figures._style import DOUBLE, PALETTE, label, lines_of
-from eigencode.report.run import StudyRun
+from eigencode.report.figures._style import label
+from eigencode.report.figures.plot import Plot, few, thinned
+from eigencode.report.view import PALETTE, Series, View
 
-COLUMNS = 5
-
-CLASSES = ListedColormap([*PALETTE, "#882255", "#44AA99"])
-
-
-def landscapes(run: StudyRun, data: str) -> Figure | None:
-    """Plot three rows of maps per landscape of the study, one column per model (at most five), first seed."""
-    names = run.quantities("landscape")
-    views = {
-        name: {m: found[0] for m in run.models if (found := run.load(Landscape, data=data, model=m, quantity=name))}
-        for name in names
-    }
-    views = {name: found for name, found in views.items() if found}
-    return draw_landscapes(views) if views else None
+COLUMNS = 4
+SHADES = (*PALETTE, "#882255", "#44AA99")
+"""Colours of classes."""
 
 
-def draw_landscapes(views: dict[str, dict[str, Landscape]]) -> Figure:
-    """Plot maps of several planes; on each plane all models share the colour scales.
-
-    Args:
-        views: name of the plane -> model -> `Landscape`.
-    """
-    models = list(dict.fromkeys(m for found in views.values() for m in found))
-    blocks = [(name, some) for name in views for some in lines_of(models, COLUMNS)]
-    columns = min(COLUMNS, len(models))
-    figure = Figure(figsize=(DOUBLE, 0.3 + 3 * len(blocks) * DOUBLE / max(3, columns)))
-    panels = figure.subplots(3 * len(blocks), columns, squeeze=False)
-    for axes in panels.ravel():
-        axes.set_visible(False)
-    for block, (name, some) in enumerate(blocks):
-        found = views[name]
-        rows = panels[3 * block : 3 * block + 3]
-        norms = torch.cat([v.jacobian.flatten() for v in found.values()])
-        scales: list[tuple[str, tuple[float, float], object]] = [
-            ("‖∂z/∂x‖", (float(norms.min()), float(norms.max())), "magma"),
-            ("class", (-0.5, CLASSES.N - 0.5), CLASSES),
-            ("largest softmax", (0.0, 1.0), "viridis"),
-        ]
-        for column, model in enumerate(some):
-            if model not in found:
-                continue
-            view = found[model]
-            maps = (view.jacobian, view.predicted % CLASSES.N, view.confidence)
-            for axes, shown, (_, limits, colours) in zip(rows[:, column], maps, scales, strict=True):
-                _map(axes, view, shown, limits, colours)
-            _boundary(rows[1, column], view)
-            rows[0, column].set_title(label(model) if len(views) == 1 else f"{label(model)}\n{label(name)}")
-        for line, (title, _, _) in zip(rows, scales, strict=True):
-            drawn = [axes for axes in line if axes.get_visible()]
-            ticks = range(CLASSES.N) if title == "class" else None
-            if drawn:
-                figure.colorbar(drawn[0].images[0], ax=list(line), label=title, shrink=0.8, ticks=ticks)
-    return figure
+def landscapes(view: View, data: str) -> Iterator[Plot]:
+    """Plot three rows of maps per plane, one column per model (at most four per figure), first seed."""
+    known = TABLE.get(data)
+    for name in view.quantities("landscape", data):
+        found = [(series, records[0]) for series, records in view.found(data, Landscape, quantity=name)]
+        for first in range(0, len(found), COLUMNS):
+            yield _plane(view, name, found, found[first : first + COLUMNS], known.classes if known else ())
 
 
-def _map(axes, view: Landscape, values: Tensor, limits: tuple[float, float], colours: object) -> None:  # type: ignore[no-untyped-def]
-    axes.set_visible(True)
-    extent = (float(view.eps[0]), float(view.eps[-1]), float(view.xi[0]), float(view.xi[-1]))
-    axes.imshow(
-        values.T.numpy(), origin="lower", extent=extent, vmin=limits[0], vmax=limits[1], cmap=colours,
-        interpolation="nearest",
-    )  # fmt: skip
-    axes.plot(*view.anchors.T.numpy(), "+", color="white", ms=4)
-    axes.tick_params(labelsize=5)
+def _plane(
+    view: View,
+    name: str,
+    every: list[tuple[Series, Landscape]],
+    some: list[tuple[Series, Landscape]],
+    names: Sequence[str],
+) -> Plot:
+    columns = len(some)
+    plot = Plot(view, 3 * columns, 1.9 + (columns < COLUMNS) * 0.3, columns, name)
+    plot.legend = False
+    norms = torch.cat([v.jacobian.flatten() for _, v in every])
+    last = min(len(SHADES), 1 + max(int(v.predicted.max()) for _, v in every))
+    colours = ListedColormap(SHADES[:last])
+    rows = (
+        ("jacobian", f"‖∂z/∂x‖ at {some[0][1].place}", (float(norms.min()), float(norms.max())), "magma"),
+        ("predicted", "predicted class", (-0.5, last - 0.5), colours),
+        ("confidence", "largest softmax", (0.0, 1.0), "viridis"),
+    )
+    for k, (field, title, limits, cmap) in enumerate(rows):
+        panels = plot.panels[k * columns : (k + 1) * columns]
+        for axes, (series, seen) in zip(panels, some, strict=True):
+            values = getattr(seen, field) % len(SHADES) if field == "predicted" else getattr(seen, field)
+            across, up = thinned(len(seen.eps), 1, 60), thinned(len(seen.xi), 1, 60)
+            look = {"vmin": limits[0], "vmax": limits[1], "cmap": cmap}
+            mesh = plot.map(
+                axes, series, seen.eps[across], seen.xi[up], values[across][:, up], title, seen.seed, **look
+            )
+            axes.set(aspect="equal", title=label(series.label, 20) if k == 0 else "")
+            axes.set(xlabel=f"ε (L2, {seen.space})", ylabel=f"ξ (L2, {seen.space})")
+            few(axes, "xy")
+            _overlay(axes, seen, "black" if field == "predicted" else "white")
+        ticks = range(last) if field == "predicted" else None
+        bar = plot.figure.colorbar(mesh, ax=panels, label=title, shrink=0.85, aspect=14, ticks=ticks)
+        if field == "predicted" and len(names) >= last:
+            bar.ax.set_yticklabels([label(n, 12) for n in names[:last]], fontsize=6)
+    return plot
 
 
-def _boundary(axes, view: Landscape) -> None:  # type: ignore[no-untyped-def]
-    """Plot the decision boundary around the first image."""
-    reached = torch.isfinite(view.boundary)
-    if bool(reached.any()):
-        at = view.anchors[0]
-        t = torch.where(reached, view.boundary, math.nan)
-        axes.plot(at[0] + t * view.angle.cos(), at[1] + t * view.angle.sin(), color="white", lw=0.7)
-        axes.set_xlim(float(view.eps[0]), float(view.eps[-1]))
-        axes.set_ylim(float(view.xi[0]), float(view.xi[-1]))
+def _overlay(axes: Axes, seen: Landscape, colour: str) -> None:
+    """Plot the images, and the decision boundary around the first."""
+    axes.plot(*seen.anchors.T.numpy(), "+", color=colour, ms=4)
+    t = torch.where(torch.isfinite(seen.boundary), seen.boundary, math.nan)
+    at, limits = seen.anchors[0], (*axes.get_xlim(), *axes.get_ylim())
+    axes.plot(at[0] + t * seen.angle.cos(), at[1] + t * seen.angle.sin(), color=colour, lw=0.7)
+    axes.set(xlim=limits[:2], ylim=limits[2:])

@@ -1,79 +1,86 @@
-"""Figure 1 of the paper: relative accuracy against eps above, critical sizes of all images below."""
+"""Figure 1 of the paper: relative accuracy against eps, and the critical sizes of all images."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
 
-from eigencode.report.figures._style import DOUBLE, colours, label, lines_of
-from eigencode.report.run import StudyRun
+from eigencode.report.figures._style import label, log_axis, rotated
+from eigencode.report.figures.plot import Plot, thinned
+from eigencode.report.view import Series, View
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
 
-COLUMNS = 3
-
-CROWDED = 24
-"""Letters of model names that fit below a panel without rotation."""
+BOXES = 24
+"""Most boxes of a panel; the page of many runs shows the first ones."""
 
 
-def robustness(run: StudyRun, data: str) -> Figure | None:
-    """Plot one column per attack: curves (mean and range over seeds) and boxes (all images and seeds, 5 % to 95 %)."""
-    curves, sizes = (lines_of(run.quantities(kind), COLUMNS) for kind in ("curve", "critical"))
-    lines = [(_curves, names) for names in curves] + [(_boxes, names) for names in sizes]
-    if not lines:
-        return None
-    columns = max(len(names) for _, names in lines)
-    figure = Figure(figsize=(DOUBLE, 2.4 * len(lines) + 0.3))
-    panels = figure.subplots(len(lines), columns, squeeze=False)
-    colour = colours(run.models)
-    for row, (draw, names) in zip(panels, lines, strict=True):
-        for axes, name in zip(row, names, strict=False):
-            draw(axes, run, data, name, colour)
-        for axes in row[len(names) :]:
-            axes.set_axis_off()
+def robustness(view: View, data: str) -> Iterator[Plot]:
+    """Plot one panel of curves (mean and range over seeds) and one of boxes (images of all seeds) per attack."""
+    curves = {n: f for n in view.quantities("curve", data) if (f := view.found(data, Curve, quantity=n))}
+    sizes = {n: g for n in view.quantities("critical", data) if (g := view.found(data, CriticalSizes, quantity=n))}
     if curves:
-        for row in panels[: len(curves)]:
-            row[0].set_ylabel("relative accuracy")
-        handles, words = panels[0][0].get_legend_handles_labels()
-        if words:
-            figure.legend(handles, words, loc="outside upper center", ncols=min(len(words), 7))
-    return figure
+        plot = Plot(view, len(curves), 2.3, caption="mean over seeds, the band is their range")
+        for axes, (name, found) in zip(plot.panels, curves.items(), strict=True):
+            for series, records in found:
+                _curve(plot, axes, series, records, sum(map(len, curves.values())))
+            axes.set(title=label(name), ylabel="relative accuracy", ylim=(-0.02, 1.04))
+            axes.set_xlim(float(found[0][1][0].eps[0]), float(found[0][1][0].eps[-1]))
+            log_axis(axes.xaxis)
+        yield plot
+    if sizes:
+        plot = Plot(view, len(sizes), 2.5, caption="critical sizes of all images: median, quartiles, 5 % and 95 %")
+        plot.legend = False
+        for axes, (name, images) in zip(plot.panels, sizes.items(), strict=True):
+            for place, (series, each) in enumerate(images[:BOXES]):
+                _box(plot, axes, series, each, place)
+            rotated(axes, [series.label for series, _ in images[:BOXES]])
+            axes.set_title(label(name), pad=11)
+            axes.set(ylabel=f"L2 of the perturbation, {images[0][1][0].space} space")
+            log_axis(axes.yaxis)
+        yield plot
 
 
-def _curves(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
-    for model in run.models:
-        found = run.load(Curve, data=data, model=model, quantity=name)
-        if found:
-            values = torch.stack([c.relative_accuracy for c in found])
-            axes.semilogx(found[0].eps, values.mean(0), color=colour[model], label=label(model))
-            axes.fill_between(found[0].eps, values.amin(0), values.amax(0), color=colour[model], alpha=0.2, lw=0)
-            axes.set_xlabel(found[0].axis)
-    axes.set_title(label(name))
-    axes.set_ylim(-0.02, 1.02)
+def _curve(plot: Plot, axes: Axes, series: Series, records: list[Curve], lines: int) -> None:
+    chosen = thinned(len(records[0].eps), lines)
+    values = torch.stack([c.relative_accuracy for c in records])[:, chosen]
+    band = (values.amin(0), values.amax(0)) if len(records) > 1 else ()
+    axes.set_xscale("log")
+    plot.line(axes, series, records[0].eps[chosen], values.mean(0), *band)
+    axes.set_xlabel(records[0].axis)
 
 
-def _boxes(axes, run: StudyRun, data: str, name: str, colour: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
-    for place, model in enumerate(run.models):
-        found = run.load(CriticalSizes, data=data, model=model, quantity=name)
-        sizes = torch.cat([torch.zeros(0, dtype=torch.float64), *(c.size for c in found)])
-        if not len(sizes):
-            continue
-        box = axes.boxplot(
-            sizes.numpy(),
-            positions=[place],
-            widths=0.6,
-            whis=(5, 95),
-            showfliers=False,
-            patch_artist=True,
-            medianprops={"color": "black"},
-        )
-        box["boxes"][0].set_facecolor(colour[model])
-        censored = float(torch.cat([c.censored for c in found]).double().mean())
-        if censored:
-            chance = sum(int((c.censored & c.alone).sum()) for c in found if c.alone is not None) / len(sizes)
-            told = f"{censored:.0%} ≥" + (f"\n({chance:.0%} chance)" if chance else "")
-            axes.annotate(told, (place, float(sizes.quantile(0.95))), ha="center", va="bottom", fontsize=5)
-    axes.set_yscale("log")
-    crowded = sum(map(len, run.models)) > CROWDED
-    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(range(len(run.models)), [label(m) for m in run.models], **turned)
-    axes.set_title(label(name))
-    axes.set_ylabel("L2 of perturbation")
+def _box(plot: Plot, axes: Axes, series: Series, records: list[CriticalSizes], place: int) -> None:
+    """A box over the images; a censored one counts with the largest size tried, and their share is written above."""
+    sizes = torch.cat([c.size for c in records])
+    if not len(sizes):
+        return
+    look: dict[str, Any] = {
+        "widths": 0.6,
+        "whis": (5, 95),
+        "showfliers": False,
+        "patch_artist": True,
+        "medianprops": {"color": "black"},
+    }
+    box = axes.boxplot(sizes.numpy(), positions=[place], manage_ticks=False, **look)
+    artists = [artist for several in box.values() for artist in several]
+    for patch in artists:
+        if isinstance(patch, PathPatch):
+            patch.set_facecolor(series.colour)
+    censored = float(torch.cat([c.censored for c in records]).double().mean())
+    if censored:
+        top = (place, 1.0)
+        where: dict[str, Any] = {
+            "xycoords": axes.get_xaxis_transform(),
+            "annotation_clip": False,
+            "ha": "center",
+            "va": "bottom",
+        }
+        artists.append(axes.annotate(f"{censored:.0%}", top, fontsize=6, **where))
+    low, middle, high = sizes.quantile(torch.tensor([0.05, 0.5, 0.95], dtype=sizes.dtype)).tolist()
+    what = f"median and 90 % of {len(sizes)} images, {censored:.1%} never changed"
+    chance = sum(int((c.censored & c.alone).sum()) for c in records if c.alone is not None) / len(sizes)
+    what += f", {chance:.1%} because the noise alone is given their class" if chance else ""
+    plot.mark(artists, axes, series, [place], [middle], [low], [high], what=what)

@@ -1,43 +1,61 @@
 """Every quantity of the headline table, one dot per seed."""
 
 import math
-from typing import Any
+from collections.abc import Iterator
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from eigencode.report.figures._style import DATA, around, colours, grid, label
-from eigencode.report.run import StudyRun
+from eigencode.report.figures._style import HEIGHT, around, label, wrapped
+from eigencode.report.figures.plot import Plot, few
+from eigencode.report.view import Series, View
 from eigencode.study._mean import Mean
 
-
-def seeds(run: StudyRun, data: str) -> Figure | None:
-    """Plot one panel per quantity: dots are seeds, bars mean and 95 % interval over seeds and images."""
-    names = ["data", *run.models]
-    rows = [r for r in run.results["rows"] if r["data"] == data and math.isfinite(r["value"])]
-    shown = [q for q in run.results["headline"] if any(r["quantity"] == q for r in rows)]
-    if not shown:
-        return None
-    figure, panels = grid(len(shown), 0.6 + 0.17 * len(names), sharey=True)
-    colour = {"data": DATA, **colours(run.models)}
-    for axes, quantity in zip(panels.ravel(), shown, strict=False):
-        for place, model in enumerate(names):
-            found = [r for r in rows if r["quantity"] == quantity and r["model"] == model]
-            if found:
-                _row(axes, place, found, colour[model])
-        axes.set_xlim(*around([r["value"] for r in rows if r["quantity"] == quantity]))
-        axes.set_title(label(quantity))
-        axes.set_yticks(range(len(names)), [label(n) for n in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.grid(axis="x", color="0.9", lw=0.5)
-    return figure
+Rows = list[tuple[Series, list[dict]]]
 
 
-def _row(axes: Axes, place: int, found: list[dict[str, Any]], colour: str) -> None:
-    values = [r["value"] for r in found]
-    mean = Mean.of(values, [r["low"] for r in found], [r["high"] for r in found])
+def seeds(view: View, data: str) -> Iterator[Plot]:
+    """Plot one panel per quantity, a row per model: dots are seeds, bars mean and 95 % interval."""
+    names = list(dict.fromkeys(q for run in view.runs for q in run.results["headline"]))
+    found = {q: rows for q in names if (rows := _rows(view, data, q))}
+    height = min(2.6, 0.8 + 0.17 * len(view.models) * min(4, len(view.runs)))
+    most = 3 * int(HEIGHT / height)
+    for first in range(0, len(found), most):
+        some = dict(list(found.items())[first : first + most])
+        plot = Plot(view, len(some), height)
+        plot.legend = len(view.runs) > 1
+        for axes, (quantity, rows) in zip(plot.panels, some.items(), strict=True):
+            models = [m for m in range(len(view.models)) if any(s.where[0] == m for s, _ in rows)]
+            for series, records in rows:
+                lane = 0.8 * ((series.where[1] + 0.5) / len(view.runs) - 0.5)
+                _row(plot, axes, series, records, models.index(series.where[0]) + lane, 0.3 / len(view.runs))
+            axes.set_xlim(*around([r["value"] for _, records in rows for r in records]))
+            axes.set(title=label(quantity), xlabel=wrapped(rows[0][1][0]["convention"]))
+            axes.set_yticks(range(len(models)), [label(view.models[m], 20) for m in models])
+            axes.set_ylim(len(models) - 0.5, -0.5)
+            axes.grid(axis="x", color="0.9", lw=0.5)
+            axes.set_axisbelow(True)
+            few(axes)
+        yield plot
+
+
+def _rows(view: View, data: str, quantity: str) -> Rows:
+    """The models with finite numbers of a quantity, and these, one per seed."""
+    found = [
+        (s, [r for r in s.run.results["rows"] if (r["data"], r["model"], r["quantity"]) == (data, s.model, quantity)])
+        for s in view.series(data)
+    ]
+    finite = [(s, [r for r in rows if math.isfinite(r["value"])]) for s, rows in found]
+    return [(s, rows) for s, rows in finite if rows]
+
+
+def _row(plot: Plot, axes: Axes, series: Series, records: list[dict], place: float, half: float) -> None:
+    values = [r["value"] for r in records]
+    mean = Mean.of(values, [r["low"] for r in records], [r["high"] for r in records])
+    artists = axes.plot([mean.value] * 2, [place - half, place + half], color=series.colour, lw=1.6)
     if math.isfinite(mean.low) and math.isfinite(mean.high):
-        axes.plot([mean.low, mean.high], [place, place], color=colour, lw=1)
-    axes.plot([mean.value, mean.value], [place - 0.3, place + 0.3], color=colour, lw=1.6)
-    spread = [place + 0.22 * ((i % 3) - 1) * (len(values) > 1) for i in range(len(values))]
-    axes.plot(values, spread, "o", color=colour, ms=3, mew=0)
+        artists += axes.plot([mean.low, mean.high], [place, place], color=series.colour, lw=1)
+    plot.mark(artists, axes, series)
+    for i, row in enumerate(records):
+        at = place + 0.7 * half * ((i % 3) - 1) * (len(records) > 1)
+        dot = axes.plot(row["value"], at, series.marker or "o", color=series.colour, ms=3.5, mew=0)
+        plot.mark(dot, axes, series, [row["value"]], [at], [row["low"]], [row["high"]], seed=row["seed"])

@@ -1,66 +1,101 @@
 """Figure 3 of the paper: covariance spectra of all models on images and on noise, with the fitted power laws."""
 
+from collections.abc import Iterator
+from statistics import fmean
 from typing import Any
 
-import torch
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from eigencode.base.errors import InputError
-from eigencode.report.figures._style import DATA, PALETTE, colours, grid, label
-from eigencode.report.run import StudyRun
-from eigencode.spectra.power_law import PowerLaw
+from eigencode.report._numbers import ranged
+from eigencode.report.figures._laws import (
+    HIGHEST,
+    LOWEST,
+    RELATIVE,
+    common_grid,
+    law_line,
+    law_of,
+    packed_sums,
+    points,
+    smallest,
+)
+from eigencode.report.figures._style import label, log_axis
+from eigencode.report.figures.plot import Plot
+from eigencode.report.view import PALETTE, Series, View
 from eigencode.spectra.spectrum import Spectrum
 
-COLUMNS = 3
-
-RELATIVE = "eigenvalue λₙ / λ₁"
-LOWEST, HIGHEST = 1e-9, 3.0
-"""Limits of the axis of λₙ / λ₁; values below are rounding errors or silent units."""
+LISTED = 8
+"""Most models whose α is written into a panel."""
 
 
-def spectra(run: StudyRun, data: str) -> Figure | None:
-    """Plot one panel per spectrum of the study; thin lines are seeds, dashed lines the fits over their window."""
-    names = run.quantities("spectrum")
-    if not names:
-        return None
-    beside = 2 if len(names) < COLUMNS else 1
-    height = 2.4 + 0.13 * -(-(1 + len(run.models)) // beside)
-    figure, panels = grid(len(names), height, COLUMNS, sharey=True, ylabel=RELATIVE)
-    colour = {"data": DATA, **colours(run.models)}
-    for axes, name in zip(panels.ravel(), names, strict=False):
-        for model in ("data", *run.models):
-            found = run.load(Spectrum, data=data, model=model, quantity=name)
-            fits = [fit for spectrum in found if (fit := _draw(axes, spectrum, run.fits[name], colour[model]))]
-            if found:
-                mean = f"  α = {sum(f.alpha for f in fits) / len(fits):.2f}" if fits else ""
-                axes.plot([], [], color=colour[model], label=label(model) + mean)
-        for control in run.load(Spectrum, data=data, kind="shuffled"):
-            first = run.load(Spectrum, data=data, kind="spectrum", quantity=name)[0].eigenvalues[0]
-            _points(axes, control.eigenvalues / first, PALETTE[0], ls="", marker=".", ms=2)
-            axes.plot([], [], ".", color=PALETTE[0], label="stimuli shuffled")
-        axes.set_title(label(name))
-        axes.set_xlabel("rank n")
-        low, high = axes.get_ylim()
-        axes.set_ylim(max(low, LOWEST), min(high, HIGHEST))
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=beside, columnspacing=1, fontsize=6)
-    return figure
+def spectra(view: View, data: str) -> Iterator[Plot]:
+    """Plot one panel per spectrum; thin lines are further seeds, the dotted line is the mean fit over its window."""
+    found = {n: view.found(data, Spectrum, quantity=n) for n in view.quantities("spectrum", data)}
+    found = {n: several for n, several in found.items() if several}
+    if not found:
+        return
+    every = [s for several in found.values() for _, records in several for s in records]
+    ranks = common_grid(view, every)
+    plot = Plot(view, len(found), 2.9)
+    plot.more = {"grid": ranks, "spectra": []}
+    for axes, (name, several) in zip(plot.panels, found.items(), strict=True):
+        for series, records in several:
+            _draw(plot, axes, series, records, name, ranks, len(every))
+            for control in series.load(Spectrum, kind="shuffled"):
+                values = control.eigenvalues / records[0].eigenvalues[0]
+                plot.line(axes, series, *points(values, len(every)), color=PALETTE[0], marker=".", ls="", ms=2)
+                axes.annotate("dots: stimuli shuffled", (0.98, 0.95), xycoords="axes fraction", ha="right", fontsize=6)
+        ends = [smallest(spectrum) for _, records in several for spectrum in records]
+        axes.set(ylim=(max(0.3 * min(ends), LOWEST), HIGHEST), title=label(name), xlabel="rank n", ylabel=RELATIVE)
+        log_axis(axes.xaxis)
+        log_axis(axes.yaxis)
+        _list(plot, axes)
+    plot.legend = any(axes.get_legend() is None for axes in plot.panels)
+    yield plot
 
 
-def _draw(axes, spectrum: Spectrum, settings: dict[str, Any], colour: str) -> PowerLaw | None:  # type: ignore[no-untyped-def]
-    """Plot eigenvalues and the fitted power law; return the fit, or None if it is not possible."""
-    _points(axes, spectrum.eigenvalues / spectrum.eigenvalues[0], colour, lw=0.9, alpha=0.7)
-    window = tuple(settings["window"])
-    try:
-        law = spectrum.power_law(window=window, weights=settings["weights"])
-    except InputError:  # the table gives the reason
-        return None
-    n = torch.tensor([float(window[0]), float(window[1])])
-    axes.loglog(n, torch.exp(torch.tensor(law.intercept)) * n**-law.alpha, color=colour, ls="--", lw=1.4)
-    return law
+def _list(plot: Plot, axes: Axes) -> None:
+    """List the exponents of a panel, unless they are too many."""
+    found = [e for e in plot.more["spectra"] if e["p"] == plot.panels.index(axes) and "fit" in e]
+    if not 0 < len(found) <= LISTED:
+        return
+    handles = [plot.key(plot.marks[e["fit"]]["series"], e.pop("told")) for e in found]
+    legend = axes.legend(handles=handles, loc="lower left", title="α", handlelength=1.6, fontsize=6, labelspacing=0.25)
+    line: Any
+    for entry, line, text in zip(found, legend.legend_handles, legend.get_texts(), strict=True):
+        entry["key"] = f"key-{entry['m']}-in-{entry['p']}-{entry['r']}"
+        line.set_gid(f"{entry['key']}-line")
+        text.set_gid(entry["key"])
 
 
-def _points(axes, values: torch.Tensor, colour: str, **look: Any) -> None:  # type: ignore[no-untyped-def]
-    """The values above zero over their ranks."""
-    shown = values > 0
-    axes.loglog(torch.arange(1, len(values) + 1)[shown], values[shown], color=colour, **look)
+def _draw(
+    plot: Plot, axes: Axes, series: Series, records: list[Spectrum], name: str, ranks: list[int], lines: int
+) -> None:
+    fit = series.run.fits[name]
+    axes.set(xscale="log", yscale="log")
+    for i, spectrum in enumerate(records):
+        plot.line(
+            axes,
+            series,
+            *points(spectrum.eigenvalues / spectrum.eigenvalues[0], lines),
+            seed=spectrum.seed,
+            faint=i > 0,
+        )
+    sums = [packed_sums(s, ranks) for s in records]
+    laws = [law for s in records if (law := law_of(s, fit["window"], fit["weights"]))]
+    entry: dict[str, Any] = {
+        "m": series.where[0],
+        "r": series.where[1],
+        "p": plot.panels.index(axes),
+        **fit,
+        "sums": sums,
+    }
+    if laws:
+        alpha = {"alpha": fmean(law.alpha for law in laws), "intercept": fmean(law.intercept for law in laws)}
+        rows = series.run.results["summary"]
+        told = next(
+            (r for r in rows if (r["data"], r["model"], r["quantity"]) == (series.data, series.model, name)), None
+        )
+        words = ranged(told["mean"], told["low"], told["high"]) if told else f"{alpha['alpha']:.4g}"
+        law_line(plot, axes, series, fit["window"], **alpha)
+        entry |= {"fit": len(plot.marks) - 1, "told": f"{series.label}  {words}"}
+    plot.more["spectra"].append(entry)

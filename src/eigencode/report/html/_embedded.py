@@ -1,4 +1,4 @@
-"""Scripts, style and results embedded in a page: no network access, and data cannot run as code."""
+"""Script, style and results embedded in a page: no network access, and data cannot run as code."""
 
 import base64
 import hashlib
@@ -9,12 +9,7 @@ from markupsafe import Markup
 
 from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError
-
-SCRIPTS = (
-    "text", "content", "fit", "state", "panels", "figure",
-    "curves", "sizes", "tradeoff", "spectra", "windows", "widths", "landscapes", "fields", "training", "start",
-)  # fmt: skip
-"""Files of the folder `browser`, in the order of their dependencies."""
+from eigencode.report.view import MODELS, PALETTE
 
 CODES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -30,34 +25,36 @@ def data(content: Any) -> Markup:
 
 def script() -> Markup:
     """The script of the page: the files of `browser/` in one function scope."""
-    parts = [_read(f"{name}.js") for name in SCRIPTS]
+    parts = [_read(f"{name}.js") for name in ("fit", "figure", "page")]
     return _embeddable('(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n")
 
 
 def style() -> Markup:
-    """The style sheet of the page."""
-    return _embeddable(_read("page.css"))
+    """The style sheet of the page, with the colours of the models on a dark screen: those of print, lightened."""
+    rules = []
+    for i, colour in enumerate(MODELS):
+        base, share = PALETTE[i % len(PALETTE)], 0.2 if i < len(PALETTE) else 0.65
+        light = "#" + "".join(f"{round(v + share * (255 - v)):02x}" for v in bytes.fromhex(base[1:]))
+        rules += [f'svg [{k}="{colour.lower()}"] {{ {k}: light-dark({colour}, {light}); }}' for k in ("fill", "stroke")]
+    return _embeddable(_read("page.css") + "\n".join(rules) + "\n")
 
 
-def plotly() -> Markup:
-    """The plotly.js of the Python package plotly."""
-    from plotly.offline import get_plotlyjs
+def policy(script: Markup, style: Markup) -> str:
+    """Content security policy that allows only this script and this style, and no network access.
 
-    return _embeddable(str(get_plotlyjs()))
-
-
-def policy(*scripts: Markup) -> str:
-    """Content security policy that allows only these scripts and no network access.
-
-    Plotly needs inline styles, and images from `data:` and `blob:`.
+    Maps are images within the figures, and a figure is saved as PNG through an image: `data:` and `blob:`.
     """
-    hashes = " ".join(f"'sha256-{_digest(s)}'" for s in scripts)
-    rules = ("default-src 'none'", f"script-src {hashes}", "style-src 'unsafe-inline'", "img-src data: blob:")
+    rules = (
+        "default-src 'none'",
+        f"script-src {_digest(script)}",
+        f"style-src {_digest(style)}",
+        "img-src data: blob:",
+    )
     return "; ".join((*rules, "base-uri 'none'", "form-action 'none'"))
 
 
-def _digest(script_text: str) -> str:
-    return base64.b64encode(hashlib.sha256(script_text.encode()).digest()).decode()
+def _digest(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _read(name: str) -> str:

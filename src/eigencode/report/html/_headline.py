@@ -1,31 +1,98 @@
-"""Top of the page, as plain HTML: tables, claims with their evidence, conventions, provenance."""
+"""Words and tables of the page: the result, models, claims with their evidence, conventions, provenance."""
 
+import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eigencode.report._numbers import measured
+from eigencode.report._models import explained
+from eigencode.report._numbers import measured, ranged
 from eigencode.report._table import claimed, grid, judged, marks, note_lines, warning_lines
-from eigencode.report.html.shown import Shown
 from eigencode.report.run import StudyRun
+from eigencode.report.view import View
+from eigencode.study._paired import margin
+from eigencode.study.results import Row
+
+ACCURACY = "test accuracy"
 
 HELD_BACK = ", not after Holm"
 """Behind a verdict that does not stand among all claims of its study."""
 
 
-def tables(shown: Shown) -> list[dict[str, Any]]:
+def sentences(view: View) -> list[str]:
+    """The result in a few sentences: which models lead, and how many claims are reproduced."""
+    found = (
+        [said for run in view.runs for data in run.datasets for said in _leading(run, data)]
+        if len(view.runs) == 1
+        else []
+    )
+    verdicts = Counter(c["verdict"] for run in view.runs for c in run.results["claims"])
+    if verdicts:
+        told = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
+        found.append(f"Of {verdicts.total()} claim{'s' * (verdicts.total() > 1)}: {told}.")
+    return found
+
+
+def _leading(run: StudyRun, data: str) -> Iterator[str]:
+    """Sentences on the most accurate and the most robust models; those not distinguishable from the best lead too."""
+    entries = [s for s in run.results["summary"] if s["data"] == data and math.isfinite(s["mean"])]
+    where = f" on {data}" if len(run.datasets) > 1 else ""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for quantity in run.quantities("critical"):
+        if names := _best(run, data, quantity):
+            groups.setdefault(names, []).append(quantity.removeprefix("critical size, "))
+    for names, attacks in groups.items():
+        verb = "withstands" if len(names) == 1 else "withstand"
+        yield f"{_listed(names)} {verb} the largest perturbations{where} ({', '.join(attacks)})."
+    if names := _best(run, data, ACCURACY):
+        best = max(s["mean"] for s in entries if s["quantity"] == ACCURACY)
+        yield f"{_listed(names)} {'is' if len(names) == 1 else 'are'} the most accurate{where} ({measured(best)})."
+    elif not groups and len(run.models) > 1 and entries:
+        yield f"No model leads in accuracy or critical size{where}: the differences may be chance."
+    for s in entries if len(run.models) == 1 else ():
+        if s["quantity"] in run.results["headline"]:
+            yield f"{s['quantity']} = {ranged(s['mean'], s['low'], s['high'])}{where}."
+
+
+def _best(run: StudyRun, data: str, quantity: str) -> tuple[str, ...]:
+    """The models that are not distinguishable from that of the largest mean; none if these are all."""
+    names = ("data", "model", "seed", "quantity", "value", "low", "high", "convention", "key")
+    found = [r for r in run.results["rows"] if (r["data"], r["quantity"]) == (data, quantity)]
+    rows = [Row(**{n: r[n] for n in names}) for r in found if math.isfinite(r["value"])]
+    models = dict.fromkeys(r.model for r in rows)
+    means = {m: margin(rows, (m, quantity)).value for m in models}
+    best = max(means, key=lambda m: means[m], default="")
+    apart = {m for m in models if m != best and margin(rows, (best, quantity), (m, quantity)).low > 0}
+    return tuple(m for m in models if m not in apart) if apart else ()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """
+    >>> _listed(["A"]), _listed(["A", "B", "C"])
+    ('A', 'A, B and C')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def models(view: View) -> list[tuple[str, str]]:
+    """Every model with one line about how it was made; a line per way, where runs differ."""
+    return list({(n, line): None for run in view.runs for n, line in explained(run.results).items()})
+
+
+def tables(view: View) -> list[dict[str, Any]]:
     """Headline table per data set: columns, and a row per run and model with the cells of `report.table.grid`."""
-    return [{"data": data, "columns": columns(shown), "rows": _rows(shown, data)} for data in shown.data]
+    return [{"data": data, "columns": columns(view), "rows": _rows(view, data)} for data in view.data]
 
 
-def columns(shown: Shown) -> list[str]:
+def columns(view: View) -> list[str]:
     """Headline quantities of all runs."""
-    return list(dict.fromkeys(q for run in shown.runs for q in run.results["headline"]))
+    return list(dict.fromkeys(q for run in view.runs for q in run.results["headline"]))
 
 
-def claims(shown: Shown) -> list[dict[str, Any]]:
+def claims(view: View) -> list[dict[str, Any]]:
     """Claims by data set and statement: the verdict of each run, with its numbers."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for run, label in zip(shown.runs, shown.labels, strict=True):
+    for run, label in zip(view.runs, view.labels, strict=True):
         for claim in run.results["claims"]:
             value, interval = claimed(claim)
             shown_as = {"shown": value, "interval": interval, "p": measured(claim["p"]), "holds": judged(claim)[1]}
@@ -37,10 +104,16 @@ def claims(shown: Shown) -> list[dict[str, Any]]:
             "statement": s,
             "quantity": q,
             "judged": found,
-            "verdicts": Counter(c["verdict"] + (HELD_BACK if c["holds"] == "no" else "") for c in found),
+            "by_run": {c["run"]: (_sign(c["verdict"]), c["verdict"] + HELD_BACK * (c["holds"] == "no")) for c in found},
         }
         for (d, s, q), found in groups.items()
     ]
+
+
+def _sign(verdict: str) -> tuple[str, str]:
+    """Sign and class of a verdict."""
+    signs = {"reproduced": ("✓", "good"), "reversed": ("✗", "bad"), "outside": ("✗", "bad")}
+    return signs.get(verdict, ("?", "open"))
 
 
 def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,24 +141,24 @@ def _compared(claim: dict[str, Any]) -> list[tuple[str, str]]:
     return [(model, quantity) for model, quantity in pairs if model]
 
 
-def conventions(shown: Shown) -> list[tuple[str, str]]:
+def conventions(view: View) -> list[tuple[str, str]]:
     """Conventions of the headline quantities, without duplicates; several where runs differ."""
     found: dict[tuple[str, str], None] = {}
-    for name in columns(shown):
-        for run in shown.runs:
+    for name in columns(view):
+        for run in view.runs:
             found |= {(name, e["convention"]): None for e in run.results["summary"] if e["quantity"] == name}
     return list(found)
 
 
-def warnings(shown: Shown) -> list[tuple[str, list[str], list[str]]]:
+def warnings(view: View) -> list[tuple[str, list[str], list[str]]]:
     """The warnings and the notes of each run."""
-    pairs = zip(shown.runs, shown.labels, strict=True)
+    pairs = zip(view.runs, view.labels, strict=True)
     return [(label, warning_lines(run.results), note_lines(run.results)) for run, label in pairs]
 
 
-def origins(shown: Shown) -> list[dict[str, Any]]:
+def origins(view: View) -> list[dict[str, Any]]:
     """Provenance of each run: name, title, seeds, computing time by kind of step, versions, study."""
-    return [_origin(run, label) for run, label in zip(shown.runs, shown.labels, strict=True)]
+    return [_origin(run, label) for run, label in zip(view.runs, view.labels, strict=True)]
 
 
 def _origin(run: StudyRun, label: str) -> dict[str, Any]:
@@ -109,6 +182,6 @@ def _flat(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(shown: Shown, data: str) -> list[dict[str, Any]]:
-    found = [(label, run) for run, label in zip(shown.runs, shown.labels, strict=True) if data in run.datasets]
+def _rows(view: View, data: str) -> list[dict[str, Any]]:
+    found = [(label, run) for run, label in zip(view.runs, view.labels, strict=True) if data in run.datasets]
     return [{"run": label, **row} for label, run in found for row in grid(run.results, data)]

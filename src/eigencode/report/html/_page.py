@@ -1,33 +1,27 @@
-"""Single HTML file with verdicts, tables, interactive figures and provenance; works offline."""
+"""Single HTML file with the result, figures, tables and provenance; works offline."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.colors import to_hex
 
 from eigencode.base import strict_json
 from eigencode.base.progress import clock
 from eigencode.base.text import printable
-from eigencode.report.figures._style import MODELS
-from eigencode.report.figures.landscapes import CLASSES
 from eigencode.report.html import _embedded as embedded, _headline as headline
-from eigencode.report.html.parts import PARTS
-from eigencode.report.html.shown import DATA_ITSELF, Shown, short_names
-from eigencode.report.run import StudyRun
+from eigencode.report.html._drawing import Drawing
+from eigencode.report.view import DATA_ITSELF, INK, MODELS, View
 
 MARK = '<meta name="generator" content="eigencode">'
 """Identifies a page written by this package."""
 
+LONGEST = 60
+"""Longest name of a model or run in the script, in characters."""
 
-def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> str:
-    """Render the page as text.
 
-    Args:
-        runs: one study, or several to compare.
-        beside: (file name, caption) of static figures in the folder `figures` next to the page.
-    """
-    shown = Shown(runs)
+def page(view: View, drawings: Sequence[Drawing]) -> str:
+    """Render the page as text."""
     environment = Environment(
         loader=PackageLoader("eigencode.report", "html"),
         autoescape=True,
@@ -36,43 +30,67 @@ def page(runs: Sequence[StudyRun], beside: Sequence[tuple[str, str]] = ()) -> st
         lstrip_blocks=True,
     )
     environment.filters |= {"plain": printable, "clock": clock, "told": _settings_text}
-    plotly, script = embedded.plotly(), embedded.script()
+    script, style = embedded.script(), embedded.style()
     return environment.get_template("page.html.j2").render(
         mark=MARK,
-        title=_title(shown),
-        several=len(runs) > 1,
-        tables=headline.tables(shown),
-        claims=headline.claims(shown),
-        conventions=headline.conventions(shown),
-        warnings=headline.warnings(shown),
-        origins=headline.origins(shown),
-        beside=beside,
-        policy=embedded.policy(plotly, script),
-        plotly=plotly,
+        title=_title(view),
+        several=len(view.runs) > 1,
+        said=headline.sentences(view),
+        models=headline.models(view),
+        chips=_chips(view),
+        runs=view.labels,
+        data=view.data,
+        drawings=drawings,
+        contents=list({d.short: d for d in reversed(drawings)}.values())[::-1],
+        tables=headline.tables(view),
+        claims=headline.claims(view),
+        conventions=headline.conventions(view),
+        warnings=headline.warnings(view),
+        origins=headline.origins(view),
+        policy=embedded.policy(script, style),
         script=script,
-        style=embedded.style(),
-        content=embedded.data(content(shown)),
+        style=style,
+        content=embedded.data(content(view, drawings)),
     )
 
 
-def content(shown: Shown) -> dict[str, Any]:
-    """Data of the interactive figures, with all names escaped and shortened."""
+def content(view: View, drawings: Sequence[Drawing]) -> dict[str, Any]:
+    """Data of the script, with all names escaped and shortened."""
     return {
-        "runs": [{"label": label} for label in short_names(shown.labels)],
-        "data": short_names(shown.data),
-        "models": short_names(shown.models),
-        "itself": shown.models.index(DATA_ITSELF) if DATA_ITSELF in shown.models else -1,
-        "quantities": short_names(shown.quantities),
-        "palette": MODELS,
-        "classes": [to_hex(CLASSES(i)) for i in range(CLASSES.N)],
-        **{name: part(shown) for name, part in PARTS.items()},
+        **{key: [printable(n, LONGEST) for n in getattr(view, key)] for key in ("models", "data")},
+        "runs": [printable(n, LONGEST) for n in view.labels],
+        "file": _file(view),
+        "figures": {d.name: _printable({"data": d.data, **d.content}) for d in drawings},
     }
 
 
-def _title(shown: Shown) -> str:
-    if len(shown.runs) > 1:
-        return f"{len(shown.runs)} runs compared"
-    study = shown.runs[0].results["study"]
+def _printable(value: Any) -> Any:
+    """The same with all texts that are not numbers escaped and shortened."""
+    if isinstance(value, dict):
+        return {k: v if k == "packed" else _printable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return value if value and not isinstance(value[0], dict | str | list) else [_printable(v) for v in value]
+    return printable(value, 2 * LONGEST) if isinstance(value, str) else value
+
+
+def _chips(view: View) -> list[tuple[str, str]]:
+    """Name and colour of every model."""
+    return [
+        (n, INK if n == DATA_ITSELF and n == view.models[-1] else MODELS[i % len(MODELS)].lower())
+        for i, n in enumerate(view.models)
+    ]
+
+
+def _file(view: View) -> str:
+    """Start of the names of saved figures: that of the study, in letters that every system has."""
+    name = "comparison" if len(view.runs) > 1 else view.labels[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60].strip("._-") or "figure"
+
+
+def _title(view: View) -> str:
+    if len(view.runs) > 1:
+        return f"{len(view.runs)} runs compared"
+    study = view.runs[0].results["study"]
     return str(study.get("title") or study["name"])
 
 

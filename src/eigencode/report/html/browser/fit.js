@@ -1,45 +1,30 @@
 // The power law of a spectrum over any window of the page's grid, from cumulative sums: λₙ ∝ n^(−α), weighted least squares
 // of y = log(λₙ/λ₁) on x = log n, weights equal or 1/n.  The same numbers as the library's, to rounding.
-const fit = (() => {
-  const grid = content.spectra.grid;
-
+const fitting = (grid) => {
   // Cumulative sums of w, wx, wxx at the ranks of the grid, for both kinds of weights.
   const known = Object.fromEntries(
     [["uniform", () => 1], ["1/n", (n) => 1 / n]].map(([name, weight]) => {
       const sums = [0, 0, 0];
-      const rows = [];
       let n = 0;
-      for (const last of grid) {
+      return [name, grid.map((last) => {
         for (; n < last; ) {
           n += 1;
-          const w = weight(n);
-          const x = Math.log(n);
-          sums[0] += w;
-          sums[1] += w * x;
-          sums[2] += w * x * x;
+          const [w, x] = [weight(n), Math.log(n)];
+          [w, w * x, w * x * x].forEach((v, i) => { sums[i] += v; });
         }
-        rows.push([...sums]);
-      }
-      return [name, rows];
+        return [...sums];
+      })];
     }),
   );
 
   // The rows of one spectrum, as measured and freed of the bias of finite sampling: y at the grid, and Σy, Σxy for each
   // kind of weights.
-  const unpacked = (spectrum) => {
-    const numbers = content.doubles(spectrum.packed);
+  const unpacked = ({ packed, floor }) => {
+    const numbers = new Float64Array(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0)).buffer);
     const length = numbers.length / 10;
     const row = (i) => numbers.subarray(i * length, (i + 1) * length);
     const sums = (i) => ({ y: row(i), uniform: [row(i + 1), row(i + 2)], "1/n": [row(i + 3), row(i + 4)] });
-    return { ...spectrum, length, y: row(0), measured: sums(0), corrected: sums(5) };
-  };
-
-  // {alpha, intercept} over the ranks grid[from] .. grid[to], both included, or null where the spectrum ends before.
-  // The bias of finite sampling is taken out where it is known at every rank of the window.
-  const law = (spectrum, from, to, weights) => {
-    if (to >= spectrum.length || grid[to] - grid[from] < 2) return null;
-    const corrected = line(spectrum.corrected, from, to, weights);
-    return Number.isFinite(corrected.alpha) ? corrected : line(spectrum.measured, from, to, weights);
+    return { floor, length, measured: sums(0), corrected: sums(5) };
   };
 
   const line = (sums, from, to, weights) => {
@@ -53,9 +38,17 @@ const fit = (() => {
     return { alpha, intercept: (sy + alpha * sx) / sw };
   };
 
+  // {alpha, intercept} over the ranks grid[from] .. grid[to], both included, or null where the spectrum ends before.
+  // The bias of finite sampling is taken out where it is known at every rank of the window.
+  const law = (spectrum, from, to, weights) => {
+    if (to >= spectrum.length || grid[to] - grid[from] < 2) return null;
+    const corrected = line(spectrum.corrected, from, to, weights);
+    return Number.isFinite(corrected.alpha) ? corrected : line(spectrum.measured, from, to, weights);
+  };
+
   // The place in the grid of a rank of it, or the nearest.
   const place = (rank) =>
     grid.reduce((best, n, i) => (Math.abs(n - rank) < Math.abs(grid[best] - rank) ? i : best), 0);
 
-  return { grid, law, place, unpacked };
-})();
+  return { law, place, unpacked };
+};

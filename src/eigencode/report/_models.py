@@ -1,0 +1,63 @@
+"""One line about each model of a study: how it was made."""
+
+from typing import Any
+
+RULES = {"krotovhopfield": "Krotov–Hopfield rule", "krotovhopfieldsequential": "Krotov–Hopfield rule, image by image"}
+
+PENALTIES = {
+    "lp": "a penalty on the size of its weights (weight decay)",
+    "jacobian": "a penalty on its Jacobian norm",
+    "spectral": "a penalty on the spectrum of its hidden layer",
+}
+
+
+def explained(results: dict[str, Any]) -> dict[str, str]:
+    """One line per model of a study, without those whose settings are unknown, such as a network that was probed."""
+    models: dict[str, dict[str, Any]] = results["study"]["models"]
+    return {name: line for name, settings in models.items() if (line := described(settings))}
+
+
+def described(model: dict[str, Any]) -> str:
+    """How a model was made, in words; "" without settings.
+
+    >>> described({"kind": "perceptron", "units": 100, "local": None, "supervised": None})
+    'untrained, random weights; 100 hidden units'
+    """
+    if not model:
+        return ""
+    local, supervised = model.get("local"), model.get("supervised")
+    said = []
+    if local:
+        name = _name(local.get("rule"))
+        said.append(f"hidden layer trained by the local {RULES.get(_plain(name), f'rule {name}')}")
+    if supervised:
+        trained = str(supervised.get("parameters", "all"))
+        if local and trained == "readout":
+            said.append("only its read-out by gradient descent")
+        else:
+            said.append("trained by backpropagation" if trained == "all" else f"{trained} trained by backpropagation")
+        listed = [_penalty(p) for p in supervised.get("penalties", ())]
+        if listed:
+            said[-1] += f", with {' and '.join(listed)}"
+        if against := supervised.get("adversarial"):
+            said[-1] += f", on images attacked by {_name(against.get('attack'))} (ε = {against['eps']:g})"
+    made = ", ".join(said) or "untrained, random weights"
+    more = [model["network"] if model.get("network") else f"{model.get('units', '?')} hidden units"]
+    more += ["batch normalisation"] if model.get("batch_norm") else []
+    more += [f"as published: {', '.join(model['published'])}"] if model.get("published") else []
+    return "; ".join([made, *map(str, more)])
+
+
+def _name(choice: Any) -> str:
+    """Name of a rule, penalty or attack that a study chose, in results of any version."""
+    return str(choice.get("name", "?") if isinstance(choice, dict) else choice or "?")
+
+
+def _penalty(penalty: Any) -> str:
+    name = _plain(_name(penalty))
+    known = PENALTIES.get(name.removeprefix("published"), f"the penalty {_name(penalty)}")
+    return f"{known}, as published" if name.startswith("published") else known
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
