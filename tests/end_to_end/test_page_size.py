@@ -10,7 +10,8 @@ import pytest
 import torch
 from browser import opened
 
-from eigencode.base.record import Estimate, Record
+from eigencode.base.record import Record
+from eigencode.measures.accuracy import Accuracy
 from eigencode.report import StudyRun, compare
 from eigencode.robustness.critical import CriticalSizes
 from eigencode.robustness.curve import Curve
@@ -32,7 +33,7 @@ STUDY = f'name = "many"\ndata = "digits"\n{MODELS}{ATTACKS}[[spectra]]\n[[spectr
 def record(cell: Cell, rng: torch.Generator) -> Record:
     """A made-up result of the kind of this cell, as large as that of a published study."""
     if cell.kind == "accuracy":
-        return Estimate(0.9, 0.88, 0.92, 1000)
+        return Accuracy.of(torch.rand(1000, generator=rng) < 0.9)
     common: dict[str, Any] = {"n": 1000, "n_correct": 900, "norm": "linf", "space": "unit", "seed": cell.seed}
     if cell.kind == "spectrum":
         n = torch.arange(1, 2001, dtype=torch.float64)

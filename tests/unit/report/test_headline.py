@@ -57,5 +57,9 @@ def test_the_result_names_the_models_that_lead_and_those_not_told_from_them(run:
         "KH withstands the largest perturbations (FGSM).",
         "KH and BP are the most accurate (0.85).",
     ]
+    endless = numbers("critical size, FGSM", KH=[5.0, 5.1], BP=[2.0, 2.1], Init=[1.0, 1.1])
+    endless[2] |= {"value": "Infinity", "high": "Infinity"}  # half of the images outlived BP's first seed
+    edit(run, rows=endless)
+    assert sentences(View([run]))[0] == "BP withstands the largest perturbations (FGSM)."
     edit(run, rows=numbers("test accuracy", KH=[0.8, 0.9], BP=[0.9, 0.79]), claims=[])
     assert not any("accurate" in said for said in sentences(View([run])))

@@ -12,7 +12,7 @@ from torch import Tensor
 from eigencode.measures.pruning import Units
 from eigencode.report.figures._laws import LOWEST, points, smallest
 from eigencode.report.figures._style import label, log_axis
-from eigencode.report.figures.plot import Plot
+from eigencode.report.figures.plot import Plot, few
 from eigencode.report.figures.receptive_fields import image_shape, mosaic
 from eigencode.report.run import arrays
 from eigencode.report.view import PALETTE, Series, View
@@ -61,6 +61,7 @@ def _histogram(plot: Plot, axes: Axes, series: Series, units: Units) -> None:
         axes.axvline(units.threshold, color="black", lw=0.8, ls="--")
     axes.set(yscale="log", ylim=(0.5, 6 * len(values)), xlabel="log variance of the weights", ylabel="number of units")
     axes.yaxis.set_minor_formatter(NullFormatter())
+    few(axes)
     said = f"{units.n_kept} kept, {units.n_pruned} pruned, {units.n_unconverged} not converged"
     axes.set_title(f"{label(series.label, 24)}: {said}", fontsize=7)
     axes.legend(loc="upper center", handlelength=1, fontsize=6, ncols=3, columnspacing=0.8)

@@ -58,8 +58,11 @@ def _best(run: StudyRun, data: str, quantity: str) -> tuple[str, ...]:
     """The models that are not distinguishable from that of the largest mean; none if these are all."""
     names = ("data", "model", "seed", "quantity", "value", "low", "high", "convention", "key")
     found = [r for r in run.results["rows"] if (r["data"], r["quantity"]) == (data, quantity)]
+    models = dict.fromkeys(r["model"] for r in found if not math.isnan(r["value"]))
+    endless = tuple(dict.fromkeys(r["model"] for r in found if r["value"] == math.inf))
+    if endless:  # a median that most images outlived is larger than any that is known
+        return endless if len(endless) < len(models) else ()
     rows = [Row(**{n: r[n] for n in names}) for r in found if math.isfinite(r["value"])]
-    models = dict.fromkeys(r.model for r in rows)
     means = {m: margin(rows, (m, quantity)).value for m in models}
     best = max(means, key=lambda m: means[m], default="")
     apart = {m for m in models if m != best and margin(rows, (best, quantity), (m, quantity)).low > 0}
