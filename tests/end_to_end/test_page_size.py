@@ -76,6 +76,7 @@ def run_of(folder: Path, seed: int, rng: torch.Generator) -> StudyRun:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_fifty_runs_of_six_models(browser: Any, tmp_path: Path, rng: torch.Generator, unchecked: None) -> None:
     (tmp_path / "many.toml").write_text(STUDY, encoding="utf-8")
     runs = [run_of(tmp_path, seed, rng) for seed in range(50)]

@@ -18,6 +18,9 @@ from matplotlib.transforms import Bbox
 from eigencode.report.figures._style import HEIGHT, WIDTH, label
 from eigencode.report.view import INK, Series, View
 
+FEW = 10
+"""Most runs of which points have their intervals drawn; the CSV has all."""
+
 Numbers = torch.Tensor | Sequence[float] | None
 
 COLUMNS = (
@@ -43,6 +46,7 @@ class Plot:
         self.keys: list[Line2D] = []
         self.entries: list[tuple[Any, Any]] = []
         self.legend = True
+        self.intervals = len(view.runs) <= FEW
         size = (WIDTH * min(1.0, 0.2 + 0.32 * columns), min(HEIGHT, rows * height + 0.3))
         self.figure = Figure(figsize=size)
         grid = self.figure.subplots(rows, columns, squeeze=False) if count else np.empty((0, 0))

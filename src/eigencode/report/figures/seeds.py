@@ -49,12 +49,13 @@ def _rows(view: View, data: str, quantity: str) -> Rows:
 
 
 def _row(plot: Plot, axes: Axes, series: Series, records: list[dict], place: float, half: float) -> None:
-    values = [r["value"] for r in records]
-    mean = Mean.of(values, [r["low"] for r in records], [r["high"] for r in records])
-    artists = axes.plot([mean.value] * 2, [place - half, place + half], color=series.colour, lw=1.6)
-    if math.isfinite(mean.low) and math.isfinite(mean.high):
-        artists += axes.plot([mean.low, mean.high], [place, place], color=series.colour, lw=1)
-    plot.mark(artists, axes, series)
+    if plot.intervals:
+        columns = ([r[k] for r in records] for k in ("value", "low", "high"))
+        mean = Mean.of(*columns)
+        artists = axes.plot([mean.value] * 2, [place - half, place + half], color=series.colour, lw=1.6)
+        if math.isfinite(mean.low) and math.isfinite(mean.high):
+            artists += axes.plot([mean.low, mean.high], [place, place], color=series.colour, lw=1)
+        plot.mark(artists, axes, series)
     for i, row in enumerate(records):
         at = place + 0.7 * half * ((i % 3) - 1) * (len(records) > 1)
         dot = axes.plot(row["value"], at, series.marker or "o", color=series.colour, ms=3.5, mew=0)

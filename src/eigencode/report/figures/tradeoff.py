@@ -72,7 +72,9 @@ def _floor(values: list[float]) -> float:
 def _draw(plot: Plot, axes: Axes, series: Series, points: list[Point], floor: float) -> None:
     for x, y, left, right, low, high, seed in points:
         artists: list[Artist] = []
-        if y >= floor:
+        if y >= floor and not plot.intervals:
+            artists = list(axes.plot(x, y, series.marker, color=series.colour, ms=3))
+        elif y >= floor:
             reach: dict[str, Any] = {"xerr": [[x - left], [right - x]], "yerr": [[y - low], [high - y]]}
             bars = axes.errorbar(x, y, **reach, fmt=series.marker, color=series.colour, elinewidth=0.6, ms=4.5)
             artists = [bars[0], *bars[2]]
