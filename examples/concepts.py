@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import eigencode as ec
-from eigencode.report.figures._style import PALETTE, save, style
+from eigencode.report.figures._style import save, style
+from eigencode.report.view import PALETTE
 
 ALPHAS = (1.5, 3.0, 4.5)
 WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
