@@ -179,7 +179,7 @@ def more() -> dict[str, Call]:
         "models.load_weights": (models.load_weights, {"net": kh(), "path": root / "net.safetensors"}),
         "models.save": (
             models.save,
-            {"net": nn.Linear(2, 1), "path": "n.safetensors", "where": "torch.nn:Linear"}
+            {"net": nn.Linear(2, 1), "path": root / "n.safetensors", "where": "torch.nn:Linear"}
             | {"settings": {"in_features": 2, "out_features": 1}},
         ),
         "local_layer": (models.local_layer, {"net": kh(), "at": None}),
