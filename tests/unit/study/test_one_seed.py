@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eigencode.base.record import Record
 from eigencode.geometry import JacobianNorm
+from eigencode.measures import _reweighted
 from eigencode.measures.accuracy import Accuracy, AccuracyMeasure
 from eigencode.measures.certified import CertifiedMeasure
 from eigencode.measures.critical import CriticalMeasure
@@ -135,3 +136,11 @@ def test_exponents_of_two_codes_of_the_same_images() -> None:
         narrower.append((found.high - found.low) / math.hypot(one.high - one.low, two.high - two.low))
     assert sum(covered) >= 8
     assert max(narrower) < 0.8
+
+
+def test_an_image_has_the_same_weights_in_every_record() -> None:
+    few, some, many = (_reweighted.weights(torch.tensor(index)) for index in ([2, 0], [0, 2, 7], [2, 0, 90]))
+    torch.testing.assert_close([few[:, 1], few[:, 0]], [some[:, 0], some[:, 1]], rtol=0, atol=0)
+    torch.testing.assert_close(few, many[:, :2], rtol=0, atol=0)
+    assert abs(float(many.mean()) - 1) < 0.1
+    assert abs(float(torch.corrcoef(many.T)[0, 1])) < 0.1
