@@ -4,7 +4,8 @@ import math
 import textwrap
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,8 @@ def label(name: str, longest: int = 40) -> str:
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write PATH.png, PATH.svg and PATH.pdf, each atomically, with identical bytes for identical figures."""
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg", ".pdf")]
-    with quiet(), ExitStack() as stack:
-        png, svg, pdf = (stack.enter_context(written(file)) for file in files)
+    png, svg, pdf = (BytesIO() for _ in files)  # matplotlib loses the error of a full disk
+    with quiet():
         figure.savefig(png, format="png", metadata={"Software": None})
         figure.set_layout_engine("none")  # reuse the layout, which takes as long as drawing
         dpi = matplotlib.rcParams["savefig.dpi"]  # of pixels inside; `savefig` would draw the figure twice
@@ -132,4 +133,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
         figure.set_dpi(dpi)
         metadata = {"CreationDate": None, "Creator": None, "Producer": None}
         FigureCanvasPdf(figure).print_pdf(pdf, metadata=metadata)
+    for file, drawn in zip(files, (png, svg, pdf), strict=True):
+        with written(file) as part:
+            part.write_bytes(drawn.getvalue())
     return files
