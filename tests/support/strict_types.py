@@ -9,6 +9,7 @@ inner function only the first instance is checked, and the checks of a function 
 import dataclasses
 import functools
 import inspect
+import random
 import typing
 from collections.abc import Callable
 from importlib.util import cache_from_source, find_spec
@@ -18,6 +19,7 @@ from typing import Any
 import jaxtyping
 import jaxtyping._import_hook as hook
 from beartype import BeartypeConf, beartype
+from beartype._check.code import codemain
 from jaxtyping._decorator import _destring_annotation
 from jaxtyping._storage import pop_shape_memo, push_shape_memo
 
@@ -31,7 +33,8 @@ _cache_of_hook = hook._optimized_cache_from_source
 
 
 def install() -> None:
-    """Check all of eigencode from its import on."""
+    """Check all of eigencode from its import on; beartype chooses the items it looks at by a generator of its own."""
+    codemain.getrandbits = random.Random(0).getrandbits  # else a check changes `random`, which tests watch
     jaxtyping.jaxtyped = decorated  # type: ignore[assignment]  # the decorator of the import hook
     hook._optimized_cache_from_source = _cache_of
     jaxtyping.install_import_hook("eigencode", "strict_types.checked")
