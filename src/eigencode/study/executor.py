@@ -98,7 +98,6 @@ class _Run:
         for known in (s for s in self.steps if s not in self.queue):
             self.outcome.cached.append(known)
             self.notify("cached", known)
-        self.tidy()
         pause = FIRST_LOOK_S
         while self.queue:
             while self.has_room() and (step := self.queue.next()) is not None:
@@ -115,6 +114,7 @@ class _Run:
                 if self.has_room():
                     self.start(step)
             pause = min(2 * pause, LAST_LOOK_S) if len(self.elsewhere) == before else FIRST_LOOK_S
+        self.tidy()  # last: a run beside this one may have been killed meanwhile
 
     def tidy(self) -> None:
         """Delete what a run left that was killed after it had finished a step."""
