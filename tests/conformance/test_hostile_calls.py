@@ -5,7 +5,6 @@ Each call is a correct one in which one argument is replaced by a hostile value.
 
 import copy
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,31 +12,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
-from more_calls import more
+from more_calls import Call, draw, images, kh, more, net
 from torch import Tensor, nn
 
 import eigencode as ec
 from eigencode import data, geometry, measures, models, penalties, robustness, rules, spectra, training
 from eigencode.base.errors import EigencodeError
 from eigencode.base.types import Bounds
-
-Call = tuple[Callable[..., Any], dict[str, Any]]
-
-
-def draw(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(len(shape)))
-
-
-def images() -> ec.Images:
-    return ec.Images(draw(24, 1, 4, 4), torch.arange(24) % 4)
-
-
-def net() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 4))
-
-
-def kh() -> models.Stack:
-    return models.krotov_hopfield(images(), units=6)
 
 
 def attacked() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read a file in a process of its own, which may crash, hang or run out of memory without harm to this one.
+"""Read a file in a separate process, so that a crash, a hang or a lack of memory there does no harm here.
 
 The libraries that read MATLAB and HDF5 files trust what these files say: a damaged one can end the process.
 """

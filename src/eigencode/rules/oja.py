@@ -18,8 +18,8 @@ class Oja(Hebbian):
 
         ΔW = Σ_b y_b (x_b − Wᵀ y_b)ᵀ,   y = W x
 
-    of the second moments E[x xᵀ] of the rows; subtract the mean beforehand to get principal components.  The order of
-    the basis is arbitrary; `Sanger` gives the directions themselves.
+    The directions are eigenvectors of the second moments E[x xᵀ] of the rows, principal components if their mean is
+    zero.  The basis is rotated arbitrarily within their span; `Sanger` gives the directions themselves.
 
     Args:
         spread: standard deviation of the initial weights.

@@ -41,7 +41,7 @@ def intact(value: dict[str, Any]) -> bool:
 
 
 def sealed(folder: Path, key: str, meta: dict[str, Any], without: str = "") -> dict[str, Any]:
-    """The description of a step for `step.json`: `meta`, its key, size and SHA-256 of every file, and a digest of all.
+    """Build the content of `step.json`: `meta`, the key, size and SHA-256 of every file, and a digest of all of it.
 
     `content` is a digest of the files without the computing time in them: equal for results that are equal.
     """

@@ -73,7 +73,7 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
 
 
 def _unsettled(steps: list[Step], store: Store) -> list[Step]:
-    """The steps that the store does not have, and those that depend on them: their inputs may become others."""
+    """Steps missing in the store and all steps that depend on them, whose inputs may change."""
     found: dict[str, Step] = {}
     for step in steps:
         if not store.has(step) or any(s.key in found for s in step.inputs()):

@@ -1,4 +1,4 @@
-"""Effect of each departure of the published code: the same number with it and without it."""
+"""Plot every number with and without each departure of the published code."""
 
 import math
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ BEFORE, AFTER = (PALETTE[2], 2.6, "before pruning"), (PALETTE[1], 1.0, "pruned")
 
 
 def pruning(view: View, data: str) -> Iterator[Plot]:
-    """Plot, per pruned model, log variances by Gaussian, weights of units, and spectra before and after; first seed."""
+    """Plot the pruning of each model, first seed: log variances, weights, spectra before and after."""
     for series, (units, *_) in view.found(data, Units, kind="pruning"):
         raw = view.quantities("raw", data)
         names = [n for n in view.quantities("spectrum", data) if f"{n}, raw" in raw]

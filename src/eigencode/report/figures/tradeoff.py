@@ -17,7 +17,7 @@ Point = tuple[float, ...]
 """Size, accuracy, their lower and upper ends, seed."""
 
 FAR = 2.0
-"""Models are far below the others if the gap is as many times the range of the others."""
+"""A model is far below the others if its gap to them exceeds this multiple of their range."""
 
 
 def tradeoff(view: View, data: str) -> Iterator[Plot]:
