@@ -159,7 +159,7 @@ def layered(make: Make) -> None:
     """What a layer computes and when it has converged depends on `layer_settings` and on no other setting."""
     rule, (_, w) = make(), problem()
     wins = torch.zeros(len(w), dtype=torch.int64)
-    numbers = [f.name for f in fields(rule) if f.init and isinstance(getattr(rule, f.name), int | float)]  # type: ignore[arg-type]
+    numbers = [f.name for f in fields(rule) if f.init and type(getattr(rule, f.name)) in (int, float)]  # type: ignore[arg-type]
     for name in set(numbers) - set(rule.layer_settings):
         other = replace(rule, **{name: getattr(rule, name) + 1})  # type: ignore[type-var]
         torch.testing.assert_close(other.derive(w), rule.derive(w), rtol=0, atol=0)
@@ -188,7 +188,7 @@ def refuses(make: Make) -> None:
 def told_apart(make: Make) -> None:
     """Settings cannot be changed, and the representation a checkpoint is known by names all of them."""
     rule = make()
-    numbers = [f.name for f in fields(rule) if f.init and isinstance(getattr(rule, f.name), int | float)]  # type: ignore[arg-type]
+    numbers = [f.name for f in fields(rule) if f.init and type(getattr(rule, f.name)) in (int, float)]  # type: ignore[arg-type]
     for name in numbers:
         value = getattr(rule, name) + 1
         with pytest.raises(AttributeError):

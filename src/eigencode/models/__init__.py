@@ -4,7 +4,15 @@ from eigencode.models.builders import krotov_hopfield as krotov_hopfield, percep
 from eigencode.models.checkpoint import load_weights as load_weights
 from eigencode.models.factory import build as build
 from eigencode.models.files import save as save
-from eigencode.models.layers import Dense as Dense, RePU as RePU, UnitNorm as UnitNorm
+from eigencode.models.layers import (
+    Dense as Dense,
+    Readout as Readout,
+    RePU as RePU,
+    SampledBatchNorm2d as SampledBatchNorm2d,
+    SoftWTA as SoftWTA,
+    Triangle as Triangle,
+    UnitNorm as UnitNorm,
+)
 from eigencode.models.local import (
     LocalConv2d as LocalConv2d,
     LocalDense as LocalDense,
@@ -16,6 +24,7 @@ from eigencode.models.local import (
 )
 from eigencode.models.opening import load as load
 from eigencode.models.pruning import Pruning as Pruning, prune as prune
+from eigencode.models.softhebb import softhebb as softhebb, softhebb_dense as softhebb_dense
 from eigencode.models.stack import Stack as Stack
 from eigencode.models.standardised import Standardised as Standardised, as_expected as as_expected
 from eigencode.models.two_classes import TwoClasses as TwoClasses

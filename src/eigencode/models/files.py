@@ -1,7 +1,8 @@
 """Save and load networks as safetensors files; the header holds the constructor and its arguments as JSON."""
 
+import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.files import replacing, write_tensors
 from eigencode.base.types import Images
-from eigencode.models.builders import krotov_hopfield, perceptron
 from eigencode.models.stack import Stack
 
 
@@ -22,7 +22,7 @@ def save(
     """Write a network to a .safetensors file: its weights and, in the header, how to rebuild it.
 
     Args:
-        net: a network of `models.krotov_hopfield` or `models.perceptron`, which record their arguments; or any
+        net: a network of a function of `models`, such as `models.perceptron`, which records its arguments; or any
             other module, with `where`.
         path: the file; replaced if it exists.
         where: `package.module:callable`, the class or function that returns such a network; see `models.build`.
@@ -143,13 +143,30 @@ def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
         )
 
 
+KINDS = {
+    "krotov_hopfield": "eigencode.models.builders",
+    "perceptron": "eigencode.models.builders",
+    "softhebb": "eigencode.models.softhebb",
+    "softhebb_dense": "eigencode.models.softhebb",
+}
+"""The kinds of networks of this package, named as the function that builds them -> the module of this function."""
+
+
+def builder(kind: str) -> Callable[..., Stack]:
+    """The function that builds the networks of a kind.
+
+    Its module is imported only now, so that the keys of steps do not contain the code of other kinds.
+    """
+    found: Callable[..., Stack] = getattr(importlib.import_module(KINDS[kind]), kind)
+    return found
+
+
 def _build(spec: dict[str, Any]) -> Stack:
-    if spec.get("kind") not in ("perceptron", "krotov_hopfield"):
+    if spec.get("kind") not in KINDS:
         raise ValueError(f"unknown kind of network {spec.get('kind')!r}")
     classes = [str(i) for i in range(spec["classes"])]
     like = Images(torch.ones(1, *spec["shape"]), torch.zeros(1, dtype=torch.int64), classes)
     settings = {k: v for k, v in spec.items() if k not in ("kind", "shape", "classes")}
-    if spec["kind"] == "perceptron":
-        return perceptron(like, **settings)
-    settings.pop("batch_norm")
-    return krotov_hopfield(like, **settings)
+    if spec["kind"] == "krotov_hopfield":
+        settings.pop("batch_norm")
+    return builder(spec["kind"])(like, **settings)

@@ -1,4 +1,7 @@
-"""Layers of the networks: scaling to unit norm, rectified power unit, and a dense layer without bias."""
+"""Layers of the networks: scaling to unit norm, activations, a dense layer without bias, and a read-out."""
+
+import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -53,13 +56,76 @@ class RePU(Admitted, nn.Module):
         self.n = float(n)
 
     def forward(self, h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        if self.n >= 1:
-            return F.relu(h) if self.n == 1 else F.relu(h).pow(self.n)
-        on = h > 0  # the slope at 0 is infinite; in the graph, 0 · inf would make the gradient NaN
-        return torch.where(on, torch.where(on, h, 1.0).pow(self.n), 0.0)
+        return _rectified(h, self.n)
 
     def extra_repr(self) -> str:
         return f"n={self.n:g}"
+
+
+class Triangle(Admitted, nn.Module):
+    """Rectified power of the input minus its mean over the channels: max(u_k − mean_j u_j, 0)^s.
+
+    Channels are dimension 1, so that a convolution is centred at every position by itself.
+
+    Args:
+        exponent: s > 0.  Below 1 the slope is unbounded just above the mean and 0 below it: few units then dominate the
+            norm of the Jacobian, and gradients say little about finite steps.
+        mean: `"exact"`, or `"detached"`: the published SoftHebb code does not differentiate the mean.  The output is
+            the same, but its gradient is wrong, and attacks that follow it look weak.
+
+    Source: Coates, Lee and Ng, AISTATS 2011 ("triangle" activation, s = 1); Journé et al., ICLR 2023, for s ≠ 1.
+
+    >>> Triangle()(torch.tensor([[3.0, 1.0, 2.0]]))
+    tensor([[1., 0., 0.]])
+    """
+
+    def __init__(self, exponent: float = 1.0, mean: Literal["exact", "detached"] = "exact") -> None:
+        super().__init__()
+        if not 0 < exponent < math.inf:
+            raise InputError("Triangle: the exponent is out of range", got=exponent, wanted="a finite number > 0")
+        if mean not in ("exact", "detached"):
+            raise InputError("Triangle: unknown mean", got=mean, wanted="'exact' or 'detached'")
+        self.exponent, self.mean = float(exponent), mean
+
+    def forward(self, u: Float[Tensor, "n units *positions"]) -> Float[Tensor, "n units *positions"]:
+        centre = u.mean(1, keepdim=True)
+        return _rectified(u - (centre if self.mean == "exact" else centre.detach()), self.exponent)
+
+    def extra_repr(self) -> str:
+        return f"exponent={self.exponent:g}" + ("" if self.mean == "exact" else f", mean={self.mean}")
+
+
+class SoftWTA(Admitted, nn.Module):
+    """Soft winner-takes-all activation: softmax over the units, exp(t u_k) / Σ_j exp(t u_j).
+
+    Source: Moraitis, Toichkin, Journé, Chua and Guo, Neuromorphic Computing and Engineering 2 (2022), 044017; t = 5 for
+    the read-out of the dense networks of Journé et al., ICLR 2023.
+
+    >>> SoftWTA(0.0)(torch.tensor([[3.0, 1.0]]))
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def __init__(self, inverse_temperature: float = 1.0) -> None:
+        super().__init__()
+        if not 0 <= inverse_temperature < math.inf:
+            raise InputError("SoftWTA: out of range", got=inverse_temperature, wanted="a finite number >= 0")
+        self.inverse_temperature = float(inverse_temperature)
+
+    def forward(self, u: Float[Tensor, "n units *positions"]) -> Float[Tensor, "n units *positions"]:
+        return (self.inverse_temperature * u).softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"inverse_temperature={self.inverse_temperature:g}"
+
+
+class SampledBatchNorm2d(Admitted, nn.BatchNorm2d):
+    """BatchNorm2d that `train_local` gives the statistics of 200 training images instead of those of all of them.
+
+    The published SoftHebb code evaluates with running averages of momentum 0.1 over batches of 10 images, which are
+    an average over the last 200 images or so; a departure, to be compared with exact statistics.
+    """
+
+    images = 200
 
 
 class Dense(Admitted, nn.Linear):
@@ -78,3 +144,41 @@ class Dense(Admitted, nn.Linear):
 
     def forward(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n units"]:
         return transposed_gradient(F.linear(x.flatten(1), self.weight))
+
+
+class Readout(Admitted, nn.Linear):
+    """Linear layer with bias on the flattened code; in training mode a share `dropout` of its inputs is set to zero.
+
+    The initial weights are those of `torch.nn.Linear`, U(−1/√inputs, 1/√inputs), drawn from `generator`.
+
+    >>> Readout(8, 3, dropout=0.5)(torch.ones(5, 2, 2, 2)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self, inputs: int, classes: int, dropout: float = 0.0, generator: torch.Generator | None = None
+    ) -> None:
+        if inputs < 1 or classes < 1 or not 0 <= dropout < 1:
+            got = f"{inputs} inputs, {classes} classes, dropout {dropout}"
+            raise InputError("Readout: a setting is out of range", got=got, wanted="sizes >= 1, 0 <= dropout < 1")
+        super().__init__(inputs, classes, device="meta")
+        self.dropout = float(dropout)
+        bound = 1 / math.sqrt(inputs)
+        for name, shape in (("weight", (classes, inputs)), ("bias", (classes,))):
+            values = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+            setattr(self, name, nn.Parameter(values))
+
+    def forward(self, z: Float[Tensor, "n *code"]) -> Float[Tensor, "n classes"]:
+        z = z.flatten(1)
+        return F.linear(F.dropout(z, self.dropout, self.training) if self.dropout else z, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, dropout={self.dropout:g}"
+
+
+def _rectified(h: Tensor, power: float) -> Tensor:
+    """max(h, 0)^power, with derivative zero at 0 for a power below 1."""
+    if power >= 1:
+        return F.relu(h) if power == 1 else F.relu(h).pow(power)
+    on = h > 0  # the slope at 0 is infinite; in the graph, 0 · inf would make the gradient NaN
+    return torch.where(on, torch.where(on, h, 1.0).pow(power), 0.0)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch.nn.grad import conv2d_weight
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
-from eigencode.rules.convergence import Convergence
+from eigencode.rules.convergence import Convergence, joined
 from eigencode.rules.hebbian import Hebbian
 from eigencode.rules.protocol import Rows, Rule
 
@@ -110,7 +111,7 @@ class LocalConv2d(LocalLayer):
         weight: (units, channels · height · width of the kernel), as `torch.nn.Conv2d` flattens its kernels; copied.
         rule: as in `LocalLayer`.
         kernel: height and width of the kernel, or one number for both.
-        stride, padding: as in `torch.nn.Conv2d`; the padding is zero.
+        stride, padding, padding_mode: as in `torch.nn.Conv2d`; the modes are `"zeros"` and `"reflect"`.
 
     Raises:
         InputError: the weights do not fit the kernel, or the input has another number of channels.
@@ -129,10 +130,11 @@ class LocalConv2d(LocalLayer):
         *,
         stride: int = 1,
         padding: int = 0,
+        padding_mode: Literal["zeros", "reflect"] = "zeros",
     ) -> None:
         super().__init__(weight, rule)
         self.kernel = kernel if isinstance(kernel, tuple) else (int(kernel), int(kernel))
-        self.stride, self.padding = stride, padding
+        self.stride, self.padding, self.padding_mode = stride, padding, padding_mode
         area = self.kernel[0] * self.kernel[1]
         if min(*self.kernel, stride, padding + 1) < 1 or weight.shape[1] % area or not weight.shape[1]:
             raise InputError(
@@ -140,43 +142,54 @@ class LocalConv2d(LocalLayer):
                 got=f"{weight.shape[1]} inputs, kernel {self.kernel}, stride {stride}, padding {padding}",
                 wanted="inputs = channels * height * width of the kernel, kernel and stride >= 1, padding >= 0",
             )
+        if padding_mode not in ("zeros", "reflect"):
+            raise InputError("LocalConv2d: unknown padding_mode", got=padding_mode, wanted="'zeros' or 'reflect'")
         self.channels = weight.shape[1] // area
 
     def rows(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "rows inputs"]:
-        patches = F.unfold(self._maps(x), self.kernel, padding=self.padding, stride=self.stride)
+        patches = F.unfold(self._maps(x), self.kernel, stride=self.stride)
         return patches.transpose(1, 2).reshape(-1, patches.shape[1])
 
     def change(self, rule: Rule, x: Float[Tensor, "n c h w"], derived: Tensor) -> Rows:
         """As in `LocalLayer`; for a `Hebbian` rule Yᵀ X is the weight gradient of this convolution at the gains."""
         if not isinstance(rule, Hebbian):
             return super().change(rule, x, derived)
-        weight = self.weight.detach()
+        weight, x = self.weight.detach(), self._maps(x)
         u = self._convolved(x, derived)
         rows = u.movedim(1, -1).reshape(-1, len(weight))
         y = rule.gains(rows)
         maps = y.reshape(len(x), *u.shape[2:], -1).movedim(-1, 1)
         kernels = (len(weight), self.channels, *self.kernel)
-        found = conv2d_weight(x, kernels, maps, self.stride, self.padding)  # type: ignore[no-untyped-call]
+        found = conv2d_weight(x, kernels, maps, self.stride)  # type: ignore[no-untyped-call]
         return rule.change(rows, y, found.reshape(weight.shape), weight)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units ho wo"]:
-        return self._convolved(x, self.current_synapses())
+        return self._convolved(self._maps(x), self.current_synapses())
 
-    def _convolved(self, x: Tensor, matrix: Tensor) -> Tensor:
-        kernels = matrix.reshape(-1, self.channels, *self.kernel)
-        return F.conv2d(self._maps(x), kernels, stride=self.stride, padding=self.padding)
+    def _convolved(self, maps: Tensor, matrix: Tensor) -> Tensor:
+        return F.conv2d(maps, matrix.reshape(-1, self.channels, *self.kernel), stride=self.stride)
 
     def _maps(self, x: Tensor) -> Tensor:
+        """The input with its padding."""
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(
                 "the input does not fit this convolution",
                 got=tuple(x.shape),
                 wanted=f"(N, {self.channels}, height, width)",
             )
-        return x
+        if self.padding_mode == "zeros":
+            return F.pad(x, (self.padding,) * 4) if self.padding else x
+        if min(x.shape[2:]) <= self.padding:
+            raise InputError(
+                "the input is too small for this reflection",
+                got=f"maps of {x.shape[2]} x {x.shape[3]}, padding {self.padding}",
+                wanted=f"at least {self.padding + 1} x {self.padding + 1}",
+            )
+        return F.pad(x, (self.padding,) * 4, mode="reflect")
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}"
+        told = f"{super().extra_repr()}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}"
+        return told if self.padding_mode == "zeros" else f"{told}, padding_mode={self.padding_mode}"
 
 
 def local_layers(net: nn.Module) -> dict[str, LocalLayer]:
@@ -206,8 +219,15 @@ def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
 
 
 def convergence(net: nn.Module, at: str | None = None) -> Convergence:
-    """Convergence of the local layer `at` (None: the only one) by the criterion of its rule, `Rule.health`."""
-    return local_layer(net, at).health()
+    """Convergence of the local layer `at` by the criterion of its rule, `Rule.health`; None: of all local layers.
+
+    Raises:
+        InputError: no such layer, or several whose rules have different criteria.
+    """
+    layers = local_layers(net)
+    if at is not None or len(layers) < 2:
+        return local_layer(net, at).health()
+    return joined({name: layer.health() for name, layer in layers.items()})
 
 
 def initialise(net: nn.Module, rule: Rule, seed: int = 0, at: str | None = None) -> None:

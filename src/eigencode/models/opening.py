@@ -11,6 +11,7 @@ from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.reading import reading
 from eigencode.models import files
+from eigencode.models.softhebb import code_size
 
 
 def load(path: Path | str, *, where: str | None = None) -> nn.Module:
@@ -40,8 +41,12 @@ def _refuse_other_sizes(path: Path) -> None:
         header = json.loads((file.metadata() or {}).get("eigencode", "{}"))
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     if isinstance(header, dict) and header.get("kind") is not None:
-        units, inputs = header["units"], math.prod(header["shape"])
-        wanted: dict[str, Any] = {"encoder.weight": (units, inputs), "readout.weight": (header["classes"], units)}
+        code, wanted = header.get("units"), dict[str, Any]()
+        if header["kind"] == "softhebb":
+            code = code_size(header)
+        else:
+            wanted["encoder.weight"] = (code, math.prod(header["shape"]))
+        wanted["readout.weight"] = (header["classes"], code)
         wrong = {name: shapes.get(name) for name, shape in wanted.items() if shapes.get(name) != shape}
         if wrong:
             raise InputError(

@@ -1,6 +1,7 @@
-"""Settings of the paper's networks, used by a study with `recipe = "BP"` etc.
+"""Settings of published networks, used by a study with `recipe = "BP"` etc.
 
-Values: arXiv 2405.00679, appendix, as tabulated in docs/conventions.md; a study can override each of them.
+Values: arXiv 2405.00679, appendix, as tabulated in docs/conventions.md; for the SoftHebb networks arXiv 2209.11883,
+appendix.  A study can override each of them.
 """
 
 from typing import Any
@@ -22,6 +23,18 @@ def _spectral(coefficient: float, schedule: dict[str, Any], name: str = "Spectra
     model = _penalised(name, coefficient, **settings)
     return {**model, "batch_norm": True, "supervised": {**model["supervised"], "schedule": schedule}}
 
+
+_HALVED = {
+    "kind": "piecewise",
+    "boundaries": (10, 17, 25, 30, 35, 40, 45),
+    "factors": (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125),
+}
+_READOUT = {"parameters": "readout", "epochs": 50, "lr": 1e-3, "batch_size": 64, "schedule": _HALVED}
+_SOFTHEBB = {
+    "kind": "softhebb",
+    "local": {"epochs": 1, "lr": 1.0, "batch_size": 10, "decay": "constant"},
+    "supervised": _READOUT,
+}
 
 RECIPES: dict[str, dict[str, Any]] = {
     "Init": {"kind": "perceptron"},
@@ -50,4 +63,17 @@ RECIPES: dict[str, dict[str, Any]] = {
         "published": ["D17"],
     },
     "PGD-AT": {"kind": "perceptron", "supervised": {**_BP, "adversarial": {"eps": 0.005}}},
+    "SoftHebb": _SOFTHEBB,
+    "SoftHebb-hard": {**_SOFTHEBB, "settings": {"competition": "hard"}},
+    "SoftHebb-random": {"kind": "softhebb", "supervised": _READOUT},
+    "SoftHebb-BP": {
+        "kind": "softhebb",
+        "settings": {"local": False},
+        "supervised": {**_READOUT, "parameters": "all"},
+    },
+    "SoftHebb-MNIST": {
+        "kind": "softhebb_dense",
+        "local": {"epochs": 1, "lr": 1.0, "batch_size": 32, "decay": "constant"},
+        "supervised": {"parameters": "readout", "epochs": 10, "lr": 1e-3, "batch_size": 64},
+    },
 }

@@ -2,7 +2,12 @@
 
 from typing import Any
 
-RULES = {"krotovhopfield": "Krotov–Hopfield rule", "krotovhopfieldsequential": "Krotov–Hopfield rule, image by image"}
+RULES = {
+    "krotovhopfield": "Krotov–Hopfield rule",
+    "krotovhopfieldsequential": "Krotov–Hopfield rule, image by image",
+    "softhebb": "SoftHebb rule (soft winner-takes-all)",
+    "hardwta": "hard winner-takes-all rule",
+}
 
 PENALTIES = {
     "lp": "a penalty on the size of its weights (weight decay)",
@@ -28,8 +33,9 @@ def described(model: dict[str, Any]) -> str:
     local, supervised = model.get("local"), model.get("supervised")
     said = []
     if local:
-        name = _name(local.get("rule"))
-        said.append(f"hidden layer trained by the local {RULES.get(_plain(name), f'rule {name}')}")
+        name = _name(local.get("rule") or _own_rule(model))
+        layers = "hidden layer" if _blocks(model) == 1 else "hidden layers"
+        said.append(f"{layers} trained by the local {RULES.get(_plain(name), f'rule {name}')}")
     if supervised:
         trained = str(supervised.get("parameters", "all"))
         if local and trained == "readout":
@@ -42,10 +48,33 @@ def described(model: dict[str, Any]) -> str:
         if against := supervised.get("adversarial"):
             said[-1] += f", on images attacked by {_name(against.get('attack'))} (ε = {against['eps']:g})"
     made = ", ".join(said) or "untrained, random weights"
-    more = [model["network"] if model.get("network") else f"{model.get('units', '?')} hidden units"]
+    more = [model["network"] if model.get("network") else _size(model)]
     more += ["batch normalisation"] if model.get("batch_norm") else []
     more += [f"as published: {', '.join(model['published'])}"] if model.get("published") else []
     return "; ".join([made, *map(str, more)])
+
+
+def _own_rule(model: dict[str, Any]) -> str:
+    """The rule with which the local layers of a network of this package are built."""
+    settings = model.get("settings") or {}
+    if str(model.get("kind")).startswith("softhebb"):
+        return "HardWTA" if settings.get("competition") == "hard" else "SoftHebb"
+    return "KrotovHopfield" if model.get("kind") == "krotov_hopfield" else "of its layers"
+
+
+def _blocks(model: dict[str, Any]) -> int:
+    return int((model.get("settings") or {}).get("depth", 3)) if model.get("kind") == "softhebb" else 1
+
+
+def _size(model: dict[str, Any]) -> str:
+    settings = model.get("settings") or {}
+    if model.get("kind") == "softhebb":
+        width, growth = settings.get("width", 96), settings.get("growth", 4)
+        told = ", ".join(str(width * growth**i) for i in range(_blocks(model)))
+        more = [f"departures: {', '.join(settings['departures'])}"] if settings.get("departures") else []
+        return "; ".join([f"convolutions of {told} units", *more])
+    units = settings.get("units", 2000) if model.get("kind") == "softhebb_dense" else model.get("units", "?")
+    return f"{units} hidden units"
 
 
 def _name(choice: Any) -> str:

@@ -3,6 +3,7 @@
 The spectrum of a layer that has not converged still reflects its random initial weights.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -111,3 +112,26 @@ def towards_radius(
         wins=host(wins, None),
         criterion=f"|‖W‖_p − R| ≤ {TOLERANCE:g}",
     )
+
+
+def joined(layers: Mapping[str, Convergence]) -> Convergence:
+    """Convergence of the units of several layers, given by name, one layer after the other.
+
+    Raises:
+        InputError: the layers are judged by different criteria.
+
+    >>> one = towards_radius(torch.eye(2), torch.tensor([1, 1]), p=2.0, radius=1.0)
+    >>> print(joined({"first": one, "second": one}))
+    100.0% of 4 units converged, 0 diverged, 0 won nothing
+    """
+    found = list(layers.values())
+    criteria = {name: f"{c.criterion}, radius {c.radius:g}, p {c.p:g}" for name, c in layers.items()}
+    if len(set(criteria.values())) != 1:
+        raise InputError(
+            "local layers with different criteria of convergence",
+            got="; ".join(f"{name}: {told}" for name, told in criteria.items()),
+            wanted="one layer",
+            fix=f"at={next(iter(layers), '')!r}",
+        )
+    columns = {n: torch.cat([getattr(c, n) for c in found]) for n in ("norm", "converged", "diverged", "wins")}
+    return Convergence(radius=found[0].radius, p=found[0].p, criterion=found[0].criterion, **columns)

@@ -21,35 +21,43 @@ class _NormDependentRate(Hebbian):
 
         W_k ← W_k + η_k ΔW_k / max|ΔW|,   η_k = η₀ (|‖W_k‖₂ − 1| + 1e-10)^q
 
-    with one maximum per layer and the norms before the step.  η₀ is the `lr` of the training loop.
+    with one maximum per layer and the norms before the step.  η₀ is the `lr` of the training loop times `rate`.
 
     Args:
-        start: L2 norm that the initial weights have on average: W ~ N(0, start² / inputs).
+        start: R, the L2 norm (root mean square) of the initial weights of a unit.
         annealing: the exponent q; 0.5 as published for CIFAR-10 and STL-10, 0.2 for dense layers on MNIST.
+        rate: factor of the `lr` of the training loop, for layers with different rates in one training with `lr=1`.
+        initial: distribution of the initial weights, `"normal"`: N(0, R² / inputs), or `"positive"`: uniform between 0
+            and R √(3 / inputs), as published for dense layers.
     """
 
     start: float = 25.0
     annealing: float = 0.5
+    rate: float = 1.0
+    initial: Literal["normal", "positive"] = "normal"
 
     def __post_init__(self) -> None:
-        for name, least in (("start", 0.0), ("annealing", -TINY)):
+        for name, least in (("start", 0.0), ("annealing", -TINY), ("rate", 0.0)):
             value = getattr(self, name)
             if not value > least or not math.isfinite(value):
                 wanted = "a finite number > 0" if least == 0 else "a finite number >= 0"
                 raise InputError(f"{type(self).__name__}: {name} is out of range", got=value, wanted=wanted)
+        if self.initial not in ("normal", "positive"):
+            raise InputError("unknown initial weights", got=self.initial, wanted="'normal' or 'positive'")
 
     @property
     def layer_settings(self) -> dict[str, float]:
         return {"start": self.start}
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
-        weight = torch.randn(units, inputs, generator=generator, device=generator.device)
-        return weight.mul_(self.start / math.sqrt(inputs))
+        drawn = torch.randn if self.initial == "normal" else torch.rand
+        weight = drawn(units, inputs, generator=generator, device=generator.device)
+        return weight.mul_(self.start * math.sqrt((1 if self.initial == "normal" else 3) / inputs))
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
-        """Apply W_k ← W_k + size · (|‖W_k‖₂ − 1| + 1e-10)^q · ΔW_k / max|ΔW| in place."""
+        """Apply W_k ← W_k + size · rate · (|‖W_k‖₂ − 1| + 1e-10)^q · ΔW_k / max|ΔW| in place."""
         distance = (torch.linalg.vector_norm(weight[change.units], dim=1) - 1).abs() + 1e-10
-        rate = distance.pow(self.annealing) * (size / finite_maximum(change.values))
+        rate = distance.pow(self.annealing) * (size * self.rate / finite_maximum(change.values))
         weight.index_add_(0, change.units, change.values * rate[:, None])
 
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
@@ -82,7 +90,10 @@ class SoftHebb(_NormDependentRate):
     Args:
         inverse_temperature: t ≥ 0; 0: all units alike; large: only the winner learns, as in `HardWTA`.
         losers: `"anti-hebbian"` as above, or `"hebbian"`: y_k = a_k for all units (plain SoftHebb).
-        start, annealing: initial norm, and exponent q of the learning rate (|‖W_k‖₂ − 1|)^q of each unit; see `step`.
+        centred: compute the softmax from max(u_k − mean_j u_j, 0) instead of u_k, as in layer 2 of the published
+            two-layer network.
+        start, initial: norm and distribution of the initial weights.
+        annealing, rate: exponent q and factor of the learning rate (|‖W_k‖₂ − 1|)^q of each unit; see `step`.
 
     Train with `decay="constant"` and small batches (10 images as published): since a step is divided by its largest
     entry, the number of steps counts, not the number of images.
@@ -97,6 +108,7 @@ class SoftHebb(_NormDependentRate):
 
     inverse_temperature: float = 1.0
     losers: Literal["anti-hebbian", "hebbian"] = "anti-hebbian"
+    centred: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,7 +119,8 @@ class SoftHebb(_NormDependentRate):
             raise InputError("unknown losers", got=self.losers, wanted="'anti-hebbian' or 'hebbian'")
 
     def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
-        share = (self.inverse_temperature * u).softmax(1)
+        competing = (u - u.mean(1, keepdim=True)).relu() if self.centred else u
+        share = (self.inverse_temperature * competing).softmax(1)
         if self.losers == "hebbian":
             return share
         won = self.winners(u)[:, None]
@@ -121,7 +134,7 @@ class HardWTA(_NormDependentRate):
     The limit t → ∞ of `SoftHebb`, and the baseline with which soft competition is compared.
 
     Args:
-        start, annealing: as in `SoftHebb`.
+        start, annealing, rate, initial: as in `SoftHebb`.
 
     Source: Journé et al., ICLR 2023 (arXiv 2209.11883), section 4.
 

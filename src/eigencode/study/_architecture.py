@@ -12,11 +12,25 @@ from eigencode.representation.at import at
 from eigencode.study.config import Model
 from eigencode.study.steps.initial import untrained
 
+ARGUMENTS = ("softhebb", "softhebb_dense")
+"""Kinds of networks whose `settings` are the arguments of the function that builds them."""
+
+SMALLEST: dict[str, dict[str, Any]] = {
+    **{kind: {"units": 2} for kind in ("krotov_hopfield", "perceptron", "softhebb_dense")},
+    "softhebb": {"width": 2, "growth": 1},
+}
+"""Settings that give a network of the same places fewest weights, by its kind."""
+
+SMALL = (1, 64, 64)
+"""Shape of an image that is large enough for every kind of network, since the blocks of softhebb halve it."""
+
 
 def architecture(model: Model) -> dict[str, Any]:
     """The settings that build the untrained network, with the defaults of its kind filled in."""
     if model.network:
         return {"network": model.network, "settings": model.settings}
+    if model.kind in ARGUMENTS:
+        return {"kind": model.kind, **model.settings}
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
     if model.kind == "perceptron":
         return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm}
@@ -27,34 +41,34 @@ def architecture(model: Model) -> dict[str, Any]:
 def places(model: Model) -> tuple[str, ...]:
     """All places of the network, in order: the input, its modules by dotted name or alias, the logits."""
     settings = architecture(model)
-    return _places(json.dumps({**settings, **({"units": 2} if "units" in settings else {})}))
+    return _places(json.dumps({**settings, **({} if model.network else SMALLEST[model.kind])}))
 
 
 @cache
 def _places(settings: str) -> tuple[str, ...]:
-    net = for_one_pixel(json.loads(settings))
+    net = built(json.loads(settings), SMALL)
     called = {module: place for place, module in getattr(net, "places", {}).items()}
     return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
 
 
-def for_one_pixel(settings: dict[str, Any], classes: int = 1) -> nn.Module:
-    """The untrained network for images of one pixel, which costs nothing."""
-    pixel = Images(torch.ones(1, 1, 1, 1), torch.zeros(1, dtype=torch.int64), [str(i) for i in range(classes)])
-    return untrained(settings, pixel, seed=0)
+def built(settings: dict[str, Any], shape: tuple[int, int, int] = SMALL, classes: int = 1) -> nn.Module:
+    """The untrained network of these settings, for images of this shape."""
+    one = Images(torch.ones(1, *shape), torch.zeros(1, dtype=torch.int64), [str(i) for i in range(classes)])
+    return untrained(settings, one, seed=0)
 
 
 def units_at(model: Model, place: str, images: Images) -> int | None:
     """Number of units at a place, before pruning; None if the network does not take these images."""
     if place in ("input", "norm") and not model.network:
         return images.inputs
-    shape = images.shape if model.network else (1, 1, 1)
-    return _units(json.dumps(architecture(model)), place, shape, len(images.class_names))
+    dense = not model.network and model.kind != "softhebb"  # then only the input depends on the shape of the images
+    return _units(json.dumps(architecture(model)), place, (1, 1, 1) if dense else images.shape, len(images.class_names))
 
 
 @cache
 def _units(settings: str, place: str, shape: tuple[int, int, int], classes: int) -> int | None:
     try:
-        z = at(for_one_pixel(json.loads(settings), classes), place)(torch.full((1, *shape), 0.5))
+        z = at(built(json.loads(settings), shape, classes), place)(torch.full((1, *shape), 0.5))
     except Exception:  # somebody's network may raise anything; the step that measures it says so
         return None
     return int(z[0].numel())

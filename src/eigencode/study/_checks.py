@@ -1,5 +1,6 @@
 """Check a study for mistakes before anything runs."""
 
+import inspect
 import json
 from collections.abc import Sequence
 
@@ -7,20 +8,25 @@ import torch
 
 from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.data.catalogue import TABLE
-from eigencode.models.local import initialise, local_layer
+from eigencode.models.files import builder
+from eigencode.models.local import initialise, local_layers
 from eigencode.robustness.protocol import Perturbation
-from eigencode.study._architecture import architecture, for_one_pixel
+from eigencode.study._architecture import ARGUMENTS, architecture, built
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.study.config import Claim, Local, Model, Study, Supervised
 
-INAPPLICABLE = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
-"""Settings of a model that do not apply to networks of a kind."""
+ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
+"""Settings of a model with one hidden layer; other kinds and a `network` of one's own have `settings` instead."""
 
-BUILT_IN_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
-"""Settings of a model that apply only to the built-in kinds; a `network` of one's own has `settings` instead."""
+INAPPLICABLE = {
+    "krotov_hopfield": ("batch_norm",),
+    "perceptron": ("p", "radius", "spread"),
+    **dict.fromkeys(ARGUMENTS, ONE_LAYER_ONLY),
+}
+"""Settings of a model that do not apply to networks of a kind."""
 
 
 def check(study: Study) -> None:
@@ -57,17 +63,18 @@ def check(study: Study) -> None:
 def _check_model(label: str, model: Model) -> None:
     if label == DATA_ITSELF:
         raise StudyError(f"a model may not be called {DATA_ITSELF!r}: the name stands for the images themselves")
-    if model.local is not None and (model.network or model.kind != "krotov_hopfield"):
-        got = model.network or model.kind
-        raise StudyError(f"models.{label}: local training needs kind = 'krotov_hopfield'", got=got)
-    for name in BUILT_IN_ONLY if model.network else INAPPLICABLE[model.kind]:
+    for name in ONE_LAYER_ONLY if model.network else INAPPLICABLE[model.kind]:
         if (value := getattr(model, name)) != Model.model_fields[name].default:
             kind = model.network or f"a {model.kind} network"
             raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
-    if model.settings and not model.network:
-        raise StudyError(f"models.{label}: `settings` are those of a `network` of your own", got=model.settings)
-    if model.prune and model.local is None:
-        raise StudyError(f"models.{label}: nothing to prune without local training")
+    if model.settings and not model.network and model.kind not in ARGUMENTS:
+        wanted = f"kind = {' or '.join(map(repr, ARGUMENTS))}, or a `network` of your own"
+        raise StudyError(f"models.{label}: a {model.kind} network has no `settings`", got=model.settings, wanted=wanted)
+    if not model.network and model.kind in ARGUMENTS:
+        _check_arguments(label, model)
+    if model.prune and (model.local is None or model.network or model.kind != "krotov_hopfield"):
+        wanted = "kind = 'krotov_hopfield' with local training"
+        raise StudyError(f"models.{label}: nothing to prune", got=model.network or model.kind, wanted=wanted)
     for name in model.published:
         variant = variants().get(name)
         if variant is None or variant.network is None:
@@ -83,8 +90,27 @@ def _check_model(label: str, model: Model) -> None:
         _check_supervised(label, model.supervised)
 
 
+def _check_arguments(label: str, model: Model) -> None:
+    """Arguments that the function which builds the network takes."""
+    known = [n for n in inspect.signature(builder(model.kind)).parameters if n not in ("train", "seed")]
+    for name in model.settings:
+        if name not in known:
+            wanted, fix = ", ".join(known), nearest(name, known)
+            raise StudyError(f"models.{label}.settings: models.{model.kind} has no {name}", wanted=wanted, fix=fix)
+    try:
+        built(architecture(model))
+    except (InputError, TypeError) as error:
+        raise StudyError(f"models.{label}.settings: {error}") from None
+
+
 def _check_local(label: str, model: Model, local: Local) -> None:
-    """A rule that fits the network, and draws its initial weights."""
+    """Local layers to train, and a rule that fits them and draws their initial weights."""
+    net = built(architecture(model))
+    if not local_layers(net):
+        wanted = "layers such as models.LocalConv2d, as in kind = 'krotov_hopfield'"
+        raise StudyError(f"models.{label}: local training of a network without local layers", wanted=wanted)
+    if local.rule is None:
+        return
     if model.spread != Model.model_fields["spread"].default:
         raise StudyError(
             f"models.{label}: a rule draws the initial weights of a network that it trains",
@@ -92,10 +118,10 @@ def _check_local(label: str, model: Model, local: Local) -> None:
             fix=f"--set models.{label}.spread=1.0 --set models.{label}.local.rule={_toml(local.rule, model.spread)}",
         )
     rule = make("rules", local.rule, p=model.p, radius=model.radius)
-    net = for_one_pixel(architecture(model))
     try:
-        initialise(net, rule)
-        rule.rows(torch.ones(1, 1), local_layer(net).weight.detach())
+        for name, layer in local_layers(net).items():
+            initialise(net, rule, at=name)
+            rule.rows(torch.ones(1, layer.weight.shape[1]), layer.weight.detach())
     except InputError as error:
         raise StudyError(f"models.{label}.local.rule: {error}") from None
 

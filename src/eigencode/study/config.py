@@ -41,9 +41,12 @@ class TrainingLength(Strict):
 
 
 class Local(TrainingLength):
-    """Local training of the encoder, on all training images or on the first `images` of them."""
+    """Local training of the local layers, on all training images or on the first `images` of them.
 
-    rule: Choice = Choice(name="KrotovHopfield")
+    `rule`: by default the one with which each layer was built.
+    """
+
+    rule: Choice | None = None
     images: int | None = Field(None, ge=1)
     lr: float = Field(0.02, gt=0)
     batch_size: int = Field(1000, ge=1)
@@ -79,10 +82,12 @@ class Model(Strict):
     """One network: architecture, then optional local training, pruning and training by gradient descent.
 
     `network = "package.module:callable"` builds a network of one's own from `settings`, instead of a built-in `kind`.
+    The kinds "softhebb" and "softhebb_dense" take the arguments of `models.softhebb` and `models.softhebb_dense` as
+    `settings`.
     `published`: variants of how the network is made, see `study._extensions`.
     """
 
-    kind: Literal["krotov_hopfield", "perceptron"] = "perceptron"
+    kind: Literal["krotov_hopfield", "perceptron", "softhebb", "softhebb_dense"] = "perceptron"
     network: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     units: int = Field(2000, ge=2)

@@ -19,7 +19,7 @@ KEPT_BYTES = 8 * 2**30
 It is a constant, so that results do not depend on the memory of the machine."""
 
 CHUNK_NUMBERS = 2**27
-"""Largest number of activations computed at once; a chunk has at most 5000 images."""
+"""Largest number of activations computed at once; a chunk has at most 1000 images."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Feed:
             if len(index) > 1 or size == 1 or len(self) == 1:
                 yield floats(self.x[index]), self.y[index]
 
-    def logits(self, size: int = 5000) -> Tensor:
+    def logits(self, size: int = 1000) -> Tensor:
         """Logits of all inputs, in order, without gradient."""
         parts = [self.forward(floats(self.x[i : i + size].clone())) for i in range(0, len(self), size)]
         return torch.cat(parts)
@@ -81,7 +81,7 @@ def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter
 def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
     """Apply `run` to all images chunk by chunk and return the outputs as one tensor."""
     one = run(images[:1].x.to(device, copy=True))
-    size = max(1, min(5000, CHUNK_NUMBERS // max(1, one.numel())))
+    size = max(1, min(1000, CHUNK_NUMBERS // max(1, one.numel())))
     found = one.new_empty(len(images), *one.shape[1:])
     for i in range(0, len(images), size):
         found[i : i + size] = run(images[i : i + size].x.to(device, copy=True))

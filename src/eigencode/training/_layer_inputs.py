@@ -1,6 +1,6 @@
-"""Record the inputs of a local layer inside any module, and the order in which its local layers run."""
+"""Record the inputs of a layer inside any module; the order in which its local layers run; BatchNorm before them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,10 @@ from eigencode.models.local import LocalLayer, local_layer, local_layers
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, hooked
 from eigencode.training._feed import computed, fits
+from eigencode.training._statistics import settle, statistics, unsettled
+
+BATCH = 500
+"""Images at a time for the statistics of a BatchNorm."""
 
 
 @contextmanager
@@ -39,7 +43,7 @@ class _LayerReached(Exception):
         self.value = value
 
 
-def _input_of(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
+def _input_of(net: nn.Module, layer: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return a function from images to the input of the layer's first call; the forward pass stops there."""
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -52,7 +56,7 @@ def _input_of(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
         except _LayerReached as reached:
             return reached.value
         raise InputError(
-            f"{type(net).__name__}: the local layer is never called", wanted="a layer that the images reach"
+            f"{type(net).__name__}: a {type(layer).__name__} is never called", wanted="a layer that the images reach"
         )
 
     return run
@@ -60,10 +64,34 @@ def _input_of(net: nn.Module, layer: LocalLayer) -> Callable[[Tensor], Tensor]:
 
 def in_order(net: nn.Module, images: Images) -> list[str]:
     """Names of the local layers in order of execution; those that are never called are left out."""
-    names = {layer: name for name, layer in local_layers(net).items()}
+    names: dict[nn.Module, str] = {layer: name for name, layer in local_layers(net).items()}
     if len(names) < 2:
         local_layer(net)
         return list(names.values())
+    return _called(net, names, images)
+
+
+def without_statistics(net: nn.Module, images: Images, before: str | None = None) -> list[str]:
+    """Names of the BatchNorm layers that have seen no data, in order of execution; only those before `before`."""
+    found = {module: name for name, module in net.named_modules() if unsettled(module)}
+    last = {} if before is None else {net.get_submodule(before): before}
+    called = _called(net, {**found, **last}, images) if found else []
+    return called[: called.index(before)] if before in called else called
+
+
+def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
+    """Give these BatchNorm layers, in order of execution, the statistics of all images at their inputs."""
+    device = device_of(net)
+    for name in names:
+        with borrowed(net), torch.no_grad():
+            norm = net.get_submodule(name)
+            batches = (images[i : i + BATCH].x.to(device, copy=True) for i in range(0, len(images), BATCH))
+            found = statistics(_input_of(net, norm), batches, len(images), getattr(norm, "images", None))
+        settle(norm, *found)
+
+
+def _called(net: nn.Module, names: Mapping[nn.Module, str], images: Images) -> list[str]:
+    """The names of these modules in the order of their first calls."""
     called: list[str] = []
     with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: called.append(names[layer]), before=True):
         net(entering(net, images[:1].x.to(device_of(net))))

@@ -22,7 +22,7 @@ from eigencode.base.types import Images
 from eigencode.models.local import LocalLayer, check_rule, check_start, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
-from eigencode.training._layer_inputs import in_order, inputs_of
+from eigencode.training._layer_inputs import in_order, inputs_of, settle_all, without_statistics
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._state import fingerprint
@@ -67,12 +67,13 @@ def train_local(
     snapshots: Mapping[int, Path | str] | None = None,
     stop: int | None = None,
 ) -> LocalTraining:
-    """Train the local layers of a network in place with a local rule; all other layers are fixed, in evaluation mode.
+    """Train the local layers of a network in place with a local rule; all other weights are fixed, in evaluation mode.
 
         W ← W + ε_e ΔW / max|ΔW|,   ε_e = lr (1 − e / epochs) in epoch e = 0, 1, …
 
     unless the rule applies the step size ε_e differently (`Rule.step`).  Several local layers are trained greedily in
-    order of execution: each to the end before the training of the next one starts.
+    order of execution: each to the end before the training of the next one starts.  A BatchNorm without affine
+    part in front of a layer, if it has seen no data, first gets the exact statistics of its inputs over all images.
 
     Args:
         net: any module with layers such as `models.LocalDense` and `models.LocalConv2d`.
@@ -145,18 +146,20 @@ def train_local(
     )
     history = torch.zeros(5, epochs * len(layers), dtype=torch.float64)
     done, earlier = 0, 0.0
-    with _restored_on_error(list(layers.values())):
+    norms = {name: net.get_submodule(name) for name in without_statistics(net, train, names[-1])}
+    kept: dict[str, nn.Module] = {**layers, **norms}
+    with _restored_on_error(list(kept.values())):
         if (state := saves.load()) is not None:
             done, earlier = int(state[1]["epoch"]), float(state[1]["seconds"])
             history = state[0]["history"]
-            for name, layer in layers.items():
-                layer.load_state_dict({k: state[0][f"{name}.{k}"] for k in ("weight", "wins")})
+            for name, module in kept.items():
+                module.load_state_dict({k: state[0][f"{name}.{k}"] for k in module.state_dict()})
         began = time.monotonic() - earlier
 
         def save(epoch: int) -> None:
             values = {"epoch": epoch, "seconds": time.monotonic() - began}
             for file in saves.due(epoch):
-                tensors = {f"{name}.{k}": v for name, layer in layers.items() for k, v in layer.state_dict().items()}
+                tensors = {f"{name}.{k}": v for name, module in kept.items() for k, v in module.state_dict().items()}
                 file.save(tensors | {"history": history}, values)
 
         if done == 0:
@@ -165,6 +168,7 @@ def train_local(
             start, last = place * epochs, min((place + 1) * epochs, saves.last)
             if done >= last:
                 continue
+            settle_all(net, train, without_statistics(net, train, name))
             weight = layer.weight.detach()  # shares memory with the layer: updates are in place
             derived = rules[name].derive(weight)
             # the first layer's order of images does not depend on whether there are further local layers
@@ -229,7 +233,7 @@ def _epoch(
 
 
 @contextmanager
-def _restored_on_error(layers: Sequence[LocalLayer]) -> Iterator[None]:
+def _restored_on_error(layers: Sequence[nn.Module]) -> Iterator[None]:
     before = [{k: v.clone() for k, v in layer.state_dict().items()} for layer in layers]
     try:
         yield

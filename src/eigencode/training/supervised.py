@@ -28,6 +28,7 @@ from eigencode.representation._modes import evaluating
 from eigencode.training._augment import Augmentation
 from eigencode.training._checks import check_classes, check_logits, require
 from eigencode.training._feed import Feed, feed, fixed_layers
+from eigencode.training._layer_inputs import settle_all, without_statistics
 from eigencode.training._run import Run, module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._scope import learners, learning, names_of
@@ -97,7 +98,8 @@ def train_supervised(
     Args:
         net: any module that maps `N C H W` pixels to logits.
         parameters: the parameters to train: "all" that require a gradient, or those of a submodule by dotted name.
-            Outputs of the layers of a `models.Stack` before it are computed once, if they fit into memory.
+            Outputs of the layers of a `models.Stack` before it are computed once, if they fit into memory.  A BatchNorm
+            without affine part outside of it, if it has seen no data, gets the exact statistics of its inputs.
         epochs: passes over the images, ≥ 1.
         lr: learning rate of the first epoch; `schedule` multiplies it.
         penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  Coefficient 0: the penalty is not computed.
@@ -149,6 +151,9 @@ def train_supervised(
     stateful = [penalty for _, penalty in terms_of]
     part = net if parameters == "all" else net.get_submodule(parameters)
     fixed = _fixed(net, part, learn, terms_of, adversarial)
+    outside = set(net.modules()) - set(part.modules())
+    start = module_digest(net)
+    settle_all(net, train, [n for n in without_statistics(net, train) if net.get_submodule(n) in outside])
     data = feed(net, train, fixed)
     if adversarial is not None and adversarial.space == "unit" and data.after != "norm":
         raise InputError(
@@ -176,7 +181,7 @@ def train_supervised(
             "data": [train.sha256, validation.sha256 if validation is not None else None],
             "net": repr(net),
             "learn": names_of(net, learn),
-            "start": module_digest(net),
+            "start": start,
         }
     )
     saves = Saves(

@@ -82,12 +82,16 @@ def test_a_network_without_local_layers_is_refused() -> None:
         convergence(perceptron(TRAIN))
 
 
-def test_of_several_layers_one_must_be_named() -> None:
+def test_of_several_layers_all_are_judged_together_if_they_have_one_criterion() -> None:
     rule = KrotovHopfield()
     layers = {name: LocalDense(torch.full((3, 16), value), rule) for name, value in (("first", 1.0), ("second", 0.5))}
     net = Stack(layers)
-    with pytest.raises(InputError, match=r"which local layer(?s:.*)at='first'"):
+    both = [convergence(net, at=name).norm for name in layers]
+    torch.testing.assert_close(convergence(net).norm, torch.cat(both))
+    net.second.rule = KrotovHopfield(radius=2.0)
+    with pytest.raises(InputError, match=r"different criteria(?s:.*)radius 2(?s:.*)at='first'"):
         convergence(net)
+    net.second.rule = rule
     with pytest.raises(InputError, match=r"did you mean 'second'"):
         convergence(net, at="secnd")
     torch.testing.assert_close(2 * convergence(net, at="second").norm, convergence(net, at="first").norm)

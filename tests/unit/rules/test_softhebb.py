@@ -152,3 +152,46 @@ def test_settings_out_of_range(settings: dict[str, float], said: str) -> None:
 def test_unknown_losers() -> None:
     with pytest.raises(InputError, match="unknown losers"):
         SoftHebb(losers="all")  # type: ignore[arg-type]
+
+
+def test_a_rate_multiplies_the_step() -> None:
+    x, w = problem()
+    one, two = w.clone(), w.clone()
+    SoftHebb(rate=0.25).step(one, SoftHebb().rows(x, w), 0.4)
+    SoftHebb().step(two, SoftHebb().rows(x, w), 0.1)
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("initial", ["normal", "positive"])
+def test_initial_norms_are_those_asked_for(initial: str) -> None:
+    w = SoftHebb(start=7.0, initial=initial).init(400, 300, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    torch.testing.assert_close(float(torch.linalg.vector_norm(w, dim=1).square().mean()), 49.0, rtol=0.02, atol=0)
+    assert (float(w.min()) >= 0) == (initial == "positive")
+
+
+def test_a_centred_softmax_is_that_of_the_triangle() -> None:
+    u = torch.tensor([[4.0, 1.0, 1.0]])
+    found = SoftHebb(losers="hebbian", centred=True).gains(u)
+    torch.testing.assert_close(found, torch.tensor([[2.0, 0.0, 0.0]]).softmax(1))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_reflected_padding_is_that_of_conv2d_in_rows_output_and_change(rule: Rule) -> None:
+    g = torch.Generator().manual_seed(3)
+    x = torch.randn(5, 2, 7, 6, generator=g, dtype=torch.float64)
+    weight = torch.randn(4, 18, generator=g, dtype=torch.float64)
+    layer = LocalConv2d(weight, rule, 3, padding=2, stride=2, padding_mode="reflect")
+    theirs = nn.Conv2d(2, 4, 3, 2, 2, bias=False, padding_mode="reflect").double()
+    with torch.no_grad():
+        theirs.weight.copy_(weight.reshape(4, 2, 3, 3))
+    torch.testing.assert_close(layer(x), theirs(x))
+    maps = (layer.rows(x) @ weight.T).reshape(5, *layer(x).shape[2:], 4).movedim(-1, 1)
+    torch.testing.assert_close(maps, layer(x))
+    by_rows = rule.rows(layer.rows(x), weight, rule.derive(weight))
+    torch.testing.assert_close(layer.change(rule, x, rule.derive(weight)).values, by_rows.values)
+
+
+def test_a_map_smaller_than_its_reflection_is_refused() -> None:
+    layer = LocalConv2d(torch.ones(2, 25), SoftHebb(), 5, padding=2, padding_mode="reflect")
+    with pytest.raises(InputError, match=r"maps of 2 x 2(?s:.*)at least 3 x 3"):
+        layer(torch.ones(1, 1, 2, 2))

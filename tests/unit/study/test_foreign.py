@@ -150,8 +150,8 @@ def test_its_source_is_part_of_the_key(own: Path) -> None:
             {"models": {"MINE": {"network": "own_plugins:small", "settings": {"wide": 7}}}},
             "does not take these settings",
         ),
-        ({"models": {"MINE": {"network": "own_plugins:small", "local": {}}}}, "local training needs kind"),
-        ({"models": {"MINE": {"settings": {"width": 7}}}}, "`settings` are those of a `network`"),
+        ({"models": {"MINE": {"network": "own_plugins:small", "local": {}}}}, "local training of a network without"),
+        ({"models": {"MINE": {"settings": {"width": 7}}}}, "a perceptron network has no `settings`"),
     ],
 )
 def test_mistakes_are_named(changes: dict[str, object], says: str) -> None:

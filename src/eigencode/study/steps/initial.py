@@ -7,9 +7,16 @@ from typing import Any, ClassVar
 from torch import nn
 
 from eigencode.base.types import Images
-from eigencode.models.builders import krotov_hopfield, perceptron
+from eigencode.models.files import KINDS, builder
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep
+
+RULES = {
+    "krotov_hopfield": ("eigencode.rules.krotov_hopfield",),
+    "softhebb": ("eigencode.rules.softhebb",),
+    "softhebb_dense": ("eigencode.rules.softhebb",),
+}
+"""The modules of the rules that draw the initial weights, by the kind of the network."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Initial(NetworkStep):
     def uses(self) -> tuple[str, ...]:
         if self.origin:
             return (self.origin["where"].partition(":")[0],)
-        return ("eigencode.rules.krotov_hopfield",) if self.architecture["kind"] == "krotov_hopfield" else ()
+        kind = self.architecture["kind"]
+        return (KINDS[kind], *RULES.get(kind, ()))
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         self.write(untrained(self.architecture, self.data.pair()[0], self.seed), folder)
@@ -35,11 +43,8 @@ class Initial(NetworkStep):
 
 def untrained(settings: dict[str, Any], train: Images, seed: int) -> nn.Module:
     """Build an untrained network from its settings, for images of this shape and these classes."""
-    settings = dict(settings)
     if "network" in settings:
         from eigencode.models.factory import build  # here: only for networks from outside this package
 
         return build(settings["network"], settings["settings"], seed)
-    if settings.pop("kind") == "krotov_hopfield":
-        return krotov_hopfield(train, seed=seed, **settings)
-    return perceptron(train, seed=seed, **settings)
+    return builder(settings["kind"])(train, seed=seed, **{k: v for k, v in settings.items() if k != "kind"})

@@ -1,10 +1,10 @@
-"""The step that trains the encoder of a network by a local rule."""
+"""The step that trains the local layers of a network by a local rule."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.local import convergence, initialise, local_layer
+from eigencode.models.local import convergence, initialise, local_layers
 from eigencode.study._catalogue import make, modules
 from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
@@ -15,7 +15,7 @@ from eigencode.training.local import train_local
 
 @dataclass(frozen=True)
 class LocallyTrained(Training):
-    """A network whose encoder has been trained by a local rule."""
+    """A network whose local layers have been trained by a local rule."""
 
     start: Initial
     local: dict[str, Any]
@@ -23,18 +23,20 @@ class LocallyTrained(Training):
     held: ClassVar[dict[str, str]] = {"convergence": "convergence"}
 
     @property
-    def rule(self) -> Choice:
-        """Name and settings of the rule."""
-        return Choice(**self.local["rule"])
+    def rule(self) -> Choice | None:
+        """Name and settings of the rule; None: the one with which each layer was built."""
+        return None if self.local["rule"] is None else Choice(**self.local["rule"])
 
     def uses(self) -> tuple[str, ...]:
-        return tuple(modules("rules", self.rule))
+        return self.start.uses() if self.rule is None else tuple(modules("rules", self.rule))
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
-        rule = make("rules", self.rule, **local_layer(net).rule.layer_settings)  # type: ignore[arg-type]
-        initialise(net, rule, self.seed)
+        rule = None
+        for name, layer in local_layers(net).items() if self.rule is not None else ():
+            rule = make("rules", self.rule, **layer.rule.layer_settings)  # type: ignore[arg-type]
+            initialise(net, rule, self.seed, name)
         train, _ = self.training_images()
         some, checkpoint = train[: self.local["images"] or len(train)], self.checkpoint(inputs)
         record = train_local(net, some, rule, seed=self.seed, checkpoint=checkpoint, stop=self.stop, **settings)

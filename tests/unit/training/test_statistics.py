@@ -1,0 +1,125 @@
+"""BatchNorm layers without statistics get exact ones before the layers behind them are trained."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from eigencode.base.errors import TrainingError
+from eigencode.base.types import Images
+from eigencode.models import LocalConv2d, SampledBatchNorm2d, Stack, softhebb
+from eigencode.rules import SoftHebb
+from eigencode.training import train_local, train_supervised
+from eigencode.training._layer_inputs import without_statistics
+
+TRAIN = Images(torch.rand(700, 1, 12, 12, generator=torch.Generator().manual_seed(5)) ** 3, torch.arange(700) % 3)
+
+pytestmark = pytest.mark.filterwarnings("ignore::eigencode.base.errors.ConvergenceWarning")
+
+
+def stack() -> Stack:
+    return softhebb(TRAIN, 2, 4, 2)
+
+
+def learn(net: nn.Module, **more: object) -> None:
+    train_local(net, TRAIN, epochs=1, lr=1.0, batch_size=100, decay="constant", **more)  # type: ignore[arg-type]
+
+
+def test_the_statistics_are_those_of_all_images_at_that_layer() -> None:
+    net = stack()
+    learn(net)
+    for name, before in (("norm1", None), ("norm2", "pool1")):
+        x = TRAIN.x if before is None else net.run(TRAIN.x, until=before)
+        norm, values = net.get_submodule(name), x.detach().double().movedim(1, 0).flatten(1)
+        torch.testing.assert_close(norm.running_mean.double(), values.mean(1), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(norm.running_var.double(), values.var(1, correction=0), rtol=1e-5, atol=1e-7)
+        assert norm.num_batches_tracked == 1
+
+
+def test_a_large_mean_does_not_hurt_the_variance() -> None:
+    net = Stack({"shift": nn.Conv2d(1, 1, 1), "norm": nn.BatchNorm2d(1, affine=False), "conv": layer()})
+    with torch.no_grad():
+        net.shift.weight.fill_(1.0)
+        net.shift.bias.fill_(1000.0)  # type: ignore[union-attr]
+    train_local(net.double(), TRAIN, epochs=1, batch_size=100)
+    torch.testing.assert_close(
+        float(net.norm.running_var), float(TRAIN.x.double().var(correction=0)), rtol=1e-4, atol=0
+    )
+
+
+def layer() -> LocalConv2d:
+    rule = SoftHebb()
+    return LocalConv2d(rule.init(3, 9, torch.Generator().manual_seed(0)), rule, 3)
+
+
+def test_statistics_that_are_known_stay() -> None:
+    net = stack()
+    with torch.no_grad():
+        net.norm1.running_mean.fill_(0.3)
+    assert without_statistics(net, TRAIN) == ["norm2"]
+    learn(net)
+    assert float(net.norm1.running_mean) == pytest.approx(0.3)
+
+
+def test_a_random_stack_gets_them_before_its_readout_learns() -> None:
+    net = stack()
+    weights = net.conv2.weight.clone()
+    train_supervised(net, TRAIN, "readout", epochs=1)
+    assert not without_statistics(net, TRAIN)
+    x = net.run(TRAIN.x, until="norm2").double().movedim(1, 0).flatten(1)
+    torch.testing.assert_close(x.mean(1), torch.zeros(4, dtype=torch.float64), rtol=0, atol=1e-5)
+    torch.testing.assert_close(x.var(1, correction=0), torch.ones(4, dtype=torch.float64), rtol=1e-3, atol=0)
+    torch.testing.assert_close(net.conv2.weight, weights, rtol=0, atol=0)
+
+
+def test_backpropagation_keeps_running_averages_as_ever() -> None:
+    net = softhebb(TRAIN, 1, 4, local=False)
+    train_supervised(net, TRAIN, epochs=1, batch_size=100)
+    assert net.norm1.num_batches_tracked == 7
+
+
+def test_they_are_part_of_a_resumed_training(tmp_path) -> None:
+    whole, half, rest = stack(), stack(), stack()
+    learn(whole)
+    learn(half, checkpoint=tmp_path / "state", stop=1)
+    learn(rest, checkpoint=tmp_path / "state")
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(rest.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_failed_training_restores_them() -> None:
+    net = stack()
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(TrainingError):
+        train_local(net, TRAIN, epochs=1, lr=1e38, batch_size=100, decay="constant")
+    for name, value in before.items():
+        torch.testing.assert_close(net.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_sampled_statistics_are_those_of_200_images() -> None:
+    net = softhebb(TRAIN, 1, 4, departures=["sampled statistics"])
+    assert isinstance(net.norm1, SampledBatchNorm2d)
+    learn(net)
+    exact = float(TRAIN.x.mean())
+    assert 0 < abs(float(net.norm1.running_mean) - exact) < 6 * float(TRAIN.x.std()) / (200 * 144) ** 0.5
+
+
+def test_a_network_of_ones_own_with_a_normalised_local_layer() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(300, 3)
+            self.learning = nn.BatchNorm2d(1)
+            self.bn = nn.BatchNorm2d(1, affine=False)
+            self.conv = layer()
+            self.after = nn.BatchNorm2d(3, affine=False)
+
+        def forward(self, x):
+            return self.head(self.after(self.conv(self.bn(self.learning(x)))).flatten(1))
+
+    net = Net()
+    learn(net, at="conv")
+    assert without_statistics(net, TRAIN) == ["after"]
+    torch.testing.assert_close(float(net.bn.running_mean), float(TRAIN.x.mean()), rtol=1e-4, atol=0)
+    assert float(net.learning.running_mean) == 0  # a layer that learns stays as it is while it is fixed
