@@ -17,7 +17,8 @@ from eigencode.data.noise import gaussian_noise
 from eigencode.measures._reweighted import DRAWS
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
-from eigencode.representation.at import Code
+from eigencode.representation.at import Code, between
+from eigencode.representation.reduce import reducer
 from eigencode.spectra.power_law import PowerLaw, fit_weights, ranks, slope_row
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
@@ -36,10 +37,12 @@ class SpectrumMeasure(Measure):
 
     Args:
         source: "images": test images as pixels; without a network, scaled to unit L3 norm.  "noise": N(0, 1) images
-            that enter after the network's `norm`, if it has one, as in arXiv 2405.00679.
+            that enter at `start`; by default after the network's `norm`, if it has one, as in arXiv 2405.00679.
         samples: number of images; by default all test images, or 10 000 noise images.
         window, weights: ranks and weights of the fit.
         space: space of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
+        start: place whose output the points are, such as "norm1"; by default that of `space`.
+        reduce: conversion of maps and tokens to rows, see `representation.reducer`.
         rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
     """
 
@@ -48,6 +51,8 @@ class SpectrumMeasure(Measure):
     window: Window = (11, 500)
     weights: Literal["uniform", "1/n"] = "uniform"
     space: Space = "unit"
+    start: str = ""
+    reduce: str = "flatten"
     rounding: bool = False
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
@@ -78,14 +83,16 @@ class SpectrumMeasure(Measure):
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """Return (representation, its inputs); the representation is None if the images themselves are measured."""
-        if self.source == "noise":
-            points = gaussian_noise(self.samples or 10_000, subject.test.shape, seed=subject.seed)
-        else:
-            points = subject.some(self.samples).x
+        noise, images = self.source == "noise", subject.some(self.samples).x
         if subject.net is None:
-            return None, points if self.source == "noise" else UnitNorm()(points)
-        code = subject.code("unit" if subject.normed and self.space == "unit" else "pixel")
-        return code, points if self.source == "noise" else code.points(points)
+            drawn = gaussian_noise(self.samples or 10_000, subject.test.shape, seed=subject.seed) if noise else images
+            return None, drawn if noise else UnitNorm()(drawn)
+        start = self.start or ("unit" if subject.normed and self.space == "unit" else "pixel")
+        code = between(subject.net, start, subject.place, self.reduce)
+        if not noise:
+            return code, code.points(images)
+        shape = tuple(code.points(images[:2]).shape[1:])
+        return code, gaussian_noise(self.samples or 10_000, shape, seed=subject.seed)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
         law, fit = self.law(record, self.window), self._fit(self.window)
