@@ -29,8 +29,16 @@ def test_the_rates_of_the_paper() -> None:
         assert PAPER[1](e, 1000) == pytest.approx(1.0 if e < 90 else math.exp(-(e - 90) / 30))
 
 
+def test_the_published_read_out_halves_its_rate_seven_times() -> None:
+    rates = [Schedule("halving")(e, 50) for e in range(50)]
+    assert [e for e in range(1, 50) if rates[e] != rates[e - 1]] == [10, 17, 25, 30, 35, 40, 45]
+    assert sorted({*rates}, reverse=True) == [0.5**n for n in range(8)]
+    assert [Schedule("halving")(0, epochs) for epochs in (1, 2, 3)] == [1, 1, 1]
+
+
 def test_rates_start_at_one_and_never_grow() -> None:
-    for schedule in (Schedule("linear"), Schedule("cosine"), Schedule("exponential"), PAPER[0], PAPER[1]):
+    kinds = [Schedule(kind) for kind in ("linear", "cosine", "exponential", "halving")]  # type: ignore[arg-type]
+    for schedule in (*kinds, *PAPER):
         rates = [schedule(e, 200) for e in range(200)]
         assert rates[0] == 1
         assert min(rates) > 0
