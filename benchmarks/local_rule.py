@@ -25,12 +25,12 @@ class Loop:
 
     def __init__(self, weight: Tensor, rule: KrotovHopfield) -> None:
         self.weight, self.rule = weight.clone(), rule
-        self.derived = rule.derive(self.weight)
+        self.derived = rule.operand(self.weight)
 
     def step(self, x: Tensor, lr: float) -> None:
         change = self.rule.rows(x, self.weight, self.derived)
         self.weight.index_add_(0, change.units, change.values, alpha=lr / max(float(change.values.abs().max()), 1e-30))
-        self.derived[change.units] = self.rule.derive(self.weight[change.units])
+        self.derived[change.units] = self.rule.operand(self.weight[change.units])
 
 
 def run() -> list[Result]:

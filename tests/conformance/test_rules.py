@@ -37,6 +37,7 @@ TABLE: dict[str, Make] = {
     "KrotovHopfield bfloat16": partial(KrotovHopfield, precision="bfloat16"),
     "KrotovHopfieldSequential": KrotovHopfieldSequential,
     "SoftHebb": SoftHebb,
+    "SoftHebb bfloat16": partial(SoftHebb, precision="bfloat16"),
     "SoftHebb plain": partial(SoftHebb, start=3.0, annealing=0.2, inverse_temperature=0.3, losers="hebbian"),
     "HardWTA": HardWTA,
     "Oja": Oja,
@@ -105,12 +106,14 @@ def started(make: Make) -> None:
 
 
 def derived(make: Make) -> None:
-    """`derive` works row by row, and `rows` uses what it is handed."""
+    """`derive` and `operand` work row by row, and `rows` uses what it is handed."""
     rule, (x, w) = make(), problem()
-    whole = rule.derive(w).clone()
-    assert whole.shape == w.shape
-    for index in ([4], [8, 1, 1, 0], list(range(9))):
-        torch.testing.assert_close(rule.derive(w[index]), whole[index], rtol=0, atol=0)
+    for matrix in (rule.derive, rule.operand):
+        whole = matrix(w).clone()
+        assert whole.shape == w.shape
+        for index in ([4], [8, 1, 1, 0], list(range(9))):
+            torch.testing.assert_close(matrix(w[index]), whole[index], rtol=0, atol=0)
+    assert rule.derive(w).dtype == w.dtype
     torch.testing.assert_close(rule.rows(x, w, whole)[:3], rule.rows(x, w)[:3], rtol=0, atol=0)
     other = rule.rows(x, w, whole.flip(0))
     assert not torch.equal(other.winners, rule.rows(x, w).winners)
@@ -231,8 +234,9 @@ def test_settings_out_of_range(make: Make, name: str, values: tuple[float, ...])
 
 @pytest.mark.usefixtures("unchecked")
 def test_unknown_choices() -> None:
-    with pytest.raises(InputError, match="unknown precision"):
-        KrotovHopfield(precision="float16")
+    for make in (KrotovHopfield, SoftHebb, Oja):
+        with pytest.raises(InputError, match="unknown precision"):
+            make(precision="float16")
     with pytest.raises(InputError, match="unknown losers"):
         KrotovHopfieldSequential(losers="all")
 
@@ -335,7 +339,7 @@ class Undeclared(KrotovHopfield):
 
 @dataclass(frozen=True)
 class AcrossRows(SoftHebb):
-    def gains(self, u: Tensor) -> Tensor:
+    def gains(self, u: Tensor, winners: Tensor) -> Tensor:
         return u.softmax(0)
 
 

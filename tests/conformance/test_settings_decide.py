@@ -250,7 +250,8 @@ def initialised(**settings: Any) -> Any:
     return state(made)
 
 
-SOFT: Pairs = {"start": (25.0, 5.0), "annealing": (0.5, 0.2)}
+LOW: Pairs = {"precision": ("float32", "bfloat16")}
+SOFT: Pairs = {"start": (25.0, 5.0), "annealing": (0.5, 0.2), **LOW}
 RULE: Pairs = {"p": (3.0, 2.0), "k": (2, 4), "delta": (0.4, 0.1), "radius": (1.0, 2.0), "spread": (1.0, 0.01)}
 NORMS = ("linf", "l2")
 LOSSES = ("scale_free", "margin", {"keep": "last"})
@@ -298,12 +299,12 @@ IN_STUDY: Pairs = {
 
 ATTACKS = ec.robustness
 PLUGINS: dict[str, tuple[Run, Pairs]] = {
-    "KrotovHopfield": (of_rule, {**RULE, "precision": ("float32", "bfloat16")}),
+    "KrotovHopfield": (of_rule, {**RULE, **LOW}),
     "KrotovHopfieldSequential": (of_rule, {**RULE, "losers": ("kth", "2..k", {"k": 4})}),
     "HardWTA": (of_rule, SOFT),
     "SoftHebb": (of_rule, {**SOFT, "inverse_temperature": (1.0, 0.2), "losers": ("anti-hebbian", "hebbian")}),
-    "Oja": (of_rule, {"spread": (0.1, 0.5)}),
-    "Sanger": (of_rule, {"spread": (0.1, 0.5)}),
+    "Oja": (of_rule, {"spread": (0.1, 0.5), **LOW}),
+    "Sanger": (of_rule, {"spread": (0.1, 0.5), **LOW}),
     "Jacobian penalty": (
         of_penalty,
         {

@@ -235,7 +235,7 @@ def test_bfloat16_update_is_exact_given_winners_and_currents(multiplies_bfloat16
     g = torch.Generator().manual_seed(8)
     x, w = torch.rand(50, 64, generator=g), torch.randn(20, 64, generator=g)
     rule = KrotovHopfield(k=2, delta=0.3, radius=1.3, precision="bfloat16")
-    h = (x.bfloat16() @ rule.derive(w).T).double()
+    h = (x.bfloat16() @ rule.operand(w).T).double()
     order = h.topk(2, dim=1).indices
     gain = torch.zeros_like(h).scatter_(1, order[:, :1], 1.0).scatter_(1, order[:, 1:], -0.3)
     wanted = 1.3**3 * gain.T @ x.double() - (gain * h).sum(0)[:, None] * w.double()

@@ -3,20 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.grad import conv2d_weight
 
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.seeding import stream
 from eigencode.rules.convergence import Convergence, joined
-from eigencode.rules.hebbian import Hebbian
 from eigencode.rules.protocol import Rows, Rule
+
+PATCH_NUMBERS = 2**25
+"""Largest number of entries of the patches, or currents, of a convolution that are computed at once."""
 
 
 class LocalLayer(Admitted, nn.Module, ABC):
@@ -48,7 +50,7 @@ class LocalLayer(Admitted, nn.Module, ABC):
         """Input of the layer as a matrix whose rows the weights multiply (flattened images or patches)."""
 
     def change(self, rule: Rule, x: Tensor, derived: Tensor) -> Rows:
-        """The weight change by `rule` for a batch of inputs; `derived` is `rule.derive(weight)`."""
+        """The weight change by `rule` for a batch of inputs; `derived` is `rule.operand(weight)`."""
         return rule.rows(self.rows(x), self.weight.detach(), derived)
 
     def synapses(self) -> Float[Tensor, "units inputs"]:
@@ -147,21 +149,17 @@ class LocalConv2d(LocalLayer):
         self.channels = weight.shape[1] // area
 
     def rows(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "rows inputs"]:
-        patches = F.unfold(self._maps(x), self.kernel, stride=self.stride)
-        return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+        height, width = self.kernel
+        patches = self._maps(x).unfold(2, height, self.stride).unfold(3, width, self.stride)
+        # inputs first, which copies whole lines of the maps; matrix products take the transpose as it is
+        return patches.permute(1, 4, 5, 0, 2, 3).reshape(self.weight.shape[1], -1).T
 
     def change(self, rule: Rule, x: Float[Tensor, "n c h w"], derived: Tensor) -> Rows:
-        """As in `LocalLayer`; for a `Hebbian` rule Yᵀ X is the weight gradient of this convolution at the gains."""
-        if not isinstance(rule, Hebbian):
-            return super().change(rule, x, derived)
-        weight, x = self.weight.detach(), self._maps(x)
-        u = self._convolved(x, derived)
-        rows = u.movedim(1, -1).reshape(-1, len(weight))
-        y = rule.gains(rows)
-        maps = y.reshape(len(x), *u.shape[2:], -1).movedim(-1, 1)
-        kernels = (len(weight), self.channels, *self.kernel)
-        found = conv2d_weight(x, kernels, maps, self.stride)  # type: ignore[no-untyped-call]
-        return rule.change(rows, y, found.reshape(weight.shape), weight)
+        """As in `LocalLayer`; the patches of at most `PATCH_NUMBERS` numbers are in memory at once."""
+        height, width = self._maps(x[:1]).shape[-2:]
+        numbers = max(self.weight.shape) * max(1, height * width // self.stride**2)
+        parts = torch.split(x, max(1, PATCH_NUMBERS // numbers))
+        return reduce(Rows.merge, (super(LocalConv2d, self).change(rule, part, derived) for part in parts))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units ho wo"]:
         return self._convolved(self._maps(x), self.current_synapses())

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from eigencode.base.errors import InputError
-from eigencode.base.precision import Precision, product_dtype
+from eigencode.base.precision import Precision
 from eigencode.rules.convergence import Convergence, towards_radius
 from eigencode.rules.protocol import Rows, Rule
 
@@ -107,14 +107,9 @@ class KrotovHopfield(_TowardsRadius):
         if self.precision not in ("float32", "bfloat16"):
             raise InputError("unknown precision", got=self.precision, wanted="'float32' or 'bfloat16'")
 
-    def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
-        strength = synapses(weight, self.p)
-        low = product_dtype(self.precision, weight.device) == torch.bfloat16
-        return strength.bfloat16() if low else strength
-
     def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
-        strength = self.derive(weight) if derived is None else derived
+        strength = self.operand(weight) if derived is None else derived
         h = (x.to(strength.dtype) @ strength.T).to(weight.dtype)
         top = h.topk(self.k, dim=1)
         units = torch.stack([top.indices[:, 0], top.indices[:, -1]])
@@ -151,7 +146,7 @@ class KrotovHopfieldSequential(_TowardsRadius):
 
     def rows(self, x: Tensor, weight: Tensor, derived: Tensor | None = None) -> Rows:
         check_rank(self.k, len(weight))
-        h = x.to(weight.dtype) @ (self.derive(weight) if derived is None else derived).T
+        h = x.to(weight.dtype) @ (self.operand(weight) if derived is None else derived).T
         length = weight.abs().pow(self.p).sum(1).pow((self.p - 1) / self.p).clamp_min(1e-30)  # ⟨W,W⟩^((p−1)/p)
         order = (h / length).topk(self.k, dim=1).indices
         units = order.T if self.losers == "2..k" else order[:, [0, -1]].T
@@ -160,7 +155,7 @@ class KrotovHopfieldSequential(_TowardsRadius):
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
         """Apply the update W ← W + size · ΔW in place, without normalisation, as published."""
-        weight.index_add_(0, change.units, change.values, alpha=size)
+        change.add_to(weight, size)
 
 
 def gather(
@@ -173,11 +168,11 @@ def gather(
 ) -> Rows:
     """Compute ΔW_μ = Σ_b g_μb (scale · x_b − h_μb W_μ) for the units μ in `units` only; one gain g per rank."""
     index, place = units.flatten().unique(return_inverse=True)  # type: ignore[no-untyped-call]
-    place = place.reshape(units.shape)
+    place, x = place.reshape(units.shape), x.to(weight.dtype).contiguous()
     values = torch.zeros(len(index), x.shape[1], dtype=weight.dtype, device=x.device)
     pull = torch.zeros(len(index), dtype=weight.dtype, device=x.device)
     for rank, gain in enumerate(gains):
-        values.index_add_(0, place[rank], x.to(weight.dtype), alpha=gain * scale)
+        values.index_add_(0, place[rank], x, alpha=gain * scale)
         pull.index_add_(0, place[rank], currents[rank], alpha=gain)
     values.addcmul_(weight[index], pull[:, None], value=-1)
     return Rows(index, values, units[0], int((currents[0] < 0).sum()))

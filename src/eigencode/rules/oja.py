@@ -33,19 +33,20 @@ class Oja(Hebbian):
     spread: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.spread < math.inf:
             raise InputError("Oja: spread is out of range", got=self.spread, wanted="a finite number > 0")
 
     def init(self, units: int, inputs: int, generator: torch.Generator) -> Float[Tensor, "units inputs"]:
         return torch.randn(units, inputs, generator=generator, device=generator.device).mul_(self.spread)
 
-    def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+    def gains(self, u: Float[Tensor, "rows units"], winners: Int[Tensor, " rows"]) -> Float[Tensor, "rows units"]:
         return u
 
     def decay(self, u: Float[Tensor, "rows units"], y: Float[Tensor, "rows units"]) -> Float[Tensor, "units units"]:
         return y.T @ y
 
-    def winners(self, u: Float[Tensor, "rows units"]) -> Int[Tensor, " rows"]:
+    def winners(self, u: Float[Tensor, "rows units"], weight: Float[Tensor, "units inputs"]) -> Int[Tensor, " rows"]:
         """The unit of the largest |current|: the sign of a direction is arbitrary."""
         return u.abs().argmax(1)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError, TrainingError
+from eigencode.base.precision import Precision, product_dtype
 from eigencode.rules.convergence import Convergence
 
 TINY = 1e-30
@@ -23,6 +24,28 @@ class Rows(NamedTuple):
     repelled: int
     """Number of samples whose winner has a negative input current h; its weights then grow away from the data."""
 
+    def add_to(self, weight: Float[Tensor, "units inputs"], rate: float | Float[Tensor, " rows"]) -> None:
+        """Add `rate` · `values` to the rows `units` of `weight`, in place; `rate` is one number, or one per row."""
+        everyone = len(self.units) == len(weight)
+        if everyone and torch.equal(self.units, torch.arange(len(weight), device=weight.device)):
+            if isinstance(rate, Tensor):
+                weight.addcmul_(self.values, rate[:, None])
+            else:
+                weight.add_(self.values, alpha=rate)
+        elif isinstance(rate, Tensor):
+            weight.index_add_(0, self.units, self.values * rate[:, None])
+        else:
+            weight.index_add_(0, self.units, self.values, alpha=rate)
+
+    def merge(self, other: "Rows") -> "Rows":
+        """The weight change of two parts of a batch together."""
+        units, place = torch.cat([self.units, other.units]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        values = self.values.new_zeros(len(units), self.values.shape[1])
+        values.index_add_(0, place[: len(self.units)], self.values)
+        values.index_add_(0, place[len(self.units) :], other.values)
+        winners = torch.cat([self.winners, other.winners])
+        return Rows(units, values, winners, self.repelled + other.repelled)
+
 
 class Rule(Admitted, ABC):
     """Base class of local learning rules; a subclass is a frozen dataclass whose fields are the settings.
@@ -31,6 +54,9 @@ class Rule(Admitted, ABC):
     flattened images, or the patches of a convolution.  The order of the samples, the step size of each epoch and
     checkpoints belong to the training loop (`training.train_local`).  Random numbers come from the caller's generator.
     """
+
+    precision: Precision = "float32"
+    """Data type of the matrix products in training, see `operand`; a rule that offers the choice makes it a field."""
 
     @property
     def layer_settings(self) -> dict[str, float]:
@@ -50,13 +76,19 @@ class Rule(Admitted, ABC):
     ) -> Rows:
         """Compute the weight change of one batch of rows.
 
-        `derived` is `self.derive(weight)` if the caller has it already: the training loop recomputes only the rows
+        `derived` is `self.operand(weight)` if the caller has it already: the training loop recomputes only the rows
         that changed.
         """
 
     def derive(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
         """Matrix that multiplies the input, computed from `weight` row by row; the weights unless overridden."""
         return weight
+
+    def operand(self, weight: Float[Tensor, "units inputs"]) -> Shaped[Tensor, "units inputs"]:
+        """`derive(weight)`, in bfloat16 instead of float32 if `precision` and the device allow such products."""
+        matrix = self.derive(weight)
+        low = matrix.dtype == torch.float32 and product_dtype(self.precision, weight.device) == torch.bfloat16
+        return matrix.bfloat16() if low else matrix
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
         """Apply a change to `weight`, in place: W ← W + size · ΔW / max|ΔW|, one maximum for the whole matrix.
@@ -67,7 +99,7 @@ class Rule(Admitted, ABC):
         Raises:
             TrainingError: the change is not finite.
         """
-        weight.index_add_(0, change.units, change.values, alpha=size / finite_maximum(change.values))
+        change.add_to(weight, size / finite_maximum(change.values))
 
     @abstractmethod
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
@@ -105,7 +137,8 @@ def finite_maximum(values: Float[Tensor, "rows inputs"]) -> float:
     Raises:
         TrainingError: the change is not finite.
     """
-    largest = float(values.abs().max())
+    low, high = values.aminmax()
+    largest = float(torch.maximum(-low, high))
     if not largest < float("inf"):
         raise TrainingError(f"the largest change is {largest}")
     return max(largest, TINY)

@@ -14,6 +14,10 @@ from eigencode.rules.convergence import Convergence
 from eigencode.rules.hebbian import Hebbian
 from eigencode.rules.protocol import TINY, Rows, finite_maximum
 
+LEAST_EXPONENT = -70.0
+"""Units with less than e⁻⁷⁰ = 4e-31 of the winner's share get that much.  No float32 or float64 weight can tell the
+difference, and a CPU multiplies the denormal numbers that smaller shares become up to a hundred times slower."""
+
 
 @dataclass(frozen=True)
 class _NormDependentRate(Hebbian):
@@ -37,6 +41,7 @@ class _NormDependentRate(Hebbian):
     initial: Literal["normal", "positive"] = "normal"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, least in (("start", 0.0), ("annealing", -TINY), ("rate", 0.0)):
             value = getattr(self, name)
             if not value > least or not math.isfinite(value):
@@ -56,9 +61,9 @@ class _NormDependentRate(Hebbian):
 
     def step(self, weight: Float[Tensor, "units inputs"], change: Rows, size: float) -> None:
         """Apply W_k ← W_k + size · rate · (|‖W_k‖₂ − 1| + 1e-10)^q · ΔW_k / max|ΔW| in place."""
-        distance = (torch.linalg.vector_norm(weight[change.units], dim=1) - 1).abs() + 1e-10
-        rate = distance.pow(self.annealing) * (size * self.rate / finite_maximum(change.values))
-        weight.index_add_(0, change.units, change.values * rate[:, None])
+        distance = (torch.linalg.vector_norm(weight, dim=1)[change.units] - 1).abs() + 1e-10
+        size = size * self.rate / finite_maximum(change.values)
+        change.add_to(weight, distance.pow(self.annealing) * size)
 
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
         """A unit counts as converged if its norm has left the one it started with: 0.5 ≤ ‖W‖₂ ≤ max(2, start / 2).
@@ -102,7 +107,7 @@ class SoftHebb(_NormDependentRate):
     `t_invert` is t, their `R` is `start`, their `lr_power` is q.
 
     >>> rule = SoftHebb(inverse_temperature=0.0)
-    >>> rule.gains(torch.tensor([[2.0, 1.0]]))
+    >>> rule.gains(torch.tensor([[2.0, 1.0]]), winners=torch.tensor([0]))
     tensor([[ 0.5000, -0.5000]])
     """
 
@@ -118,13 +123,15 @@ class SoftHebb(_NormDependentRate):
         if self.losers not in ("anti-hebbian", "hebbian"):
             raise InputError("unknown losers", got=self.losers, wanted="'anti-hebbian' or 'hebbian'")
 
-    def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
-        competing = (u - u.mean(1, keepdim=True)).relu() if self.centred else u
-        share = (self.inverse_temperature * competing).softmax(1)
+    def gains(self, u: Float[Tensor, "rows units"], winners: Int[Tensor, " rows"]) -> Float[Tensor, "rows units"]:
+        won = winners[:, None]
+        competing = (u - u.mean(1, keepdim=True)).relu_() if self.centred else u
+        exponent = (competing - competing.gather(1, won)).mul_(self.inverse_temperature)
+        share = exponent.clamp_min_(LEAST_EXPONENT).softmax(1)
         if self.losers == "hebbian":
             return share
-        won = self.winners(u)[:, None]
-        return (-share).scatter_(1, won, share.gather(1, won))
+        first = share.gather(1, won)
+        return share.neg_().scatter_(1, won, first)
 
 
 @dataclass(frozen=True)
@@ -138,9 +145,9 @@ class HardWTA(_NormDependentRate):
 
     Source: Journé et al., ICLR 2023 (arXiv 2209.11883), section 4.
 
-    >>> HardWTA().gains(torch.tensor([[2.0, 1.0]]))
+    >>> HardWTA().gains(torch.tensor([[2.0, 1.0]]), winners=torch.tensor([0]))
     tensor([[1., 0.]])
     """
 
-    def gains(self, u: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
-        return torch.zeros_like(u).scatter_(1, self.winners(u)[:, None], 1.0)
+    def gains(self, u: Float[Tensor, "rows units"], winners: Int[Tensor, " rows"]) -> Float[Tensor, "rows units"]:
+        return torch.zeros_like(u).scatter_(1, winners[:, None], 1.0)

@@ -170,7 +170,6 @@ def train_local(
                 continue
             settle_all(net, train, without_statistics(net, train, name))
             weight = layer.weight.detach()  # shares memory with the layer: updates are in place
-            derived = rules[name].derive(weight)
             # the first layer's order of images does not depend on whether there are further local layers
             further = (order.index(name),) if order.index(name) else ()
             starts = range(0, len(train), batch_size)
@@ -180,7 +179,7 @@ def train_local(
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
                     shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
                     batches = (inputs(shuffled[i : i + batch_size]) for i in starts)
-                    wins, repelled = _epoch(batches, layer, derived, rules[name], size, epoch)
+                    wins, repelled = _epoch(batches, layer, rules[name], size, epoch)
                     layer.wins.copy_(wins)
                     health = rules[name].health(weight, wins)
                     if not bool(torch.isfinite(health.norm).all()):
@@ -210,13 +209,13 @@ def train_local(
 def _epoch(
     batches: Iterator[Tensor],
     layer: LocalLayer,
-    derived: Tensor,
     rule: Rule,
     size: float,
     epoch: int,
 ) -> tuple[Int[Tensor, " units"], float]:
-    """Train one epoch: update weights and `derived` in place; return wins per unit and fraction of repelled rows."""
+    """Train one epoch: update the weights in place; return wins per unit and fraction of repelled rows."""
     weight = layer.weight.detach()
+    derived = rule.operand(weight)
     wins = torch.zeros(len(weight), dtype=torch.int64, device=weight.device)
     repelled = rows = 0
     for step, x in enumerate(batches):
@@ -226,7 +225,10 @@ def _epoch(
         except TrainingError as error:
             told = f"local training diverged in epoch {epoch}, step {step}: {error}\n  fix:    a smaller lr"
             raise TrainingError(told) from None
-        derived[change.units] = rule.derive(weight[change.units])
+        if len(change.units) == len(weight):
+            derived = rule.operand(weight)
+        else:
+            derived[change.units] = rule.operand(weight[change.units])
         wins += torch.bincount(change.winners, minlength=len(wins))
         repelled, rows = repelled + change.repelled, rows + len(change.winners)
     return wins, repelled / rows

@@ -1,9 +1,12 @@
 """SoftHebb and its hard limit: the published formulae by index loops, identities, and the path for convolutions."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
@@ -55,7 +58,7 @@ def test_every_unit_steps_at_a_rate_of_its_own() -> None:
 def test_gains_share_one_among_the_units_and_only_the_winner_is_attracted() -> None:
     x, w = problem()
     u = x @ w.T
-    y = SoftHebb().gains(u)
+    y = SoftHebb().gains(u, u.argmax(1))
     torch.testing.assert_close(y.abs().sum(1), torch.ones(len(x), dtype=torch.float64))
     assert bool(((y > 0).sum(1) == 1).all())
     assert torch.equal(y.argmax(1), u.argmax(1))
@@ -64,7 +67,8 @@ def test_gains_share_one_among_the_units_and_only_the_winner_is_attracted() -> N
 def test_limits_of_the_temperature() -> None:
     x, w = problem()
     torch.testing.assert_close(SoftHebb(inverse_temperature=1e6).update(x, w), HardWTA().update(x, w))
-    flat = SoftHebb(inverse_temperature=0.0).gains(x @ w.T).abs()
+    u = x @ w.T
+    flat = SoftHebb(inverse_temperature=0.0).gains(u, u.argmax(1)).abs()
     torch.testing.assert_close(flat, torch.full_like(flat, 1 / len(w)))
 
 
@@ -74,7 +78,7 @@ def test_norms_of_one_row_change_as_the_identity_says(rule: Hebbian) -> None:
     x, w = problem(rows=1)
     u = x @ w.T
     slope = 2 * (rule.update(x, w) * w).sum(1)
-    torch.testing.assert_close(slope, (2 * rule.gains(u) * u)[0] * (1 - w.square().sum(1)))
+    torch.testing.assert_close(slope, (2 * rule.gains(u, u.argmax(1)) * u)[0] * (1 - w.square().sum(1)))
 
 
 @pytest.mark.parametrize("rule", [r for r in RULES if not isinstance(r, Sanger)], ids=repr)
@@ -84,16 +88,43 @@ def test_permuting_units_permutes_the_change(rule: Rule) -> None:
     torch.testing.assert_close(rule.update(x, w[order]), rule.update(x, w)[order])
 
 
+@pytest.mark.parametrize("numbers", [2**25, 1000])
 @pytest.mark.parametrize("rule", [*RULES, KrotovHopfield()], ids=repr)
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 2), (2, 1), (3, 0)])
-def test_a_convolution_learns_as_the_rule_does_on_its_patches(rule: Rule, stride: int, padding: int) -> None:
+def test_a_convolution_learns_as_the_rule_does_on_its_patches(
+    rule: Rule, stride: int, padding: int, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eigencode.models.local.PATCH_NUMBERS", numbers)
     g = torch.Generator().manual_seed(2)
     x, w = torch.randn(6, 2, 9, 8, generator=g), torch.randn(5, 18, generator=g)
     layer = LocalConv2d(w, rule, 3, stride=stride, padding=padding)
-    fast, patches = layer.change(rule, x, rule.derive(w)), rule.rows(layer.rows(x), w)
-    torch.testing.assert_close([fast.units, fast.winners], [patches.units, patches.winners])
-    torch.testing.assert_close(fast.values, patches.values, rtol=1e-5, atol=1e-5 * float(patches.values.abs().max()))
-    assert fast.repelled == patches.repelled
+    found = layer.change(rule, x, rule.operand(w))
+    patches = F.unfold(x.double(), 3, padding=padding, stride=stride).transpose(1, 2).reshape(-1, 18)
+    wanted = rule.rows(patches, w.double())
+    torch.testing.assert_close([found.units, found.winners], [wanted.units, wanted.winners])
+    values = wanted.values.float()
+    torch.testing.assert_close(found.values, values, rtol=1e-5, atol=1e-5 * float(values.abs().max()))
+    assert found.repelled == wanted.repelled
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_products_in_bfloat16_change_the_update_by_their_rounding(
+    rule: Hebbian, multiplies_bfloat16: Callable[[bool], None]
+) -> None:
+    multiplies_bfloat16(True)
+    x, w = (t.float() for t in problem(rows=200))
+    exact, low = (replace(rule, precision=p).rows(x, w).values for p in ("float32", "bfloat16"))  # type: ignore[arg-type]
+    assert low.dtype == torch.float32
+    assert 1e-4 < float((low - exact).norm() / exact.norm()) < 3e-2
+    layer = LocalConv2d(w, replace(rule, precision="bfloat16"), (3, 4))
+    torch.testing.assert_close(layer(x.reshape(-1, 1, 3, 4)).flatten(1), x @ w.T)  # what the layer computes is exact
+
+
+def test_shares_that_vanish_are_no_denormal_numbers() -> None:
+    u = torch.tensor([[0.0, -80.0, -300.0]])
+    share = SoftHebb(losers="hebbian").gains(u, u.argmax(1))
+    torch.testing.assert_close(share, torch.tensor([[1.0, 0.0, 0.0]]), rtol=0, atol=1e-30)
+    assert float(share.min()) > 1e-31
 
 
 def planted(samples: int = 4000, inputs: int = 10) -> tuple[Tensor, Tensor]:
