@@ -15,6 +15,7 @@ from toy_rules import DenseOja, PatchOja
 from eigencode import rules
 from eigencode.base.errors import InputError
 from eigencode.rules import (
+    Competitive,
     Convergence,
     HardWTA,
     Hebbian,
@@ -40,6 +41,7 @@ TABLE: dict[str, Make] = {
     "SoftHebb bfloat16": partial(SoftHebb, precision="bfloat16"),
     "SoftHebb plain": partial(SoftHebb, start=3.0, annealing=0.2, inverse_temperature=0.3, losers="hebbian"),
     "HardWTA": HardWTA,
+    "Competitive": Competitive,
     "Oja": Oja,
     "Sanger": Sanger,
     "a rule for dense layers": DenseOja,
@@ -141,9 +143,12 @@ def stepped(make: Make) -> None:
 
 
 def judged(make: Make) -> None:
-    """Every unit gets a verdict; wins are those handed over; what has no reason to be at rest is not converged."""
+    """Every unit gets a verdict; wins are those handed over; what has no reason to be at rest is not converged.
+
+    A centre of k-means may rest anywhere, but it has rows: there the wins are 0 or unknown.
+    """
     rule, (_, w) = make(), problem()
-    wins = torch.arange(len(w))
+    wins = -torch.arange(len(w)).clamp_max(1) if isinstance(rule, Competitive) else torch.arange(len(w))
     before = [w.clone(), wins.clone()]
     for scale in (1e-3, 1e3):
         state = rule.health(scale * w, wins)

@@ -301,6 +301,7 @@ ATTACKS = ec.robustness
 PLUGINS: dict[str, tuple[Run, Pairs]] = {
     "KrotovHopfield": (of_rule, {**RULE, **LOW}),
     "KrotovHopfieldSequential": (of_rule, {**RULE, "losers": ("kth", "2..k", {"k": 4})}),
+    "Competitive": (of_rule, {"spread": (0.1, 0.5), **LOW}),
     "HardWTA": (of_rule, SOFT),
     "SoftHebb": (of_rule, {**SOFT, "inverse_temperature": (1.0, 0.2), "losers": ("anti-hebbian", "hebbian")}),
     "Oja": (of_rule, {"spread": (0.1, 0.5), **LOW}),

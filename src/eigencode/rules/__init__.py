@@ -1,5 +1,6 @@
 """Local learning rules.  A new rule is one file, one line here, one row in tests/conformance."""
 
+from eigencode.rules.competitive import Competitive as Competitive
 from eigencode.rules.convergence import Convergence as Convergence, towards_radius as towards_radius
 from eigencode.rules.hebbian import Hebbian as Hebbian
 from eigencode.rules.krotov_hopfield import (

@@ -35,7 +35,7 @@ def plugins(package: str) -> dict[str, type]:
     """Concrete subclasses of the abstract classes of a package, exported by it or by an extension.
 
     >>> list(plugins("rules"))
-    ['HardWTA', 'KrotovHopfield', 'KrotovHopfieldSequential', 'Oja', 'Sanger', 'SoftHebb']
+    ['Competitive', 'HardWTA', 'KrotovHopfield', 'KrotovHopfieldSequential', 'Oja', 'Sanger', 'SoftHebb']
     """
     added = (name for extension in extensions() for name in extension.plugins.get(package, ()))
     modules = [importlib.import_module(name) for name in (f"eigencode.{package}", *added)]

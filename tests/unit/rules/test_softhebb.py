@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.models import LocalConv2d, Stack, local_layer
-from eigencode.rules import HardWTA, Hebbian, KrotovHopfield, Oja, Rule, Sanger, SoftHebb
+from eigencode.rules import Competitive, HardWTA, Hebbian, KrotovHopfield, Oja, Rule, Sanger, SoftHebb
 from eigencode.training import train_local
 
-RULES = [SoftHebb(), SoftHebb(inverse_temperature=0.3, losers="hebbian"), HardWTA(), Oja(), Sanger()]
+RULES = [SoftHebb(), SoftHebb(inverse_temperature=0.3, losers="hebbian"), HardWTA(), Oja(), Sanger(), Competitive()]
 
 
 def problem(rows: int = 30, units: int = 7, inputs: int = 12) -> tuple[Tensor, Tensor]:
