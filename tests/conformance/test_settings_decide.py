@@ -530,6 +530,7 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
             "kernel": ((2, 3), (3, 2)),
             "stride": (1, 2),
             "padding": (0, 1),
+            "patch_norm": (None, 2.0),
         },
     ),
     "Stack": (

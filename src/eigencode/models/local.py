@@ -1,5 +1,6 @@
 """Dense and convolutional layers that are trained by a local learning rule instead of by gradient."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,6 +115,10 @@ class LocalConv2d(LocalLayer):
         rule: as in `LocalLayer`.
         kernel: height and width of the kernel, or one number for both.
         stride, padding, padding_mode: as in `torch.nn.Conv2d`; the modes are `"zeros"` and `"reflect"`.
+        patch_norm: exponent p ≥ 1 of the norm to which every patch v is scaled, v / ‖v‖_p, before the weights multiply
+            it; a patch of zeros stays zero, with derivative zero.  None: patches as they are.
+
+    Source of `patch_norm`: Grinberg, Hopfield and Krotov, arXiv 1908.08993 (2019).
 
     Raises:
         InputError: the weights do not fit the kernel, or the input has another number of channels.
@@ -133,10 +138,11 @@ class LocalConv2d(LocalLayer):
         stride: int = 1,
         padding: int = 0,
         padding_mode: Literal["zeros", "reflect"] = "zeros",
+        patch_norm: float | None = None,
     ) -> None:
         super().__init__(weight, rule)
         self.kernel = kernel if isinstance(kernel, tuple) else (int(kernel), int(kernel))
-        self.stride, self.padding, self.padding_mode = stride, padding, padding_mode
+        self.stride, self.padding, self.padding_mode, self.patch_norm = stride, padding, padding_mode, patch_norm
         area = self.kernel[0] * self.kernel[1]
         if min(*self.kernel, stride, padding + 1) < 1 or weight.shape[1] % area or not weight.shape[1]:
             raise InputError(
@@ -146,13 +152,19 @@ class LocalConv2d(LocalLayer):
             )
         if padding_mode not in ("zeros", "reflect"):
             raise InputError("LocalConv2d: unknown padding_mode", got=padding_mode, wanted="'zeros' or 'reflect'")
+        if patch_norm is not None and not 1 <= patch_norm < math.inf:
+            raise InputError(
+                "LocalConv2d: patch_norm is out of range", got=patch_norm, wanted="None, or a finite number >= 1"
+            )
         self.channels = weight.shape[1] // area
 
     def rows(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "rows inputs"]:
         height, width = self.kernel
-        patches = self._maps(x).unfold(2, height, self.stride).unfold(3, width, self.stride)
+        maps = self._maps(x)
+        patches = maps.unfold(2, height, self.stride).unfold(3, width, self.stride)
         # inputs first, which copies whole lines of the maps; matrix products take the transpose as it is
-        return patches.permute(1, 4, 5, 0, 2, 3).reshape(self.weight.shape[1], -1).T
+        rows = patches.permute(1, 4, 5, 0, 2, 3).reshape(self.weight.shape[1], -1).T
+        return rows if self.patch_norm is None else rows / self._lengths(maps, self.patch_norm).reshape(-1, 1)
 
     def change(self, rule: Rule, x: Float[Tensor, "n c h w"], derived: Tensor) -> Rows:
         """As in `LocalLayer`; the patches of at most `PATCH_NUMBERS` numbers are in memory at once."""
@@ -162,10 +174,15 @@ class LocalConv2d(LocalLayer):
         return reduce(Rows.merge, (super(LocalConv2d, self).change(rule, part, derived) for part in parts))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n units ho wo"]:
-        return self._convolved(self._maps(x), self.current_synapses())
+        kernels, maps = self.current_synapses().reshape(-1, self.channels, *self.kernel), self._maps(x)
+        h = F.conv2d(maps, kernels, stride=self.stride)
+        return h if self.patch_norm is None else h / self._lengths(maps, self.patch_norm)
 
-    def _convolved(self, maps: Tensor, matrix: Tensor) -> Tensor:
-        return F.conv2d(maps, matrix.reshape(-1, self.channels, *self.kernel), stride=self.stride)
+    def _lengths(self, maps: Tensor, p: float) -> Float[Tensor, "n 1 ho wo"]:
+        """‖v‖_p of the patch at every position; infinite for a patch of zeros, so that dividing by it gives zero."""
+        powers = maps.abs().pow(p).sum(1, keepdim=True)
+        sums = F.avg_pool2d(powers, self.kernel, self.stride, divisor_override=1)
+        return torch.where(sums > 0, torch.where(sums > 0, sums, 1.0).pow(1 / p), torch.inf)
 
     def _maps(self, x: Tensor) -> Tensor:
         """The input with its padding."""
@@ -187,7 +204,8 @@ class LocalConv2d(LocalLayer):
 
     def extra_repr(self) -> str:
         told = f"{super().extra_repr()}, kernel={self.kernel}, stride={self.stride}, padding={self.padding}"
-        return told if self.padding_mode == "zeros" else f"{told}, padding_mode={self.padding_mode}"
+        told += "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
+        return told if self.patch_norm is None else f"{told}, patch_norm={self.patch_norm:g}"
 
 
 def local_layers(net: nn.Module) -> dict[str, LocalLayer]:

@@ -198,6 +198,54 @@ def test_a_local_convolution_is_its_matrix_times_its_patches(
     torch.testing.assert_close(rows, torch.stack(by_loop), rtol=0, atol=0)
 
 
+def patches_with_zeros() -> torch.Tensor:
+    """Two channels of small, large and negative numbers, with a corner of zeros larger than a patch."""
+    x = torch.randn(2, 2, 7, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x[0] *= 1e-3
+    x[:, :, :4, :4] = 0
+    return x
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1), (1, 2)])
+def test_patches_of_unit_norm(p: float, stride: int, padding: int) -> None:
+    x, weight = patches_with_zeros(), torch.randn(4, 18, dtype=torch.float64)
+    settings = {"stride": stride, "padding": padding}
+    layer, plain = (LocalConv2d(weight, KrotovHopfield(), 3, **settings, patch_norm=q) for q in (p, None))
+    rows, raw = layer.rows(x), plain.rows(x)
+    zero = (raw == 0).all(1)
+    assert 0 < int(zero.sum()) < len(zero)
+    for row, v in zip(rows.tolist(), raw.tolist()):
+        length = math.fsum(abs(value) ** p for value in v) ** (1 / p)
+        assert row == pytest.approx([value / length if length else 0.0 for value in v], rel=1e-12, abs=0)
+    maps = layer(x)
+    by_rows = (rows @ layer.synapses().T).reshape(2, *maps.shape[2:], 4).movedim(-1, 1)
+    torch.testing.assert_close(maps, by_rows, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer(5 * x), maps)
+    assert f"patch_norm={p:g}" in repr(layer)
+    assert "patch_norm" not in repr(plain)
+
+
+@pytest.mark.parametrize("p", [1.5, 2.0, 3.0])
+def test_derivatives_of_patches_of_unit_norm(p: float) -> None:
+    layer = LocalConv2d(torch.randn(3, 18, dtype=torch.float64), KrotovHopfield(), 3, padding=1, patch_norm=p)
+    whole = torch.randn(1, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert torch.autograd.gradcheck(layer, whole.requires_grad_())
+    x = patches_with_zeros().requires_grad_()
+    (slope,) = torch.autograd.grad(layer(x).sum(), x)
+    assert bool(torch.isfinite(slope).all())
+    assert float(slope[:, :, :2, :2].abs().max()) == 0  # every patch around is zero
+    assert float(slope[:, :, 5:, 5:].abs().min()) > 0
+
+
+def test_a_convolution_learns_from_patches_of_unit_norm() -> None:
+    rule, x = KrotovHopfield(), patches_with_zeros().float()
+    layer = LocalConv2d(torch.randn(4, 18), rule, 3, patch_norm=3.0)
+    rows = UnitNorm(3.0)(LocalConv2d(layer.weight, rule, 3).rows(x))
+    found, wanted = layer.change(rule, x, rule.operand(layer.weight)), rule.rows(rows, layer.weight)
+    torch.testing.assert_close(found.values, wanted.values)
+
+
 def test_a_local_convolution_is_no_layer_of_the_closed_forms() -> None:
     conv = LocalConv2d(torch.randn(2, 9), KrotovHopfield(), 3)
     assert chain([conv]) is None
@@ -209,6 +257,9 @@ def test_weights_kernels_and_maps_that_do_not_fit_are_refused() -> None:
     for inputs, settings in ((10, {"kernel": 3}), (9, {"kernel": 0}), (9, {"kernel": 3, "stride": 0})):
         with pytest.raises(InputError, match="weights and kernel do not fit"):
             LocalConv2d(torch.randn(2, inputs), KrotovHopfield(), **settings)
+    for p in (0.5, math.inf, math.nan):
+        with pytest.raises(InputError, match="patch_norm is out of range"):
+            LocalConv2d(torch.randn(2, 9), KrotovHopfield(), 3, patch_norm=p)
     with pytest.raises(InputError, match="padding -1"):
         LocalConv2d(torch.randn(2, 9), KrotovHopfield(), 3, padding=-1)
     layer = LocalConv2d(torch.randn(2, 18), KrotovHopfield(), 3)
