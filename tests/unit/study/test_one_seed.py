@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from eigencode.measures.certified import CertifiedMeasure
 from eigencode.measures.critical import CriticalMeasure
 from eigencode.measures.jacobian import JacobianMeasure
 from eigencode.measures.protocol import Measure
+from eigencode.measures.ridge import RidgeAccuracy, RidgeMeasure
 from eigencode.measures.spectrum import SpectrumMeasure
 from eigencode.robustness import PGD, CertifiedSizes, CriticalSizes
 from eigencode.spectra import spectrum
@@ -50,8 +52,14 @@ def norms(x: Tensor) -> JacobianNorm:
     return JacobianNorm(x.exp(), zero, "exact", 0, "latent", "unit", 10, 10, 0)
 
 
+def read_out(x: Tensor) -> RidgeAccuracy:
+    found = Accuracy.of(x > 0)
+    return RidgeAccuracy(*(getattr(found, f.name) for f in fields(Accuracy)))
+
+
 CASES: dict[str, tuple[Measure, str, Made]] = {
     "accuracy": (AccuracyMeasure(), "", accuracy),
+    "ridge": (RidgeMeasure(), "", read_out),
     "critical": (CriticalMeasure(PGD()), "", critical),
     "critical, eps": (CriticalMeasure(PGD()), "eps", critical),
     "critical, all images": (CriticalMeasure(PGD()), "all images", critical),
