@@ -45,6 +45,18 @@ def calls() -> dict[str, Call]:
                 **{"penalties": [(0.1, penalties.Lp())], "seed": 0, "validation": None, "patience": None},
             },
         ),
+        "fit_readout": (
+            training.fit_readout,
+            {
+                "net": kh(),
+                "train": images(),
+                "at": "readout",
+                "strength": None,
+                "seed": 0,
+                "held_out": 0.5,
+                "dual": None,
+            },
+        ),
         "Adversarial": (training.Adversarial, {"attack": robustness.FGSM(), "eps": 0.1, "space": "pixel"}),
         "Schedule": (
             training.Schedule,

@@ -93,6 +93,11 @@ def supervised(s: int) -> list[Tensor]:
     return list(made.state_dict().values())
 
 
+def read_out(s: int) -> Any:
+    found = ec.training.fit_readout(ec.models.perceptron(images(), units=6, seed=0), images(), seed=s, held_out=0.4)
+    return found.accuracies
+
+
 def penalised(penalty: Callable[[int], Any]) -> Seeded:
     def run(s: int) -> list[Tensor]:
         made = ec.models.perceptron(images(), units=6, seed=0)
@@ -152,6 +157,7 @@ TABLE: dict[str, Seeded] = {
     "prune_always": pruned(prune_always),
     "train_local": trained,
     "train_supervised": supervised,
+    "fit_readout": read_out,
     "Jacobian": penalised(lambda s: ec.penalties.Jacobian("latent", method="hutchinson", projections=1, seed=s)),
     "PublishedJacobian": penalised(lambda s: PublishedJacobian(fix=("D4",), method="drawn", seed=s)),
     "spectrum": lambda s: ec.spectrum(responses(), seed=s),

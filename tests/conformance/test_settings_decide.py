@@ -135,6 +135,12 @@ def by_gradient(**settings: Any) -> Any:
     return state(made), found.tensors(), observer.seen, [name for name, _ in files]
 
 
+def by_ridge(**settings: Any) -> Any:
+    made = ec.models.perceptron(images(), units=6, seed=1)
+    found = ec.training.fit_readout(made, images(), **settings)
+    return state(made), found.tensors(), found.dual
+
+
 @dataclass(frozen=True)
 class Failing(KrotovHopfield):
     """Fails in the last of four epochs."""
@@ -472,6 +478,17 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
             "patience": (None, 1, {"validation": images()[:20], "epochs": 12, "lr": 1e-9}),
             "callbacks": ((), (Observer(stops=True),)),
             "checkpoint_every": (1, 3, {"checkpoint": "checkpoint"}),
+        },
+    ),
+    "fit_readout": (
+        by_ridge,
+        ec.training.fit_readout,
+        {
+            "at": ("readout", "nowhere"),
+            "strength": (1.0, 0.1),
+            "seed": (0, 1),
+            "held_out": (0.5, 0.3),
+            "dual": (False, True),
         },
     ),
     "Adversarial": (

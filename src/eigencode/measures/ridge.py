@@ -111,8 +111,7 @@ def cross_validated(
         raise InputError("responses hold NaN or Inf", got=f"{int((~torch.isfinite(z)).sum())} values")
     target = F.one_hot(y).double()
     dual = z.shape[1] > len(z) if dual is None else dual
-    held = sum(gram(_centred(part).T) for part in z.split(COLUMNS, dim=1)) if dual else _centred(z)
-    assert isinstance(held, Tensor)
+    held = _products(z) if dual else _centred(z)
     part = fold_of(y, folds, seed)
     predicted, strengths = torch.empty_like(y), torch.empty(folds, dtype=torch.float64)
     for fold in range(folds):
@@ -164,6 +163,14 @@ def _positive(values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """The eigenvalues that are not rounding errors of zero, and their vectors."""
     kept = values > values.max() * len(values) * torch.finfo(values.dtype).eps
     return values[kept], vectors[:, kept]
+
+
+def _products(z: Tensor) -> Tensor:
+    """Products of all images, centred on their mean."""
+    total = z.new_zeros(len(z), len(z), dtype=torch.float64)
+    for i in range(0, z.shape[1], COLUMNS):
+        total += gram(_centred(z[:, i : i + COLUMNS]).T)
+    return total
 
 
 def _centred(z: Tensor) -> Tensor:

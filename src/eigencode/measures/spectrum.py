@@ -18,7 +18,6 @@ from eigencode.measures._reweighted import DRAWS
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
-from eigencode.representation.reduce import reducer
 from eigencode.spectra.power_law import PowerLaw, fit_weights, ranks, slope_row
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic

@@ -27,11 +27,11 @@ def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Cal
     """
     device = device_of(net)
     with borrowed(net), torch.no_grad():
-        input_of = _input_of(net, layer)
-        if fits(input_of(images[:1].x.to(device)), len(images)):
-            kept = computed(input_of, images, device)
+        run = input_of(net, layer)
+        if fits(run(images[:1].x.to(device)), len(images)):
+            kept = computed(run, images, device)
         else:
-            yield lambda index: input_of(floats(images.pixels[index].to(device)))
+            yield lambda index: run(floats(images.pixels[index].to(device)))
             return
     yield lambda index: kept[index.to(device)]
 
@@ -43,7 +43,7 @@ class _LayerReached(Exception):
         self.value = value
 
 
-def _input_of(net: nn.Module, layer: nn.Module) -> Callable[[Tensor], Tensor]:
+def input_of(net: nn.Module, layer: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return a function from images to the input of the layer's first call; the forward pass stops there."""
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:

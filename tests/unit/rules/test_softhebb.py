@@ -202,7 +202,7 @@ def test_initial_norms_are_those_asked_for(initial: str) -> None:
 
 def test_a_centred_softmax_is_that_of_the_triangle() -> None:
     u = torch.tensor([[4.0, 1.0, 1.0]])
-    found = SoftHebb(losers="hebbian", centred=True).gains(u)
+    found = SoftHebb(losers="hebbian", centred=True).gains(u, u.argmax(1))
     torch.testing.assert_close(found, torch.tensor([[2.0, 0.0, 0.0]]).softmax(1))
 
 
