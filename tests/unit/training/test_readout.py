@@ -67,17 +67,18 @@ def test_weights_are_those_of_scikit_learn(digits: tuple[Images, Images], units:
 def test_the_strength_is_chosen_on_images_held_out(digits: tuple[Images, Images], dual: bool) -> None:
     train, test = digits
     net = Net(300)
-    found = fit_readout(net, train[:500], seed=4, held_out=0.3, dual=dual)
-    rest, part = train[:500].split(0.3, 4)
+    found = fit_readout(net, train[:500], seed=4, held_out=0.06, dual=dual)
+    rest, part = train[:500].split(0.06, 4)
     for strength, accuracy in zip(found.strengths.tolist(), found.accuracies.tolist(), strict=True):
         other = Net(300)
         alone = fit_readout(other, rest, strength=strength, dual=dual)
         right = (other.eval()(part.x).argmax(1) == part.y).double().mean()
-        assert float(right) == pytest.approx(accuracy, abs=1.5 / len(part))  # float32 logits may swap one
+        assert float(right) == pytest.approx(accuracy)
         assert alone.accuracies.shape == (1,)
     assert found.accuracy == float(found.accuracies.max())
     best = found.strengths[found.accuracies == found.accuracy]
-    assert (found.strength, found.held_out) == (float(best.max()), 150)
+    assert len(best) > 1
+    assert (found.strength, found.held_out) == (float(best.max()), 30)
     assert float((net.eval()(test.x).argmax(1) == test.y).double().mean()) > 0.85
 
 
