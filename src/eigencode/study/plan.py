@@ -44,6 +44,8 @@ class Cell:
         network: the step that made the network; None for the images themselves.
         part: subfolder of the record in the folder of the step.
         note: text added at the end of the convention of every number.
+        epoch: epochs of training after which a snapshot was measured; None: the finished network.
+        at_step: the same in training steps.
     """
 
     data: str
@@ -57,6 +59,8 @@ class Cell:
     network: NetworkStep | None = None
     part: str = ""
     note: str = ""
+    epoch: float | None = None
+    at_step: int | None = None
 
     def made_by(self) -> list[Step]:
         """The steps that made its network, last first."""
