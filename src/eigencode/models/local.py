@@ -73,6 +73,15 @@ class LocalLayer(Admitted, nn.Module, ABC):
         finally:
             self._held = before
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Context manager inside `holding` for weights that change: `synapses()` is computed anew each time."""
+        before, self._held = self._held, None
+        try:
+            yield
+        finally:
+            self._held = before
+
     def extra_repr(self) -> str:
         units, inputs = self.weight.shape
         shared = [f"{name}={value:g}" for name, value in self.rule.layer_settings.items()]

@@ -1,5 +1,6 @@
 """Training by local learning rules or by gradient; a resumed run gives bit-identical weights."""
 
+from eigencode.training._moments import moments as moments
 from eigencode.training.adversarial import Adversarial as Adversarial
 from eigencode.training.callbacks import Callback as Callback, Progress as Progress, TensorBoard as TensorBoard
 from eigencode.training.local import LocalTraining as LocalTraining, train_local as train_local

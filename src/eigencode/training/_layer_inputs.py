@@ -13,6 +13,7 @@ from eigencode.models.local import LocalLayer, local_layer, local_layers
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, hooked
 from eigencode.training._feed import computed, fits
+from eigencode.training._kept import kept
 
 
 @contextmanager
@@ -25,11 +26,15 @@ def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Cal
     with borrowed(net), torch.no_grad():
         input_of = _input_of(net, layer)
         if fits(input_of(images[:1].x.to(device)), len(images)):
-            kept = computed(input_of, images, device)
+            name = next(n for n, module in net.named_modules() if module is layer)
+            inputs = kept(
+                lambda: computed(input_of, images, device), "inputs", name, images.sha256, net=net, without=name
+            )
         else:
-            yield lambda index: input_of(floats(images.pixels[index].to(device)))
+            with layer.changing():
+                yield lambda index: input_of(floats(images.pixels[index].to(device)))
             return
-    yield lambda index: kept[index.to(device)]
+    yield lambda index: inputs[index.to(device)]
 
 
 class _LayerReached(Exception):
