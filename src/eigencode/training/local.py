@@ -194,12 +194,12 @@ def train_local(
                     x = inputs(shuffled[step * batch_size : (step + 1) * batch_size])
                     _step(x, layer, derived, rules[name], size, seen, f"epoch {epoch}, step {step}")
                     done += 1
-                    total = done // per_epoch
+                    if ended := done % per_epoch == 0:
+                        layer.wins.copy_(seen.wins)
                     told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=name)
                     for callback in callbacks:
                         callback.on_step(told)
-                    if done % per_epoch == 0:
-                        layer.wins.copy_(seen.wins)
+                    if ended:
                         health = rules[name].health(weight, layer.wins)
                         if not bool(torch.isfinite(health.norm).all()):
                             raise TrainingError(
@@ -207,7 +207,7 @@ def train_local(
                             )
                         repelled = float(seen.counts[0] / seen.counts[1])
                         row = [health.fraction, float(health.norm.median()), repelled, health.active, size]
-                        history[:, total - 1] = torch.tensor(row, dtype=torch.float64)
+                        history[:, told.epoch] = torch.tensor(row, dtype=torch.float64)
                         answers = [callback.on_epoch(told) for callback in callbacks]
                         stopped = any(answers)
                     save()
