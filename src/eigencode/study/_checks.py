@@ -12,9 +12,10 @@ from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import architecture, for_one_pixel
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
+from eigencode.study._course import EXTREMES, about
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
-from eigencode.study.config import Claim, Local, Model, Study, Supervised
+from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Supervised
 
 INAPPLICABLE = {"krotov_hopfield": ("batch_norm",), "perceptron": ("p", "radius", "spread")}
 """Settings of a model that do not apply to networks of a kind."""
@@ -152,6 +153,7 @@ def _check_sizes(study: Study, claim: Claim) -> None:
         for p in measurements(study)
         for what in p.measure.names()
     }
+    found |= {about(name, extreme): size for name, size in found.items() for extreme in EXTREMES}
     one, other = found.get(claim.quantity), found.get(claim.other_quantity)
     if one != other:
         got = f"{claim.quantity}: {_told(one)}; {claim.other_quantity}: {_told(other)}"
@@ -161,6 +163,20 @@ def _check_sizes(study: Study, claim: Claim) -> None:
 
 def _told(size: tuple[str, ...] | None) -> str:
     return "no size" if size is None else ", ".join(size)
+
+
+def check_moments(study: Study) -> None:
+    """Refuse a measurement at snapshots if no model has any."""
+    if any(model.has_snapshots for model in study.models.values()):
+        return
+    for table in (*SHORTHAND, "measure"):
+        for i, entry in enumerate(getattr(study, table)):
+            if entry.when:
+                raise StudyError(
+                    f"{table}.{i}.when: no model of the study has snapshots",
+                    got=entry.when,
+                    wanted='snapshots = "log:24", say, in `local` or `supervised` of a model',
+                )
 
 
 def check_known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:

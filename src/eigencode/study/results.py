@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from eigencode.base import strict_json
 from eigencode.base.durable import written
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
+from eigencode.study._course import course
 from eigencode.study._integrity import signed
 from eigencode.study._mean import Mean
 from eigencode.study._measurements import headline
@@ -71,9 +72,23 @@ class Summary:
 
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
-    """The numbers of all finished cells, in the order of the study."""
-    alone = len(study.seeds) == 1
-    return [row for cell in cells if store.has(cell.step) for row in _rows(cell, store, alone)]
+    """The numbers of all finished cells, in the order of the study, then those about their course in training."""
+    alone, found = len(study.seeds) == 1, list[Row]()
+    courses: dict[tuple[object, ...], list[Row] | None] = {}
+    for cell in cells:
+        read = list(_rows(cell, store, alone)) if store.has(cell.step) else None
+        found += read or ()
+        if cell.epoch is not None:
+            key = (cell.data, cell.model, cell.seed, cell.kind, cell.name)
+            before = courses.get(key, [])
+            courses[key] = None if read is None or before is None else before + read
+    return found + [_of_course(*number) for rows in courses.values() if rows for number in course(rows)]
+
+
+def _of_course(row: Row, name: str, value: float, convention: str) -> Row:
+    """A number about the course of a quantity; it has no interval over images."""
+    end = replace(row, low=math.nan, high=math.nan, notes=(), draws=None, epoch=None, step=None)
+    return replace(end, quantity=name, value=value, convention=convention)
 
 
 def _rows(cell: Cell, store: Store, alone: bool) -> Iterable[Row]:
@@ -162,10 +177,13 @@ def where(cell: Cell) -> dict[str, Any]:
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:
-    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged."""
+    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged.
+
+    That of a snapshot has not, and need not.
+    """
     for step in cell.made_by():
         if store.has(step):
             if isinstance(step, LocallyTrained):
-                yield from Convergence.load(store.folder(step) / "convergence").doubts
+                yield from () if cell.epoch is not None else Convergence.load(store.folder(step) / "convergence").doubts
             else:
                 yield from store.meta(step)["warnings"]

@@ -38,15 +38,10 @@ class Feed:
     def __len__(self) -> int:
         return len(self.y)
 
-    def starts(self, size: int) -> list[int]:
-        """Where the batches of an epoch start in the order of the images; a last batch of one sample is dropped."""
-        n = len(self)
-        return [i for i in range(0, n, size) if n - i > 1 or size == 1 or n == 1]
-
     def batches(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of one epoch from the `first` on, shuffled with stream (seed, "order", epoch)."""
         order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.y.device)
-        for i in self.starts(size)[first:]:
+        for i in starts(len(self), size)[first:]:
             index = order[i : i + size]
             yield floats(self.x[index]), self.y[index]
 
@@ -54,6 +49,11 @@ class Feed:
         """Logits of all inputs, in order, without gradient."""
         parts = [self.forward(floats(self.x[i : i + size].clone())) for i in range(0, len(self), size)]
         return torch.cat(parts)
+
+
+def starts(images: int, size: int) -> list[int]:
+    """Where the batches of an epoch start in the order of the images; a last batch of one image is dropped."""
+    return [i for i in range(0, images, size) if images - i > 1 or size == 1 or images == 1]
 
 
 def feed(net: nn.Module, images: Images, fixed: Sequence[str], keep: bool = False) -> Feed:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.training._checks import require
-from eigencode.training._moments import in_steps
 from eigencode.training._state import Checkpoint
+from eigencode.training.moments import in_steps
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 

@@ -27,7 +27,7 @@ from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import evaluating
 from eigencode.training._augment import Augmentation
 from eigencode.training._checks import check_classes, check_logits, require
-from eigencode.training._feed import Feed, feed, fixed_layers
+from eigencode.training._feed import Feed, feed, fixed_layers, starts
 from eigencode.training._run import Run, module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._scope import learners, learning, names_of
@@ -183,7 +183,7 @@ def train_supervised(
         "supervised training",
         identity,
         epochs,
-        per_epoch := len(data.starts(batch_size)),
+        per_epoch := len(starts(len(data), batch_size)),
         checkpoint=checkpoint,
         every=checkpoint_every,
         snapshots=snapshots,

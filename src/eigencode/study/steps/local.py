@@ -30,6 +30,10 @@ class LocallyTrained(Training):
     def uses(self) -> tuple[str, ...]:
         return tuple(modules("rules", self.rule))
 
+    @property
+    def per_epoch(self) -> int:
+        return -(-min(self.images, self.local["images"] or self.images) // int(self.local["batch_size"]))
+
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
@@ -37,6 +41,8 @@ class LocallyTrained(Training):
         initialise(net, rule, self.seed)
         train, _ = self.training_images()
         some, checkpoint = train[: self.local["images"] or len(train)], self.checkpoint(inputs)
-        record = train_local(net, some, rule, seed=self.seed, checkpoint=checkpoint, stop=self.stop, **settings)
+        settings |= {"seed": self.seed, "checkpoint": checkpoint, "stop": self.epoch}
+        with self.continued():
+            record = train_local(net, some, rule, **settings)
         self.finish(net, record, folder, inputs)
         keep(convergence(net), folder / "convergence")
