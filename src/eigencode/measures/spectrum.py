@@ -41,6 +41,8 @@ class SpectrumMeasure(Measure):
         window, weights: ranks and weights of the fit.
         space: space of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
         rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
+        interval: measure the sampling error too, which takes most of the time.  Without it α has no interval and is not
+            corrected for finite sampling: enough for the course of a training at many snapshots.
     """
 
     source: Literal["images", "noise"] = "images"
@@ -49,6 +51,7 @@ class SpectrumMeasure(Measure):
     weights: Literal["uniform", "1/n"] = "uniform"
     space: Space = "unit"
     rounding: bool = False
+    interval: bool = True
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
@@ -73,8 +76,9 @@ class SpectrumMeasure(Measure):
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
         if code is None:
-            return spectrum(points.flatten(1), seed=subject.seed)
-        return spectrum(code, points, points=True, batch_size=subject.batch_size, seed=subject.seed)
+            return spectrum(points.flatten(1), interval=self.interval, seed=subject.seed)
+        how: dict[str, Any] = {"interval": self.interval, "batch_size": subject.batch_size, "seed": subject.seed}
+        return spectrum(code, points, points=True, **how)
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """Return (representation, its inputs); the representation is None if the images themselves are measured."""
@@ -142,7 +146,8 @@ class SpectrumMeasure(Measure):
         return law.alpha + sampled + own * correction.square().mean().sqrt()
 
     def _fit(self, window: tuple[int, int]) -> str:
-        return f"ranks {window[0]}..{window[1]}, weights {self.weights}"
+        plain = "" if self.interval else ", not corrected for finite sampling"
+        return f"ranks {window[0]}..{window[1]}, weights {self.weights}{plain}"
 
     def _decades(self, record: Spectrum) -> float:
         try:
