@@ -33,7 +33,7 @@ QUOTING = ("README.md", "docs/*.md")
 def table(results: dict, *wanted: str) -> str:
     """The headline table of results.json as Markdown, or that of the quantities `wanted`."""
     lines, columns, seeds = [], list(wanted or results["headline"]), len(results["study"]["seeds"])
-    summary = [asdict(s) for s in summarise(rows_of(results))]
+    summary = [asdict(s) for s in summarise(r for r in rows_of(results) if r.epoch is None)]
     for data in dict.fromkeys(s["data"] for s in summary):
         entries = [s for s in summary if s["data"] == data]
         lines += _head(data, *columns)

@@ -270,6 +270,7 @@ FITTED: Pairs = {
     "weights": ("uniform", "1/n"),
     "space": ("unit", "pixel", {"source": "noise", "samples": 30}),
     "rounding": (False, True, {"window": (1, 6)}),
+    "interval": (True, False),
 }
 PLANE: Pairs = {
     "image": (0, 1),
@@ -431,7 +432,7 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
         {**FITTED, "widths": ((4, 8), (4, 9)), "rounding": (False, True, {"window": (1, 6), "widths": (12,)})},
     ),
     "CriticalOnGrid": (of_measure, {**SOME, **GRID, "attack": (FGSM(), Gaussian())}),
-    "SpectrumInSingle": (of_measure, {n: two for n, two in FITTED.items() if n != "rounding"}),
+    "SpectrumInSingle": (of_measure, {n: two for n, two in FITTED.items() if n not in ("rounding", "interval")}),
 }
 """By the name a study uses; a name of two plugins with its folder."""
 
@@ -462,6 +463,7 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
             "rule": (None, KrotovHopfield(k=3)),
             "at": ("conv", "d"),
             "decay": ("linear", "constant"),
+            "callbacks": ((), (Observer(stops=True),)),
             "checkpoint_every": (1, 5, {"checkpoint": "checkpoint", "rule": Failing(), "epochs": 4}),
         },
     ),

@@ -1,4 +1,4 @@
-"""Convergence of a locally trained layer: shares of converged units and of units that win images."""
+"""Convergence of a locally trained layer: shares of converged and of winning units, and their median norm."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from eigencode.rules.convergence import Convergence
 
 @dataclass(frozen=True)
 class ConvergenceMeasure(Measure):
-    """Shares of units of a locally trained layer that converged, and that won an image in the last epoch."""
+    """Shares of units of a locally trained layer that converged, and that won an image, and their median norm."""
 
     kind: ClassVar[str] = "convergence"
     record: ClassVar[type[Record]] = Convergence
@@ -26,7 +26,7 @@ class ConvergenceMeasure(Measure):
         return self.quantity(name, "converged")
 
     def names(self) -> tuple[str, ...]:
-        return "converged", "winning"
+        return "converged", "winning", "median norm"
 
     def measure(self, subject: Subject) -> Convergence:
         return convergence(subject.network)
@@ -36,5 +36,6 @@ class ConvergenceMeasure(Measure):
         told = f"share of {count} units with {record.criterion or 'the criterion of their rule met'}, before pruning"
         yield Reading("converged", record.fraction, convention=told)
         if bool((record.wins >= 0).all()):
-            told = f"share of {count} units that win an image in the last epoch"
+            told = f"share of {count} units that win an image in the last epoch, inside one since that before began"
             yield Reading("winning", 1 - record.never_won / count, convention=told)
+        yield Reading("median norm", float(record.norm.median()), convention=f"‖W‖_{record.p:g} of {count} units")

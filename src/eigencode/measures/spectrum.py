@@ -43,6 +43,8 @@ class SpectrumMeasure(Measure):
         start: place whose output the points are, such as "norm1"; by default that of `space`.
         reduce: conversion of maps and tokens to rows, see `representation.reducer`.
         rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
+        interval: measure the sampling error too, which takes most of the time.  Without it α has no interval and is not
+            corrected for finite sampling: enough for the course of a training at many snapshots.
     """
 
     source: Literal["images", "noise"] = "images"
@@ -53,6 +55,7 @@ class SpectrumMeasure(Measure):
     start: str = ""
     reduce: str = "flatten"
     rounding: bool = False
+    interval: bool = True
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
@@ -77,8 +80,9 @@ class SpectrumMeasure(Measure):
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
         if code is None:
-            return spectrum(points.flatten(1), seed=subject.seed)
-        return spectrum(code, points, points=True, batch_size=subject.batch_size, seed=subject.seed)
+            return spectrum(points.flatten(1), interval=self.interval, seed=subject.seed)
+        how: dict[str, Any] = {"interval": self.interval, "batch_size": subject.batch_size, "seed": subject.seed}
+        return spectrum(code, points, points=True, **how)
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """Return (representation, its inputs); the representation is None if the images themselves are measured."""
@@ -90,8 +94,8 @@ class SpectrumMeasure(Measure):
         code = between(subject.net, start, subject.place, self.reduce)
         if not noise:
             return code, code.points(images)
-        shape = tuple(code.points(images[:2]).shape[1:])
-        return code, gaussian_noise(self.samples or 10_000, shape, seed=subject.seed)
+        channels, height, width = code.points(images[:2]).shape[1:]
+        return code, gaussian_noise(self.samples or 10_000, (channels, height, width), seed=subject.seed)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
         law, fit = self.law(record, self.window), self._fit(self.window)
@@ -148,7 +152,8 @@ class SpectrumMeasure(Measure):
         return law.alpha + sampled + own * correction.square().mean().sqrt()
 
     def _fit(self, window: tuple[int, int]) -> str:
-        return f"ranks {window[0]}..{window[1]}, weights {self.weights}"
+        plain = "" if self.interval else ", not corrected for finite sampling"
+        return f"ranks {window[0]}..{window[1]}, weights {self.weights}{plain}"
 
     def _decades(self, record: Spectrum) -> float:
         try:

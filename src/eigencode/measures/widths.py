@@ -59,7 +59,8 @@ class WidthsMeasure(SpectrumMeasure):
         assert code is not None
         units = code(points[:1]).flatten(1).shape[1]
         widths = tuple(dict.fromkeys(min(m, units) for m in self.widths))
-        return Widths(tuple(spectra_by_width(code, points, widths=widths, points=True, seed=subject.seed)))
+        how: dict[str, Any] = {"interval": self.interval, "points": True, "seed": subject.seed}
+        return Widths(tuple(spectra_by_width(code, points, widths=widths, **how)))
 
     def readings(self, record: Any) -> Iterator[Reading]:
         parts = {found.n_units: found for found in record.spectra}

@@ -27,7 +27,8 @@ class LocalLayer(Admitted, nn.Module, ABC):
 
     The rows are flattened images in `LocalDense` and image patches in `LocalConv2d`.
     `weight` (units, inputs) is not trained by gradient (`requires_grad` is False) unless you switch it on.
-    `wins` counts, per unit, the rows it won in the last epoch of local training; −1 before any training.
+    `wins` counts, per unit, the rows it won in the last epoch of local training, inside an epoch those since the epoch
+    before it began; −1 before any training.
 
     Args:
         weight: the initial weights, e.g. `rule.init(units, inputs, generator)`; copied.
@@ -73,6 +74,15 @@ class LocalLayer(Admitted, nn.Module, ABC):
         try:
             with torch.no_grad():
                 self._held = self.synapses()
+            yield
+        finally:
+            self._held = before
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Context manager inside `holding` for weights that change: `synapses()` is computed anew each time."""
+        before, self._held = self._held, None
+        try:
             yield
         finally:
             self._held = before

@@ -19,6 +19,7 @@ class SpectrumInSingleMeasure(SpectrumMeasure):
     """Covariance spectrum as published (D13): float32, shifted by the mean of the pixels, general `eigvals` routine."""
 
     rounding: bool = field(default=True, init=False, repr=False)
+    interval: bool = field(default=True, init=False, repr=False)
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)

@@ -46,7 +46,9 @@ def _d13(choice: Choice, made: Measure) -> Choice:
         raise StudyError("D13 is about spectra", got=choice.name, wanted="spectrum")
     if isinstance(made, WidthsMeasure):  # stays in double precision, only without the rounding floor
         return Choice(name=choice.name, **{**choice.settings(), "rounding": True})
-    kept = {name: value for name, value in choice.settings().items() if name != "rounding"}  # it has no floor
+    kept = {
+        name: value for name, value in choice.settings().items() if name not in ("rounding", "interval")
+    }  # it has neither
     return Choice(name="SpectrumInSingle", **kept)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,20 @@ KEY = re.compile(r"[\w.-]{1,200}")
 """A key of a step, which is also the name of its folder."""
 
 NAMES = ("data", "model", "quantity")
+
+MOMENT = ("epoch", "step")
+"""When a snapshot was measured; None for finished networks."""
+
+Entries = Iterable[dict[str, Any]]
+
+
+def finished(entries: Entries) -> list[dict[str, Any]]:
+    """The rows, summaries or cells of finished networks, without those of snapshots of their training.
+
+    >>> finished([{"model": "A", "epoch": None}, {"model": "A", "epoch": 0.5}, {"model": "of an older version"}])
+    [{'model': 'A', 'epoch': None}, {'model': 'of an older version'}]
+    """
+    return [entry for entry in entries if entry.get("epoch") is None]
 
 
 def results(path: Path) -> dict[str, Any]:
@@ -41,6 +56,9 @@ def results(path: Path) -> dict[str, Any]:
         found.pop("sha256", None)
         _check(found["study"], models=dict | list, seeds=list)
         _check(found, headline=list)
+        for entry in (e for name in ("cells", "rows", "summary") for e in found[name]):
+            entry |= {k: entry.get(k) for k in MOMENT}
+            _check(entry, epoch=int | float | None, step=int | None)
         for cell in found["cells"]:
             _check(cell, **dict.fromkeys((*NAMES, "kind", "part"), str), read=dict)
             if not all(KEY.fullmatch(key) for key in (cell["key"], *cell["network"])):

@@ -13,6 +13,7 @@ from eigencode.base.strict_json import number
 from eigencode.base.text import printable
 from eigencode.report._models import explained
 from eigencode.report._numbers import measured, ranged
+from eigencode.report._results import finished
 
 Results = dict[str, Any]
 """Content of results.json."""
@@ -24,7 +25,7 @@ DECIDED = ("reproduced", "reversed", "outside")
 def show(results: Results, console: Console) -> None:
     """Print the table of every data set, then models, notes, warnings, claims and departures."""
     for data in dict.fromkeys(c["data"] for c in results["cells"]):
-        rows = [r for r in results["rows"] if r["data"] == data]
+        rows = [r for r in finished(results["rows"]) if r["data"] == data]
         if len({(r["model"], r["seed"]) for r in rows}) == 1:
             model, seed = rows[0]["model"], rows[0]["seed"]
             console.print(Text(f"{printable(data)}: {printable(model)}, seed {seed}"), _single(results, rows), sep="\n")
@@ -50,7 +51,7 @@ def convention_lines(results: Results, data: str) -> list[str]:
     """Unit and convention of the columns of a table, one line per convention."""
     meant: dict[str, list[str]] = {}
     for quantity in results["headline"]:
-        found = [s for s in results["summary"] if s["data"] == data and s["quantity"] == quantity]
+        found = [s for s in finished(results["summary"]) if s["data"] == data and s["quantity"] == quantity]
         for convention in dict.fromkeys(s["convention"] for s in found if s["convention"]):
             meant.setdefault(convention, []).append(quantity)
     return [f"{', '.join(map(printable, names))}: {printable(convention)}" for convention, names in meant.items()]
@@ -59,12 +60,14 @@ def convention_lines(results: Results, data: str) -> list[str]:
 def warning_lines(results: Results) -> list[str]:
     """All warnings with their models; warnings of a model that differ only in numbers are merged."""
     whole = [f"! {printable(w, 2000)}" for w in results.get("mixed", ())]
-    return whole + _merged((f"! {w}", entry["model"]) for entry in results["summary"] for w in entry["warnings"])
+    return whole + _merged(
+        (f"! {w}", entry["model"]) for entry in finished(results["summary"]) for w in entry["warnings"]
+    )
 
 
 def note_lines(results: Results) -> list[str]:
     """The notes on numbers of the headline, with their signs and models."""
-    shown = [entry for entry in results["summary"] if entry["quantity"] in results["headline"]]
+    shown = [entry for entry in finished(results["summary"]) if entry["quantity"] in results["headline"]]
     return _merged((n.replace(": ", " ", 1), entry["model"]) for entry in shown for n in entry.get("notes", ()))
 
 
@@ -176,7 +179,7 @@ def marked(cell: dict[str, str]) -> str:
 
 def grid(results: Results, data: str) -> list[dict[str, Any]]:
     """Rows of the headline table: name, and for every quantity its text, marks and convention."""
-    entries = [s for s in results["summary"] if s["data"] == data]
+    entries = [s for s in finished(results["summary"]) if s["data"] == data]
     names = list(dict.fromkeys(s["model"] for s in entries))
     return [
         {

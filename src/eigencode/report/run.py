@@ -10,7 +10,7 @@ from torch import Tensor
 from eigencode.base.errors import InputError
 from eigencode.base.reading import reading
 from eigencode.base.record import Record
-from eigencode.report._results import results
+from eigencode.report._results import finished, results
 from eigencode.study._integrity import damage, described, refuse
 from eigencode.study.store import Store
 
@@ -63,7 +63,8 @@ class StudyRun:
         return list(dict.fromkeys(c["data"] for c in self.results["cells"]))
 
     def cells(self, **wanted: object) -> list[dict[str, Any]]:
-        """Finished cells with these values of their fields."""
+        """Measured cells with these values of their fields, by default of the finished networks (`epoch=None`)."""
+        wanted = {"epoch": None, **wanted}
         chosen = [c for c in self.results["cells"] if all(c[k] == v for k, v in wanted.items())]
         return [c for c in chosen if self.step(c["key"]).is_dir()]
 
@@ -79,7 +80,7 @@ class StudyRun:
 
     def quantities(self, kind: str) -> list[str]:
         """Names of the measurements of one kind, in the order of the study."""
-        return list(dict.fromkeys(c["quantity"] for c in self.results["cells"] if c["kind"] == kind))
+        return list(dict.fromkeys(c["quantity"] for c in finished(self.results["cells"]) if c["kind"] == kind))
 
     def load(self, record: type[R], **wanted: object) -> list[R]:
         """Load the records of all finished cells with these fields, one per seed.
@@ -102,7 +103,9 @@ class StudyRun:
     @property
     def fits(self) -> dict[str, dict[str, Any]]:
         """Window and weights of the power law of each spectrum, and of the spectra by width, by name."""
-        return {c["quantity"]: c["read"] for c in self.results["cells"] if c["kind"] in ("spectrum", "widths")}
+        return {
+            c["quantity"]: c["read"] for c in finished(self.results["cells"]) if c["kind"] in ("spectrum", "widths")
+        }
 
     def times(self) -> list[tuple[str, int, float]]:
         """Name, number and computing time of the finished steps of this study, longest first."""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from eigencode.base.record import Record
+from eigencode.report._results import finished
 from eigencode.report.run import StudyRun
 
 R = TypeVar("R", bound=Record)
@@ -70,7 +71,7 @@ class View:
 
     def quantities(self, kind: str, data: str) -> list[str]:
         """Names of the measurements of one kind on one data set."""
-        cells = (c for run in self.runs for c in run.results["cells"])
+        cells = (c for run in self.runs for c in finished(run.results["cells"]))
         return _unique(c["quantity"] for c in cells if (c["kind"], c["data"]) == (kind, data))
 
     def series(self, data: str) -> Iterator[Series]:

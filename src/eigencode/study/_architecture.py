@@ -40,15 +40,20 @@ def architecture(model: Model) -> dict[str, Any]:
 
 def places(model: Model) -> tuple[str, ...]:
     """All places of the network, in order: the input, its modules by dotted name or alias, the logits."""
+    net = smallest(model)
+    called = {module: place for place, module in getattr(net, "places", {}).items()}
+    return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
+
+
+def smallest(model: Model) -> nn.Module:
+    """An untrained network with the same places and local layers as the model, and as few units as possible."""
     settings = architecture(model)
-    return _places(json.dumps({**settings, **({} if model.network else SMALLEST[model.kind])}))
+    return _smallest(json.dumps({**settings, **({} if model.network else SMALLEST[model.kind])}))
 
 
 @cache
-def _places(settings: str) -> tuple[str, ...]:
-    net = built(json.loads(settings), SMALL)
-    called = {module: place for place, module in getattr(net, "places", {}).items()}
-    return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
+def _smallest(settings: str) -> nn.Module:
+    return built(json.loads(settings), SMALL)
 
 
 def built(settings: dict[str, Any], shape: tuple[int, int, int] = SMALL, classes: int = 1) -> nn.Module:

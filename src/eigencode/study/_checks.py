@@ -14,9 +14,10 @@ from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import ARGUMENTS, architecture, built
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
+from eigencode.study._course import EXTREMES, about
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
-from eigencode.study.config import Claim, Local, Model, Study, Supervised
+from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Supervised
 
 ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
 """Settings of a model with one hidden layer; other kinds and a `network` of one's own have `settings` instead."""
@@ -178,6 +179,7 @@ def _check_sizes(study: Study, claim: Claim) -> None:
         for p in measurements(study)
         for what in p.measure.names()
     }
+    found |= {about(name, extreme): size for name, size in found.items() for extreme in EXTREMES}
     one, other = found.get(claim.quantity), found.get(claim.other_quantity)
     if one != other:
         got = f"{claim.quantity}: {_told(one)}; {claim.other_quantity}: {_told(other)}"
@@ -187,6 +189,20 @@ def _check_sizes(study: Study, claim: Claim) -> None:
 
 def _told(size: tuple[str, ...] | None) -> str:
     return "no size" if size is None else ", ".join(size)
+
+
+def check_moments(study: Study) -> None:
+    """Refuse a measurement at snapshots if no model has any."""
+    if any(model.has_snapshots for model in study.models.values()):
+        return
+    for table in (*SHORTHAND, "measure"):
+        for i, entry in enumerate(getattr(study, table)):
+            if entry.when:
+                raise StudyError(
+                    f"{table}.{i}.when: no model of the study has snapshots",
+                    got=entry.when,
+                    wanted='snapshots = "log:24", say, in `local` or `supervised` of a model',
+                )
 
 
 def check_known(study: Study, who: str, models: Sequence[str], quantities: Sequence[str]) -> None:

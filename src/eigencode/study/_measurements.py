@@ -13,6 +13,7 @@ from eigencode.measures.protocol import Measure
 from eigencode.study._architecture import places
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
+from eigencode.study._course import COURSE, about
 from eigencode.study._extensions import variants
 from eigencode.study.config import SHORTHAND, Measurement, Study
 from eigencode.study.steps.calibration import Coverage
@@ -39,6 +40,7 @@ class Planned:
         measure: an instance of `used`, which reads the record.
         chosen: name and settings of the measure in the study.
         used: the same after the variants in `published`; it makes the record.
+        when: the snapshots of the training at which it is made, too: "snapshots" for all, or some by their epochs.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Planned:
     chosen: Choice
     used: Choice
     published: tuple[str, ...] = ()
+    when: str | tuple[float, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,6 +62,11 @@ class Planned:
         if not self.measure.before_pruning or self.place not in PRUNED_PLACES:
             return ()
         return tuple(self.measure.quantity(f"{self.name}, {RAW}", what) for what in self.measure.names())
+
+    @property
+    def in_time(self) -> tuple[str, ...]:
+        """The names of the numbers about the course of its numbers in training; empty if it is not measured then."""
+        return tuple(about(name, what) for name in self.names for what in COURSE) if self.when else ()
 
     @property
     def in_table(self) -> bool:
@@ -86,15 +94,14 @@ class _Content:
 @lru_cache(4)
 def _measurements(content: _Content) -> tuple[Planned, ...]:
     study = content.study
-    found = [*_planned(study, Measurement(kind="accuracy"), "accuracy")]
-    for table in (*SHORTHAND, "measure"):
-        for i, entry in enumerate(getattr(study, table)):
-            found += _planned(study, entry, f"{table}.{i}")
+    named = [(f"{t}.{i}", entry) for t in (*SHORTHAND, "measure") for i, entry in enumerate(getattr(study, t))]
+    accuracy = [named.pop(i) for i, (_, e) in enumerate(named) if e.kind == "accuracy" and not e.name][:1]
+    found = [*(accuracy or [("accuracy", Measurement(kind="accuracy"))]), *named]
     if any(m.local is not None for m in study.models.values()):
-        found += _planned(study, Measurement(kind="convergence"), "convergence")
+        found.append(("convergence", Measurement(kind="convergence", when="snapshots")))
     if any(m.prune for m in study.models.values()):
-        found += _planned(study, Measurement(kind="pruning"), "pruning")
-    return tuple(found)
+        found.append(("pruning", Measurement(kind="pruning")))
+    return tuple(planned for where, entry in found for planned in _planned(study, entry, where))
 
 
 def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
@@ -118,9 +125,10 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         used = variant.measure(used, make("measures", used, where=where))
     reads = make("measures", used, where=where)
     name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
+    when = entry.when if any(model.has_snapshots for model in study.models.values()) else ()
     for place in seen:
         called = f"{name}, {place}" if len(seen) > 1 else name
-        yield Planned(called, place, reads, chosen, used, entry.published)
+        yield Planned(called, place, reads, chosen, used, entry.published, when)
 
 
 def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> list[str]:
@@ -149,7 +157,9 @@ def measured(study: Study) -> list[str]:
 def details(study: Study) -> list[str]:
     """The names of all other numbers; the table shows one only if a claim names it."""
     pruned = any(m.prune for m in study.models.values())
-    return [name for p in measurements(study) for name in (*p.names[p.in_table :], *(p.raw if pruned else ()))]
+    return [
+        name for p in measurements(study) for name in (*p.names[p.in_table :], *(p.raw if pruned else ()), *p.in_time)
+    ]
 
 
 def names(study: Study) -> list[str]:

@@ -13,14 +13,16 @@ Place = tuple[str, str]
 def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: float = 0.0) -> Mean:
     """The mean of the number at `one` minus the number at `other`, or minus a constant, on one data set.
 
-    The number of one model varies with the seeds and the images.  A difference is taken on the same images and paired
-    over seeds, so that the variance of its seeds holds all of it.  A single seed has the variance of the difference
-    over reweightings of the common images (`Readable.draws`), or, where a number has none, the intervals of both
-    numbers over the images, as if they were independent.  A seed for which either number could not be measured is left
-    out of the mean, and the interval is then without ends: that seed might have said anything.
+    Numbers of snapshots are left out.  The number of one model varies with the seeds and the images.  A difference is
+    taken on the same images and paired over seeds, so that the variance of its seeds holds all of it.  A single seed
+    has the variance of the difference over reweightings of the common images (`Readable.draws`), or, where a number has
+    none, the intervals of both numbers over the images, as if they were independent.  A seed for which either number
+    could not be measured is left out of the mean, and the interval is then without ends: that seed might have said
+    anything.
     """
-    mine = {r.seed: r for r in rows if (r.model, r.quantity) == one}
-    theirs = {r.seed: r for r in rows if (r.model, r.quantity) == other}
+    end = [r for r in rows if r.epoch is None]
+    mine = {r.seed: r for r in end if (r.model, r.quantity) == one}
+    theirs = {r.seed: r for r in end if (r.model, r.quantity) == other}
     seeds = [s for s in mine if other is None or s in theirs]
     known = [s for s in seeds if not math.isnan(mine[s].value) and (other is None or not math.isnan(theirs[s].value))]
     differences = [mine[s].value - (value if other is None else theirs[s].value) for s in known]

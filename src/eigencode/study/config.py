@@ -3,15 +3,25 @@
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from eigencode.base.errors import InputError
 from eigencode.data.synthetic import Kind
 from eigencode.study._choice import Choice, Strict
+from eigencode.training.moments import moments
 from eigencode.training.schedule import Schedule
 
 
 def _as_tuple(names: Any) -> Any:
     return (names,) if isinstance(names, str) else names
+
+
+def _moments(chosen: str) -> str:
+    try:
+        moments(chosen, 1)
+    except InputError:
+        raise ValueError('wanted "log:N", or a list of epochs') from None
+    return chosen
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -23,16 +33,23 @@ class WeightedPenalty(Choice):
     coefficient: float = Field(ge=0)
 
 
+Epoch = Annotated[float, Field(ge=0)]
+
+
 class TrainingLength(Strict):
-    """Length of a training; its network and training state are also saved after each epoch listed in `snapshots`."""
+    """Length of a training; its network and training state are also saved at each of its `snapshots`.
+
+    `snapshots`: "log:N", see `training.moments`, or rising numbers of epochs, which may be fractions (0: before
+    training); all layers of a greedy training together.
+    """
 
     epochs: int = Field(1000, ge=1)
-    snapshots: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    snapshots: Annotated[str, AfterValidator(_moments)] | tuple[Epoch, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> "TrainingLength":
-        if any(a >= b for a, b in pairwise((*self.snapshots, self.epochs))):
-            raise ValueError(f"snapshots: rising numbers of epochs below {self.epochs}")
+        if not isinstance(self.snapshots, str) and any(a >= b for a, b in pairwise(self.snapshots)):
+            raise ValueError("snapshots: rising numbers of epochs")
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -102,12 +119,18 @@ class Model(Strict):
     supervised: Supervised | None = None
     published: tuple[str, ...] = ()
 
+    @property
+    def has_snapshots(self) -> bool:
+        """True if a stage of its training has snapshots."""
+        return any(stage is not None and stage.snapshots for stage in (self.local, self.supervised))
+
 
 class Measurement(BaseModel):
     """One measure, the name of its numbers and the places to measure; all other keys are settings of the measure.
 
     `kind`: a measure of `eigencode.measures`, or `package.module:Name`.  `at`: places of the networks, or patterns such
-    as "layer*"; each place that a network has is measured.  `published`: variants of the measure, see
+    as "layer*"; each place that a network has is measured.  `when`: "snapshots" for all snapshots of the training, or
+    the epochs of some of them; the finished network is always measured.  `published`: variants of the measure, see
     `study._extensions`.
     """
 
@@ -116,6 +139,7 @@ class Measurement(BaseModel):
     kind: str
     name: str = ""
     at: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    when: Literal["snapshots"] | tuple[Epoch, ...] = ()
     published: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Any]:

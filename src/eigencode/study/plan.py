@@ -1,5 +1,6 @@
 """Plan a study: one cell per data set × model × seed × measurement, with its step and the labels of its results."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,7 @@ from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
 from eigencode.study._measurements import COVERAGE, DATA_ITSELF, RAW, Planned, measurements
+from eigencode.study._snapshots import course, layers, training
 from eigencode.study.config import Model, Planted, Study
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
@@ -21,7 +23,7 @@ from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
-from eigencode.study.steps.network import NetworkStep, Training
+from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
@@ -44,6 +46,8 @@ class Cell:
         network: the step that made the network; None for the images themselves.
         part: subfolder of the record in the folder of the step.
         note: text added at the end of the convention of every number.
+        epoch: epochs of training after which a snapshot was measured; None: the finished network.
+        at_step: the same in training steps.
     """
 
     data: str
@@ -57,6 +61,8 @@ class Cell:
     network: NetworkStep | None = None
     part: str = ""
     note: str = ""
+    epoch: float | None = None
+    at_step: int | None = None
 
     def made_by(self) -> list[Step]:
         """The steps that made its network, last first."""
@@ -81,6 +87,7 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
                 cells += _data_cells(study, images, found, seed)
             for label, model in study.models.items():
                 cells += _model_cells(study, images, found, label, model, seed)
+    _check_moments(found, cells)
     if study.calibration is not None:
         cells += _calibration_cells(study.calibration)
     return cells
@@ -116,22 +123,13 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
     step = _variant(model, Initial(**common, architecture=architecture(model)))  # type: ignore[arg-type]
     if model.local is not None:
         local = {**common, "start": step, "local": model.local.settings()}
-        step = _variant(model, _snapshots(LocallyTrained, local, model.local.snapshots))
+        step = _variant(model, training(LocallyTrained, local, model.local, layers(model)))
         if model.prune:
             step = _variant(model, Pruned(**common, start=step))  # type: ignore[arg-type]
     if model.supervised is not None:
         supervised = {**common, "start": step, "supervised": model.supervised.settings()}
-        step = _variant(model, _snapshots(Trained, supervised, model.supervised.snapshots))
+        step = _variant(model, training(Trained, supervised, model.supervised))
     return _variant(model, step, last=True)
-
-
-def _snapshots(kind: type[Training], settings: dict[str, Any], epochs: tuple[int, ...]) -> Training:
-    """The step of the whole training; it and its snapshots each continue from the snapshot before."""
-    earlier: Training | None = None
-    for stop in (*epochs, None):
-        earlier = kind(**settings, stop=stop, earlier=earlier)
-    assert earlier is not None
-    return earlier
 
 
 def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep:
@@ -159,7 +157,7 @@ def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> 
 def _model_cells(
     study: Study, images: Data, found: list[Planned], label: str, model: Model, seed: int
 ) -> Iterator[Cell]:
-    """The cells of one network, then those of its local layer before pruning."""
+    """The cells of one network, of its local layer before pruning, and of the snapshots of its training."""
     chain = _chain(networks(study, images, model, seed))
     stages: dict[str, NetworkStep] = {"last": chain[0]}  # type: ignore[dict-item]
     for made in chain:
@@ -167,21 +165,39 @@ def _model_cells(
         stages |= {"pruned": made} if isinstance(made, Pruned) else {}
     known = places(model)
 
-    def cell(p: Planned, stage: str, kind: str, name: str, note: str = "") -> Cell:
-        measure, net = p.measure, stages[stage]
+    def cell(p: Planned, net: NetworkStep, kind: str, name: str, note: str = "", **moment: Any) -> Cell:
+        measure = p.measure
         held = net.held.get(measure.kind)
         step: Step = net if held is not None else Measured(images, net, p.place, seed, decisive(p.used, measure))
         if measure.kind == "pruning":
             step = UnitsOf(net, stages["local"])  # type: ignore[arg-type]
         where = (images.name, label, seed, kind, measure.title(name))
-        return Cell(*where, step, name, measure, net, held or "", note)
+        return Cell(*where, step, name, measure, net, held or "", note, **moment)
 
     here = [p for p in found if p.measure.stage in stages and (not p.place or p.place in known)]
     for p in here:
-        yield cell(p, p.measure.stage, p.measure.kind, p.name)
+        yield cell(p, stages[p.measure.stage], p.measure.kind, p.name)
     for p in here if "pruned" in stages else []:
         if p.raw:
-            yield cell(p, "local", RAW, f"{p.name}, {RAW}", ", before pruning")
+            yield cell(p, stages["local"], RAW, f"{p.name}, {RAW}", ", before pruning")
+    for p in here:
+        for epoch, done, made in course(model, p, chain) if p.when else ():
+            net = _variant(model, made, last=True) if isinstance(made, Trained) else made
+            raw = "pruned" in stages and p.measure.stage == "last" and stages["pruned"] not in _chain(net)
+            yield cell(p, net, p.measure.kind, p.name, ", before pruning" * raw, epoch=epoch, at_step=done)
+
+
+def _check_moments(found: list[Planned], cells: list[Cell]) -> None:
+    """Refuse a moment at which no model has a snapshot."""
+    for p in (p for p in found if p.when and p.when != "snapshots"):
+        known = sorted({c.epoch for c in cells if c.name == p.name and c.epoch is not None})
+        for epoch in p.when:
+            if not any(math.isclose(epoch, other, rel_tol=1e-6, abs_tol=1e-9) for other in known):  # type: ignore[arg-type]
+                raise StudyError(
+                    f"{p.name}: no model has a snapshot to measure at this moment",
+                    got=f"epoch {epoch}",
+                    wanted='one of its `snapshots` or its end; or when = "snapshots"',
+                )
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from eigencode.base.border import admit
 from eigencode.base.errors import StudyError, nearest
 from eigencode.base.reading import reading
+from eigencode.study._checks import check_moments
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
 from eigencode.study.config import Study
@@ -66,6 +67,7 @@ def study(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Study:
     except ValidationError as error:
         raise _explain(error) from None
     measurements(found)
+    check_moments(found)
     return found
 
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from eigencode.base import strict_json
 from eigencode.base.durable import written
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
+from eigencode.study._course import course
 from eigencode.study._integrity import signed
 from eigencode.study._mean import Mean
 from eigencode.study._measurements import headline
@@ -26,6 +27,8 @@ from eigencode.study.store import Store
 class Row:
     """One number with its origin, its interval over images, its convention and its warnings.
 
+    `epoch` and `step`: the epochs and the steps of training after which a snapshot was measured; None for the finished
+    network, about which alone are tables, claims and departures.
     `draws` (`Readable.draws`) is known only in a study of one seed, which needs it to compare networks; it is not kept.
     """
 
@@ -41,11 +44,13 @@ class Row:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     draws: Tensor | None = field(default=None, repr=False, compare=False)
+    epoch: float | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One quantity of one model, over the `seeds` that have it.
+    """One quantity of one model at one moment of its training (as in `Row`), over the `seeds` that have it.
 
     `spread` is the standard deviation over seeds (NaN for one seed), `low` and `high` the 95 % interval over seeds and
     images, see `study._mean.Mean`; without ends if a seed is missing, NaN if the mean is not finite.
@@ -62,12 +67,28 @@ class Summary:
     convention: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    epoch: float | None = None
+    step: int | None = None
 
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
-    """The numbers of all finished cells, in the order of the study."""
-    alone = len(study.seeds) == 1
-    return [row for cell in cells if store.has(cell.step) for row in _rows(cell, store, alone)]
+    """The numbers of all finished cells, in the order of the study, then those about their course in training."""
+    alone, found = len(study.seeds) == 1, list[Row]()
+    courses: dict[tuple[object, ...], list[Row] | None] = {}
+    for cell in cells:
+        read = list(_rows(cell, store, alone)) if store.has(cell.step) else None
+        found += read or ()
+        if cell.epoch is not None:
+            key = (cell.data, cell.model, cell.seed, cell.kind, cell.name)
+            before = courses.get(key, [])
+            courses[key] = None if read is None or before is None else before + read
+    return found + [_of_course(*number) for rows in courses.values() if rows for number in course(rows)]
+
+
+def _of_course(row: Row, name: str, value: float, convention: str) -> Row:
+    """A number about the course of a quantity; it has no interval over images."""
+    end = replace(row, low=math.nan, high=math.nan, notes=(), draws=None, epoch=None, step=None)
+    return replace(end, quantity=name, value=value, convention=convention)
 
 
 def _rows(cell: Cell, store: Store, alone: bool) -> Iterable[Row]:
@@ -86,33 +107,36 @@ def numbers(cell: Cell, record: Record, beside: Iterable[str] = (), alone: bool 
         said = tuple(dict.fromkeys([*(w.replace("{name}", name) for w in n.warnings), *beside]))
         found = (cell.data, cell.model, cell.seed, name, n.value, n.low, n.high, n.convention + cell.note)
         draws = cell.measure.draws(record, n.what) if alone and math.isfinite(n.value) else None
-        yield Row(*found, cell.step.key, said, n.notes, draws)
+        yield Row(*found, cell.step.key, said, n.notes, draws, cell.epoch, cell.at_step)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
-    """Mean, standard deviation over seeds and 95 % interval of every (data, model, quantity)."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    """Mean, standard deviation over seeds and 95 % interval of every (data, model, quantity, epoch)."""
+    groups: dict[tuple[str, str, str, float | None], list[Row]] = {}
     for row in found:
-        groups.setdefault((row.data, row.model, row.quantity), []).append(row)
-    return [_summary(key, group) for key, group in groups.items()]
+        groups.setdefault((row.data, row.model, row.quantity, row.epoch), []).append(row)
+    return [_summary(group) for group in groups.values()]
 
 
-def _summary(key: tuple[str, str, str], group: list[Row]) -> Summary:
+def _summary(group: list[Row]) -> Summary:
     """The summary of the seeds that have the number, or of all if none has."""
     known = [r for r in group if not math.isnan(r.value)] or group
     values, finite = [r.value for r in known], all(math.isfinite(r.value) for r in known)
     mean = Mean.of(values, [r.low for r in known], [r.high for r in known]) if finite else None
     low, high = (math.nan, math.nan) if mean is None else (mean.low, mean.high)
+    first = group[0]
     return Summary(
-        *key,
+        *(first.data, first.model, first.quantity),
         mean=statistics.fmean(values),
         spread=statistics.stdev(values) if len(values) > 1 and finite else math.nan,
         low=low if len(known) == len(group) else -math.inf,
         high=high if len(known) == len(group) else math.inf,
         seeds=len(known),
-        convention=group[0].convention,
+        convention=first.convention,
         warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
         notes=tuple(dict.fromkeys(n for row in group for n in row.notes)),
+        epoch=first.epoch,
+        step=first.step,
     )
 
 
@@ -148,14 +172,18 @@ def where(cell: Cell) -> dict[str, Any]:
     names = ("data", "model", "seed", "kind", "quantity", "part")
     read = {name: getattr(cell.measure, name) for name in getattr(cell.measure, "reading_only", ())}
     found = {n: getattr(cell, n) for n in names}
-    return {**found, "read": read, "key": cell.step.key, "network": [s.key for s in cell.made_by()]}
+    moment = {"epoch": cell.epoch, "step": cell.at_step}
+    return {**found, **moment, "read": read, "key": cell.step.key, "network": [s.key for s in cell.made_by()]}
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:
-    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged."""
+    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged.
+
+    That of a snapshot has not, and need not.
+    """
     for step in cell.made_by():
         if store.has(step):
             if isinstance(step, LocallyTrained):
-                yield from Convergence.load(store.folder(step) / "convergence").doubts
+                yield from () if cell.epoch is not None else Convergence.load(store.folder(step) / "convergence").doubts
             else:
                 yield from store.meta(step)["warnings"]

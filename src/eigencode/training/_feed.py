@@ -12,6 +12,7 @@ from eigencode.base.types import Images, floats
 from eigencode.models.layers import UnitNorm
 from eigencode.models.stack import Stack
 from eigencode.representation._modes import borrowed, device_of
+from eigencode.training._kept import kept
 
 KEPT_BYTES = 8 * 2**30
 """Activations of the whole training set are computed once and kept if they are at most this large.
@@ -37,13 +38,12 @@ class Feed:
     def __len__(self) -> int:
         return len(self.y)
 
-    def batches(self, size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of one epoch, shuffled with stream (seed, "order", epoch); a last batch of one sample is dropped."""
+    def batches(self, size: int, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of one epoch from the `first` on, shuffled with stream (seed, "order", epoch)."""
         order = torch.randperm(len(self), generator=stream(seed, "order", epoch)).to(self.y.device)
-        for i in range(0, len(self), size):
+        for i in starts(len(self), size)[first:]:
             index = order[i : i + size]
-            if len(index) > 1 or size == 1 or len(self) == 1:
-                yield floats(self.x[index]), self.y[index]
+            yield floats(self.x[index]), self.y[index]
 
     def logits(self, size: int = 1000) -> Tensor:
         """Logits of all inputs, in order, without gradient."""
@@ -51,18 +51,30 @@ class Feed:
         return torch.cat(parts)
 
 
-def feed(net: nn.Module, images: Images, fixed: Sequence[str]) -> Feed:
-    """Build a `Feed`: outputs of the last of the `fixed` layers that fit into memory, on the network's device."""
+def starts(images: int, size: int) -> list[int]:
+    """Where the batches of an epoch start in the order of the images; a last batch of one image is dropped."""
+    return [i for i in range(0, images, size) if images - i > 1 or size == 1 or images == 1]
+
+
+def feed(net: nn.Module, images: Images, fixed: Sequence[str], keep: bool = False) -> Feed:
+    """Build a `Feed`: outputs of the last of the `fixed` layers that fit into memory, on the network's device.
+
+    `keep`: also for the next part of the same training, see `_kept`.
+    """
     device = device_of(net)
     y = images.y.to(device)
     if not isinstance(net, Stack):
         return Feed(images.pixels.to(device), y, net, None)
     with borrowed(net), torch.no_grad():
         one = images[:1].x.to(device, copy=True)
-        kept = (n for n in reversed(fixed) if n == "norm" or fits(net.run(one, until=n), len(images)))
-        if (last := next(kept, None)) is None:
+        small = (n for n in reversed(fixed) if n == "norm" or fits(net.run(one, until=n), len(images)))
+        if (last := next(small, None)) is None:
             return Feed(images.pixels.to(device), y, net, None)
-        x = computed(lambda chunk: net.run(chunk, until=last), images, device)
+
+        def compute() -> Tensor:
+            return computed(lambda chunk: net.run(chunk, until=last), images, device)
+
+        x = kept(compute, "outputs", last, images.sha256, net=net) if keep else compute()
     return Feed(x, y, lambda rows: net.run(rows, after=last), last)
 
 

@@ -13,6 +13,7 @@ from eigencode.models.local import LocalLayer, local_layer, local_layers
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, hooked
 from eigencode.training._feed import computed, fits
+from eigencode.training._kept import kept
 from eigencode.training._statistics import settle, statistics, unsettled
 
 BATCH = 500
@@ -29,11 +30,13 @@ def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Cal
     with borrowed(net), torch.no_grad():
         run = input_of(net, layer)
         if fits(run(images[:1].x.to(device)), len(images)):
-            kept = computed(run, images, device)
+            name = next(n for n, module in net.named_modules() if module is layer)
+            inputs = kept(lambda: computed(run, images, device), "inputs", name, images.sha256, net=net, without=name)
         else:
-            yield lambda index: run(floats(images.pixels[index].to(device)))
+            with layer.changing():
+                yield lambda index: run(floats(images.pixels[index].to(device)))
             return
-    yield lambda index: kept[index.to(device)]
+    yield lambda index: inputs[index.to(device)]
 
 
 class _LayerReached(Exception):
@@ -86,7 +89,7 @@ def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
         with borrowed(net), torch.no_grad():
             norm = net.get_submodule(name)
             batches = (images[i : i + BATCH].x.to(device, copy=True) for i in range(0, len(images), BATCH))
-            found = statistics(_input_of(net, norm), batches, len(images), getattr(norm, "images", None))
+            found = statistics(input_of(net, norm), batches, len(images), getattr(norm, "images", None))
         settle(norm, *found)
 
 

@@ -1,4 +1,4 @@
-"""State of a supervised training between two epochs, complete enough for a bit-identical continuation."""
+"""State of a supervised training between two steps, complete enough for a bit-identical continuation."""
 
 import copy
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from eigencode.training._saves import State
 
 @dataclass
 class Run:
-    """Progress of a training: epochs and steps done, history, and the best weights so far."""
+    """Progress of a training: epochs and steps done, history, and the best weights so far.
+
+    `totals` are loss × samples, hits and samples of the epoch that runs, zero between two epochs.
+    """
 
     history: Tensor
     epoch: int = 0
@@ -25,6 +28,7 @@ class Run:
     best_accuracy: float = float("-inf")
     best_state: dict[str, Tensor] = field(default_factory=dict)
     stopped: bool = False
+    totals: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
 
     def judge(self, net: nn.Module, accuracy: float, patience: int | None, keep_best: bool) -> None:
         """Early stopping: store the best epoch; set `stopped` after `patience` epochs without improvement."""
@@ -41,8 +45,11 @@ class Run:
         tensors |= {f"more{i}.{k}": v for i, module in enumerate(more) for k, v in module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best_state.items()}
         tensors |= {f"optimizer.{i}.{k}": v for i, k, v in _optimizer_tensors(optimizer)}
+        tensors |= {"history": self.history, "totals": self.totals}
+        if self.totals.any():  # every epoch starts with a seed of its own
+            tensors |= {f"random.{i}": g.get_state() for i, g in enumerate(_generators(optimizer))}
         names = ("epoch", "step", "seconds", "best_epoch", "best_accuracy", "stopped")
-        return tensors | {"history": self.history}, {k: getattr(self, k) for k in names}
+        return tensors, {k: getattr(self, k) for k in names}
 
     def restore(
         self, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, more: Sequence[nn.Module]
@@ -53,7 +60,9 @@ class Run:
         for i, module in enumerate(more):
             module.load_state_dict(_under(f"more{i}.", tensors))
         self.best_state = _under("best.", tensors)
-        self.history = tensors["history"]
+        self.history, self.totals = tensors["history"], tensors["totals"]
+        for generator, random in zip(_generators(optimizer), _under("random.", tensors).values(), strict=False):
+            generator.set_state(random)
         for name, value in values.items():
             setattr(self, name, value)
         slots: dict[int, dict[str, Any]] = {}
@@ -66,6 +75,12 @@ class Run:
 def module_digest(net: nn.Module) -> str:
     """Hash of all weights and buffers of a module."""
     return sha256(*chain.from_iterable(sorted(net.state_dict().items())))
+
+
+def _generators(optimizer: torch.optim.Optimizer) -> list[torch.Generator]:
+    """The global generators from which layers such as Dropout draw, see `base.seeding.lent`."""
+    device = optimizer.param_groups[0]["params"][0].device
+    return [torch.default_generator, *([torch.cuda.default_generators[device.index]] if device.type == "cuda" else [])]
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> list[tuple[int, str, Tensor]]:

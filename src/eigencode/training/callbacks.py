@@ -1,4 +1,4 @@
-"""Callbacks of the supervised training loop, and one that writes TensorBoard logs."""
+"""Callbacks of the training loops, and one that writes TensorBoard logs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,18 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Progress:
-    """State of the training, passed to every callback.  `losses` holds the loss terms of the last step by name."""
+    """State of the training, passed to every callback.
+
+    Attributes:
+        net: the network, in the mode in which it is trained; `ec.spectrum(ec.at(net, ...), ...)` and every other
+            measurement use evaluation mode and restore this one.
+        epoch: the epoch that runs (in `on_epoch`: that has ended), from 0, all local layers together.
+        step: training steps done, all local layers together.
+        lr: learning rate, or step size of a local rule.
+        losses: the loss terms of the last step by name; empty in local training.
+        validation_accuracy: after the epoch; NaN without a validation set.
+        layer: name of the local layer that learns; "" in supervised training.
+    """
 
     net: nn.Module
     epoch: int
@@ -15,16 +26,17 @@ class Progress:
     lr: float
     losses: dict[str, float]
     validation_accuracy: float = float("nan")
+    layer: str = ""
 
 
 class Callback:
     """Base class of callbacks; override either method.  Returning True from `on_epoch` stops the training."""
 
     def on_step(self, progress: Progress) -> None:
-        """Called after every optimiser step."""
+        """Called after every training step."""
 
     def on_epoch(self, progress: Progress) -> bool | None:
-        """Called after every epoch and its validation."""
+        """Called after every epoch, and its validation if there is one."""
         return None
 
 

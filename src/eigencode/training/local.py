@@ -2,14 +2,14 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
@@ -20,12 +20,14 @@ from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.local import LocalLayer, check_rule, check_start, local_layer
+from eigencode.representation._modes import device_of
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
 from eigencode.training._layer_inputs import in_order, inputs_of, settle_all, without_statistics
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._state import fingerprint
+from eigencode.training.callbacks import Callback, Progress
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ def train_local(
     *,
     at: str | None = None,
     decay: Literal["linear", "constant"] = "linear",
+    callbacks: Iterable[Callback] = (),
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
-    snapshots: Mapping[int, Path | str] | None = None,
-    stop: int | None = None,
+    snapshots: Mapping[float, Path | str] | None = None,
+    stop: float | None = None,
 ) -> LocalTraining:
     """Train the local layers of a network in place with a local rule; all other weights are fixed, in evaluation mode.
 
@@ -88,14 +91,18 @@ def train_local(
         at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, gives
             the same weights as one call for all.
         decay: `"linear"` as above, or `"constant"`: ε_e = lr.
+        callbacks: called after every step and epoch, see `Callback`; one that returns True ends the training of all
+            layers.
         checkpoint: file to continue from if it exists, written every `checkpoint_every` epochs.  A run killed at
             any time and started again ends with bit-identical weights on the same machine and thread count.
         snapshots: files for the whole state after given numbers of epochs, all layers together (0: before training),
             in the format of a checkpoint: a run continued from a copy of one (as `checkpoint`) gives identical weights.
+            Fractions that are a whole number of steps are moments inside an epoch, see `training.moments`.
         stop: end after this many epochs, all layers together; the step sizes still follow `epochs`.
 
     Returns:
-        A `LocalTraining` record.  Warns (`ConvergenceWarning`) for every finished layer that has not converged.
+        A `LocalTraining` record, with the curves of the finished epochs.  Warns (`ConvergenceWarning`) for every
+        finished layer that has not converged.
 
     Raises:
         InputError: no such layer, a rule that does not fit it, or a setting out of range.
@@ -135,66 +142,90 @@ def train_local(
             "start": module_digest(net),
         }
     )
+    per_epoch = -(-len(train) // batch_size)
     saves = Saves(
         "local training",
         identity,
         epochs * len(layers),
+        per_epoch,
         checkpoint=checkpoint,
         every=checkpoint_every,
         snapshots=snapshots,
         stop=stop,
     )
+    callbacks = tuple(callbacks)
     history = torch.zeros(5, epochs * len(layers), dtype=torch.float64)
-    done, earlier = 0, 0.0
+    done, earlier, stopped, seen = 0, 0.0, False, _Seen()
     norms = {name: net.get_submodule(name) for name in without_statistics(net, train, names[-1])}
-    kept: dict[str, nn.Module] = {**layers, **norms}
-    with _restored_on_error(list(kept.values())):
+    changing: dict[str, nn.Module] = {**layers, **norms}
+    with _restored_on_error(list(changing.values())):
         if (state := saves.load()) is not None:
-            done, earlier = int(state[1]["epoch"]), float(state[1]["seconds"])
-            history = state[0]["history"]
-            for name, module in kept.items():
+            done, earlier, stopped = (state[1][k] for k in ("step", "seconds", "stopped"))
+            history, seen = (
+                state[0]["history"],
+                _Seen(state[0]["seen.wins"].to(device_of(net)), state[0]["seen.counts"]),
+            )
+            for name, module in changing.items():
                 module.load_state_dict({k: state[0][f"{name}.{k}"] for k in module.state_dict()})
         began = time.monotonic() - earlier
 
-        def save(epoch: int) -> None:
-            values = {"epoch": epoch, "seconds": time.monotonic() - began}
-            for file in saves.due(epoch):
-                tensors = {f"{name}.{k}": v for name, module in kept.items() for k, v in module.state_dict().items()}
-                file.save(tensors | {"history": history}, values)
+        def save() -> None:
+            values = {"step": done, "seconds": time.monotonic() - began, "stopped": stopped}
+            for file in saves.due(done, stopped):
+                tensors = {
+                    f"{name}.{k}": v for name, module in changing.items() for k, v in module.state_dict().items()
+                }
+                file.save(tensors | {"history": history, "seen.wins": seen.wins, "seen.counts": seen.counts}, values)
 
         if done == 0:
-            save(0)
+            save()
         for place, (name, layer) in enumerate(layers.items()):
-            start, last = place * epochs, min((place + 1) * epochs, saves.last)
-            if done >= last:
+            start, last = place * epochs * per_epoch, min((place + 1) * epochs * per_epoch, saves.last)
+            if done >= last or stopped:
                 continue
             settle_all(net, train, without_statistics(net, train, name))
             weight = layer.weight.detach()  # shares memory with the layer: updates are in place
+            derived = rules[name].operand(weight)
             # the first layer's order of images does not depend on whether there are further local layers
             further = (order.index(name),) if order.index(name) else ()
-            starts = range(0, len(train), batch_size)
+            shuffled = None
             with inputs_of(net, layer, train) as inputs:
-                for total in progress(range(done, last), f"local, {name}, {len(weight)} units"):
-                    epoch = total - start
+                for _ in progress(range(done, last), f"local, {name}, {len(weight)} units"):
+                    epoch, step = divmod(done - start, per_epoch)
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
-                    shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
-                    batches = (inputs(shuffled[i : i + batch_size]) for i in starts)
-                    wins, repelled = _epoch(batches, layer, rules[name], size, epoch)
-                    layer.wins.copy_(wins)
-                    health = rules[name].health(weight, wins)
-                    if not bool(torch.isfinite(health.norm).all()):
-                        raise TrainingError("local training produced NaN or infinite weights\n  fix:    a smaller lr")
-                    told = [health.fraction, float(health.norm.median()), repelled, health.active, size]
-                    history[:, total] = torch.tensor(told, dtype=torch.float64)
-                    done = total + 1
-                    save(done)
-    _warn(layers, rules, done // epochs)
-    converged, norm, repelled_share, active, sizes = history[:, :done].clone()
+                    if step == 0:
+                        seen = _Seen.none(layer, first=epoch == 0)
+                    if shuffled is None or step == 0:
+                        shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
+                    x = inputs(shuffled[step * batch_size : (step + 1) * batch_size])
+                    derived = _step(x, layer, derived, rules[name], size, seen, f"epoch {epoch}, step {step}")
+                    done += 1
+                    if ended := done % per_epoch == 0:
+                        layer.wins.copy_(seen.wins)
+                    told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=name)
+                    for callback in callbacks:
+                        callback.on_step(told)
+                    if ended:
+                        health = rules[name].health(weight, layer.wins)
+                        if not bool(torch.isfinite(health.norm).all()):
+                            raise TrainingError(
+                                "local training produced NaN or infinite weights\n  fix:    a smaller lr"
+                            )
+                        repelled = float(seen.counts[0] / seen.counts[1])
+                        row = [health.fraction, float(health.norm.median()), repelled, health.active, size]
+                        history[:, told.epoch] = torch.tensor(row, dtype=torch.float64)
+                        answers = [callback.on_epoch(told) for callback in callbacks]
+                        stopped = any(answers)
+                    save()
+                    if stopped:
+                        break
+    _warn(layers, rules, done // (epochs * per_epoch))
+    converged, norm, repelled_share, active, sizes = history[:, : done // per_epoch].clone()
     return LocalTraining(
         rule="; ".join(dict.fromkeys(map(repr, rules.values()))),
         layers=tuple(layers),
-        epochs=done,
-        steps=done * -(-len(train) // batch_size),
+        epochs=done // per_epoch,
+        steps=done,
         batch_size=batch_size,
         seed=seed,
         seconds=time.monotonic() - began,
@@ -206,32 +237,38 @@ def train_local(
     )
 
 
-def _epoch(
-    batches: Iterator[Tensor],
-    layer: LocalLayer,
-    rule: Rule,
-    size: float,
-    epoch: int,
-) -> tuple[Int[Tensor, " units"], float]:
-    """Train one epoch: update the weights in place; return wins per unit and fraction of repelled rows."""
+@dataclass
+class _Seen:
+    """What an epoch has seen so far: wins per unit, and the numbers of repelled rows and of all rows."""
+
+    wins: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    counts: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.int64))
+
+    @classmethod
+    def none(cls, layer: LocalLayer, first: bool) -> "_Seen":
+        """Nothing yet; inside an epoch, `layer.wins` are those of the epoch before and of this one so far."""
+        if first:
+            layer.wins.zero_()
+        return cls(torch.zeros_like(layer.wins))
+
+
+def _step(x: Tensor, layer: LocalLayer, derived: Tensor, rule: Rule, size: float, seen: _Seen, when: str) -> Tensor:
+    """Train one step: update the weights and what has been `seen` in place; return the operand of the next step."""
     weight = layer.weight.detach()
-    derived = rule.operand(weight)
-    wins = torch.zeros(len(weight), dtype=torch.int64, device=weight.device)
-    repelled = rows = 0
-    for step, x in enumerate(batches):
-        change = layer.change(rule, x, derived)
-        try:
-            rule.step(weight, change, size)
-        except TrainingError as error:
-            told = f"local training diverged in epoch {epoch}, step {step}: {error}\n  fix:    a smaller lr"
-            raise TrainingError(told) from None
-        if len(change.units) == len(weight):
-            derived = rule.operand(weight)
-        else:
-            derived[change.units] = rule.operand(weight[change.units])
-        wins += torch.bincount(change.winners, minlength=len(wins))
-        repelled, rows = repelled + change.repelled, rows + len(change.winners)
-    return wins, repelled / rows
+    change = layer.change(rule, x, derived)
+    try:
+        rule.step(weight, change, size)
+    except TrainingError as error:
+        raise TrainingError(f"local training diverged in {when}: {error}\n  fix:    a smaller lr") from None
+    if len(change.units) == len(weight):
+        derived = rule.operand(weight)
+    else:
+        derived[change.units] = rule.operand(weight[change.units])
+    won = torch.bincount(change.winners, minlength=len(weight))
+    seen.wins += won
+    layer.wins += won
+    seen.counts += torch.tensor([change.repelled, len(change.winners)])
+    return derived
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import evaluating
 from eigencode.training._augment import Augmentation
 from eigencode.training._checks import check_classes, check_logits, require
-from eigencode.training._feed import Feed, feed, fixed_layers
+from eigencode.training._feed import Feed, feed, fixed_layers, starts
 from eigencode.training._layer_inputs import settle_all, without_statistics
 from eigencode.training._run import Run, module_digest
 from eigencode.training._saves import Saves
@@ -90,8 +90,8 @@ def train_supervised(
     callbacks: Iterable[Callback] = (),
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
-    snapshots: Mapping[int, Path | str] | None = None,
-    stop: int | None = None,
+    snapshots: Mapping[float, Path | str] | None = None,
+    stop: float | None = None,
 ) -> SupervisedTraining:
     """Train a network in place by gradient: minimise cross-entropy + Σ coefficient · penalty.
 
@@ -154,7 +154,7 @@ def train_supervised(
     outside = set(net.modules()) - set(part.modules())
     start = module_digest(net)
     settle_all(net, train, [n for n in without_statistics(net, train) if net.get_submodule(n) in outside])
-    data = feed(net, train, fixed)
+    data = feed(net, train, fixed, keep=True)
     if adversarial is not None and adversarial.space == "unit" and data.after != "norm":
         raise InputError(
             "adversarial training in unit space needs a stack that starts with `norm`, a UnitNorm",
@@ -188,6 +188,7 @@ def train_supervised(
         "supervised training",
         identity,
         epochs,
+        per_epoch := len(starts(len(data), batch_size)),
         checkpoint=checkpoint,
         every=checkpoint_every,
         snapshots=snapshots,
@@ -197,18 +198,24 @@ def train_supervised(
     with learning(net, part, learn, stateful) as reseed:
         if (state := saves.load()) is not None:
             run.restore(state, net, opt, stateful)
-        for file in saves.due(0) if run.epoch == 0 else ():
-            file.save(*run.state(net, opt, stateful))
         began = time.monotonic() - run.seconds
-        for epoch in progress(range(run.epoch, saves.last), f"training {parameters}"):
-            if run.stopped:
+
+        def save(ended: bool = False) -> None:
+            run.seconds = time.monotonic() - began
+            for file in saves.due(run.step, ended):
+                file.save(*run.state(net, opt, stateful))
+
+        if run.step == 0:
+            save()
+        for epoch in progress(range(run.epoch, -(-saves.last // per_epoch)), f"training {parameters}"):
+            if run.stopped or run.step == saves.last:
                 break
-            reseed(stream(seed, "layers", epoch))
+            if (first := run.step - epoch * per_epoch) == 0:
+                reseed(stream(seed, "layers", epoch))
             rate = lr * schedule(epoch, epochs)
             for group in opt.param_groups:
                 group["lr"] = rate
-            totals = torch.zeros(3, dtype=torch.float64)
-            for x, y in data.batches(batch_size, seed, epoch):
+            for x, y in data.batches(batch_size, seed, epoch, first):
                 if adversarial is not None:
                     x = adversarial.worst(net, data.forward, x, y, stream(seed, "adversarial", run.step))
                 for _, penalty in terms_of:
@@ -233,20 +240,25 @@ def train_supervised(
                 opt.step()
                 run.step += 1
                 hits = int((logits.detach().argmax(1) == y).sum())
-                totals += torch.tensor([sum(terms.values()) * len(y), hits, len(y)], dtype=torch.float64)
+                run.totals += torch.tensor([sum(terms.values()) * len(y), hits, len(y)], dtype=torch.float64)
                 for callback in callbacks:
                     callback.on_step(Progress(net, epoch, run.step, rate, terms))
+                if inside := run.step % per_epoch > 0:
+                    save()
+                    if run.step == saves.last:
+                        break
+            if inside:
+                break
             if not all(bool(torch.isfinite(p).all()) for p in learn):
                 raise _diverged("a weight is", epoch, run.step - 1, terms, saves)
             accuracy = _accuracy(net, held_out)
-            means = (totals[:2] / totals[2]).tolist()
+            means = (run.totals[:2] / run.totals[2]).tolist()
             run.history[:, epoch] = torch.tensor([*means, accuracy, rate], dtype=torch.float64)
-            run.epoch, run.seconds = epoch + 1, time.monotonic() - began
+            run.epoch, run.totals = epoch + 1, torch.zeros_like(run.totals)
             run.judge(net, accuracy, patience, keep == "best")
             told = [c.on_epoch(Progress(net, epoch, run.step, rate, terms, accuracy)) for c in callbacks]
             run.stopped = run.stopped or any(told)
-            for file in saves.due(run.epoch, run.stopped):
-                file.save(*run.state(net, opt, stateful))
+            save(run.stopped)
     if keep == "best" and run.best_state and (run.stopped or run.epoch == epochs):
         net.load_state_dict(run.best_state)
     opt.zero_grad(set_to_none=True)

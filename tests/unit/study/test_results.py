@@ -43,6 +43,14 @@ def test_one_seed_has_no_spread() -> None:
     assert math.isnan(found.spread)
 
 
+def test_every_moment_has_a_mean_of_its_own() -> None:
+    moments: list[tuple[float | None, int | None]] = [(0, 0), (0.5, 3), (None, None)]
+    rows = [replace(row(v + seed, seed), epoch=e, step=s) for v, (e, s) in enumerate(moments) for seed in (0, 1)]
+    assert [(f.mean, f.seeds, f.epoch, f.step) for f in summarise(rows)] == [
+        *((v + 0.5, 2, *moment) for v, moment in enumerate(moments)),
+    ]
+
+
 def test_an_infinite_number_has_no_spread() -> None:
     (found,) = summarise([row(1.0, 0), row(math.inf, 1)])
     assert (found.mean, found.seeds) == (math.inf, 2)

@@ -26,12 +26,12 @@ def planned(folder: Path, local: str = "[]", supervised: str = "[]") -> list[Cel
 
 
 def trainings(cells: list[Cell]) -> dict[tuple[str, str, int | None], Training]:
-    """The steps that train, by model, name and epoch."""
+    """The steps that train, by model, name and epoch; without the read-outs of snapshots."""
     found = {}
     for cell in cells:
         for step in ordered([cell.step]):
             if isinstance(step, Training):
-                found[cell.model, step.name, step.stop] = step
+                found[cell.model, step.name, None if step.stop is None else step.stop // step.per_epoch] = step
     return found
 
 
@@ -41,7 +41,7 @@ def weights(store: Store, step: Training) -> dict[str, torch.Tensor]:
 
 def test_the_keys_of_other_steps_do_not_know_of_snapshots(tmp_path: Path) -> None:
     none, some = planned(tmp_path), planned(tmp_path, "[2, 4]", "[1, 3]")
-    assert [c.step.key for c in none] == [c.step.key for c in some]
+    assert [c.step.key for c in none] == [c.step.key for c in some if c.epoch is None]
     more = trainings(planned(tmp_path, "[4]", "[3]"))
     assert {k: s.key for k, s in trainings(some).items()}.items() >= {k: s.key for k, s in more.items()}.items()
     assert len({s.key for s in trainings(some).values()}) == len(trainings(some)) == 9
@@ -60,16 +60,17 @@ def test_snapshots_are_the_states_on_the_way(tmp_path: Path) -> None:
             torch.testing.assert_close(weights(store, step), weights(many, every[place]), rtol=0, atol=0)
     kept = {place for place, step in every.items() if (many.folder(step) / STATE).is_file()}
     assert kept == {place for place in every if place[2] is not None}
+    assert {s.stop for (model, name, _), s in every.items() if (model, name) == ("KH", "local")} == {6, 12, None}
     two, four = (weights(many, every["KH", "local", epoch])["encoder.weight"] for epoch in (2, 4))
     assert not torch.equal(two, four)
 
 
-def test_no_epoch_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    due, epochs = Saves.due, []
-    monkeypatch.setattr(Saves, "due", lambda self, epoch, ended=False: epochs.append(epoch) or due(self, epoch, ended))
+def test_no_step_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    due, steps = Saves.due, []
+    monkeypatch.setattr(Saves, "due", lambda self, step, ended=False: steps.append(step) or due(self, step, ended))
     cells = planned(tmp_path, "[2, 4]", "[]")
     assert execute([trainings(cells)["KH", "local", None]], Store(tmp_path / "store")).ok
-    assert [e for e in epochs if e] == [1, 2, 3, 4, 5, 6]
+    assert [s for s in steps if s] == list(range(1, 19))
 
 
 def test_a_snapshot_asked_for_later_trains_up_to_it_only(tmp_path: Path) -> None:
@@ -77,19 +78,19 @@ def test_a_snapshot_asked_for_later_trains_up_to_it_only(tmp_path: Path) -> None
     assert execute([c.step for c in planned(tmp_path)], store).ok
     later = planned(tmp_path, "[3]", "[2]")
     outcome = execute([c.step for c in later], store)
-    assert sorted((s.name, s.stop) for s in outcome.done) == [("local", 3), ("trained", 2), ("trained", 2)]
+    assert sorted((s.name, s.stop) for s in outcome.done) == [("local", 9), ("trained", 2), ("trained", 8)]
 
 
 def test_a_killed_snapshot_continues_from_its_own_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells, store = planned(tmp_path, "[2, 4]"), Store(tmp_path / "store")
     due, calls = Saves.due, 0
 
-    def dies(self: object, epoch: int, ended: bool = False) -> list[object]:
+    def dies(self: object, step: int, ended: bool = False) -> list[object]:
         nonlocal calls
         calls += 1
-        if calls == 5:
+        if calls == 11:
             raise RuntimeError("killed")
-        return due(self, epoch, ended)  # type: ignore[arg-type]
+        return due(self, step, ended)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Saves, "due", dies)
     assert not execute([c.step for c in cells], store).ok
@@ -101,7 +102,7 @@ def test_a_killed_snapshot_continues_from_its_own_checkpoint(tmp_path: Path, mon
     torch.testing.assert_close(weights(store, end), weights(other, end), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("wrong", ["[0]", "[6]", "[3, 2]", "[2, 2]"])
+@pytest.mark.parametrize("wrong", ["[-1]", "[7]", "[3, 2]", "[2, 2]", "[0.1]", "'log:1'", "'all'"])
 def test_snapshots_lie_within_the_training(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(StudyError, match="snapshots"):
         planned(tmp_path, wrong)

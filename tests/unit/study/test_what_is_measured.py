@@ -177,7 +177,8 @@ def test_other_images_would_give_other_numbers(run: Run, images: dict[str, Image
 
 def test_no_number_is_left_out(run: Run, images: dict[str, Images]) -> None:
     """A new measurement of this study is computed by hand above, or is no measurement of images."""
-    known = {*by_hand(net_of(run, "BP"), images["test"]), "α noise", "units converged", "units winning", "units kept"}
+    units = {f"units {what}" for what in ("converged", "winning", "median norm", "kept")}
+    known = {*by_hand(net_of(run, "BP"), images["test"]), "α noise", *units}
     first = {r.quantity.partition(", ")[0] for r in rows(*run)}
     assert first == {k.partition(", ")[0] for k in known}
 

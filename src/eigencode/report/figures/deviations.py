@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from eigencode.report._results import finished
 from eigencode.report.figures._style import HEIGHT, around, label, wrapped
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import PALETTE, Series, View
@@ -45,7 +46,8 @@ def deviations(view: View, data: str) -> Iterator[Plot]:
 
 
 def _convention(view: View, data: str, name: str) -> str:
-    rows = (r for run in view.runs for r in run.results["summary"] if (r["data"], r["quantity"]) == (data, name))
+    entries = (e for run in view.runs for e in finished(run.results["summary"]))
+    rows = (e for e in entries if (e["data"], e["quantity"]) == (data, name))
     return str(next((r["convention"] for r in rows), name))
 
 

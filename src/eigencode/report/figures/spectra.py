@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from eigencode.report._numbers import ranged
+from eigencode.report._results import finished
 from eigencode.report.figures._laws import (
     HIGHEST,
     LOWEST,
@@ -91,7 +92,7 @@ def _draw(
     }
     if laws:
         alpha = {"alpha": fmean(law.alpha for law in laws), "intercept": fmean(law.intercept for law in laws)}
-        rows = series.run.results["summary"]
+        rows = finished(series.run.results["summary"])
         told = next(
             (r for r in rows if (r["data"], r["model"], r["quantity"]) == (series.data, series.model, name)), None
         )

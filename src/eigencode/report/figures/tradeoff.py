@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from eigencode.report._results import finished
 from eigencode.report.figures._style import around, label, log_axis
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
@@ -48,7 +49,7 @@ def tradeoff(view: View, data: str) -> Iterator[Plot]:
 
 def _points(series: Series, name: str) -> list[Point]:
     """Size and accuracy, their lower and upper ends, and the seed, of every seed that has both."""
-    rows = [r for r in series.run.results["rows"] if (r["data"], r["model"]) == (series.data, series.model)]
+    rows = [r for r in finished(series.run.results["rows"]) if (r["data"], r["model"]) == (series.data, series.model)]
     rows = [r for r in rows if math.isfinite(r["value"])]
     accuracy = {r["seed"]: r for r in rows if r["quantity"] == ACCURACY}
     pairs = [(r, accuracy[r["seed"]]) for r in rows if r["quantity"] == name and r["seed"] in accuracy]

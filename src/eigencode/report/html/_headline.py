@@ -7,6 +7,7 @@ from typing import Any
 
 from eigencode.report._models import explained
 from eigencode.report._numbers import measured, ranged
+from eigencode.report._results import finished
 from eigencode.report._table import claimed, grid, judged, marks, note_lines, warning_lines
 from eigencode.report.run import StudyRun
 from eigencode.report.view import View
@@ -35,7 +36,7 @@ def sentences(view: View) -> list[str]:
 
 def _leading(run: StudyRun, data: str) -> Iterator[str]:
     """Sentences on the most accurate and the most robust models; those not distinguishable from the best lead too."""
-    entries = [s for s in run.results["summary"] if s["data"] == data and math.isfinite(s["mean"])]
+    entries = [s for s in finished(run.results["summary"]) if s["data"] == data and math.isfinite(s["mean"])]
     where = f" on {data}" if len(run.datasets) > 1 else ""
     groups: dict[tuple[str, ...], list[str]] = {}
     for quantity in run.quantities("critical"):
@@ -57,7 +58,7 @@ def _leading(run: StudyRun, data: str) -> Iterator[str]:
 def _best(run: StudyRun, data: str, quantity: str) -> tuple[str, ...]:
     """The models that are not distinguishable from that of the largest mean; none if these are all."""
     names = ("data", "model", "seed", "quantity", "value", "low", "high", "convention", "key")
-    found = [r for r in run.results["rows"] if (r["data"], r["quantity"]) == (data, quantity)]
+    found = [r for r in finished(run.results["rows"]) if (r["data"], r["quantity"]) == (data, quantity)]
     models = dict.fromkeys(r["model"] for r in found if not math.isnan(r["value"]))
     endless = tuple(dict.fromkeys(r["model"] for r in found if r["value"] == math.inf))
     if endless:  # a median that most images outlived is larger than any that is known
@@ -124,7 +125,9 @@ def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
     key = ("statement", "quantity")
     asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
     about = [pair for c in asked for pair in _compared(c)]
-    chosen = [r for r in run.results["rows"] if r["data"] == claim["data"] and (r["model"], r["quantity"]) in about]
+    chosen = [
+        r for r in finished(run.results["rows"]) if r["data"] == claim["data"] and (r["model"], r["quantity"]) in about
+    ]
     return [
         {
             "model": r["model"] if r["quantity"] == claim["quantity"] else f"{r['model']} ({r['quantity']})",
@@ -149,7 +152,7 @@ def conventions(view: View) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for name in columns(view):
         for run in view.runs:
-            found |= {(name, e["convention"]): None for e in run.results["summary"] if e["quantity"] == name}
+            found |= {(name, e["convention"]): None for e in finished(run.results["summary"]) if e["quantity"] == name}
     return list(found)
 
 

@@ -10,6 +10,7 @@ from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.network import Training, keep, network
+from eigencode.training._layer_inputs import settle_all, without_statistics
 from eigencode.training.local import train_local
 
 
@@ -30,6 +31,10 @@ class LocallyTrained(Training):
     def uses(self) -> tuple[str, ...]:
         return self.start.uses() if self.rule is None else tuple(modules("rules", self.rule))
 
+    @property
+    def per_epoch(self) -> int:
+        return -(-min(self.images, self.local["images"] or self.images) // int(self.local["batch_size"]))
+
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.local.items() if k not in ("rule", "images")}
@@ -39,6 +44,10 @@ class LocallyTrained(Training):
             initialise(net, rule, self.seed, name)
         train, _ = self.training_images()
         some, checkpoint = train[: self.local["images"] or len(train)], self.checkpoint(inputs)
-        record = train_local(net, some, rule, seed=self.seed, checkpoint=checkpoint, stop=self.stop, **settings)
+        settings |= {"seed": self.seed, "checkpoint": checkpoint, "stop": self.epoch}
+        with self.continued():
+            record = train_local(net, some, rule, **settings)
+        if self.stop is not None:  # the layers behind the one that learns are measured too
+            settle_all(net, some, without_statistics(net, some))
         self.finish(net, record, folder, inputs)
         keep(convergence(net), folder / "convergence")

@@ -10,7 +10,7 @@ from eigencode.study._catalogue import make, modules
 from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
-from eigencode.study.steps.network import NetworkStep, network
+from eigencode.study.steps.network import NetworkStep, moment, network
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Measured(Step):
     def name(self) -> str:  # type: ignore[override]
         """The kind of the measure."""
         return self.made.kind
+
+    def describe(self) -> str:
+        return self.name if (step := moment(self.net)) is None else f"{self.name}, step {step}"
 
     def uses(self) -> tuple[str, ...]:
         return tuple(modules("measures", Choice(**self.measure)))

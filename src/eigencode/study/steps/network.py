@@ -1,6 +1,8 @@
 """Base classes of the steps that make a network; reading and writing of their folders."""
 
 import shutil
+from abc import abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +15,7 @@ from eigencode.base.types import Images
 from eigencode.models.files import load, save
 from eigencode.study.step import Inputs, Step
 from eigencode.study.steps.data import Data
+from eigencode.training._kept import continued
 
 WEIGHTS = "network.safetensors"
 STATE = "state.safetensors"
@@ -50,7 +53,7 @@ class NetworkStep(Step):
 
 @dataclass(frozen=True)
 class Training(NetworkStep):
-    """The base of steps that train a network, to the end or to a snapshot after `stop` epochs.
+    """The base of steps that train a network, to the end or to a snapshot after `stop` training steps.
 
     A snapshot contains the training state, from which training continues bit for bit as if it had never stopped.  So
     `earlier`, the snapshot it continues from, is not part of the key: adding snapshots changes neither the other
@@ -58,11 +61,32 @@ class Training(NetworkStep):
     """
 
     label_only: ClassVar[tuple[str, ...]] = ("earlier",)
+    start: NetworkStep
     stop: int | None = field(default=None, kw_only=True)
     earlier: "Training | None" = field(default=None, kw_only=True)
 
     def describe(self) -> str:
-        return self.name if self.stop is None else f"{self.name}, epoch {self.stop}"
+        return self.name if (step := moment(self)) is None else f"{self.name}, step {step}"
+
+    @property
+    @abstractmethod
+    def per_epoch(self) -> int:
+        """Training steps of an epoch."""
+
+    @property
+    def images(self) -> int:
+        """Number of images in the training part of the data."""
+        n = len(self.data.pair()[0])
+        return n - round(self.validation * n)
+
+    @property
+    def epoch(self) -> float | None:
+        """The moment of a snapshot in epochs."""
+        return None if self.stop is None else self.stop / self.per_epoch
+
+    def continued(self) -> AbstractContextManager[None]:
+        """Context manager of the training, for what it hands on to the step that continues."""
+        return continued(f"{self.name} {self.start.key}", ends=self.stop is None)
 
     def checkpoint(self, inputs: Inputs) -> Path:
         """The path of the training state to continue from: this step's, if it was interrupted, else the snapshot's."""
@@ -79,6 +103,13 @@ class Training(NetworkStep):
         keep(record, folder / "training")
         if self.stop is not None:
             shutil.copyfile(inputs.scratch / STATE, folder / STATE)
+
+
+def moment(net: Step | None) -> int | None:
+    """The training step of the snapshot that a network is, or was trained on; None for a finished network."""
+    stop: int | None = getattr(net, "stop", None)
+    start: Step | None = getattr(net, "start", None)
+    return stop if stop is not None or start is None else moment(start)
 
 
 def network(folder: Path, where: str | None = None) -> nn.Module:

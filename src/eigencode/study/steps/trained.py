@@ -10,6 +10,7 @@ from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep, Training, network
 from eigencode.training._augment import Augmentation
+from eigencode.training._feed import starts
 from eigencode.training.schedule import Schedule
 from eigencode.training.supervised import train_supervised
 
@@ -37,22 +38,27 @@ class Trained(Training):
         listed = [dict(p) for p in self.supervised["penalties"]]
         return [(p.pop("coefficient"), Choice(**p)) for p in listed]
 
+    @property
+    def per_epoch(self) -> int:
+        return len(starts(self.images, int(self.supervised["batch_size"])))
+
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start), self.origin.get("where"))
         settings = {k: v for k, v in self.supervised.items() if k not in ("penalties", "schedule", "adversarial")}
         train, validation = self.training_images()
-        record = train_supervised(
-            net,
-            train,
-            penalties=[(coefficient, make("penalties", p)) for coefficient, p in self.penalties],
-            adversarial=_adversarial(self.supervised["adversarial"]),
-            schedule=Schedule(**self.supervised["schedule"]),
-            validation=validation,
-            seed=self.seed,
-            checkpoint=self.checkpoint(inputs),
-            stop=self.stop,
-            **settings,
-        )
+        with self.continued():
+            record = train_supervised(
+                net,
+                train,
+                penalties=[(coefficient, make("penalties", p)) for coefficient, p in self.penalties],
+                adversarial=_adversarial(self.supervised["adversarial"]),
+                schedule=Schedule(**self.supervised["schedule"]),
+                validation=validation,
+                seed=self.seed,
+                checkpoint=self.checkpoint(inputs),
+                stop=self.epoch,
+                **settings,
+            )
         self.finish(net, record, folder, inputs)
 
 
