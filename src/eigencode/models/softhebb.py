@@ -10,11 +10,13 @@ from torch import nn
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.precision import Precision
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.layers import Readout, SampledBatchNorm2d, SoftWTA, Triangle
 from eigencode.models.local import LocalConv2d, LocalDense
 from eigencode.models.stack import Stack
+from eigencode.rules.protocol import Rule
 from eigencode.rules.softhebb import HardWTA, SoftHebb
 
 Departure = Literal["detached mean", "sampled statistics", "published twin"]
@@ -81,6 +83,7 @@ def softhebb(
     local: bool = True,
     competition: Literal["soft", "hard"] = "soft",
     dropout: float = 0.5,
+    precision: Precision = "float32",
     departures: tuple[Departure, ...] | list[Departure] = (),
     seed: int = 0,
 ) -> Stack:
@@ -106,6 +109,7 @@ def softhebb(
         local: False: the same blocks with `nn.Conv2d` (He initialisation), for backpropagation.
         competition: `"soft"`: `rules.SoftHebb`; `"hard"`: `rules.HardWTA`.
         dropout: share of the code that the read-out loses in training.
+        precision: of the matrix products of the rule, see `rules.Hebbian`.
         departures: deviations of the published code, by name.  `"detached mean"`: see `Triangle`.  `"sampled
             statistics"`: evaluation with BatchNorm statistics of 200 images.  `"published twin"` (with `local=False`):
             ReLU instead of Triangle, maximum pooling, and a third convolution of 1 × 1 in groups of two inputs.
@@ -128,7 +132,7 @@ def softhebb(
     spec = {
         "kind": "softhebb",
         **{"depth": depth, "width": width, "growth": growth, "local": local, "competition": competition},
-        **{"dropout": dropout, "departures": list(departures), "seed": seed},
+        **{"dropout": dropout, "precision": precision, "departures": list(departures), "seed": seed},
         **{"shape": list(train.shape), "classes": len(train.class_names)},
     }
     _check(spec)
@@ -140,7 +144,7 @@ def softhebb(
         layers[f"norm{i}"] = norm(channels, affine=False)
         generator, kernel = stream(seed, f"conv{i}"), KERNEL.get(i, 3)
         if local:
-            layers[f"conv{i}"] = _local(block, competition, channels, units, kernel, generator)
+            layers[f"conv{i}"] = _local(block, spec, channels, units, kernel, generator)
         elif twin and i == 3:
             layers[f"conv{i}"] = _he(channels, units, 1, generator, groups=_pairs(channels, units))
         else:
@@ -229,10 +233,11 @@ def _check(spec: dict[str, Any]) -> None:
 
 
 def _local(
-    block: _Block, competition: str, channels: int, units: int, kernel: int, generator: torch.Generator
+    block: _Block, spec: dict[str, Any], channels: int, units: int, kernel: int, generator: torch.Generator
 ) -> LocalConv2d:
-    soft = {"inverse_temperature": block.inverse_temperature, "centred": block.centred}
-    rule = SoftHebb(rate=block.rate, **soft) if competition == "soft" else HardWTA(rate=block.rate)  # type: ignore[arg-type]
+    common: dict[str, Any] = {"rate": block.rate, "precision": spec["precision"]}
+    soft = SoftHebb(inverse_temperature=block.inverse_temperature, centred=block.centred, **common)
+    rule: Rule = soft if spec["competition"] == "soft" else HardWTA(**common)
     weight = rule.init(units, channels * kernel**2, generator)
     return LocalConv2d(weight, rule, kernel, padding=kernel // 2, padding_mode="reflect")
 
