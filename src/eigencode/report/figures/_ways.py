@@ -1,0 +1,36 @@
+"""Lines with a direction, named at their ends."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Patch
+
+from eigencode.report.figures._style import apart, label
+from eigencode.report.figures.plot import Plot
+from eigencode.report.view import Series
+
+
+def arrows(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str) -> Iterator[Patch]:
+    """Draw arrow heads at a third and at two thirds of the length that a line has on paper."""
+    seen = axes.transData.transform(np.column_stack([x, y]))
+    length = np.concatenate([[0.0], np.hypot(*np.diff(seen, axis=0).T).cumsum()])
+    for share in (0.35, 0.7):
+        ahead = [np.interp(share * length[-1] + d, length, seen[:, i]) for d in (-1.0, 1.0) for i in (0, 1)]
+        ends = axes.transData.inverted().transform(np.reshape(ahead, (2, 2)))
+        look: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 0}
+        yield axes.add_patch(FancyArrowPatch(*ends, shrinkA=0, shrinkB=0, **look))
+
+
+def named(plot: Plot, axes: Axes, ends: Sequence[tuple[Series, float, float]]) -> None:
+    """Write models beside points, one below the other where they would cover each other; a click hides the model."""
+    seen = axes.transData + axes.transAxes.inverted()
+    places = [seen.transform(point) for _, *point in ends]
+    heights = apart([float(y) for _, y in places], 0.07)
+    for k, ((series, *_), (x, _), y) in enumerate(zip(ends, places, heights, strict=True)):
+        side, shift = ("left", 5) if x < 0.6 else ("right", -5)
+        look: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 7, "color": series.colour}
+        look |= {"xycoords": "axes fraction", "textcoords": "offset points"}
+        text = axes.annotate(label(series.label, 20), (x, y), (shift, 0), **look)
+        text.set_gid(f"key-{series.where[0]}-at-{plot.panels.index(axes)}-{k}")
