@@ -53,13 +53,13 @@ class StudyRun:
         return results(path)
 
     @cached_property
-    def snapshots(self) -> dict[tuple[str, str, str, str], list[dict[str, Any]]]:
-        """Entries of snapshots by rising step, for each table ("rows" or "summary"), data set, model and quantity."""
-        found: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    def numbers(self) -> dict[tuple[str, bool, str, str, str], list[dict[str, Any]]]:
+        """Entries by rising step, for each table ("rows" or "summary"), snapshots or not, data set, model, quantity."""
+        found: dict[tuple[str, bool, str, str, str], list[dict[str, Any]]] = {}
         for table in ("rows", "summary"):
-            entries = [e for e in self.results[table] if e["step"] is not None]
-            for e in sorted(entries, key=lambda e: int(e["step"])):
-                found.setdefault((table, e["data"], e["model"], e["quantity"]), []).append(e)
+            for e in sorted(self.results[table], key=lambda e: int(e["step"] or 0)):
+                key = (table, e["epoch"] is not None, e["data"], e["model"], e["quantity"])
+                found.setdefault(key, []).append(e)
         return found
 
     @property

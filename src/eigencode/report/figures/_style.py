@@ -85,6 +85,12 @@ def log_axis(axis: XAxis | YAxis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def log_axes(axes: Axes) -> None:
+    """Make both axes logarithmic, see `log_axis`."""
+    log_axis(axes.xaxis)
+    log_axis(axes.yaxis)
+
+
 def steps_axis(axes: Axes, steps: Sequence[int]) -> None:
     """Make the x axis logarithmic for training steps that include 0: linear from 0 to the first step after it."""
     first, last = min((s for s in steps if s > 0), default=1), max(steps)

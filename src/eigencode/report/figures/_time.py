@@ -14,17 +14,10 @@ DETAILS = ("participation ratio", "RankMe", "converged", "winning")
 """Ends of the names of further numbers that are worth a panel, beside those of the headline."""
 
 
-def course(series: Series, quantity: str, table: str = "summary") -> list[dict[str, Any]]:
-    """The entries of a table of results.json ("rows" or "summary") about a model and a quantity, by rising step.
-
-    Those of finished networks are left out.
-    """
-    return series.run.snapshots.get((table, series.data, series.model, quantity), [])
-
-
 def measured(view: View, data: str, details: tuple[str, ...] = DETAILS) -> list[str]:
     """Names of the quantities of snapshots: those of the headline, then those that end in `details`."""
-    found = dict.fromkeys(q for run in view.runs for _, where, _, q in run.snapshots if where == data)
+    keys = (key for run in view.runs for key in run.numbers)
+    found = dict.fromkeys(q for _, snapshots, where, _, q in keys if snapshots and where == data)
     first = [q for run in view.runs for q in run.results["headline"] if q in found]
     return list(dict.fromkeys([*first, *(q for q in found if details and q.endswith(details))]))
 
@@ -56,7 +49,7 @@ def told(view: View, data: str, names: list[str], places: list[int]) -> list[dic
     """The numbers of every snapshot for a table beside the slider: means with their intervals."""
     rows = []
     for series in view.series(data):
-        found = {name: {e["step"]: e for e in course(series, name)} for name in names}
+        found = {name: {e["step"]: e for e in series.numbers(name, "summary", snapshots=True)} for name in names}
         for step, span in spans(list(moments(series)), places).items():
             entries = [found[name].get(step) for name in names]
             cells = [ranged(e["mean"], e["low"], e["high"]) if e else "" for e in entries]

@@ -24,13 +24,13 @@ def arrows(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str) -> I
 
 
 def named(plot: Plot, axes: Axes, ends: Sequence[tuple[Series, float, float]]) -> None:
-    """Write models beside points, one below the other where they would cover each other; a click hides the model."""
+    """Write models to the right of points, with a line to those that others push away; a click hides the model."""
     seen = axes.transData + axes.transAxes.inverted()
     places = [seen.transform(point) for _, *point in ends]
-    heights = apart([float(y) for _, y in places], 0.07)
-    for k, ((series, *_), (x, _), y) in enumerate(zip(ends, places, heights, strict=True)):
-        side, shift = ("left", 5) if x < 0.6 else ("right", -5)
-        look: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 7, "color": series.colour}
-        look |= {"xycoords": "axes fraction", "textcoords": "offset points"}
-        text = axes.annotate(label(series.label, 20), (x, y), (shift, 0), **look)
+    heights = apart([float(y) for _, y in places], 0.065)
+    for k, ((series, *_), (x, y), height) in enumerate(zip(ends, places, heights, strict=True)):
+        look: dict[str, Any] = {"va": "center", "fontsize": 7, "color": series.colour, "xycoords": "axes fraction"}
+        if abs(height - y) > 0.01:
+            look["arrowprops"] = {"arrowstyle": "-", "lw": 0.4, "color": series.colour, "shrinkA": 0, "shrinkB": 2}
+        text = axes.annotate(label(series.label, 20), (x, y), (x + 0.05, height), **look)
         text.set_gid(f"key-{series.where[0]}-at-{plot.panels.index(axes)}-{k}")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from eigencode.report.figures._style import HEIGHT, label, log_axis, spread, steps_axis, wrapped
-from eigencode.report.figures._time import course, frames, measured
+from eigencode.report.figures._time import frames, measured
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
 
@@ -18,7 +18,7 @@ PANEL = 2.1
 
 def courses(view: View, data: str) -> Iterator[Plot]:
     """Plot one panel per quantity: a thin line per seed, a thick one for their mean, with its 95 % interval."""
-    found = {q: [s for s in view.series(data) if _known(s, q)] for q in measured(view, data)}
+    found = {q: [c for s in view.series(data) if (c := Course(s, q)).values] for q in measured(view, data)}
     names = [q for q, several in found.items() if several]
     most = 3 * int(HEIGHT / PANEL)
     for first in range(0, len(names), most):
@@ -26,38 +26,40 @@ def courses(view: View, data: str) -> Iterator[Plot]:
         plot = Plot(view, len(some), PANEL)
         plot.more = {"frames": frames(view, data), "cursor": True}
         for axes, name in zip(plot.panels, some, strict=True):
-            for series in found[name]:
-                _draw(plot, axes, series, name)
-            _cut(axes, [v for series in found[name] for v in _known(series, name)])
-            steps_axis(axes, [e["step"] for series in found[name] for e in course(series, name)])
-            axes.set(title=label(name), ylabel=wrapped(course(found[name][0], name)[0]["convention"], 32))
+            for course in found[name]:
+                course.draw(plot, axes)
+            _cut(axes, [v for course in found[name] for v in course.values])
+            steps_axis(axes, [e["step"] for course in found[name] for e in course.mean])
+            axes.set(title=label(name), ylabel=wrapped(found[name][0].mean[0]["convention"], 32))
             axes.yaxis.label.set_fontsize(6)
         yield plot
 
 
-def _known(series: Series, name: str) -> list[float]:
-    """All finite values of a quantity over the training of a model, of its seeds and their mean."""
-    values = [*(e["value"] for e in course(series, name, "rows")), *(e["mean"] for e in course(series, name))]
-    return [v for v in values if math.isfinite(v)]
+class Course:
+    """One quantity of one model over its training: of every seed, and their mean."""
+
+    def __init__(self, series: Series, name: str) -> None:
+        self.series = series
+        self.rows = series.numbers(name, snapshots=True)
+        self.mean = series.numbers(name, "summary", snapshots=True)
+        every = [*(r["value"] for r in self.rows), *(e["mean"] for e in self.mean)]
+        self.values = [v for v in every if math.isfinite(v)]
+
+    def draw(self, plot: Plot, axes: Axes) -> None:
+        """Draw the lines, with the interval of the mean as a band."""
+        seeds = list(dict.fromkeys(r["seed"] for r in self.rows))
+        for seed in seeds if len(seeds) > 1 else ():
+            mine = [r for r in self.rows if r["seed"] == seed]
+            steps, values = _finite(mine, "step", "value")
+            plot.line(axes, self.series, steps, values, seed=seed, faint=True)
+        steps, mean, low, high = _finite(self.mean, "step", "mean", "low", "high")
+        band = {"low": low, "high": high} if plot.intervals else {}
+        plot.line(axes, self.series, steps, mean, lw=1.6, ms=3, **band)
 
 
-def _draw(plot: Plot, axes: Axes, series: Series, name: str) -> None:
-    mean, rows = course(series, name), course(series, name, "rows")
-    seeds = list(dict.fromkeys(r["seed"] for r in rows))
-    for seed in seeds if len(seeds) > 1 else ():
-        mine = [r for r in rows if r["seed"] == seed]
-        plot.line(axes, series, _steps(mine), _finite(mine, "value"), seed=seed, faint=True)
-    band = (_finite(mean, "low"), _finite(mean, "high")) if plot.intervals else ()
-    plot.line(axes, series, _steps(mean), _finite(mean, "mean"), *band, lw=1.6, ms=3)
-
-
-def _steps(entries: list[dict]) -> list[float]:
-    return [e["step"] for e in entries]
-
-
-def _finite(entries: list[dict], name: str) -> Tensor:
-    """Numbers of entries, NaN for those that are not finite."""
-    values = torch.tensor([e[name] for e in entries], dtype=torch.float64)
+def _finite(entries: list[dict], *columns: str) -> Tensor:
+    """Columns of entries, NaN where they are not finite."""
+    values = torch.tensor([[e[name] for e in entries] for name in columns], dtype=torch.float64)
     return torch.where(values.isfinite(), values, torch.nan)
 
 

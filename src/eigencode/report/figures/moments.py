@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from eigencode.report.figures._laws import HIGHEST, LOWEST, RELATIVE, law_line, law_of, points, smallest
-from eigencode.report.figures._style import label, log_axis
+from eigencode.report.figures._laws import law_line, law_of, points, smallest, spectrum_axes
+from eigencode.report.figures._style import label
 from eigencode.report.figures._time import frames, measured, moments, spans, told
 from eigencode.report.figures.plot import Plot
 from eigencode.report.figures.receptive_fields import image_shape, mosaic
@@ -15,11 +15,11 @@ from eigencode.report.view import Series, View
 from eigencode.rules.convergence import Convergence
 from eigencode.spectra.spectrum import Spectrum
 
-COLUMNS, MOSAICS = 8, 3
-"""Most numbers beside the figure, and most models whose weights are shown."""
+COLUMNS, MOSAICS, POINTS = 8, 3, 90
+"""Most numbers beside the figure, most models whose weights are shown, and most points of a spectrum."""
 
-PIXELS = 250_000
-"""Most pixels of all pictures of weights together: they are the larger part of the page."""
+LETTERS = 450_000
+"""Most letters of the page for pictures of weights; a pixel of noise takes 4 in colours, 1.8 in grey."""
 
 
 def training_moments(view: View, data: str) -> Iterator[Plot]:
@@ -35,9 +35,7 @@ def training_moments(view: View, data: str) -> Iterator[Plot]:
     for axes, name in zip(plot.panels, spectra, strict=False):
         axes.set(xscale="log", yscale="log")
         ends = [end for series in view.series(data) for end in _spectra(plot, axes, series, name)]
-        axes.set(ylim=(max(0.3 * min(ends), LOWEST), HIGHEST), title=label(name), xlabel="rank n", ylabel=RELATIVE)
-        log_axis(axes.xaxis)
-        log_axis(axes.yaxis)
+        spectrum_axes(axes, name, ends)
     for axes, series in zip(plot.panels[len(spectra) :], layers, strict=True):
         _weights(plot, axes, series, len(layers))
     yield plot
@@ -52,8 +50,7 @@ def _spectra(plot: Plot, axes: Axes, series: Series, name: str) -> Iterator[floa
             fit = series.run.fits[name]
             law = law_of(spectrum, fit["window"], fit["weights"])
             with plot.between(first, last, printed=last == len(places) - 1):
-                values = spectrum.eigenvalues / spectrum.eigenvalues[0]
-                shown = points(values, len(places) * len(plot.view.models))
+                shown = points(spectrum.eigenvalues / spectrum.eigenvalues[0], 1, POINTS)
                 plot.line(axes, series, *shown, seed=spectrum.seed, what=f"step {step}")
                 if law:
                     law_line(plot, axes, series, fit["window"], law.alpha, law.intercept)
@@ -70,7 +67,8 @@ def _weights(plot: Plot, axes: Axes, series: Series, models: int) -> None:
     """Draw the weights of the units that win most at the last snapshot, at every snapshot."""
     layers, places = _layers(series), plot.more["frames"]
     shape, state = image_shape(last := layers[max(layers)]), StudyRun.read(Convergence, last / "convergence")
-    room = PIXELS // (len(layers) * models * (shape[1] + 1) * (shape[2] + 1))
+    pixel, tile = 4 if shape[0] == 3 else 1.8, (shape[1] + 1) * (shape[2] + 1)
+    room = int(LETTERS / (pixel * tile * len(layers) * models))
     most = max(1, min(room, series.run.results["study"]["receptive_fields"]))
     order = state.wins.argsort(descending=True, stable=True)[:most]
     for step, (first, end) in spans(list(layers), places).items():

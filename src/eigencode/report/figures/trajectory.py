@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from eigencode.report.figures._style import label, log_axis, spread
-from eigencode.report.figures._time import course, frames, spans
+from eigencode.report.figures._time import frames, spans
 from eigencode.report.figures._ways import arrows, named
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
@@ -29,8 +29,10 @@ def trajectories(view: View, data: str) -> Iterator[Plot]:
         points = [(alpha, size) for *_, way in ways for _, alpha, size in way]
         axes.set_yscale("log" if spread([size for _, size in points]) else "linear")
         axes.update_datalim(points)
-        axes.margins(0.12)
+        axes.margins(0.1)
         axes.autoscale_view()
+        low, high = axes.get_xlim()
+        axes.set_xlim(low, high + 0.15 * (high - low))
         for way in ways:
             _draw(plot, axes, *way)
         few(axes)
@@ -45,8 +47,8 @@ def _ways(view: View, data: str, x: str, y: str) -> list[Way]:
     """The models and seeds with both numbers at two moments or more."""
     found = []
     for series in view.series(data):
-        sizes = {(r["seed"], r["step"]): r["value"] for r in course(series, y, "rows")}
-        alphas = [r for r in course(series, x, "rows") if (r["seed"], r["step"]) in sizes]
+        sizes = {(r["seed"], r["step"]): r["value"] for r in series.numbers(y, snapshots=True)}
+        alphas = [r for r in series.numbers(x, snapshots=True) if (r["seed"], r["step"]) in sizes]
         for seed in dict.fromkeys(r["seed"] for r in alphas):
             way = [(r["step"], r["value"], sizes[seed, r["step"]]) for r in alphas if r["seed"] == seed]
             way = [point for point in way if math.isfinite(point[1]) and 0 < point[2] < math.inf]
