@@ -28,9 +28,11 @@ def named(plot: Plot, axes: Axes, ends: Sequence[tuple[Series, float, float]]) -
     seen = axes.transData + axes.transAxes.inverted()
     places = [seen.transform(point) for _, *point in ends]
     heights = apart([float(y) for _, y in places], 0.065)
+    beyond = max(float(x) for x, _ in places) + 0.1
     for k, ((series, *_), (x, y), height) in enumerate(zip(ends, places, heights, strict=True)):
         look: dict[str, Any] = {"va": "center", "fontsize": 7, "color": series.colour, "xycoords": "axes fraction"}
-        if abs(height - y) > 0.01:
+        pushed = abs(height - y) > 0.01
+        if pushed:
             look["arrowprops"] = {"arrowstyle": "-", "lw": 0.4, "color": series.colour, "shrinkA": 0, "shrinkB": 2}
-        text = axes.annotate(label(series.label, 20), (x, y), (x + 0.05, height), **look)
+        text = axes.annotate(label(series.label, 20), (x, y), (beyond if pushed else x + 0.05, height), **look)
         text.set_gid(f"key-{series.where[0]}-at-{plot.panels.index(axes)}-{k}")
