@@ -1,18 +1,18 @@
 """Figures of learning in time: the numbers of every snapshot, in order, and one moment at a time."""
 
+import copy
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
-import learning
 import numpy as np
 import pytest
 import torch
 from matplotlib.patches import FancyArrowPatch
-from shared import once
 
 from eigencode.report import StudyRun
 from eigencode.report._numbers import ranged
@@ -38,12 +38,6 @@ def _style() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    folder = once(tmp_path_factory, "learned", learning.measured)
-    return StudyRun(folder / "store" / "reports" / "learning", folder / "store")
-
-
-@pytest.fixture(scope="session")
 def view(learned: StudyRun) -> View:
     return View([learned])
 
@@ -63,6 +57,7 @@ def test_a_panel_per_quantity_with_every_seed_and_their_mean(view: View) -> None
     assert names[:5] == QUANTITIES
     assert {"units converged", "α images, participation ratio", "α noise, RankMe"} < set(names)
     assert {mark["series"].model for mark in plot.marks} == {"KH", "BP"}
+    told = {name: snapshots(view, "summary", quantity=name)[0]["convention"][:12] for name in names}
     for axes, name in zip(plot.panels, names, strict=True):
         for model in ("KH", "BP"):
             marks = [m for m in plot.marks if (m["axes"], m["series"].model) == (axes, model)]
@@ -79,6 +74,7 @@ def test_a_panel_per_quantity_with_every_seed_and_their_mean(view: View) -> None
                 rows = snapshots(view, "rows", model=model, quantity=name, seed=mark["seed"])
                 assert mark["y"] == finite([r["value"] for r in rows])
                 assert all(min(axes.get_ylim()) < v < max(axes.get_ylim()) for v in mark["y"] if v is not None)
+        assert axes.get_ylabel().replace("\n", " ").startswith(told[name])
         shown = [v for m in plot.marks if m["axes"] == axes for v in m["y"] if v is not None]
         assert (axes.get_yscale() == "log") == (min(shown) > 0 and max(shown) > 10**1.5 * min(shown))
     assert {axes.get_yscale() for axes in plot.panels} == {"log", "linear"}
@@ -211,6 +207,17 @@ def test_a_study_without_snapshots_has_none_of_these_figures(built: StudyRun) ->
     view = View([built])
     assert (frames(view, "digits"), measured(view, "digits")) == ([], [])
     assert [*courses(view, "digits"), *trajectories(view, "digits"), *training_moments(view, "digits")] == []
+
+
+def test_words_of_a_convention_in_which_models_differ_are_left_out(learned: StudyRun) -> None:
+    results = copy.deepcopy(learned.results)
+    for entry in results["summary"]:
+        entry["convention"] = f"share of {12 if entry['model'] == 'KH' else 15} units"
+    other = replace(learned)
+    vars(other)["results"] = results
+    (plot,) = courses(View([other]), "digits")
+    labels = {axes.get_title(): axes.get_ylabel() for axes in plot.panels}
+    assert (labels["α images"], labels["units converged"]) == ("share of … units", "share of 12 units")
 
 
 def test_what_is_drawn_outside_a_moment_is_always_shown(view: View) -> None:

@@ -29,8 +29,9 @@ FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
     "moments": (
         training_moments,
         "Spectra at a moment of training",
-        "First seed, with the fitted power law dotted. The slider chooses the moment; each model is shown at its last "
-        "snapshot until then, in print at the end of training. Numbers are means over seeds with 95 % intervals.",
+        "First seed, with the fitted power law dotted; pictures are weights of the units that win most at the end. The "
+        "slider chooses the moment; each model is shown at its last snapshot until then, in print at the end of its "
+        "training. Numbers are means over seeds with 95 % intervals.",
     ),
     "course": (
         courses,

@@ -23,16 +23,18 @@ def arrows(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str) -> I
         yield axes.add_patch(FancyArrowPatch(*ends, shrinkA=0, shrinkB=0, **look))
 
 
-def named(plot: Plot, axes: Axes, ends: Sequence[tuple[Series, float, float]]) -> None:
-    """Write models to the right of points, with a line to those that others push away; a click hides the model."""
+def named(plot: Plot, axes: Axes, ends: Sequence[tuple[Series, float, float]], points: Any) -> None:
+    """Write models to the right of their ends and of all `points` at that height; a click on one hides the model.
+
+    A thin line leads to a name that is not beside its end.
+    """
     seen = axes.transData + axes.transAxes.inverted()
-    places = [seen.transform(point) for _, *point in ends]
-    heights = apart([float(y) for _, y in places], 0.065)
-    beyond = max(float(x) for x, _ in places) + 0.1
+    places, every = seen.transform([point for _, *point in ends]), seen.transform(points)
+    heights = apart([float(y) for y in places[:, 1]], 0.065)
     for k, ((series, *_), (x, y), height) in enumerate(zip(ends, places, heights, strict=True)):
+        right = max(x, every[abs(every[:, 1] - height) < 0.05, 0].max(initial=0.0)) + 0.04
         look: dict[str, Any] = {"va": "center", "fontsize": 7, "color": series.colour, "xycoords": "axes fraction"}
-        pushed = abs(height - y) > 0.01
-        if pushed:
+        if abs(height - y) > 0.01 or right > x + 0.05:
             look["arrowprops"] = {"arrowstyle": "-", "lw": 0.4, "color": series.colour, "shrinkA": 0, "shrinkB": 2}
-        text = axes.annotate(label(series.label, 20), (x, y), (beyond if pushed else x + 0.05, height), **look)
+        text = axes.annotate(label(series.label, 20), (x, y), (right, height), **look)
         text.set_gid(f"key-{series.where[0]}-at-{plot.panels.index(axes)}-{k}")

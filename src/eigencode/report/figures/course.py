@@ -12,8 +12,7 @@ from eigencode.report.figures._time import frames, measured
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
 
-PANEL = 2.1
-"""Height of a panel in inches."""
+PANEL = 2.1  # inches
 
 
 def courses(view: View, data: str) -> Iterator[Plot]:
@@ -30,7 +29,7 @@ def courses(view: View, data: str) -> Iterator[Plot]:
                 course.draw(plot, axes)
             _cut(axes, [v for course in found[name] for v in course.values])
             steps_axis(axes, [e["step"] for course in found[name] for e in course.mean])
-            axes.set(title=label(name), ylabel=wrapped(found[name][0].mean[0]["convention"], 32))
+            axes.set(title=label(name), ylabel=wrapped(_common(found[name]), 32))
             axes.yaxis.label.set_fontsize(6)
         yield plot
 
@@ -57,6 +56,12 @@ class Course:
         plot.line(axes, self.series, steps, mean, lw=1.6, ms=3, **band)
 
 
+def _common(courses: list[Course]) -> str:
+    """The convention of a quantity, with "…" for words in which models differ, such as their numbers of units."""
+    words = [course.mean[0]["convention"].split() for course in courses]
+    return " ".join(same[0] if len(set(same)) == 1 else "…" for same in zip(*words, strict=False))
+
+
 def _finite(entries: list[dict], *columns: str) -> Tensor:
     """Columns of entries, NaN where they are not finite."""
     values = torch.tensor([[e[name] for e in entries] for name in columns], dtype=torch.float64)
@@ -67,8 +72,7 @@ def _cut(axes: Axes, values: list[float]) -> None:
     """Cut the panel to its values; intervals may leave it."""
     low, high = min(values), max(values)
     if spread(values):
-        axes.set_yscale("log")
-        axes.set_ylim(low / 1.3, high * 1.3)
+        axes.set(yscale="log", ylim=(low / 1.3, high * 1.3))
         log_axis(axes.yaxis)
         return
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1

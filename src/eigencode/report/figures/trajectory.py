@@ -38,7 +38,7 @@ def trajectories(view: View, data: str) -> Iterator[Plot]:
         few(axes)
         log_axis(axes.yaxis) if axes.get_yscale() == "log" else few(axes, "y")
         ends = {series.where: (series, *way[-1][1:]) for series, _, way in reversed(ways)}
-        named(plot, axes, list(ends.values()))
+        named(plot, axes, list(ends.values()), points)
         axes.set(title=label(y), xlabel=label(x), ylabel="median critical size (L2)")
     yield plot
 

@@ -7,7 +7,7 @@ inTime.forEach((d) => {
   at[data] = frames.length - 1;
   figure.marks.forEach((mark) => { mark.data = data; });
   const lines = figure.cursor ? figure.panels.map(({ box: [, top, , bottom] }, p) => {
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    const line = document.createElementNS(card.querySelector("svg").namespaceURI, "path");
     line.setAttribute("class", "cursor");
     document.getElementById(`${name}-panel-${p}`).append(line);
     return (x) => line.setAttribute("d", `M${x} ${top}V${bottom}`);
