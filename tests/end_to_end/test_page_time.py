@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,6 +54,14 @@ def cursors(seen: Opened) -> list[float]:
     return list(seen.page.eval_on_selector_all("#course .cursor", script))
 
 
+def vertices(seen: Opened) -> list[float]:
+    """Horizontal places of the snapshots on the first mean line of the first panel."""
+    marks = json.loads(seen.page.text_content("#content"))["figures"]["course"]["marks"]
+    mean = next(i for i, mark in enumerate(marks) if "seed" not in mark)
+    drawn = seen.page.get_attribute(f"#course-mark-{mean}-0 path", "d")
+    return [float(x) for x in re.findall(r"[ML]([\d.]+) ", drawn)]
+
+
 def wanted(run: StudyRun, model: str, step: int) -> list[str]:
     entries = {e["quantity"]: e for e in run.results["summary"] if (e["model"], e["step"]) == (model, step)}
     return [ranged(entries[q]["mean"], entries[q]["low"], entries[q]["high"]) for q in run.results["headline"][:5]]
@@ -78,6 +87,8 @@ def test_the_slider_moves_the_figures_and_the_numbers(browser: Any, learned: Stu
                 assert [row[column] for row in found] == wanted(learned, model, step)
             shown = displayed(seen, "moments")
             assert len([i for i in shown if f"moments-mark-{i.split('-')[2]}-0" == i]) == 8 + (step > 0)
+            line = seen.page.locator("#course .cursor").first.get_attribute("d")
+            assert float(line[1:].split()[0]) == pytest.approx(vertices(seen)[(0, 4, 8, 16, 32).index(step)], abs=0.11)
             if step < 32:
                 assert not set(shown) & set(last[1])
                 assert displayed(seen, "trajectory") != last[2]
@@ -113,13 +124,9 @@ def test_print_and_a_page_without_scripts_show_the_last_moment(browser: Any, lea
     with browser.new_context(java_script_enabled=False) as context:
         bare = context.new_page()
         bare.goto(page.as_uri())
-        for identity in displayed_without_script(page, shown):
+        for identity in shown:
             assert bare.locator(f"#{identity}").is_visible()
         assert not bare.locator('#moments [display="none"]').first.is_visible()
-
-
-def displayed_without_script(page: Path, shown: list[str]) -> list[str]:
-    return [identity for identity in shown if f'id="{identity}"' in page.read_text("utf-8")]
 
 
 STEPS = [0, *sorted({round(5000 ** (i / 22)) for i in range(23)})]
