@@ -32,7 +32,8 @@ NAMES = {
 def edit(run: StudyRun, **changes: Any) -> None:
     path = run.folder / "results.json"
     path.write_text(dumps(signed({**json.loads(path.read_text("utf-8")), **changes})), encoding="utf-8")
-    vars(run).pop("results", None)
+    for name in ("results", "numbers"):
+        vars(run).pop(name, None)
 
 
 def renamed(run: StudyRun, *names: str) -> None:

@@ -52,6 +52,16 @@ class StudyRun:
             )
         return results(path)
 
+    @cached_property
+    def numbers(self) -> dict[tuple[str, bool, str, str, str], list[dict[str, Any]]]:
+        """Entries by rising step, for each table ("rows" or "summary"), snapshots or not, data set, model, quantity."""
+        found: dict[tuple[str, bool, str, str, str], list[dict[str, Any]]] = {}
+        for table in ("rows", "summary"):
+            for e in sorted(self.results[table], key=lambda e: int(e["step"] or 0)):
+                key = (table, e["epoch"] is not None, e["data"], e["model"], e["quantity"])
+                found.setdefault(key, []).append(e)
+        return found
+
     @property
     def models(self) -> list[str]:
         """Labels of the models, in the order of the study."""
@@ -123,13 +133,13 @@ class StudyRun:
         """
         return self.steps.checked(key)
 
-    def locally_trained(self, data: str, model: str) -> list[Path]:
+    def locally_trained(self, data: str, model: str, epoch: float | None = None) -> list[Path]:
         """Folders of the local training of a model, one per seed; empty for other models."""
-        return self.made_by(data, model, "local")
+        return self.made_by(data, model, "local", epoch)
 
-    def made_by(self, data: str, model: str, step: str) -> list[Path]:
-        """Folders of the steps of this name for the networks of a model, in the order of the seeds."""
-        chains = [key for c in self.cells(data=data, model=model) for key in c["network"]]
+    def made_by(self, data: str, model: str, step: str, epoch: float | None = None) -> list[Path]:
+        """Folders of the steps of this name for the networks of a model, or for snapshots, in order of the seeds."""
+        chains = [key for c in self.cells(data=data, model=model, epoch=epoch) for key in c["network"]]
         keys = dict.fromkeys(key for key in chains if key.startswith(f"{step}-"))
         return [self.step(key) for key in keys if self.step(key).is_dir()]
 

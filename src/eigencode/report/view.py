@@ -1,6 +1,6 @@
 """The runs of a report, and their models with the look that each has in every figure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from eigencode.report._results import finished
 from eigencode.report.run import StudyRun
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 PALETTE = ("#8C8C8C", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#A6761D")
 """Colour-blind safe palette after Okabe and Ito (2008), with a brown for their yellow, too light for a line."""
@@ -45,6 +46,11 @@ class Series:
         """Load the records of the cells with these fields, one per seed."""
         return self.run.load(record, data=self.data, model=self.model, **wanted)
 
+    def numbers(self, quantity: str, table: str = "rows", snapshots: bool = False) -> list[dict[str, Any]]:
+        """Entries of a table of results.json ("rows" or "summary") about a quantity of this model: of its finished
+        networks, or of the snapshots of their training, by rising step."""
+        return self.run.numbers.get((table, snapshots, self.data, self.model, quantity), [])
+
 
 @dataclass(frozen=True)
 class View:
@@ -73,6 +79,10 @@ class View:
         """Names of the measurements of one kind on one data set."""
         cells = (c for run in self.runs for c in finished(run.results["cells"]))
         return _unique(c["quantity"] for c in cells if (c["kind"], c["data"]) == (kind, data))
+
+    def each(self, kind: str, data: str, of: Callable[[str], list[T]]) -> dict[str, list[T]]:
+        """What `of` finds for the measurements of one kind on one data set, by name, where it finds anything."""
+        return {name: found for name in self.quantities(kind, data) if (found := of(name))}
 
     def series(self, data: str) -> Iterator[Series]:
         """All models of all runs on a data set, the data themselves first of each run."""

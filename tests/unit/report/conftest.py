@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import learning
 import pytest
 from shared import once
 
@@ -38,3 +39,10 @@ def built(finished: StudyRun, tmp_path_factory: pytest.TempPathFactory) -> Study
 def run(finished: StudyRun, tmp_path: Path) -> StudyRun:
     shutil.copytree(finished.folder, tmp_path / "tiny")
     return replace(finished, folder=tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    """A study measured at snapshots of its training."""
+    folder = once(tmp_path_factory, "learned", learning.measured)
+    return StudyRun(folder / "store" / "reports" / "learning", folder / "store")

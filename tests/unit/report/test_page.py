@@ -100,8 +100,9 @@ def test_no_panel_is_empty(run: StudyRun, left_out: str | None) -> None:
         assert sum(axes.axison for axes in plot.figure.axes) == len(plot.panels)
 
 
-def test_every_figure_names_its_axes_and_models_and_fits_on_a_page(built: StudyRun) -> None:
-    view = View([built])
+@pytest.mark.parametrize("study", ["built", "learned"])
+def test_every_figure_names_its_axes_and_models_and_fits_on_a_page(request: pytest.FixtureRequest, study: str) -> None:
+    view = View([request.getfixturevalue(study)])
     with style():
         for name, (draw, caption, note) in FIGURES.items():
             for plot in draw(view, "digits"):
@@ -114,7 +115,9 @@ def test_every_figure_names_its_axes_and_models_and_fits_on_a_page(built: StudyR
                         assert axes.get_ylabel() or axes.get_yticklabels(), name
                 legends = [*plot.figure.legends, *(a.get_legend() for a in plot.panels if a.get_legend())]
                 words = [
-                    t.get_text() for a in plot.panels for t in (a.title, *a.get_yticklabels(), *a.get_xticklabels())
+                    t.get_text()
+                    for a in plot.panels
+                    for t in (a.title, *a.texts, *a.get_yticklabels(), *a.get_xticklabels())
                 ]
                 told = " ".join([*words, *(t.get_text() for found in legends for t in found.get_texts())])
                 for mark in plot.marks:

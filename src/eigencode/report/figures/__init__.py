@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from eigencode.report.figures.course import courses
 from eigencode.report.figures.deviations import deviations
 from eigencode.report.figures.landscapes import landscapes
+from eigencode.report.figures.moments import training_moments
 from eigencode.report.figures.plot import Plot
 from eigencode.report.figures.pruning import pruning
 from eigencode.report.figures.receptive_fields import receptive_fields
@@ -12,6 +14,7 @@ from eigencode.report.figures.seeds import seeds
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.figures.tradeoff import tradeoff
 from eigencode.report.figures.training import training
+from eigencode.report.figures.trajectory import trajectories
 from eigencode.report.figures.widths import widths
 from eigencode.report.figures.windows import slopes, windows
 from eigencode.report.view import View
@@ -22,6 +25,25 @@ FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
         "Accuracy against robustness",
         "A point per seed, with 95 % intervals over images; up and to the right is better. The critical size of an "
         "image is the smallest perturbation found that changes its predicted class; ▾: models of far lower accuracy.",
+    ),
+    "moments": (
+        training_moments,
+        "Spectra at a moment of training",
+        "First seed, with the fitted power law dotted; pictures are weights of the units that win most at the end. The "
+        "slider chooses the moment; each model is shown at its last snapshot until then, in print at the end of its "
+        "training. Numbers are means over seeds with 95 % intervals.",
+    ),
+    "course": (
+        courses,
+        "Every quantity against the training steps",
+        "Thick lines are means over seeds with 95 % intervals (which may leave the panel), thin lines the seeds. The "
+        "axis of steps is logarithmic from the first snapshot after step 0.",
+    ),
+    "trajectory": (
+        trajectories,
+        "Exponent and robustness during training",
+        "A line per seed, from the first snapshot (open marker) to the last (filled), in the direction of the arrows; "
+        "dots are snapshots, on the page a ring around the chosen one. Right: smoother; up: more robust.",
     ),
     "robustness": (
         robustness,

@@ -7,6 +7,7 @@ The slope over any two ranks of the grid is then that of all ranks between them,
 
 import base64
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from matplotlib.axes import Axes
 
 from eigencode.base.errors import InputError
+from eigencode.report.figures._style import label, log_axes
 from eigencode.report.figures.plot import Plot, thinned
 from eigencode.report.view import Series, View
 from eigencode.spectra.spectrum import Spectrum
@@ -22,6 +24,9 @@ from eigencode.spectra.windows import grid
 RELATIVE = "eigenvalue λₙ / λ₁"
 LOWEST, HIGHEST = 1e-9, 2.0
 """Limits of the axis of λₙ / λ₁; values below are rounding errors or silent units."""
+
+LISTED = 8
+"""Most models whose α is written into a panel."""
 
 CHARACTERS, EACH = 1_200_000, 10 * 8 * 4 / 3
 SMALLEST, LARGEST = 14, 160
@@ -61,6 +66,26 @@ def law_line(plot: Plot, axes: Axes, series: Series, window: Any, alpha: float, 
     plot.mark(axes.plot(n, math.exp(intercept) * n**-alpha, **look), axes, series)
 
 
+def spectrum_axes(axes: Axes, name: str, ends: Iterable[float]) -> None:
+    """Name and scale the axes of a panel of spectra; `ends` are the smallest eigenvalues to show."""
+    axes.set(ylim=(max(0.3 * min(ends), LOWEST), HIGHEST), title=label(name), xlabel="rank n", ylabel=RELATIVE)
+    log_axes(axes)
+
+
+def list_laws(plot: Plot, axes: Axes, found: list[dict[str, Any]]) -> None:
+    """List the exponents of a panel of spectra (`Plot.more`), unless they are too many."""
+    found = [e for e in found if e["p"] == plot.panels.index(axes) and "fit" in e]
+    if not 0 < len(found) <= LISTED:
+        return
+    handles = [plot.key(plot.marks[e["fit"]]["series"], e.pop("told")) for e in found]
+    legend = axes.legend(handles=handles, loc="lower left", title="α", handlelength=1.6, fontsize=6, labelspacing=0.25)
+    line: Any
+    for entry, line, text in zip(found, legend.legend_handles, legend.get_texts(), strict=True):
+        entry["key"] = f"key-{entry['m']}-in-{entry['p']}-{entry['r']}"
+        line.set_gid(f"{entry['key']}-line")
+        text.set_gid(entry["key"])
+
+
 def law_of(spectrum: Spectrum, window: Any, weights: str) -> Any:
     """The power law over a window, or None if it is not possible; the table gives the reason."""
     try:
@@ -69,9 +94,9 @@ def law_of(spectrum: Spectrum, window: Any, weights: str) -> Any:
         return None
 
 
-def points(values: torch.Tensor, lines: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ranks evenly spaced in log rank whose values are positive, and their values."""
-    ranks = torch.tensor(grid(len(values), 2 * len(thinned(10**6, lines))))
+def points(values: torch.Tensor, lines: int, most: int = 320) -> tuple[torch.Tensor, torch.Tensor]:
+    """At most `most` ranks evenly spaced in log rank whose values are positive, and their values."""
+    ranks = torch.tensor(grid(len(values), min(most, 2 * len(thinned(10**6, lines)))))
     ranks = ranks[values[ranks - 1] > 0]
     return ranks, values[ranks - 1]
 

@@ -3,9 +3,10 @@
 import math
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,25 @@ def log_axis(axis: XAxis | YAxis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def log_axes(axes: Axes) -> None:
+    """Make both axes logarithmic, see `log_axis`."""
+    log_axis(axes.xaxis)
+    log_axis(axes.yaxis)
+
+
+def steps_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """Make the x axis logarithmic for training steps that include 0: linear from 0 to the first step after it."""
+    first, last = min((s for s in steps if s > 0), default=1), max(steps)
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    axes.set_xlim(-0.2 * first, max(last, first) * 1.25)
+    decades = [10**k for k in range(12) if first <= 10**k <= last]
+    ticks = decades[:: -(-len(decades) // 4)] if len(decades) > 1 else [first, last]
+    axes.xaxis.set_major_locator(FixedLocator([0, *ticks]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}" if x < 1e4 else f"{x / 1000:.4g}k"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("training steps")
+
+
 def around(values: list[float], margin: float = 0.25) -> tuple[float, float]:
     """Axis limits around values with a margin.
 
@@ -93,6 +113,28 @@ def around(values: list[float], margin: float = 0.25) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = margin * (high - low) or 0.1 * abs(high) or 1.0
     return low - room, high + room
+
+
+def spread(values: Sequence[float], decades: float = 1.5) -> bool:
+    """True if values need a logarithmic axis: positive, and further apart than `decades`."""
+    return min(values) > 0 and max(values) > 10**decades * min(values)
+
+
+def apart(values: Sequence[float], gap: float, highest: float = 0.97) -> list[float]:
+    """Move numbers until they are `gap` apart and at most `highest`, keeping their order.
+
+    >>> apart([0.5, 0.25, 0.5], 0.25, 1.0)
+    [0.5, 0.25, 0.75]
+    >>> apart([0.875, 1.0], 0.25, 1.0)
+    [0.75, 1.0]
+    """
+    order, found = sorted(range(len(values)), key=values.__getitem__), list(values)
+    for below, above in pairwise(order):
+        found[above] = max(found[above], found[below] + gap)
+    for i in reversed(order):
+        found[i] = min(found[i], highest)
+        highest = found[i] - gap
+    return found
 
 
 def rotated(axes: Axes, names: list[str], room: int = 18) -> None:

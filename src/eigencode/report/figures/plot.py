@@ -3,13 +3,15 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -35,7 +37,8 @@ class Plot:
     """A figure of `count` panels, at most `columns` per row, each row `height` inches high.
 
     Whatever shows a model is drawn through `line`, `map` or `mark`, so that the page can hide it and tell its numbers.
-    `caption` is added to that of the figure; `more` is data for the script of the page.
+    `caption` is added to that of the figure; `more` is data for the script of the page.  `hidden` are the artists that
+    print does not show.
     """
 
     def __init__(self, view: View, count: int, height: float, columns: int = 3, caption: str = "") -> None:
@@ -45,6 +48,8 @@ class Plot:
         self.marks: list[dict[str, Any]] = []
         self.keys: list[Line2D] = []
         self.entries: list[tuple[Any, Any]] = []
+        self.hidden: list[Artist] = []
+        self.frames: tuple[list[int], bool] | None = None
         self.legend = True
         self.intervals = len(view.runs) <= FEW
         size = (WIDTH * min(1.0, 0.2 + 0.32 * columns), min(HEIGHT, rows * height + 0.3))
@@ -56,6 +61,13 @@ class Plot:
         for axes in self.panels:
             axes.tick_params(labelbottom=True, labelleft=True)
 
+    @contextmanager
+    def between(self, first: int, last: int, printed: bool) -> Iterator[None]:
+        """Show what is drawn inside only while the slider over training stands at one of these of its places."""
+        self.frames = [first, last], printed
+        yield
+        self.frames = None
+
     def line(
         self,
         axes: Axes,
@@ -66,6 +78,7 @@ class Plot:
         high: Numbers = None,
         seed: int | None = None,
         faint: bool = False,
+        what: str = "",
         **look: Any,
     ) -> Line2D:
         """Draw a line with the markers of its model at a few of its points, and the band from `low` to `high`."""
@@ -76,7 +89,7 @@ class Plot:
         if low is not None:
             band = {"color": style["color"], "alpha": 0.18, "lw": 0}
             artists.append(axes.fill_between(_array(x), _array(low), _array(high), **band))
-        self.mark(artists, axes, series, x, y, low, high, seed=seed)
+        self.mark(artists, axes, series, x, y, low, high, seed=seed, what=what)
         return line
 
     def map(
@@ -100,6 +113,10 @@ class Plot:
         **more: Any,
     ) -> None:
         """Say that these artists belong to a model, and which numbers they show."""
+        artists = list(artists)
+        if self.frames is not None:
+            more["frames"], printed = self.frames
+            self.hidden += [] if printed else artists
         for k, artist in enumerate(artists):
             artist.set_gid(f"mark-{len(self.marks)}-{k}")
             artist.set_in_layout(False)  # inside its panel: the layout need not measure it
@@ -132,7 +149,13 @@ class Plot:
                     artist.set_gid(f"{given.get_gid() or 'entry'}-{k}-{part}")
         for k, axes in enumerate(self.figure.axes):
             axes.set_gid(f"panel-{k}")
+        self.show(False)
         return self
+
+    def show(self, everything: bool) -> None:
+        """Show what print does not show, or hide it."""
+        for artist in self.hidden:
+            artist.set_visible(everything)
 
     def content(self) -> dict[str, Any]:
         """The numbers of the figure for the page, after it was drawn: panels in SVG units, and marks."""
@@ -147,7 +170,7 @@ class Plot:
         panels = [
             {
                 "box": box,
-                **{n: [*map(float, getattr(a, f"get_{n}lim")()), getattr(a, f"get_{n}scale")()] for n in "xy"},
+                **{n: [*map(float, getattr(a, f"get_{n}lim")()), *_scale(getattr(a, f"{n}axis"))] for n in "xy"},
                 **self._names(a),
             }
             for a, box in zip(axes, boxes, strict=True)
@@ -199,6 +222,14 @@ class Plot:
         return [
             round(float(v), 2) for v in (box.x0 * scale, high - box.y1 * scale, box.x1 * scale, high - box.y0 * scale)
         ]
+
+
+def _scale(axis: XAxis | YAxis) -> list[Any]:
+    """Name of a scale; of a symmetric logarithm also the end of its linear part and the decades this is as long as."""
+    if axis.get_scale() != "symlog":
+        return [axis.get_scale()]
+    found: Any = axis.get_transform()
+    return ["symlog", found.linthresh, found.linscale / (1 - 1 / found.base)]
 
 
 def _some(count: int, m: int) -> list[int]:

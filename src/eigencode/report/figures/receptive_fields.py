@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from torch import Tensor
 
 from eigencode.report.figures._style import HEIGHT, WIDTH, label
@@ -42,8 +43,13 @@ def receptive_fields(view: View, data: str) -> Iterator[Plot]:
     yield plot
 
 
-def mosaic(axes: Axes, weights: Tensor, shape: tuple[int, int, int], marked: Tensor | None = None) -> None:
-    """Plot the weights of units as one picture of tiles, each scaled by its largest magnitude."""
+def mosaic(
+    axes: Axes, weights: Tensor, shape: tuple[int, int, int], marked: Tensor | None = None, pixels: str = "nearest"
+) -> AxesImage:
+    """Plot the weights of units as one picture of tiles, each scaled by its largest magnitude.
+
+    `pixels`: "nearest", or "none" to leave their enlargement to the reader of an SVG, whose file is smaller then.
+    """
     channels, high, wide = shape
     columns = max(1, -(-len(weights) // max(1, round((len(weights) * wide / high) ** 0.5))))
     rows = -(-len(weights) // columns)
@@ -53,13 +59,15 @@ def mosaic(axes: Axes, weights: Tensor, shape: tuple[int, int, int], marked: Ten
     whole = tiles.reshape(rows, columns, channels, high + 1, wide + 1).permute(2, 0, 3, 1, 4)
     picture = whole.reshape(channels, rows * (high + 1), columns * (wide + 1))
     if channels == 3:
-        axes.imshow((picture.nan_to_num(1.0).permute(1, 2, 0) / 2 + 0.5).clamp(0, 1).numpy(), interpolation="nearest")
+        colours = (picture.nan_to_num(1.0).permute(1, 2, 0) / 2 + 0.5).clamp(0, 1)
+        found = axes.imshow(colours.numpy(), interpolation=pixels)
     else:
-        axes.imshow(picture.mean(0).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        found = axes.imshow(picture.mean(0).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation=pixels)
     for i in marked.nonzero().flatten().tolist() if marked is not None else ():
         x, y = i % columns * (wide + 1) + 0.2, i // columns * (high + 1) + 0.2
         axes.plot([x, x + wide, x + wide, x, x], [y, y, y + high, y + high, y], color="black", lw=0.6, ls=":")
     axes.set_axis_off()
+    return found
 
 
 def image_shape(folder: Path) -> tuple[int, int, int]:

@@ -19,8 +19,8 @@ BOXES = 24
 
 def robustness(view: View, data: str) -> Iterator[Plot]:
     """Plot one panel of curves (mean and range over seeds) and one of boxes (images of all seeds) per attack."""
-    curves = {n: f for n in view.quantities("curve", data) if (f := view.found(data, Curve, quantity=n))}
-    sizes = {n: g for n in view.quantities("critical", data) if (g := view.found(data, CriticalSizes, quantity=n))}
+    curves = view.each("curve", data, lambda name: view.found(data, Curve, quantity=name))
+    sizes = view.each("critical", data, lambda name: view.found(data, CriticalSizes, quantity=name))
     if curves:
         plot = Plot(view, len(curves), 2.3, caption="mean over seeds, the band is their range")
         for axes, (name, found) in zip(plot.panels, curves.items(), strict=True):
@@ -57,28 +57,16 @@ def _box(plot: Plot, axes: Axes, series: Series, records: list[CriticalSizes], p
     sizes = torch.cat([c.size for c in records])
     if not len(sizes):
         return
-    look: dict[str, Any] = {
-        "widths": 0.6,
-        "whis": (5, 95),
-        "showfliers": False,
-        "patch_artist": True,
-        "medianprops": {"color": "black"},
-    }
-    box = axes.boxplot(sizes.numpy(), positions=[place], manage_ticks=False, **look)
+    look: dict[str, Any] = {"widths": 0.6, "whis": (5, 95), "showfliers": False, "medianprops": {"color": "black"}}
+    box = axes.boxplot(sizes.numpy(), positions=[place], manage_ticks=False, patch_artist=True, **look)
     artists = [artist for several in box.values() for artist in several]
     for patch in artists:
         if isinstance(patch, PathPatch):
             patch.set_facecolor(series.colour)
     censored = float(torch.cat([c.censored for c in records]).double().mean())
     if censored:
-        top = (place, 1.0)
-        where: dict[str, Any] = {
-            "xycoords": axes.get_xaxis_transform(),
-            "annotation_clip": False,
-            "ha": "center",
-            "va": "bottom",
-        }
-        artists.append(axes.annotate(f"{censored:.0%}", top, fontsize=6, **where))
+        where: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "annotation_clip": False, "fontsize": 6}
+        artists.append(axes.annotate(f"{censored:.0%}", (place, 1.0), ha="center", va="bottom", **where))
     low, middle, high = sizes.quantile(torch.tensor([0.05, 0.5, 0.95], dtype=sizes.dtype)).tolist()
     what = f"median and 90 % of {len(sizes)} images, {censored:.1%} never changed"
     chance = sum(int((c.censored & c.alone).sum()) for c in records if c.alone is not None) / len(sizes)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 
-from eigencode.report._results import finished
 from eigencode.report.figures._style import HEIGHT, around, label, wrapped
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
@@ -41,12 +40,7 @@ def seeds(view: View, data: str) -> Iterator[Plot]:
 
 def _rows(view: View, data: str, quantity: str) -> Rows:
     """The models with finite numbers of a quantity, and these, one per seed."""
-    found = [(s, finished(s.run.results["rows"])) for s in view.series(data)]
-    mine = [
-        (s, [r for r in rows if (r["data"], r["model"], r["quantity"]) == (data, s.model, quantity)])
-        for s, rows in found
-    ]
-    finite = [(s, [r for r in rows if math.isfinite(r["value"])]) for s, rows in mine]
+    finite = [(s, [r for r in s.numbers(quantity) if math.isfinite(r["value"])]) for s in view.series(data)]
     return [(s, rows) for s, rows in finite if rows]
 
 

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from eigencode.report._results import finished
 from eigencode.report.figures._style import around, label, log_axis
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
@@ -26,11 +25,7 @@ def tradeoff(view: View, data: str) -> Iterator[Plot]:
 
     Models far below the others in accuracy are arrows at the lower edge.
     """
-    found = {
-        name: [(s, points) for s in view.series(data) if (points := _points(s, name))]
-        for name in view.quantities("critical", data)
-    }
-    found = {name: several for name, several in found.items() if several}
+    found = view.each("critical", data, lambda n: [(s, p) for s in view.series(data) if (p := _points(s, n))])
     if not found:
         return
     plot = Plot(view, len(found), 2.6)
@@ -49,11 +44,9 @@ def tradeoff(view: View, data: str) -> Iterator[Plot]:
 
 def _points(series: Series, name: str) -> list[Point]:
     """Size and accuracy, their lower and upper ends, and the seed, of every seed that has both."""
-    rows = [r for r in finished(series.run.results["rows"]) if (r["data"], r["model"]) == (series.data, series.model)]
-    rows = [r for r in rows if math.isfinite(r["value"])]
-    accuracy = {r["seed"]: r for r in rows if r["quantity"] == ACCURACY}
-    pairs = [(r, accuracy[r["seed"]]) for r in rows if r["quantity"] == name and r["seed"] in accuracy]
-    return [(s["value"], a["value"], *_ends(s), *_ends(a), s["seed"]) for s, a in pairs if s["value"] > 0]
+    known = {r["seed"]: r for r in series.numbers(ACCURACY) if math.isfinite(r["value"])}
+    pairs = [(r, known[r["seed"]]) for r in series.numbers(name) if r["seed"] in known and 0 < r["value"] < math.inf]
+    return [(s["value"], a["value"], *_ends(s), *_ends(a), s["seed"]) for s, a in pairs]
 
 
 def _ends(row: dict[str, Any]) -> tuple[float, float]:
@@ -64,30 +57,24 @@ def _ends(row: dict[str, Any]) -> tuple[float, float]:
 def _floor(values: list[float]) -> float:
     """Smallest accuracy of the panel: below it are only models that are far away from all others."""
     ordered = sorted(values, reverse=True)
-    for above, below, i in zip(ordered, ordered[1:], range(1, len(ordered)), strict=False):
-        if i >= 2 and above - below > FAR * (ordered[0] - above) and above - below > 0.1:
-            return above
-    return ordered[-1]
+    gaps = [(above, above - below) for above, below in pairwise(ordered)][1:]
+    return next((a for a, gap in gaps if gap > 0.1 and gap > FAR * (ordered[0] - a)), ordered[-1])
 
 
 def _draw(plot: Plot, axes: Axes, series: Series, points: list[Point], floor: float) -> None:
     for x, y, left, right, low, high, seed in points:
-        artists: list[Artist] = []
+        artists: list[Any] = []
         if y >= floor and not plot.intervals:
-            artists = list(axes.plot(x, y, series.marker, color=series.colour, ms=3))
+            artists = axes.plot(x, y, series.marker, color=series.colour, ms=3)
         elif y >= floor:
             reach: dict[str, Any] = {"xerr": [[x - left], [right - x]], "yerr": [[y - low], [high - y]]}
             bars = axes.errorbar(x, y, **reach, fmt=series.marker, color=series.colour, elinewidth=0.6, ms=4.5)
             artists = [bars[0], *bars[2]]
         elif seed == points[0][-1]:
-            mean, edge = fmean(p[1] for p in points), fmean(p[0] for p in points)
-            edge = min(max(edge, axes.get_xlim()[0]), axes.get_xlim()[1])
-            right_half = edge > math.prod(axes.get_xlim()) ** 0.5
-            note = f"▾ {label(series.label, 16)} {mean:.2f}"
-            where: dict[str, Any] = {
-                "xycoords": axes.get_xaxis_transform(),
-                "color": series.colour,
-                "annotation_clip": False,
-            }
-            artists = [axes.annotate(note, (edge, 0.02), ha="right" if right_half else "left", fontsize=7, **where)]
+            limits = axes.get_xlim()
+            edge = min(max(fmean(p[0] for p in points), limits[0]), limits[1])
+            note = f"▾ {label(series.label, 16)} {fmean(p[1] for p in points):.2f}"
+            where: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "annotation_clip": False, "fontsize": 7}
+            side = "right" if edge > math.prod(limits) ** 0.5 else "left"
+            artists = [axes.annotate(note, (edge, 0.02), ha=side, color=series.colour, **where)]
         plot.mark(artists, axes, series, [x], [y], [low], [high], seed=int(seed))

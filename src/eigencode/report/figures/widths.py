@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from eigencode.measures.widths import Widths
 from eigencode.report.figures._laws import HIGHEST, LOWEST, RELATIVE, law_line, law_of, points
-from eigencode.report.figures._style import label, log_axis
+from eigencode.report.figures._style import label, log_axes
 from eigencode.report.figures.plot import Plot
 from eigencode.report.view import Series, View
 
@@ -50,6 +50,5 @@ def _panel(plot: Plot, axes: Axes, series: Series, record: Widths, fit: dict) ->
     axes.set(xlabel="rank n", ylabel=RELATIVE)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, LOWEST), min(high, HIGHEST))
-    log_axis(axes.xaxis)
-    log_axis(axes.yaxis)
+    log_axes(axes)
     axes.legend(loc="lower left", handlelength=1, fontsize=6)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from eigencode.report.figures._style import label, log_axis
+from eigencode.report.figures._style import label, log_axes, log_axis
 from eigencode.report.figures.plot import Plot, thinned
 from eigencode.report.view import View
 from eigencode.spectra.spectrum import Spectrum
@@ -18,8 +18,7 @@ LINES, MOST = 60, 12
 
 def slopes(view: View, data: str) -> Iterator[Plot]:
     """Plot one panel of local slopes per spectrum of the study, with the 95 % band of the first seed."""
-    found = {n: _long(view, data, n)[:LINES] for n in view.quantities("spectrum", data)}
-    found = {n: several for n, several in found.items() if several}
+    found = view.each("spectrum", data, lambda name: _long(view, data, name)[:LINES])
     if not found:
         return
     plot = Plot(view, len(found), 2.4)
@@ -57,8 +56,7 @@ def windows(view: View, data: str) -> Iterator[Plot]:
             known = torch.isfinite(shown.alpha)
             axes.set_xlim(0.8, 1.2 * float(shown.n_min[known.any(1)][-1]))
             axes.set_ylim(0.9 * float(shown.n_max[known.any(0)][0]), 1.1 * float(shown.n_max[-1]))
-            log_axis(axes.xaxis)
-            log_axis(axes.yaxis)
+            log_axes(axes)
         plot.figure.colorbar(mesh, ax=plot.panels, label=label(name), shrink=0.8)
         yield plot
 

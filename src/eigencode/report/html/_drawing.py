@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -36,25 +37,28 @@ class Drawing:
 
     @classmethod
     def of(cls, plot: Plot, name: str, data: int, caption: str, note: str, svg: str | None = None) -> "Drawing":
-        """The figure `plot`; `svg` is its file, if it is written already."""
+        """The figure `plot`; `svg` is its file, if it is written already and shows everything."""
         whole = f"{caption}: {printable(plot.caption)}" if plot.caption else caption
         panels = ", ".join(dict.fromkeys(t for a in plot.panels if (t := a.get_title().replace("$", ""))))
         alt = f"{whole}. Panels: {panels}. Its numbers are in the CSV below."
         with quiet():
-            svg = svg or _svg(plot)
-            return cls(name, data, whole, caption, note, inlined(svg, f"{name}-", alt), plot.content())
+            svg = svg if svg and not plot.hidden else _svg(plot)
+            hidden = {str(artist.get_gid()) for artist in plot.hidden}
+            return cls(name, data, whole, caption, note, inlined(svg, f"{name}-", alt, hidden), plot.content())
 
 
 def _svg(plot: Plot) -> str:
     out = io.StringIO()
+    plot.show(True)
     FigureCanvasSVG(plot.figure).print_svg(out, metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 
-def inlined(svg: str, prefix: str, alt: str) -> Markup:
+def inlined(svg: str, prefix: str, alt: str, hidden: Collection[str] = ()) -> Markup:
     """An SVG file as an element of a page: own identities, attributes instead of styles, a tenth of a point.
 
     Without styles the page needs no permission for them; its style sheet can change colours for a dark screen.
+    Elements with the identities `hidden` are not displayed until the script says so.
     """
     root = ElementTree.fromstring(svg)
     kept = {m for e in root.iter() for m in _pointed(e)}
@@ -63,7 +67,8 @@ def inlined(svg: str, prefix: str, alt: str) -> Markup:
             parent.remove(child)
     for element in root.iter():
         element.tag = _local(element.tag)
-        element.attrib = {k: v for k, v in _attributes(element, prefix, kept).items() if v is not None}
+        off = {"display": "none"} if element.get("id") in hidden else {}
+        element.attrib = {k: v for k, v in _attributes(element, prefix, kept).items() if v is not None} | off
     wide, high = (float(v) for v in root.attrib["viewBox"].split()[2:])
     size = {"viewBox": root.attrib["viewBox"], "width": f"{wide * SCALE:.0f}", "height": f"{high * SCALE:.0f}"}
     root.attrib = {"role": "img", "aria-label": alt, **size}
@@ -81,7 +86,7 @@ def _attributes(element: ElementTree.Element, prefix: str, kept: set[str]) -> di
             case "href":
                 found["href"] = f"#{prefix}{value[1:]}" if value.startswith("#") else value
             case "d" | "points" | "x" | "y" | "transform" | "width" | "height":
-                short = NUMBER.sub(lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), value)
+                short = NUMBER.sub(_finely if value.startswith("matrix") else _coarsely, value)
                 found[_local(name)] = SPACES.sub(r"\1", short).strip() if name == "d" else short
             case "style":
                 found |= dict(_plain(value, prefix))
@@ -90,11 +95,20 @@ def _attributes(element: ElementTree.Element, prefix: str, kept: set[str]) -> di
     return found
 
 
+def _coarsely(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
+
+
+def _finely(number: re.Match[str]) -> str:
+    """A coefficient of a matrix is multiplied by the pixels of a picture."""
+    return f"{float(number[0]):.4f}"
+
+
 def _plain(style: str, prefix: str) -> list[tuple[str, str | None]]:
     """Declarations of a style as attributes; of a font its size, as its family is the page's."""
     pairs = [(k.strip(), v.strip()) for k, _, v in (d.partition(":") for d in style.split(";")) if v]
     sizes = [("font-size", m[0]) for k, v in pairs if k == "font" and (m := re.search(r"[\d.]+px", v))]
-    pairs = [(k, POINTING.sub(rf"url(#{prefix}\1)", v)) for k, v in pairs if k not in ("font", "image-rendering")]
+    pairs = [(k, POINTING.sub(rf"url(#{prefix}\1)", v)) for k, v in pairs if k != "font"]
     return [*sizes, *((k, v.removesuffix("px")) for k, v in pairs if (k, v) not in (("stroke-linejoin", "miter"),))]
 
 

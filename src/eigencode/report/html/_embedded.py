@@ -25,7 +25,7 @@ def data(content: Any) -> Markup:
 
 def script() -> Markup:
     """The script of the page: the files of `browser/` in one function scope."""
-    parts = [_read(f"{name}.js") for name in ("fit", "figure", "page")]
+    parts = [_read(f"{name}.js") for name in ("fit", "figure", "frames", "page")]
     return _embeddable('(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n")
 
 

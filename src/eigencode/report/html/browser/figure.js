@@ -3,8 +3,9 @@
 const content = JSON.parse(document.getElementById("content").textContent);
 const tip = document.getElementById("tip");
 const off = { m: new Set(), r: new Set() };
+const at = {}; // the place of the slider over training, by data set
 const label = ({ m, r }) => (content.runs.length > 1 ? `${content.models[m]} · ${content.runs[r]}` : content.models[m]);
-const shown = (mark) => !off.m.has(mark.m) && !off.r.has(mark.r);
+const shown = ({ m, r, data, frames: [first, last] = [0, Infinity] }) => !off.m.has(m) && !off.r.has(r) && !(at[data] < first || at[data] > last);
 
 const element = (tag, attributes = {}, words = "") => {
   const node = document.createElement(tag);
@@ -42,8 +43,9 @@ const csv = (figure) => {
 };
 
 // From numbers to places on an axis [low, high, scale] that reaches from `start` to `end`.
-const along = ([low, high, scale], start, end) => {
-  const f = scale === "log" ? Math.log10 : (v) => v;
+const along = ([low, high, scale, linear, decades], start, end) => {
+  const symlog = (v) => (v <= linear ? (v / linear) * decades : decades + Math.log10(v / linear));
+  const f = { log: Math.log10, symlog }[scale] || ((v) => v);
   return (v) => start + ((f(v) - f(low)) / (f(high) - f(low))) * (end - start);
 };
 
@@ -63,7 +65,7 @@ const drawn = Object.entries(content.figures).map(([name, figure]) => {
   spot.setAttribute("r", "4");
 
   const redraw = () => {
-    figure.marks.forEach((mark, i) => parts[i].forEach((node) => { node.style.display = shown(mark) ? "" : "none"; }));
+    figure.marks.forEach((mark, i) => parts[i].forEach((node) => { node.setAttribute("display", shown(mark) ? "inline" : "none"); }));
     card.querySelectorAll(`[id^="${name}-key-"]`).forEach((node) => { node.style.opacity = off.m.has(modelOf(node)) ? 0.25 : 1; });
   };
 
