@@ -86,7 +86,7 @@ def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
         with borrowed(net), torch.no_grad():
             norm = net.get_submodule(name)
             batches = (images[i : i + BATCH].x.to(device, copy=True) for i in range(0, len(images), BATCH))
-            found = statistics(_input_of(net, norm), batches, len(images), getattr(norm, "images", None))
+            found = statistics(input_of(net, norm), batches, len(images), getattr(norm, "images", None))
         settle(norm, *found)
 
 
