@@ -66,8 +66,8 @@ def fit_readout(
 
         minimise Σ_images ‖W z + b − y‖² + α ‖W‖²,   α = strength · mean eigenvalue of Σ (z − z̄)(z − z̄)ᵀ
 
-    z are the inputs of the read-out, flattened, with the network in evaluation mode; b is not penalised.  The mean is over the
-    min(images − 1, units that vary) eigenvalues that may be positive.  Everything is computed in float64.
+    z are the inputs of the read-out, flattened, with the network in evaluation mode; b is not penalised.  The mean is
+    over the min(images − 1, units that vary) eigenvalues that may be positive.  Everything is computed in float64.
 
     Args:
         net: any module whose output is that of the read-out.
