@@ -10,13 +10,13 @@ import time
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.backprop import Clock
 from benchmarks.timing import Result, best
 from eigencode.base.precision import Precision, multiplies_bfloat16
 from eigencode.base.types import Images
-from eigencode.models import LocalConv2d, Stack
+from eigencode.models import LocalConv2d, softhebb
 from eigencode.rules import SoftHebb
 from eigencode.training import train_supervised
 
@@ -67,33 +67,17 @@ def one_layer(
     return Result(work, slow, fast, float("nan"), f"steps equal to {gap:.0e}", told)
 
 
-def network() -> Stack:
-    """The blocks of the three layers; ReLU in place of Triangle, which costs as little."""
-    generator, parts = torch.Generator().manual_seed(0), dict[str, nn.Module]()
-    pools = (nn.MaxPool2d(4, 2, 1), nn.MaxPool2d(4, 2, 1), nn.AvgPool2d(2))
-    for i, ((channels, units, kernel, _, t, _), pool) in enumerate(zip(LAYERS, pools, strict=True)):
-        rule = SoftHebb(start=5.0, inverse_temperature=t)
-        weight = rule.init(units, channels * kernel**2, generator)
-        parts |= {
-            f"batch_norm{i}": nn.BatchNorm2d(channels, affine=False),
-            f"conv{i}": LocalConv2d(weight, rule, kernel, padding=kernel // 2),
-            f"relu{i}": nn.ReLU(),
-            f"pool{i}": pool,
-        }
-    return Stack({**parts, "flat": nn.Flatten(), "readout": nn.Linear(1536 * 16, 10)}, shape=(3, 32, 32))
-
-
 def read_out() -> Result:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.rand(READ_OUT_IMAGES, 3, 32, 32, generator=generator)
     images = Images(pixels, torch.arange(READ_OUT_IMAGES) % 10)
-    net, clock = network().eval(), Clock()
+    net, clock = softhebb(images).eval(), Clock()
     train_supervised(net, images, "readout", epochs=4, batch_size=READ_OUT_BATCH, callbacks=[clock])
     optimizer = torch.optim.Adam(net.readout.parameters(), lr=1e-3)
     began = time.perf_counter()
     for x, y in zip(images.x.split(READ_OUT_BATCH), images.y.split(READ_OUT_BATCH), strict=True):
         with torch.no_grad():
-            z = net.run(x, until="flat")
+            z = net.run(x, until="latent")
         optimizer.zero_grad()
         F.cross_entropy(net.readout(z), y).backward()
         optimizer.step()

@@ -26,6 +26,9 @@ from eigencode.training._layer_inputs import input_of
 STRENGTHS = tuple(10.0**k for k in range(-6, 4))
 """Penalties to choose from, in units of the mean eigenvalue of the features' scatter matrix."""
 
+BATCH = 500
+"""Images per forward pass."""
+
 
 @dataclass(frozen=True)
 class ReadoutFit(Record):
@@ -63,8 +66,8 @@ def fit_readout(
 
         minimise Σ_images ‖W z + b − y‖² + α ‖W‖²,   α = strength · mean eigenvalue of Σ (z − z̄)(z − z̄)ᵀ
 
-    z are the inputs of the read-out, with the network in evaluation mode; b is not penalised.  The mean is over the
-    min(images − 1, units that vary) eigenvalues that may be positive.  Everything is computed in float64.
+    z are the inputs of the read-out, flattened, with the network in evaluation mode; b is not penalised.  The mean is
+    over the min(images − 1, units that vary) eigenvalues that may be positive.  Everything is computed in float64.
 
     Args:
         net: any module whose output is that of the read-out.
@@ -93,15 +96,15 @@ def fit_readout(
     layer = _linear(net, at)
     rest, part = train.split(held_out, seed)
     with borrowed(net), torch.no_grad():
-        features = input_of(net, layer)
-        _check_output(net, layer, features, train)
+        inputs, device = input_of(net, layer), device_of(net)
+        _check_output(net, layer, inputs, train)
 
         def batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-            size = max(1, min(5000, CHUNK_NUMBERS // max(layer.in_features, math.prod(images.shape))))
+            size = max(1, min(5000, CHUNK_NUMBERS // layer.in_features))
             for i in range(0, len(images), size):
                 some = images[i : i + size]
-                z = features(some.x.to(device_of(net))).double()
-                yield z, F.one_hot(some.y.to(z.device), layer.out_features).double()
+                z = torch.cat([inputs(x.to(device)).flatten(1).double() for x in torch.split(some.x, BATCH)])
+                yield z, F.one_hot(some.y.to(device), layer.out_features).double()
 
         if dual is None:
             dual = len(train) < layer.in_features
@@ -210,12 +213,14 @@ def _linear(net: nn.Module, at: str) -> nn.Linear:
     return layer
 
 
-def _check_output(net: nn.Module, layer: nn.Linear, features: Callable[[Tensor], Tensor], train: Images) -> None:
+def _check_output(net: nn.Module, layer: nn.Linear, inputs: Callable[[Tensor], Tensor], train: Images) -> None:
     """Refuse a layer whose output is not the output of the network."""
     x = train[:2].x.to(device_of(net))
-    z, logits = features(x), net(x.clone())
+    z, logits = inputs(x), net(x.clone())
     check_logits(logits, train)
-    if z.ndim != 2 or logits.shape != (len(x), layer.out_features) or not torch.allclose(layer(z), logits, rtol=1e-4):
+    rows = z.flatten(1)
+    fits = rows.shape == (len(x), layer.in_features) and logits.shape == (len(x), layer.out_features)
+    if not fits or not torch.allclose(F.linear(rows, layer.weight, layer.bias), logits, rtol=1e-4, atol=1e-6):
         raise InputError(
             "the output of the network is not that of its read-out",
             got=f"{type(layer).__name__} with input {tuple(z.shape)}, output of the network {tuple(logits.shape)}",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 import eigencode as ec
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import krotov_hopfield
+from eigencode.models import krotov_hopfield, softhebb
 from eigencode.training import fit_readout
 
 
@@ -90,6 +90,14 @@ def test_a_stack_of_the_package(digits: tuple[Images, Images]) -> None:
     assert (found.at, found.dual) == ("readout", False)
     torch.testing.assert_close(net.encoder.weight, before, rtol=0, atol=0)
     assert float((net(test.x).argmax(1) == test.y).double().mean()) == pytest.approx(found.accuracy, abs=0.06)
+
+
+def test_maps_are_flattened(digits: tuple[Images, Images]) -> None:
+    train, test = digits
+    net = softhebb(train, depth=1, width=16)
+    found = fit_readout(net, train[:600])
+    assert found.units == 16 * 4 * 4
+    assert float((net.eval()(test.x).argmax(1) == test.y).double().mean()) == pytest.approx(found.accuracy, abs=0.08)
 
 
 def test_silent_features_leave_the_frequencies_of_the_classes(digits: tuple[Images, Images]) -> None:
