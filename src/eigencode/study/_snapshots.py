@@ -35,8 +35,8 @@ def training(kind: type[Training], settings: dict[str, Any], length: TrainingLen
 
 
 def layers(model: Model) -> int:
-    """Number of local layers, which are trained one after the other."""
-    return len(local_layers(smallest(model)))
+    """Number of local trainings, one after the other: one for each local layer, or one for all of them."""
+    return 1 if model.local is not None and model.local.joint else len(local_layers(smallest(model)))
 
 
 def course(model: Model, planned: Planned, chain: Sequence[Step]) -> Iterator[tuple[float, int, NetworkStep]]:

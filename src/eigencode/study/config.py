@@ -68,6 +68,7 @@ class Local(TrainingLength):
     lr: float = Field(0.02, gt=0)
     batch_size: int = Field(1000, ge=1)
     decay: Literal["linear", "constant"] = "linear"
+    joint: bool = False
 
 
 class AdversarialChoice(Strict):

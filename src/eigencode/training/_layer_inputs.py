@@ -1,5 +1,6 @@
 """Record the inputs of a layer inside any module; the order in which its local layers run; BatchNorm before them."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.types import Images, floats
 from eigencode.models.local import LocalLayer, local_layer, local_layers
 from eigencode.representation._foreign import entering
-from eigencode.representation._modes import borrowed, device_of, hooked
+from eigencode.representation._modes import borrowed, device_of, evaluating, hooked
 from eigencode.training._feed import computed, fits
 from eigencode.training._kept import kept
 from eigencode.training._statistics import settle, statistics, unsettled
@@ -21,12 +22,23 @@ BATCH = 500
 
 
 @contextmanager
-def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Yield a function from image indices to the inputs of `layer`, the rest of the network in evaluation mode.
+def inputs_of(
+    net: nn.Module, layers: Sequence[LocalLayer], images: Images, norms: Sequence[str] = ()
+) -> Iterator[Callable[[Tensor], list[Tensor]]]:
+    """Yield a function from image indices to the inputs of each layer, the rest of the network in evaluation mode.
 
-    The inputs of all images are computed once if they fit into memory, otherwise batch by batch.
+    The inputs of one layer for all images are computed once if they fit into memory, otherwise batch by batch; those of
+    several layers, which change while they learn, in one forward pass per batch, with the BatchNorm layers `norms` in
+    training mode.
     """
     device = device_of(net)
+    if len(layers) > 1:
+        with evaluating(net), torch.no_grad():
+            for name in norms:
+                net.get_submodule(name).training = True
+            yield lambda index: _together(net, layers, floats(images.pixels[index].to(device)))
+        return
+    (layer,) = layers
     with borrowed(net), torch.no_grad():
         run = input_of(net, layer)
         if fits(run(images[:1].x.to(device)), len(images)):
@@ -34,9 +46,23 @@ def inputs_of(net: nn.Module, layer: LocalLayer, images: Images) -> Iterator[Cal
             inputs = kept(lambda: computed(run, images, device), "inputs", name, images.sha256, net=net, without=name)
         else:
             with layer.changing():
-                yield lambda index: run(floats(images.pixels[index].to(device)))
+                yield lambda index: [run(floats(images.pixels[index].to(device)))]
             return
-    yield lambda index: inputs[index.to(device)]
+    yield lambda index: [inputs[index.to(device)]]
+
+
+def _together(net: nn.Module, layers: Sequence[LocalLayer], x: Tensor) -> list[Tensor]:
+    """The input of the first call of each layer, in one forward pass that stops at the last of them."""
+    found: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
+        found.setdefault(module, args[0])
+        if len(found) == len(layers):
+            raise _LayerReached(args[0])
+
+    with contextlib.suppress(_LayerReached), hooked(layers, note, before=True):
+        net(entering(net, x))
+    return [found[layer] for layer in layers]
 
 
 class _LayerReached(Exception):

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,6 @@ from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models.local import LocalLayer, check_rule, check_start, local_layer
-from eigencode.representation._modes import device_of
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
 from eigencode.training._layer_inputs import in_order, inputs_of, settle_all, without_statistics
@@ -63,6 +62,7 @@ def train_local(
     seed: int = 0,
     *,
     at: str | None = None,
+    joint: bool = False,
     decay: Literal["linear", "constant"] = "linear",
     callbacks: Iterable[Callback] = (),
     checkpoint: Path | str | None = None,
@@ -90,6 +90,8 @@ def train_local(
         seed: seed of the order of the images, which differs between layers.
         at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, gives
             the same weights as one call for all.
+        joint: train all layers at once, each batch once for all of them, instead of one after the other.  BatchNorm
+            layers without statistics then use those of the batch, and get the exact ones at the end.
         decay: `"linear"` as above, or `"constant"`: ε_e = lr.
         callbacks: called after every step and epoch, see `Callback`; one that returns True ends the training of all
             layers.
@@ -118,6 +120,7 @@ def train_local(
         (0 < lr < float("inf"), "lr", lr, "a finite number > 0"),
         (batch_size >= 1, "batch_size", batch_size, ">= 1"),
         (decay in ("linear", "constant"), "decay", decay, "'linear' or 'constant'"),
+        (at is None or not joint, "joint", joint, "False, for one layer `at`"),
     )
     train = Images.of(train, "train", labelled=False)
     order = in_order(net, train)
@@ -137,16 +140,19 @@ def train_local(
             "batch": batch_size,
             "seed": seed,
             "decay": decay,
+            "joint": joint,
             "data": train.sha256,
             "net": repr(net),
             "start": module_digest(net),
         }
     )
+    learners = [_Learner(name, layer, rules[name]) for name, layer in layers.items()]
+    groups = [learners] if joint else [[learner] for learner in learners]
     per_epoch = -(-len(train) // batch_size)
     saves = Saves(
         "local training",
         identity,
-        epochs * len(layers),
+        epochs * len(groups),
         per_epoch,
         checkpoint=checkpoint,
         every=checkpoint_every,
@@ -154,73 +160,70 @@ def train_local(
         stop=stop,
     )
     callbacks = tuple(callbacks)
-    history = torch.zeros(5, epochs * len(layers), dtype=torch.float64)
-    done, earlier, stopped, seen = 0, 0.0, False, _Seen()
-    norms = {name: net.get_submodule(name) for name in without_statistics(net, train, names[-1])}
-    changing: dict[str, nn.Module] = {**layers, **norms}
+    history = torch.full((5, epochs * len(layers)), float("nan"), dtype=torch.float64)
+    done, earlier, stopped = 0, 0.0, False
+    norms = without_statistics(net, train, names[-1])
+    changing: dict[str, nn.Module] = {**layers, **{name: net.get_submodule(name) for name in norms}}
     with _restored_on_error(list(changing.values())):
         if (state := saves.load()) is not None:
             done, earlier, stopped = (state[1][k] for k in ("step", "seconds", "stopped"))
-            history, seen = (
-                state[0]["history"],
-                _Seen(state[0]["seen.wins"].to(device_of(net)), state[0]["seen.counts"]),
-            )
+            history = state[0]["history"]
             for name, module in changing.items():
                 module.load_state_dict({k: state[0][f"{name}.{k}"] for k in module.state_dict()})
+            for learner in learners:
+                learner.restore(state[0])
         began = time.monotonic() - earlier
 
         def save() -> None:
             values = {"step": done, "seconds": time.monotonic() - began, "stopped": stopped}
             for file in saves.due(done, stopped):
-                tensors = {
-                    f"{name}.{k}": v for name, module in changing.items() for k, v in module.state_dict().items()
-                }
-                file.save(tensors | {"history": history, "seen.wins": seen.wins, "seen.counts": seen.counts}, values)
+                tensors = {f"{n}.{k}": v for n, module in changing.items() for k, v in module.state_dict().items()}
+                seen = {k: v for learner in learners for k, v in learner.state().items()}
+                file.save({**tensors, **seen, "history": history}, values)
 
         if done == 0:
             save()
-        for place, (name, layer) in enumerate(layers.items()):
+        for place, group in enumerate(groups):
             start, last = place * epochs * per_epoch, min((place + 1) * epochs * per_epoch, saves.last)
             if done >= last or stopped:
                 continue
-            settle_all(net, train, without_statistics(net, train, name))
-            weight = layer.weight.detach()  # shares memory with the layer: updates are in place
-            derived = rules[name].operand(weight)
+            settle_all(net, train, without_statistics(net, train, group[-1].name))
+            for learner in group:
+                learner.begin()
             # the first layer's order of images does not depend on whether there are further local layers
-            further = (order.index(name),) if order.index(name) else ()
-            shuffled = None
-            with inputs_of(net, layer, train) as inputs:
-                for _ in progress(range(done, last), f"local, {name}, {len(weight)} units"):
+            further = () if joint or order.index(group[0].name) == 0 else (order.index(group[0].name),)
+            shuffled, told_of = None, ", ".join(learner.name for learner in group)
+            with inputs_of(net, [learner.layer for learner in group], train, norms if joint else ()) as inputs:
+                for _ in progress(range(done, last), f"local, {told_of}"):
                     epoch, step = divmod(done - start, per_epoch)
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
-                    if step == 0:
-                        seen = _Seen.none(layer, first=epoch == 0)
                     if shuffled is None or step == 0:
                         shuffled = torch.randperm(len(train), generator=stream(seed, "order", epoch, *further))
-                    x = inputs(shuffled[step * batch_size : (step + 1) * batch_size])
-                    derived = _step(x, layer, derived, rules[name], size, seen, f"epoch {epoch}, step {step}")
+                    batch = inputs(shuffled[step * batch_size : (step + 1) * batch_size])
+                    for learner, x in zip(group, batch, strict=True):
+                        if step == 0:
+                            learner.count_anew(first=epoch == 0)
+                        learner.learn(x, size, f"epoch {epoch}, step {step}")
                     done += 1
-                    if ended := done % per_epoch == 0:
-                        layer.wins.copy_(seen.wins)
-                    told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=name)
+                    ended = done % per_epoch == 0
+                    for learner in group if ended else ():
+                        learner.layer.wins.copy_(learner.wins)
+                    told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=told_of)
                     for callback in callbacks:
                         callback.on_step(told)
                     if ended:
-                        health = rules[name].health(weight, layer.wins)
-                        if not bool(torch.isfinite(health.norm).all()):
-                            raise TrainingError(
-                                "local training produced NaN or infinite weights\n  fix:    a smaller lr"
-                            )
-                        repelled = float(seen.counts[0] / seen.counts[1])
-                        row = [health.fraction, float(health.norm.median()), repelled, health.active, size]
-                        history[:, told.epoch] = torch.tensor(row, dtype=torch.float64)
+                        for learner in group:
+                            column = learners.index(learner) * epochs + epoch
+                            history[:, column] = torch.tensor([*learner.curves(), size], dtype=torch.float64)
                         answers = [callback.on_epoch(told) for callback in callbacks]
                         stopped = any(answers)
                     save()
                     if stopped:
                         break
-    _warn(layers, rules, done // (epochs * per_epoch))
-    converged, norm, repelled_share, active, sizes = history[:, : done // per_epoch].clone()
+        if joint and done == epochs * per_epoch:
+            settle_all(net, train, norms)
+    _warn(layers, rules, done // (epochs * per_epoch) * (len(layers) if joint else 1))
+    converged, norm, repelled_share, active, sizes = history[:, ~history[4].isnan()].clone()
     return LocalTraining(
         rule="; ".join(dict.fromkeys(map(repr, rules.values()))),
         layers=tuple(layers),
@@ -237,38 +240,64 @@ def train_local(
     )
 
 
-@dataclass
-class _Seen:
-    """What an epoch has seen so far: wins per unit, and the numbers of repelled rows and of all rows."""
+class _Learner:
+    """A local layer while it learns: what multiplies its input, and what the epoch has seen so far.
 
-    wins: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
-    counts: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.int64))
+    Attributes:
+        wins: rows won by each unit in this epoch.
+        counts: numbers of repelled rows and of all rows in this epoch.
+    """
 
-    @classmethod
-    def none(cls, layer: LocalLayer, first: bool) -> "_Seen":
-        """Nothing yet; inside an epoch, `layer.wins` are those of the epoch before and of this one so far."""
+    def __init__(self, name: str, layer: LocalLayer, rule: Rule) -> None:
+        self.name, self.layer, self.rule = name, layer, rule
+        self.weight = layer.weight.detach()  # shares memory with the layer: updates are in place
+        self.wins = torch.zeros_like(layer.wins)
+        self.counts = torch.zeros(2, dtype=torch.int64)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps beside the layer."""
+        return {f"{self.name}.seen.wins": self.wins, f"{self.name}.seen.counts": self.counts}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.wins = state[f"{self.name}.seen.wins"].to(self.layer.wins.device)
+        self.counts = state[f"{self.name}.seen.counts"]
+
+    def begin(self) -> None:
+        """Compute what multiplies the input, from the weights as they are."""
+        self.operand = self.rule.operand(self.weight)
+
+    def count_anew(self, first: bool) -> None:
+        """A new epoch; inside it, `layer.wins` are those of the epoch before and of this one so far."""
         if first:
-            layer.wins.zero_()
-        return cls(torch.zeros_like(layer.wins))
+            self.layer.wins.zero_()
+        self.wins, self.counts = torch.zeros_like(self.wins), torch.zeros_like(self.counts)
 
+    def learn(self, x: Tensor, size: float, when: str) -> None:
+        """Train one step."""
+        change = self.layer.change(self.rule, x, self.operand)
+        try:
+            self.rule.step(self.weight, change, size)
+        except TrainingError as error:
+            raise TrainingError(f"local training diverged in {when}: {error}\n  fix:    a smaller lr") from None
+        if len(change.units) == len(self.weight):
+            self.operand = self.rule.operand(self.weight)
+        else:
+            self.operand[change.units] = self.rule.operand(self.weight[change.units])
+        won = torch.bincount(change.winners, minlength=len(self.weight))
+        self.wins += won
+        self.layer.wins += won
+        self.counts += torch.tensor([change.repelled, len(change.winners)])
 
-def _step(x: Tensor, layer: LocalLayer, derived: Tensor, rule: Rule, size: float, seen: _Seen, when: str) -> Tensor:
-    """Train one step: update the weights and what has been `seen` in place; return the operand of the next step."""
-    weight = layer.weight.detach()
-    change = layer.change(rule, x, derived)
-    try:
-        rule.step(weight, change, size)
-    except TrainingError as error:
-        raise TrainingError(f"local training diverged in {when}: {error}\n  fix:    a smaller lr") from None
-    if len(change.units) == len(weight):
-        derived = rule.operand(weight)
-    else:
-        derived[change.units] = rule.operand(weight[change.units])
-    won = torch.bincount(change.winners, minlength=len(weight))
-    seen.wins += won
-    layer.wins += won
-    seen.counts += torch.tensor([change.repelled, len(change.winners)])
-    return derived
+    def curves(self) -> tuple[float, float, float, float]:
+        """Share of converged units, median norm, share of repelled rows, and share of active units of the epoch.
+
+        Raises:
+            TrainingError: NaN or infinite weights.
+        """
+        health = self.rule.health(self.weight, self.layer.wins)
+        if not bool(torch.isfinite(health.norm).all()):
+            raise TrainingError("local training produced NaN or infinite weights\n  fix:    a smaller lr")
+        return health.fraction, float(health.norm.median()), float(self.counts[0] / self.counts[1]), health.active
 
 
 @contextmanager

@@ -238,3 +238,43 @@ def test_the_repelled_share_is_one_of_rows() -> None:
     ):
         record = train_local(Stack({"layer": layer}), images, epochs=2, lr=1e-9, batch_size=25)
         assert record.repelled.tolist() == [1.0, 1.0]
+
+
+def test_joint_training_changes_all_layers_from_the_same_forward_pass() -> None:
+    net, by_hand = stack(), stack()
+    record = train_local(net, TRAIN, epochs=2, lr=0.05, batch_size=25, seed=4, joint=True)
+    for epoch in range(2):
+        shuffled = torch.randperm(60, generator=stream(4, "order", epoch))
+        for part in (shuffled[i : i + 25] for i in range(0, 60, 25)):
+            places = [n for n, _ in by_hand.named_children()]
+            x = TRAIN.x[part]
+            entering = {n: by_hand.run(x, until=places[places.index(n) - 1]).clone() for n in LAYERS}
+            for name, z in entering.items():
+                layer = by_hand.get_submodule(name)
+                weight = layer.weight.detach()
+                layer.rule.step(weight, layer.rule.rows(layer.rows(z), weight), 0.05 * (1 - epoch / 2))
+    for name in LAYERS:
+        torch.testing.assert_close(net.get_submodule(name).weight, by_hand.get_submodule(name).weight)
+    assert (record.epochs, record.steps, len(record.norm)) == (2, 6, 6)
+    last = [float(convergence(net, at=name).norm.median()) for name in LAYERS]
+    torch.testing.assert_close(record.norm[1::2], torch.tensor(last, dtype=torch.float64), rtol=1e-5, atol=0)
+
+
+def test_joint_training_resumes_to_the_bit_and_ends_with_exact_statistics(tmp_path: Path) -> None:
+    from eigencode.models import softhebb
+
+    images = Images(torch.rand(90, 1, 12, 12, generator=torch.Generator().manual_seed(5)), torch.arange(90) % 3)
+    settings = {"epochs": 2, "lr": 1.0, "batch_size": 20, "decay": "constant", "joint": True}
+    whole, half, rest = (softhebb(images, 2, 4, 2) for _ in range(3))
+    train_local(whole, images, **settings)
+    train_local(half, images, checkpoint=tmp_path / "state", stop=1.4, **settings)
+    train_local(rest, images, checkpoint=tmp_path / "state", **settings)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(rest.state_dict()[name], value, rtol=0, atol=0)
+    x = whole.run(images.x, until="norm2").double().movedim(1, 0).flatten(1)
+    torch.testing.assert_close(x.mean(1), torch.zeros(4, dtype=torch.float64), rtol=0, atol=1e-4)
+
+
+def test_one_layer_alone_is_not_trained_jointly() -> None:
+    with pytest.raises(InputError, match="joint"):
+        train_local(stack(), TRAIN, at="conv1", joint=True)
