@@ -7,6 +7,7 @@ why others have no row.  A new error with a fix needs a decision between the two
 import ast
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -536,6 +537,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "training/_saves.py: Saves.load": (
         lambda: [trained(Path("c")), trained(Path("c"), stop=1)],
         lambda fix: again(Path("c"), 2, stop=1),
+    ),
+    "training/moments.py: in_steps": (
+        lambda: ec.training.moments([0.3], steps=14, epochs=2),
+        lambda fix: ec.training.moments([float(Fraction(fix))], steps=14, epochs=2),
     ),
     "training/supervised.py: train_supervised": (
         lambda: supervised(plain(), adversarial=Adversarial(FGSM(), 0.1, "unit")),

@@ -76,7 +76,7 @@ def _moments(model: Model, end: Training) -> list[tuple[int, Training]]:
             raise StudyError(
                 "a training with patience ends nobody knows when, and its snapshots are not measured",
                 got=f"patience = {end.supervised['patience']}, and a measure with `when`",
-                fix='keep = "best" without patience',
+                wanted='keep = "best" without patience',
             )
         if end.supervised["keep"] == "best":
             return found
