@@ -499,7 +499,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: ec.cvpca(torch.rand(9, 3), torch.rand(9, 3)),
     ),
     "study/_checks.py: _check_local": (
-        lambda: planned("models.A.spread=0.5"),
+        lambda: planned("models.A.spread=0.5", 'models.A.local.rule={name="KrotovHopfield"}'),
         lambda fix: planned("models.A.spread=0.5", *overrides(fix)),
     ),
     "study/read.py: _override": (

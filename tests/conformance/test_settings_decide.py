@@ -182,6 +182,22 @@ def further(made: Stack) -> Any:
     return found, state(made)
 
 
+def deep(made: Stack) -> Any:
+    """What a SoftHebb network computes, before and after it has learned."""
+    found = output(made)
+    if ec.models.local_layers(made):
+        ec.train_local(made, images(), epochs=1, lr=1.0, batch_size=10)
+    ec.train_supervised(made, images(), epochs=1, batch_size=10)
+    return found, state(made)
+
+
+def sloped(made: nn.Module) -> Any:
+    """The values and the slopes of an activation."""
+    u = images().x.flatten(1).requires_grad_()
+    z = made(u)
+    return z.detach(), torch.autograd.grad(z[:, 0].sum(), u)[0]
+
+
 def in_study(**entry: Any) -> Any:
     """The network at the end of a model of a study, and how many snapshots there are."""
     chosen = study({"name": "x", "data": "digits", "models": {"A": entry}}, ())
@@ -209,8 +225,9 @@ def entry(**more: Any) -> Any:
     return in_study(**{**({} if "network" in more else UNTRAINED), **more})
 
 
-def local_entry(**more: Any) -> Any:
-    return in_study(**UNTRAINED, local={**SHORT, **more})
+def local_entry(kind: str = "krotov_hopfield", **more: Any) -> Any:
+    made = UNTRAINED if kind == "krotov_hopfield" else {"kind": kind, "settings": {"depth": 2, "width": 2}}
+    return in_study(**made, local={**SHORT, **more})
 
 
 def supervised_entry(**more: Any) -> Any:
@@ -257,7 +274,13 @@ def initialised(**settings: Any) -> Any:
 
 
 LOW: Pairs = {"precision": ("float32", "bfloat16")}
-SOFT: Pairs = {"start": (25.0, 5.0), "annealing": (0.5, 0.2), **LOW}
+SOFT: Pairs = {
+    "start": (25.0, 5.0),
+    "annealing": (0.5, 0.2),
+    "rate": (1.0, 2.0),
+    "initial": ("normal", "positive"),
+    **LOW,
+}
 RULE: Pairs = {"p": (3.0, 2.0), "k": (2, 4), "delta": (0.4, 0.1), "radius": (1.0, 2.0), "spread": (1.0, 0.01)}
 NORMS = ("linf", "l2")
 LOSSES = ("scale_free", "margin", {"keep": "last"})
@@ -271,6 +294,8 @@ FITTED: Pairs = {
     "space": ("unit", "pixel", {"source": "noise", "samples": 30}),
     "rounding": (False, True, {"window": (1, 6)}),
     "interval": (True, False),
+    "start": ("", "encoder", {"source": "noise", "samples": 30}),
+    "reduce": ("flatten", "random:4"),
 }
 PLANE: Pairs = {
     "image": (0, 1),
@@ -310,7 +335,15 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
     "KrotovHopfieldSequential": (of_rule, {**RULE, "losers": ("kth", "2..k", {"k": 4})}),
     "Competitive": (of_rule, {"spread": (0.1, 0.5), **LOW}),
     "HardWTA": (of_rule, SOFT),
-    "SoftHebb": (of_rule, {**SOFT, "inverse_temperature": (1.0, 0.2), "losers": ("anti-hebbian", "hebbian")}),
+    "SoftHebb": (
+        of_rule,
+        {
+            **SOFT,
+            "inverse_temperature": (1.0, 0.2),
+            "losers": ("anti-hebbian", "hebbian"),
+            "centred": (False, True, {"start": 1.0}),
+        },
+    ),
     "Oja": (of_rule, {"spread": (0.1, 0.5), **LOW}),
     "Sanger": (of_rule, {"spread": (0.1, 0.5), **LOW}),
     "Jacobian penalty": (
@@ -462,6 +495,7 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
             **REPEATED,
             "rule": (None, KrotovHopfield(k=3)),
             "at": ("conv", "d"),
+            "joint": (False, True),
             "decay": ("linear", "constant"),
             "callbacks": ((), (Observer(stops=True),)),
             "checkpoint_every": (1, 5, {"checkpoint": "checkpoint", "rule": Failing(), "epochs": 4}),
@@ -527,6 +561,41 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
         ec.models.perceptron,
         {"units": (6, 7), "batch_norm": (False, True), "n": (1.0, 2.0), "norm_p": (3.0, 2.0), "seed": (0, 1)},
     ),
+    "softhebb": (
+        of(deep, ec.models.softhebb, train=images(), depth=1, width=3),
+        ec.models.softhebb,
+        {
+            "depth": (1, 2),
+            "width": (3, 4),
+            "growth": (1, 2, {"depth": 2}),
+            "local": (True, False),
+            "competition": ("soft", "hard"),
+            "dropout": (0.0, 0.5),
+            "precision": ("float32", "bfloat16"),
+            "departures": ((), ("published twin",), {"local": False}),
+            "seed": (0, 1),
+        },
+    ),
+    "softhebb_dense": (
+        of(further, ec.models.softhebb_dense, train=images()),
+        ec.models.softhebb_dense,
+        {"units": (6, 7), "dropout": (0.0, 0.5), "seed": (0, 1)},
+    ),
+    "Triangle": (
+        of(sloped, ec.models.Triangle),
+        ec.models.Triangle,
+        {"exponent": (1.0, 0.7), "mean": ("exact", "detached")},
+    ),
+    "SoftWTA": (of(sloped, ec.models.SoftWTA), ec.models.SoftWTA, {"inverse_temperature": (1.0, 2.0)}),
+    "Readout": (
+        of(output, ec.models.Readout, inputs=16, classes=3, generator=None),
+        ec.models.Readout,
+        {
+            "classes": (3, 4),
+            "dropout": (0.0, 0.5),
+            "generator": (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)),
+        },
+    ),
     "UnitNorm": (of(output, ec.models.UnitNorm), ec.models.UnitNorm, {"p": (3.0, 2.0)}),
     "RePU": (of(output, ec.models.RePU), ec.models.RePU, {"n": (1.0, 2.0)}),
     "Dense": (
@@ -550,6 +619,7 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
             "kernel": ((2, 3), (3, 2)),
             "stride": (1, 2),
             "padding": (0, 1),
+            "padding_mode": ("zeros", "reflect", {"padding": 1}),
             "patch_norm": (None, 2.0),
         },
     ),
@@ -612,6 +682,7 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
             "rule": ({"name": "KrotovHopfield"}, {"name": "KrotovHopfield", "spread": 0.01}),
             "images": (None, 10),
             "decay": ("linear", "constant"),
+            "joint": (False, True, {"kind": "softhebb"}),
         },
     ),
     "models.A.supervised": (
@@ -717,7 +788,7 @@ NO_SETTINGS = {
         "load",
         "load_weights",
     ),
-    *("local_layer", "local_layers", "save"),
+    *("SampledBatchNorm2d", "local_layer", "local_layers", "save"),
 }
 """Records, abstract classes, readers of files, and functions of a place or of somebody else's settings."""
 
@@ -727,9 +798,13 @@ NO_SETTINGS = {
     [
         lambda: known()["Landscape"](image=(0, 1, 2), radius=3.0),
         lambda: known()["Landscape"](image=(0, 1, 2), relative=True),
+        lambda: known()["Spectrum"](start="encoder"),
         lambda: by_gradient(momentum=0.5),
         lambda: entry(radius=2.0),
-        lambda: entry(local=SHORT, spread=0.1),
+        lambda: entry(local={**SHORT, "rule": {"name": "KrotovHopfield"}}, spread=0.1),
+        lambda: by_rule(at="conv", joint=True),
+        lambda: ec.models.softhebb(images(), 1, local=False, departures=["sampled statistics"]),
+        lambda: ec.models.softhebb(images(), 1, departures=["published twin"]),
     ],
 )
 def test_a_setting_that_the_others_make_idle_is_refused(alone: Run) -> None:

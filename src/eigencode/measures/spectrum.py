@@ -18,6 +18,7 @@ from eigencode.measures._reweighted import DRAWS
 from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
+from eigencode.representation.reduce import reducer
 from eigencode.spectra.power_law import PowerLaw, fit_weights, ranks, slope_row
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import automatic
@@ -40,7 +41,7 @@ class SpectrumMeasure(Measure):
         samples: number of images; by default all test images, or 10 000 noise images.
         window, weights: ranks and weights of the fit.
         space: space of the test images, "unit" (after the network's `norm`, if it has one) or "pixel".
-        start: place whose output the points are, such as "norm1"; by default that of `space`.
+        start: place whose output the noise replaces, such as "norm1"; by default that of `space`.
         reduce: conversion of maps and tokens to rows, see `representation.reducer`.
         rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
         interval: measure the sampling error too, which takes most of the time.  Without it α has no interval and is not
@@ -62,6 +63,11 @@ class SpectrumMeasure(Measure):
     default_place: ClassVar[str] = "latent"
     of_data: ClassVar[bool] = True
     before_pruning: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.start and self.source != "noise":
+            raise InputError("only noise starts at a place", got=f"start={self.start!r}", wanted="source='noise'")
+        reducer(self.reduce)  # an unknown name is refused before anything runs
 
     def label(self) -> str:
         return f"α {self.source}"
@@ -94,8 +100,9 @@ class SpectrumMeasure(Measure):
         code = between(subject.net, start, subject.place, self.reduce)
         if not noise:
             return code, code.points(images)
-        channels, height, width = code.points(images[:2]).shape[1:]
-        return code, gaussian_noise(self.samples or 10_000, (channels, height, width), seed=subject.seed)
+        shape = code.points(images[:2]).shape[1:]
+        drawn = gaussian_noise(self.samples or 10_000, (1, 1, shape.numel()), seed=subject.seed)
+        return code, drawn.reshape(-1, *shape)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
         law, fit = self.law(record, self.window), self._fit(self.window)

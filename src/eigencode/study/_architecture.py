@@ -62,18 +62,19 @@ def built(settings: dict[str, Any], shape: tuple[int, int, int] = SMALL, classes
     return untrained(settings, one, seed=0)
 
 
-def units_at(model: Model, place: str, images: Images) -> int | None:
+def units_at(model: Model, place: str, images: Images, reduce: str = "flatten") -> int | None:
     """Number of units at a place, before pruning; None if the network does not take these images."""
-    if place in ("input", "norm") and not model.network:
+    if place in ("input", "norm") and not model.network and reduce == "flatten":
         return images.inputs
     dense = not model.network and model.kind != "softhebb"  # then only the input depends on the shape of the images
-    return _units(json.dumps(architecture(model)), place, (1, 1, 1) if dense else images.shape, len(images.class_names))
+    shape = (1, 1, 1) if dense else images.shape
+    return _units(json.dumps(architecture(model)), place, shape, len(images.class_names), reduce)
 
 
 @cache
-def _units(settings: str, place: str, shape: tuple[int, int, int], classes: int) -> int | None:
+def _units(settings: str, place: str, shape: tuple[int, int, int], classes: int, reduce: str) -> int | None:
     try:
-        z = at(built(json.loads(settings), shape, classes), place)(torch.full((1, *shape), 0.5))
+        z = at(built(json.loads(settings), shape, classes), place, reduce=reduce)(torch.full((1, *shape), 0.5))
     except Exception:  # somebody's network may raise anything; the step that measures it says so
         return None
     return int(z[0].numel())

@@ -118,9 +118,9 @@ def _check_local(label: str, model: Model, local: Local) -> None:
             got=f"spread = {model.spread}",
             fix=f"--set models.{label}.spread=1.0 --set models.{label}.local.rule={_toml(local.rule, model.spread)}",
         )
-    rule = make("rules", local.rule, p=model.p, radius=model.radius)
     try:
         for name, layer in local_layers(net).items():
+            rule = make("rules", local.rule, **layer.rule.layer_settings)  # type: ignore[arg-type]
             initialise(net, rule, at=name)
             rule.rows(torch.ones(1, layer.weight.shape[1]), layer.weight.detach())
     except InputError as error:

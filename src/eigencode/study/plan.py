@@ -103,7 +103,12 @@ def check_sizes(study: Study, data_dir: Path | str | None = None) -> None:
         _, test = data(name, data_dir, study.train_images, study.test_images).pair()
         for p in (p for p in measurements(study) if p.place):
             here = [m for m in study.models.values() if p.place in places(m)]
-            refused = [e for m in here if (e := _too_small(p, units_at(m, p.place, test), len(test))) is not None]
+            refused = [
+                e
+                for m in here
+                if (e := _too_small(p, units_at(m, p.place, test, getattr(p.measure, "reduce", "flatten")), len(test)))
+                is not None
+            ]
             if refused and len(refused) == len(here):
                 raise StudyError(f"{p.name} at {p.place!r} on {name}: {refused[0]}") from refused[0]
 
