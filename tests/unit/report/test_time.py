@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.patches import FancyArrowPatch
+from safetensors.torch import save_file
 
 from eigencode.report import StudyRun
 from eigencode.report._numbers import ranged
+from eigencode.report.figures._mosaic import first_layer
 from eigencode.report.figures._style import save, style
 from eigencode.report.figures._time import frames, measured, spans
 from eigencode.report.figures.course import courses
@@ -218,6 +220,17 @@ def test_words_of_a_convention_in_which_models_differ_are_left_out(learned: Stud
     (plot,) = courses(View([other]), "digits")
     labels = {axes.get_title(): axes.get_ylabel() for axes in plot.panels}
     assert (labels["α images"], labels["units converged"]) == ("share of … units", "share of 12 units")
+
+
+@pytest.mark.parametrize(("inputs", "seen"), [(3 * 8 * 6, (3, 8, 6)), (3 * 5 * 5, (3, 5, 5))])
+def test_units_see_the_image_or_a_patch(tmp_path: Path, inputs: int, seen: tuple[int, int, int]) -> None:
+    held = {f"conv{i}.wins": torch.arange(4) + i for i in (2, 1)}
+    held |= {"conv2.weight": torch.rand(4, 36), "conv1.weight": torch.rand(4, inputs)}
+    save_file(held, tmp_path / "network.safetensors", {"eigencode": '{"shape": [3, 8, 6]}'})
+    weights, wins, shape = first_layer(tmp_path)
+    assert shape == seen
+    assert torch.equal(weights, held["conv1.weight"])
+    assert wins.tolist() == [1, 2, 3, 4]
 
 
 def test_what_is_drawn_outside_a_moment_is_always_shown(view: View) -> None:
