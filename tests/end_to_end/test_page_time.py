@@ -86,7 +86,7 @@ def test_the_slider_moves_the_figures_and_the_numbers(browser: Any, learned: Stu
             for column, model in enumerate(("KH", "BP"), 1):
                 assert [row[column] for row in found] == wanted(learned, model, step)
             shown = displayed(seen, "moments")
-            assert len([i for i in shown if f"moments-mark-{i.split('-')[2]}-0" == i]) == 8 + (step > 0)
+            assert len([i for i in shown if f"moments-mark-{i.split('-')[2]}-0" == i]) == 9
             line = seen.page.locator("#course .cursor").first.get_attribute("d")
             assert float(line[1:].split()[0]) == pytest.approx(vertices(seen)[(0, 4, 8, 16, 32).index(step)], abs=0.11)
             if step < 32:

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.patches import FancyArrowPatch
+from safetensors.torch import save_file
 
 from eigencode.report import StudyRun
 from eigencode.report._numbers import ranged
+from eigencode.report.figures._mosaic import first_layer
 from eigencode.report.figures._style import save, style
 from eigencode.report.figures._time import frames, measured, spans
 from eigencode.report.figures.course import courses
@@ -156,13 +158,13 @@ def test_one_moment_is_shown_with_the_spectra_and_weights_of_that_moment(view: V
         assert mark["y"] == finite([float(ratio[int(n) - 1]) for n in mark["x"]])
         assert len(mark["x"]) <= 150
     pictures = [m for m in plot.marks if "x" not in m and m["axes"] == plot.panels[2]]
-    assert [m["frames"] for m in pictures] == [[k, k] for k in range(1, 5)]
+    assert [m["frames"] for m in pictures] == [[k, k] for k in range(5)]
 
 
 def test_the_weights_are_those_of_the_snapshot(view: View, learned: StudyRun) -> None:
     (plot,) = training_moments(view, "digits")
     images = plot.panels[2].images
-    for image, epoch in zip(images, (1.0, 2.0, 4.0, 8.0), strict=True):
+    for image, epoch in zip(images, (0.0, 1.0, 2.0, 4.0, 8.0), strict=True):
         weights = arrays(learned.locally_trained("digits", "KH", epoch)[0])["encoder.weight"].double()
         tiles = weights / weights.abs().amax(1, keepdim=True)
         drawn = torch.as_tensor(np.ma.filled(image.get_array(), np.nan))[1:9, 1:9].flatten()
@@ -218,6 +220,17 @@ def test_words_of_a_convention_in_which_models_differ_are_left_out(learned: Stud
     (plot,) = courses(View([other]), "digits")
     labels = {axes.get_title(): axes.get_ylabel() for axes in plot.panels}
     assert (labels["α images"], labels["units converged"]) == ("share of … units", "share of 12 units")
+
+
+@pytest.mark.parametrize(("inputs", "seen"), [(3 * 8 * 6, (3, 8, 6)), (3 * 5 * 5, (3, 5, 5))])
+def test_units_see_the_image_or_a_patch(tmp_path: Path, inputs: int, seen: tuple[int, int, int]) -> None:
+    held = {f"conv{i}.wins": torch.arange(4) + i for i in (2, 1)}
+    held |= {"conv2.weight": torch.rand(4, 36), "conv1.weight": torch.rand(4, inputs)}
+    save_file(held, tmp_path / "network.safetensors", {"eigencode": '{"shape": [3, 8, 6]}'})
+    weights, wins, shape = first_layer(tmp_path)
+    assert shape == seen
+    assert torch.equal(weights, held["conv1.weight"])
+    assert wins.tolist() == [1, 2, 3, 4]
 
 
 def test_what_is_drawn_outside_a_moment_is_always_shown(view: View) -> None:

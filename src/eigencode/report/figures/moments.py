@@ -6,13 +6,11 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from eigencode.report.figures._laws import law_line, law_of, points, smallest, spectrum_axes
+from eigencode.report.figures._mosaic import first_layer, mosaic
 from eigencode.report.figures._style import label
 from eigencode.report.figures._time import frames, measured, moments, spans, told
 from eigencode.report.figures.plot import Plot
-from eigencode.report.figures.receptive_fields import image_shape, mosaic
-from eigencode.report.run import StudyRun, arrays
 from eigencode.report.view import Series, View
-from eigencode.rules.convergence import Convergence
 from eigencode.spectra.spectrum import Spectrum
 
 COLUMNS, MOSAICS, POINTS = 8, 3, 90
@@ -66,13 +64,13 @@ def _layers(series: Series) -> dict[int, Any]:
 def _weights(plot: Plot, axes: Axes, series: Series, models: int) -> None:
     """Draw the weights of the units that win most at the last snapshot, at every snapshot."""
     layers, places = _layers(series), plot.more["frames"]
-    shape, state = image_shape(last := layers[max(layers)]), StudyRun.read(Convergence, last / "convergence")
+    _, wins, shape = first_layer(layers[max(layers)])
     pixel, tile = 4 if shape[0] == 3 else 1.8, (shape[1] + 1) * (shape[2] + 1)
     room = int(LETTERS / (pixel * tile * len(layers) * models))
     most = max(1, min(room, series.run.results["study"]["receptive_fields"]))
-    order = state.wins.argsort(descending=True, stable=True)[:most]
+    order = wins.argsort(descending=True, stable=True)[:most]
     for step, (first, end) in spans(list(layers), places).items():
         with plot.between(first, end, printed=end == len(places) - 1):
-            weights = arrays(layers[step])["encoder.weight"][order]
-            plot.mark([mosaic(axes, weights, shape, pixels="none")], axes, series)
-    axes.set_title(f"{label(series.label, 24)}: {len(order)} of {len(state.wins)} units")
+            weights, *_ = first_layer(layers[step])
+            plot.mark([mosaic(axes, weights[order], shape, pixels="none")], axes, series)
+    axes.set_title(f"{label(series.label, 24)}: {len(order)} of {len(wins)} units")

@@ -10,9 +10,9 @@ from torch import Tensor
 from eigencode.measures.pruning import Units
 from eigencode.report.figures._laws import LOWEST, points, smallest
 from eigencode.report.figures._mixture import histogram
+from eigencode.report.figures._mosaic import image_shape, mosaic
 from eigencode.report.figures._style import label, log_axes
 from eigencode.report.figures.plot import Plot
-from eigencode.report.figures.receptive_fields import image_shape, mosaic
 from eigencode.report.run import arrays
 from eigencode.report.view import PALETTE, Series, View
 from eigencode.spectra.spectrum import Spectrum
