@@ -24,12 +24,7 @@ def _spectral(coefficient: float, schedule: dict[str, Any], name: str = "Spectra
     return {**model, "batch_norm": True, "supervised": {**model["supervised"], "schedule": schedule}}
 
 
-_HALVED = {
-    "kind": "piecewise",
-    "boundaries": (10, 17, 25, 30, 35, 40, 45),
-    "factors": (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125),
-}
-_READOUT = {"parameters": "readout", "epochs": 50, "lr": 1e-3, "batch_size": 64, "schedule": _HALVED}
+_READOUT = {"parameters": "readout", "epochs": 50, "lr": 1e-3, "batch_size": 64, "schedule": {"kind": "halving"}}
 _SOFTHEBB = {
     "kind": "softhebb",
     "local": {"epochs": 1, "lr": 1.0, "batch_size": 10, "decay": "constant"},
