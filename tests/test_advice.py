@@ -25,7 +25,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds
 from eigencode.geometry import lipschitz_upper
 from eigencode.models import LocalDense, Stack, Standardised, krotov_hopfield, perceptron
-from eigencode.models.local import local_layer
+from eigencode.models.local import convergence, local_layer
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, watch
 from eigencode.robustness import FGSM, PGD, AutoAttack, Gaussian, certified_size, critical_size, curve
 from eigencode.rules import KrotovHopfield
@@ -259,6 +259,14 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: local_layer(
             nn.Sequential(*(LocalDense(torch.ones(3, 3), KrotovHopfield()) for _ in range(2))), asked(fix, "at")
         ),
+    ),
+    "models/local.py: _refuse_plain": (
+        lambda: train_local(small_cnn(), images(), KrotovHopfield(), epochs=1, at="0"),
+        lambda fix: made_local(fix),
+    ),
+    "rules/convergence.py: joined": (
+        lambda: convergence(two_criteria()),
+        lambda fix: convergence(two_criteria(), asked(fix, "at")),
     ),
     "models/local.py: check_start": (
         lambda: train_local(kh(), images(), KrotovHopfield(spread=0.1), epochs=1),
@@ -610,6 +618,20 @@ def _both(space: Any) -> object:
     )
 
 
+def small_cnn() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 3, 2, bias=False), nn.ReLU(), nn.Flatten())
+
+
+def made_local(fix: str) -> object:
+    net, rule = small_cnn(), KrotovHopfield()
+    exec(fix, {"net": net, "ec": ec, "rule": rule})
+    return train_local(net, images(), rule, epochs=1, at="0")
+
+
+def two_criteria() -> nn.Module:
+    return nn.Sequential(*(LocalDense(torch.ones(3, 3), KrotovHopfield(radius=r)) for r in (1.0, 2.0)))
+
+
 FOLDERS = ("base/arrays", "base/axes", "base/inputs", "base/labels", "base/pixels", "base/reading")
 FOLDERS += ("base/types.py: Images", "data/", "formats/", "given/", "report/")
 """Folders and modules of tests/test_advice_on_data.py."""
@@ -639,6 +661,7 @@ NOT_FOLLOWED = {
     "spectra/windows.py: automatic": "a question of science",
     "base/record.py: Record.load": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_claim": "tests/test_advice_on_files.py",
+    "study/_checks.py: _check_arguments": "suggests a name",
     "study/_checks.py: check": "tests/test_advice_on_files.py",
     "study/_checks.py: check_known": "tests/test_advice_on_files.py",
     "study/_measurements.py: _matched": "tests/test_advice_on_files.py",

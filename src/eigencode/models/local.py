@@ -106,6 +106,20 @@ class LocalDense(LocalLayer):
     tensor([[5.]])
     """
 
+    @classmethod
+    def like(cls, layer: nn.Linear, rule: Rule) -> "LocalDense":
+        """A local layer with the weights of a linear layer without bias, to put in its place.
+
+        Raises:
+            InputError: the layer has a bias.
+
+        >>> from eigencode.rules import SoftHebb
+        >>> LocalDense.like(nn.Linear(4, 3, bias=False), SoftHebb())
+        LocalDense(inputs=4, units=3, start=25)
+        """
+        _refuse(layer, bias=layer.bias is not None)
+        return cls(layer.weight, rule)
+
     def rows(self, x: Float[Tensor, "n *image"]) -> Float[Tensor, "n inputs"]:
         return x.flatten(1)
 
@@ -168,6 +182,35 @@ class LocalConv2d(LocalLayer):
             )
         self.channels = weight.shape[1] // area
 
+    @classmethod
+    def like(cls, layer: nn.Conv2d, rule: Rule) -> "LocalConv2d":
+        """A local layer with the weights and the geometry of a convolution without bias, to put in its place.
+
+        Draw new weights with `models.initialise` if the rule needs another start.
+
+        Raises:
+            InputError: the layer has a bias, groups, a dilation, another padding than zeros or reflected, or a stride
+                or padding that differs between height and width.
+
+        >>> from eigencode.rules import SoftHebb
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2, bias=False), nn.ReLU())
+        >>> net[0] = LocalConv2d.like(net[0], SoftHebb())
+        >>> net(torch.ones(2, 3, 8, 8)).shape
+        torch.Size([2, 8, 8, 8])
+        """
+        stride, padding = layer.stride, layer._reversed_padding_repeated_twice
+        _refuse(
+            layer,
+            bias=layer.bias is not None,
+            groups=layer.groups != 1,
+            dilation=set(layer.dilation) != {1},
+            stride=len(set(stride)) > 1,
+            padding=len(set(padding)) > 1,
+            padding_mode=layer.padding_mode not in ("zeros", "reflect"),
+        )
+        how = {"kernel": tuple(layer.kernel_size), "stride": stride[0], "padding": padding[0]}
+        return cls(layer.weight.flatten(1), rule, **how, padding_mode=layer.padding_mode)  # type: ignore[arg-type]
+
     def rows(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "rows inputs"]:
         height, width = self.kernel
         maps = self._maps(x)
@@ -218,6 +261,17 @@ class LocalConv2d(LocalLayer):
         return told if self.patch_norm is None else f"{told}, patch_norm={self.patch_norm:g}"
 
 
+def _refuse(layer: nn.Module, **wrong: bool) -> None:
+    """Refuse to copy a layer with settings that a local layer does not have."""
+    found = [name for name, is_wrong in wrong.items() if is_wrong]
+    if found:
+        raise InputError(
+            f"a local layer cannot stand in for this {type(layer).__name__}",
+            got=", ".join(f"{name}={getattr(layer, name)}" for name in found),
+            wanted="no bias, one group, no dilation, one stride and padding for both directions",
+        )
+
+
 def local_layers(net: nn.Module) -> dict[str, LocalLayer]:
     """All `LocalLayer` submodules of a network by dotted name, in the order they were registered."""
     admit(local_layers, locals())
@@ -235,13 +289,27 @@ def local_layer(net: nn.Module, at: str | None = None) -> LocalLayer:
     if at is None and len(found) == 1:
         return next(iter(found.values()))
     if at not in found:
+        _refuse_plain(net, at)
         raise InputError(
             f"{type(net).__name__}: " + ("this network has no local layer" if not found else "which local layer?"),
             got=f"at={at!r}",
-            wanted=", ".join(found) or "a LocalDense or LocalConv2d, as in models.krotov_hopfield",
+            wanted=", ".join(found) or "a LocalDense or LocalConv2d, such as models.LocalConv2d.like(net.conv, rule)",
             fix=nearest(at, list(found)) if at is not None else (f"at={next(iter(found))!r}" if found else None),
         )
     return found[at]
+
+
+def _refuse_plain(net: nn.Module, at: str | None) -> None:
+    """Say how a layer that learns by gradient becomes a local one."""
+    plain = dict(net.named_modules()).get(at or "")
+    if isinstance(plain, nn.Conv2d | nn.Linear):
+        kind = "LocalConv2d" if isinstance(plain, nn.Conv2d) else "LocalDense"
+        raise InputError(
+            f"the layer {at!r} learns by gradient and not by a local rule",
+            got=type(plain).__name__,
+            wanted=f"a {kind}",
+            fix=f"net.set_submodule({at!r}, ec.models.{kind}.like(net.get_submodule({at!r}), rule))",
+        )
 
 
 def convergence(net: nn.Module, at: str | None = None) -> Convergence:

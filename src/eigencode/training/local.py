@@ -123,6 +123,8 @@ def train_local(
         (at is None or not joint, "joint", joint, "False, for one layer `at`"),
     )
     train = Images.of(train, "train", labelled=False)
+    if at is not None:
+        local_layer(net, at)  # says how a layer becomes a local one
     order = in_order(net, train)
     names = [at] if at is not None else order
     layers = {name: local_layer(net, name) for name in names}
