@@ -233,6 +233,17 @@ def test_units_see_the_image_or_a_patch(tmp_path: Path, inputs: int, seen: tuple
     assert wins.tolist() == [1, 2, 3, 4]
 
 
+def test_a_quantity_that_hardly_changes_has_an_axis_without_offset(learned: StudyRun) -> None:
+    results = copy.deepcopy(learned.results)
+    for entry in results["summary"] + results["rows"]:
+        for key in {"value", "mean"} & entry.keys():
+            entry[key] = 10.6527643 + 1e-8 * (entry["step"] or 0)
+    other = replace(learned)
+    vars(other)["results"] = results
+    (plot,) = courses(View([other]), "digits")
+    assert plot.panels[0].get_ylim() == pytest.approx((0.9 * 10.6527643, 1.1 * 10.6527643))
+
+
 def test_what_is_drawn_outside_a_moment_is_always_shown(view: View) -> None:
     plot = Plot(view, 1, 2.0)
     series = next(view.series("digits"))

@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from eigencode.report.figures._style import HEIGHT, label, log_axis, spread, steps_axis, wrapped
+from eigencode.report.figures._style import HEIGHT, log_axis, spread, steps_axis, wrapped
 from eigencode.report.figures._time import frames, measured
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
@@ -29,7 +29,7 @@ def courses(view: View, data: str) -> Iterator[Plot]:
                 course.draw(plot, axes)
             _cut(axes, [v for course in found[name] for v in course.values])
             steps_axis(axes, [e["step"] for course in found[name] for e in course.mean])
-            axes.set(title=label(name), ylabel=wrapped(_common(found[name]), 32))
+            axes.set(title=wrapped(name, 30), ylabel=wrapped(_common(found[name]), 32))
             axes.yaxis.label.set_fontsize(6)
         yield plot
 
@@ -75,6 +75,6 @@ def _cut(axes: Axes, values: list[float]) -> None:
         axes.set(yscale="log", ylim=(low / 1.3, high * 1.3))
         log_axis(axes.yaxis)
         return
-    room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
+    room = 0.08 * (high - low) if high - low > 1e-3 * abs(high) else 0.1 * abs(high) or 0.1
     axes.set_ylim(low - room, high + room)
     few(axes, "y")
