@@ -91,12 +91,13 @@ def softhebb(
 
     Block i = 1 .. depth has the children `norm{i}` (BatchNorm without affine part), `conv{i}` (`LocalConv2d` with
     `width · growth^(i−1)` units, reflected padding), `triangle{i}` (`Triangle`) and `pool{i}`; then comes `readout`
-    (`Readout`, with dropout).  The place `latent` is the last `pool`.
+    (`Readout`, with dropout).  The place `latent` is the last `pool`.  With depth 2, a Triangle of exponent 1,
+    `centred2`, follows `conv2`, as in the published network of this depth.
 
     Train it as published, layer by layer for one epoch each, then its read-out:
 
         ec.train_local(net, train, epochs=1, lr=1.0, batch_size=10, decay="constant")
-        ec.train_supervised(net, train, "readout", epochs=50, batch_size=64)
+        ec.train_supervised(net, train, "readout", epochs=50, batch_size=64, schedule=ec.training.Schedule("halving"))
 
     Every layer has its own rule with the published rate, which `lr` multiplies.  The BatchNorm in front of a layer gets
     the exact statistics of the training images before the layer is trained (`train_local`).
@@ -111,8 +112,9 @@ def softhebb(
         dropout: share of the code that the read-out loses in training.
         precision: of the matrix products of the rule, see `rules.Hebbian`.
         departures: deviations of the published code, by name.  `"detached mean"`: see `Triangle`.  `"sampled
-            statistics"`: evaluation with BatchNorm statistics of 200 images.  `"published twin"` (with `local=False`):
-            ReLU instead of Triangle, maximum pooling, and a third convolution of 1 × 1 in groups of two inputs.
+            statistics"`: BatchNorm statistics of 200 images.  `"published twin"` (with `local=False`, depth ≤ 3):
+            ReLU instead of Triangle, maximum pooling from depth 2 on, the initial weights of `nn.Conv2d`, and a third
+            convolution of 1 × 1 in groups of two inputs.
         seed: seed of the initial weights.
 
     Raises:
@@ -145,13 +147,16 @@ def softhebb(
         generator, kernel = stream(seed, f"conv{i}"), KERNEL.get(i, 3)
         if local:
             layers[f"conv{i}"] = _local(block, spec, channels, units, kernel, generator)
-        elif twin and i == 3:
-            layers[f"conv{i}"] = _he(channels, units, 1, generator, groups=_pairs(channels, units))
+        elif twin:
+            grouped = {"kernel": 1, "groups": _pairs(channels, units)} if i == 3 else {"kernel": kernel}
+            layers[f"conv{i}"] = _convolution(channels, units, generator, default=True, **grouped)
         else:
-            layers[f"conv{i}"] = _he(channels, units, kernel, generator)
+            layers[f"conv{i}"] = _convolution(channels, units, generator, kernel)
         mean = "detached" if "detached mean" in departures else "exact"
+        if block.centred and not twin:
+            layers[f"centred{i}"] = Triangle(1.0, mean)  # type: ignore[arg-type]
         layers[f"triangle{i}"] = nn.ReLU() if twin else Triangle(block.exponent, mean)  # type: ignore[arg-type]
-        layers[f"pool{i}"] = nn.MaxPool2d(2, 2) if twin and i == 3 else block.pool.layer()
+        layers[f"pool{i}"] = _twin_pool(depth, i).layer() if twin else block.pool.layer()
     layers["readout"] = Readout(code_size(spec), len(train.class_names), dropout, stream(seed, "readout"))
     return Stack(layers, shape=train.shape, places={"latent": f"pool{depth}"}, spec=spec)
 
@@ -227,6 +232,7 @@ def _check(spec: dict[str, Any]) -> None:
         ("growth", spec["growth"] >= 1, "at least 1"),
         ("competition", spec["competition"] in ("soft", "hard"), "'soft' or 'hard'"),
         ("departures", set(spec["departures"]) <= set(allowed), f"any of {', '.join(map(repr, allowed))}"),
+        ("depth", spec["depth"] <= 3 or "published twin" not in spec["departures"], "1 to 3 for the published twin"),
     ):
         if not right:
             raise InputError(f"softhebb: {name} is out of range", got=spec[name], wanted=wanted)
@@ -242,14 +248,27 @@ def _local(
     return LocalConv2d(weight, rule, kernel, padding=kernel // 2, padding_mode="reflect")
 
 
-def _he(channels: int, units: int, kernel: int, generator: torch.Generator, groups: int = 1) -> nn.Conv2d:
-    """A convolution without bias and with reflected padding; He initialisation σ² = 2 / inputs."""
+def _convolution(
+    channels: int, units: int, generator: torch.Generator, kernel: int, groups: int = 1, default: bool = False
+) -> nn.Conv2d:
+    """A convolution without bias and with reflected padding.
+
+    Initial weights: He, N(0, 2 / inputs), or if `default` those of `nn.Conv2d`, U(−1/√inputs, 1/√inputs).
+    """
     shape = {"padding": kernel // 2, "padding_mode": "reflect", "groups": groups, "bias": False}
     layer = nn.Conv2d(channels, units, kernel, **shape, device="meta")  # type: ignore[arg-type]
-    inputs = channels // groups * kernel**2
-    weight = torch.randn(layer.weight.shape, generator=generator) * (2 / inputs) ** 0.5
+    inputs, weight = channels // groups * kernel**2, torch.empty(layer.weight.shape)
+    if default:
+        weight.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
+    else:
+        weight.normal_(0, (2 / inputs) ** 0.5, generator=generator)
     layer.weight = nn.Parameter(weight)
     return layer
+
+
+def _twin_pool(depth: int, block: int) -> _Pool:
+    """Pooling of the published twin for backpropagation."""
+    return _AVG if depth == 1 else _Pool("max", 2, 2, 0) if block == 3 else _MAX
 
 
 def _pairs(channels: int, units: int) -> int:

@@ -69,6 +69,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "SoftHebb-MNIST": {
         "kind": "softhebb_dense",
         "local": {"epochs": 1, "lr": 1.0, "batch_size": 32, "decay": "constant"},
-        "supervised": {"parameters": "readout", "epochs": 10, "lr": 1e-3, "batch_size": 64},
+        "supervised": {"parameters": "readout", "epochs": 10, "lr": 1e-3, "batch_size": 32},
     },
 }

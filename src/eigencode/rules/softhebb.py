@@ -95,8 +95,8 @@ class SoftHebb(_NormDependentRate):
     Args:
         inverse_temperature: t ≥ 0; 0: all units alike; large: only the winner learns, as in `HardWTA`.
         losers: `"anti-hebbian"` as above, or `"hebbian"`: y_k = a_k for all units (plain SoftHebb).
-        centred: compute the softmax from max(u_k − mean_j u_j, 0) instead of u_k, as in layer 2 of the published
-            two-layer network.
+        centred: max(u_k − mean_j u_j, 0) in the place of u_k, in the softmax and in ΔW, as in layer 2 of the published
+            two-layer network, whose output is this too.
         start, initial: norm and distribution of the initial weights.
         annealing, rate: exponent q and factor of the learning rate (|‖W_k‖₂ − 1|)^q of each unit; see `step`.
 
@@ -125,13 +125,19 @@ class SoftHebb(_NormDependentRate):
 
     def gains(self, u: Float[Tensor, "rows units"], winners: Int[Tensor, " rows"]) -> Float[Tensor, "rows units"]:
         won = winners[:, None]
-        competing = (u - u.mean(1, keepdim=True)).relu_() if self.centred else u
+        competing = self._competing(u)
         exponent = (competing - competing.gather(1, won)).mul_(self.inverse_temperature)
         share = exponent.clamp_min_(LEAST_EXPONENT).softmax(1)
         if self.losers == "hebbian":
             return share
         first = share.gather(1, won)
         return share.neg_().scatter_(1, won, first)
+
+    def decay(self, u: Float[Tensor, "rows units"], y: Float[Tensor, "rows units"]) -> Tensor:
+        return super().decay(self._competing(u), y)
+
+    def _competing(self, u: Tensor) -> Tensor:
+        return (u - u.mean(1, keepdim=True)).relu_() if self.centred else u
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,23 @@ def test_the_published_width_has_24576_features_and_initial_norms_of_25() -> Non
         assert abs(float(norms.square().mean().sqrt()) - 25) < 0.5
 
 
+def test_the_second_of_two_layers_gives_its_centred_current_twice_rectified() -> None:
+    net = softhebb(COLOUR, 2, 4)
+    u = net.run(COLOUR.x, until="conv2")
+    once = (u - u.mean(1, keepdim=True)).clamp_min(0)
+    twice = (once - once.mean(1, keepdim=True)).clamp_min(0) ** 1.4
+    torch.testing.assert_close(net.run(COLOUR.x, until="triangle2"), twice)
+    assert "centred2" not in dict(softhebb(COLOUR, 3, 4).named_children())
+
+
+def test_the_published_twin_has_its_pools_and_initial_weights() -> None:
+    for depth, pools in ((1, ["AvgPool2d"]), (2, ["MaxPool2d"] * 2), (3, ["MaxPool2d"] * 3)):
+        twin = softhebb(COLOUR, depth, 16, local=False, departures=["published twin"])
+        assert [type(twin.get_submodule(f"pool{i}")).__name__ for i in range(1, depth + 1)] == pools
+    bound = float(twin.conv2.weight.detach().abs().max()) * (16 * 9) ** 0.5
+    assert 0.99 < bound <= 1
+
+
 def test_growth_one_has_one_width() -> None:
     net = softhebb(GREY, 4, width=3, growth=1)
     assert [len(layer.weight) for layer in local_layers(net).values()] == [3, 3, 3, 3]
@@ -102,6 +119,7 @@ def test_the_hard_twin_starts_from_the_same_weights() -> None:
         ({"competition": "medium"}, "competition"),
         ({"departures": ["published twin"]}, "departures"),
         ({"local": False, "departures": ["sampled statistics"]}, "departures"),
+        ({"local": False, "departures": ["published twin"], "depth": 4}, "depth"),
         ({"departures": ["detached"]}, "departures"),
     ],
 )

@@ -200,6 +200,15 @@ def test_initial_norms_are_those_asked_for(initial: str) -> None:
     assert (float(w.min()) >= 0) == (initial == "positive")
 
 
+def test_centred_currents_compete_and_decay() -> None:
+    x, w = problem()
+    u = x @ w.T
+    centred = (u - u.mean(1, keepdim=True)).clamp_min(0)
+    y = SoftHebb().gains(centred, u.argmax(1))
+    wanted = y.T @ x - (y * centred).sum(0)[:, None] * w
+    torch.testing.assert_close(SoftHebb(centred=True).update(x, w), wanted)
+
+
 def test_a_centred_softmax_is_that_of_the_triangle() -> None:
     u = torch.tensor([[4.0, 1.0, 1.0]])
     found = SoftHebb(losers="hebbian", centred=True).gains(u, u.argmax(1))

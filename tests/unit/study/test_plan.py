@@ -117,7 +117,7 @@ def test_the_seed_counts_only_where_something_is_random() -> None:
 FGSM = {"attack": {"name": "FGSM"}}
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"models": {"data": {"units": 5}}}, "may not be called 'data'"),
-    ({"models": {"A": {"units": 5, "local": {}}}}, "local training needs kind"),
+    ({"models": {"A": {"units": 5, "local": {}}}}, "local training of a network without local layers"),
     ({"models": {"A": {"units": 5, "prune": True}}}, "nothing to prune"),
     ({"models": {"A": {"units": 5, "p": 2.0}}}, "models.A: a perceptron network has no such setting"),
     ({"models": {"A": {"recipe": "KH", "batch_norm": True}}}, "models.A: a krotov_hopfield network has no such"),

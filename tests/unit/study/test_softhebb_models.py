@@ -23,8 +23,9 @@ def made(**model: Any) -> Any:
 
 def test_the_places_are_those_of_every_block() -> None:
     model = Model(kind="softhebb", settings={"depth": 2, "width": 8})
-    blocks = [f"{name}{i}" for i in (1, 2) for name in ("norm", "conv", "triangle", "pool")]
-    assert places(model) == ("input", *blocks[:-1], "latent", "readout", "logits")
+    first, second = ([f"{n}{i}" for n in ("norm", "conv", "centred", "triangle", "pool")] for i in (1, 2))
+    first.remove("centred1")
+    assert places(model) == ("input", *first, *second[:-1], "latent", "readout", "logits")
     assert units_at(model, "pool1", IMAGES) == 8 * 16 * 16
     assert units_at(model, "latent", IMAGES) == 32 * 8 * 8
 

@@ -63,7 +63,12 @@ SETTINGS: dict[str, Any] = {
     "eps": (1e-3, 0.2),
     "points": 6,
     "exhaustive": True,
+    "interval": False,
+    "reduce": "mean",
+    "start": "encoder",
 }
+WITH = {"start": {"source": "noise"}}
+"""Other settings without which a setting is refused."""
 READ: dict[str, Any] = {"window": (1, 9), "weights": "1/n", "rounding": True, "read": (1e-6,)}
 ONE_BY_ONE = [(s, f.name, v) for s in STEPS for f in dataclasses.fields(s) for v in CHANGES[f.name]]
 
@@ -81,7 +86,8 @@ def test_settings_of_a_measure_change_the_key_unless_they_only_read_its_record(s
     assert {*before} - {"name"} <= {*SETTINGS}
     given = {} if step is SPECTRUM else FGSM
     for name in before.keys() - {"name"}:
-        assert measured(step.name, **{**given, name: SETTINGS[name]}).key != step.key
+        beside = {**given, **WITH.get(name, {})}
+        assert measured(step.name, **{**beside, name: SETTINGS[name]}).key != measured(step.name, **beside).key
     for name in type(step.made).reading_only:
         assert measured(step.name, **given, **{name: READ[name]}).key == step.key
 
