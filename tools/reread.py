@@ -5,17 +5,24 @@ eigenvalues beside the interval of the corrected α, whose value is the middle o
 those that the present code would write from the same records: the corrected α first, the plain fit as a further
 reading, notes instead of warnings that do not threaten a comparison.  Everything computed from rows is then computed
 anew.  `reread` in the file names the code that did so; `provenance` stays that of the measurement.
+
+The figures are drawn anew too.  Those that need the records of a store, which is not there any more, are removed: they
+show numbers of before.  `eigencode run` and `tools.publish` make all of them.
 """
 
 import argparse
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eigencode.base.strict_json import dumps
+from eigencode.report.build import drawings
+from eigencode.report.run import StudyRun
+from eigencode.report.view import View
 from eigencode.spectra._fit import SMALL_CORRECTION
 from eigencode.spectra.windows import Z95
 from eigencode.study._integrity import signed
@@ -47,7 +54,8 @@ def reread(results: dict[str, Any]) -> dict[str, Any]:
             if not _second(r, names)
             for row in _read(r, kinds.get(r.quantity.removesuffix(", raw"), ""), names)
         ]
-    return results | computed(study, rows) | {"reread": {"commit": provenance()["commit"]}}
+    cells = [{"part": "", "read": {}, **cell} for cell in results["cells"]]
+    return results | computed(study, rows) | {"cells": cells, "reread": {"commit": provenance()["commit"]}}
 
 
 def _calibrated(rows: list[Row]) -> list[Row]:
@@ -98,7 +106,18 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="+")
     for path in parser.parse_args().results:
         path.write_text(dumps(signed(reread(json.loads(path.read_text("utf-8"))))) + "\n", "utf-8")
-        print(path)
+        print(path, *redrawn(path.parent))
+
+
+def redrawn(folder: Path) -> list[str]:
+    """Draw the figures of published results that need no records, remove all others, and return their names."""
+    figures = folder / "figures"
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir()
+    made = list(drawings(View([StudyRun(folder, figures)]), figures))
+    for path in figures.glob("*.pdf"):  # as the other published figures: SVG and PNG
+        path.unlink()
+    return [drawing.name for drawing in made]
 
 
 if __name__ == "__main__":
