@@ -39,7 +39,7 @@ _NAMES = {
     "eigencode.geometry": ("jacobian_norm", "landscape"),
     "eigencode.given": ("Probe", "probe"),
     "eigencode.models": ("convergence", "prune"),
-    "eigencode.spectra": ("Spectrum", "cvpca", "spectrum"),
+    "eigencode.spectra": ("SignalSpectrum", "Spectrum", "cross_spectrum", "cvpca", "signal_spectrum", "spectrum"),
     "eigencode.training": ("train_local", "train_supervised"),
 }
 

@@ -1,6 +1,7 @@
 """Spectra of neural codes: covariance eigenvalues, power laws, dimension."""
 
 from eigencode.spectra.alternatives import Comparison as Comparison
+from eigencode.spectra.cross import cross_spectrum as cross_spectrum
 from eigencode.spectra.cvpca import cvpca as cvpca, shuffled_control as shuffled_control
 from eigencode.spectra.dimension import (
     effective_rank as effective_rank,
@@ -16,6 +17,7 @@ from eigencode.spectra.heldout import (
 from eigencode.spectra.leading import leading_spectrum as leading_spectrum
 from eigencode.spectra.places import spectra_at as spectra_at
 from eigencode.spectra.power_law import PowerLaw as PowerLaw
+from eigencode.spectra.signal import SignalSpectrum as SignalSpectrum, signal_spectrum as signal_spectrum
 from eigencode.spectra.spectrum import Spectrum as Spectrum, spectrum as spectrum
 from eigencode.spectra.widths import spectra_by_width as spectra_by_width
 from eigencode.spectra.windows import LocalSlope as LocalSlope, WindowMap as WindowMap

@@ -1,0 +1,136 @@
+"""Unbiased moments Σ λᵢᵖ of a signal covariance from noisy repeats, and their sampling covariance over stimuli."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+BLOCK = 1500
+"""Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, which loses
+nothing to first order in 1/n and keeps time linear in the number of stimuli."""
+
+
+@dataclass(frozen=True)
+class SpectralMoments:
+    """Moments and their influences.
+
+    values: estimate of Σ (λᵢ / scale)ᵖ, p = 1..P.
+    covariance: sampling covariance of `values` over stimuli.
+    pairs: number of pairs of stimuli in each pairing.
+    """
+
+    values: Float[Tensor, " p"]
+    covariance: Float[Tensor, "p p"]
+    scale: float
+    pairs: int
+
+
+def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Float[Tensor, "n p"]]:
+    """Moments from products A = X₁X₂ᵀ of independent rows of mean zero, and the conditional means of each row.
+
+    m̂ₚ = tr(Fᵖ⁻¹ A) / C(n, p), F the strictly upper triangle of A: the mean over all i₁ < … < iₚ of the cycle
+    A[i₁,i₂] A[i₂,i₃] … A[iₚ,i₁], in which every row stands once in X₁ and once in X₂.  With noise that is independent
+    between X₁ and X₂ every cycle has expectation Σ λᵢᵖ.  The second result is the mean over the cycles through row i,
+    Σₖ (Fᵖ⁻¹⁻ᵏ A Fᵏ)[i,i] / C(n − 1, p − 1).
+
+    Source: W. Kong, G. Valiant, Spectrum estimation from samples, Ann. Stat. 45 (2017), algorithm 1, for one matrix;
+    D. Pospisil, J. Pillow, PNAS 2025, for two repeats.  The conditional means are the Hájek projection (Hoeffding 1948).
+
+    >>> a = torch.tensor([[9.0, 2.0, 3.0], [4.0, 9.0, 5.0], [6.0, 7.0, 9.0]], dtype=torch.float64)
+    >>> cycles(a, 3)[0].tolist()  # (9 + 9 + 9) / 3, (2 4 + 3 6 + 5 7) / 3, 2 5 6
+    [9.0, 20.333333333333332, 60.0]
+    """
+    n = len(a)
+    f = a.triu(1)
+    powers, ends = [f], [a]
+    for _ in range(count - 1):
+        ends.append(f @ ends[-1])
+    for _ in range(count - 2):
+        powers.append(f @ powers[-1])
+    through = torch.stack([ends[p].diagonal() for p in range(count)], 1)
+    for p in range(1, count):
+        for k in range(1, p + 1):
+            through[:, p] += torch.einsum("ij,ji->i", ends[p - k], powers[k - 1])
+    order = torch.arange(1, count + 1, dtype=a.dtype, device=a.device)
+    whole = through.new_tensor([float(math.comb(n, p + 1)) for p in range(count)])
+    rest = through.new_tensor([float(math.comb(n - 1, p)) for p in range(count)])
+    return through.sum(0) / order / whole, through / rest
+
+
+def spectral_moments(
+    x: Float[Tensor, "repeats stimuli units"],
+    present: Bool[Tensor, "repeats stimuli"],
+    count: int,
+    pairings: int,
+    generator: torch.Generator,
+) -> SpectralMoments:
+    """Average `cycles` over random pairings, orders and splits of the repeats.
+
+    In every pairing the stimuli are joined in random pairs, whose scaled difference (x − y)/√2 has mean zero and the
+    covariance of x, and the repeats of every stimulus are split at random into two halves, which are averaged: over
+    many splits all pairs of different repeats count alike.  With one repeat both halves are that repeat.
+
+    Covariance: with I the influence p (conditional mean − m̂ₚ) of a stimulus in one pairing, V the mean of IIᵀ over
+    stimuli and pairings, and Q that of the mean influences over the B pairings, (2 Q − V / B) / pairs.  The first-order
+    effect of a stimulus is common to all pairings, that of its partner is not, and averages out.
+    """
+    repeats, stimuli, _ = x.shape
+    half = stimuli // 2
+    blocks = -(-half // BLOCK)
+    size = half // blocks
+    used = 2 * size * blocks
+    values, influences, scale = [], [], 0.0
+    for _ in range(pairings):
+        order = torch.randperm(stimuli, generator=generator)[:used]
+        first, second = _halves(x, present, order, generator)
+        scale = scale or float(first.square().sum(1).mean())
+        parts = [cycles(a / scale, count) for a in _products(first, second, size)]
+        values.append(torch.stack([m for m, _ in parts]).mean(0).cpu())
+        mean = torch.cat([h for _, h in parts]).cpu() - values[-1]
+        spread = mean.new_zeros(stimuli, count)
+        spread[order] = mean.repeat_interleave(2, 0) * torch.arange(1, count + 1, dtype=mean.dtype)
+        influences.append(spread)
+    every = torch.stack(influences)
+    single = torch.einsum("bsp,bsq->pq", every, every) / (pairings * used)
+    common = every.mean(0)
+    common = common.T @ common / used
+    covariance = (2 * common - single / pairings) / (size * blocks)
+    return SpectralMoments(torch.stack(values).mean(0), _positive(covariance), scale, size * blocks)
+
+
+def _products(first: Tensor, second: Tensor, size: int) -> "list[Tensor]":
+    return [a @ b.T for a, b in zip(first.split(size), second.split(size), strict=True)]
+
+
+def _halves(
+    x: Tensor, present: Tensor, order: Int[Tensor, " used"], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Differences of pairs of stimuli, (pairs x units), of the mean of one random half of the repeats and of the rest."""
+    there = present[:, order]
+    keys = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0)
+    rank, total = keys.argsort(0).argsort(0), there.sum(0)
+    if len(x) == 1:
+        one = x[0, order.to(x.device)].double()
+        one = (one[0::2] - one[1::2]) / math.sqrt(2)
+        return one, one
+    halves = []
+    for mine in (rank < total // 2, (rank >= total // 2) & there):
+        weight = (mine / mine.sum(0)).double()
+        weight[:, 1::2] *= -1
+        out = x.new_zeros(len(order) // 2, x.shape[2], dtype=torch.float64)
+        for r in range(len(x)):
+            rows = weight[r].nonzero().flatten()
+            part = x[r, order[rows].to(x.device)].double() * (weight[r, rows] / math.sqrt(2)).to(x.device)[:, None]
+            out.index_add_(0, (rows // 2).to(x.device), part)
+        halves.append(out)
+    return halves[0], halves[1]
+
+
+def _positive(covariance: Tensor) -> Tensor:
+    """The covariance without negative eigenvalues, in units of its diagonal."""
+    sd = covariance.diagonal().clamp_min(torch.finfo(covariance.dtype).tiny).sqrt()
+    values, vectors = torch.linalg.eigh(covariance / sd / sd[:, None])
+    out: Tensor = (vectors * values.clamp_min(0)) @ vectors.T * sd * sd[:, None]
+    return out

@@ -1,0 +1,63 @@
+"""Responses `repeats x stimuli x units` in which stimuli may have been shown unequally often."""
+
+import torch
+from torch import Tensor
+
+from eigencode.base.arrays import Array, tensor
+from eigencode.base.errors import InputError
+from eigencode.base.symmetric import refuse_unsquarable
+
+FEWEST = 8
+"""Smallest number of stimuli for moments."""
+
+
+def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
+    """Responses, where there is a presentation (repeats x stimuli), and notes on stimuli that were left out.
+
+    >>> x = torch.rand(2, 9, 4)
+    >>> x[1, 3] = torch.nan
+    >>> x, present, notes = repeats_of(x)
+    >>> x.shape, int(present.sum()), notes
+    (torch.Size([2, 8, 4]), 16, ['1 of 9 stimuli shown fewer than twice left out'])
+    """
+    x = tensor(responses, "responses", "rsu" if getattr(responses, "ndim", 3) == 3 else "su").detach()
+    x = x[None] if x.ndim == 2 else x
+    if x.ndim != 3 or x.shape[1] < FEWEST or len(x) > x.shape[1]:
+        raise InputError(
+            "not repeats of stimuli",
+            got=f"shape {tuple(x.shape[1:] if x.ndim == 3 and len(x) == 1 else x.shape)}",
+            wanted=f"repeats x stimuli x units, {FEWEST} stimuli or more and not fewer than repeats",
+            fix="torch.as_tensor(x).movedim(-1, 0), if the repeats are the last axis",
+        )
+    x = x if x.is_floating_point() else x.double()
+    finite = torch.isfinite(x)
+    present, missing = finite.all(2), x.isnan().all(2)
+    bad = int((~(present | missing)).sum())
+    if bad or len(x) == 1 and bool(missing.any()):
+        raise InputError(
+            "responses hold NaN or Inf",
+            got=f"{int((~finite).sum())} values, in {bad + int(missing.sum())} of {present.numel()} presentations",
+            wanted="finite numbers; all units NaN where a stimulus was not shown",
+            fix="x[..., np.isfinite(np.asarray(x)).all(tuple(range(x.ndim - 1)))], if few units are affected",
+        )
+    kept = present.sum(0) >= min(2, len(x))
+    notes = []
+    if not bool(kept.all()):
+        notes.append(f"{int((~kept).sum())} of {len(kept)} stimuli shown fewer than twice left out")
+        x, present = x[:, kept], present[:, kept]
+    if x.shape[1] < FEWEST:
+        raise InputError("too few stimuli shown twice", got=x.shape[1], wanted=f">= {FEWEST}")
+    for r in range(len(x)):
+        shown = x[r, present[r]].double()
+        if len(shown) < 2:
+            continue
+        still = bool((shown.amax(0) - shown.amin(0) <= 1e-14 * shown.abs().amax(0)).all())
+        shown -= shown[0].clone()
+        refuse_unsquarable(shown, shown.square().sum(0))
+        if still:
+            raise InputError(
+                f"repeat {r + 1} is the same for all stimuli",
+                got=f"{x.shape[2]} constant units",
+                wanted="responses that vary with the stimulus",
+            )
+    return x, present.cpu(), notes

@@ -1,0 +1,246 @@
+"""`signal_spectrum(repeats)`: spectrum of the signal in noisy responses, from unbiased spectral moments (MEME)."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eigencode.base.arrays import Array
+from eigencode.base.border import admit
+from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.inputs import at_least
+from eigencode.base.record import Estimate, Record
+from eigencode.base.seeding import stream
+from eigencode.spectra._cycles import SpectralMoments, spectral_moments
+from eigencode.spectra._moment_laws import Fitted, Ranks, Target, fit_laws, identified_rank
+from eigencode.spectra._repeats import repeats_of
+
+Law = Literal["power law", "broken power law"]
+
+NOISIEST = 0.5
+"""Largest relative standard error of a moment that is used."""
+
+REJECTED = 0.01
+"""Probability of the residual below which a law is rejected."""
+
+SHORT = 10
+"""A law that is identified for fewer ranks gets a warning."""
+
+
+@dataclass(frozen=True)
+class SignalSpectrum(Record):
+    """Power laws of a signal spectrum, fitted to its spectral moments; λₙ of the population of stimuli.
+
+    power law:         λₙ = λ₁ n^(−alpha)
+    broken power law:  λₙ = λ₁ n^(−alpha_1) up to the rank `break_rank`, and ∝ n^(−alpha_2) beyond, continuous
+
+    Both hold for n = 1..n_units.  Intervals are 95 %, over stimuli.  `p`, `p_broken`: probability of a larger residual
+    under the law.  `law`: the power law, unless it is rejected (p < 0.01) and the broken one fits better.
+    `identified_rank`: the largest rank that matters to the moments; a spectrum of the best law that ended before it
+    would change them by two standard errors.  What is said of later ranks is the law, not the data.
+
+    `total`: variance of the signal Σ λₙ.  `participation_ratio`: (Σλ)² / Σλ² of the signal; neither assumes a law.
+    `moments`: estimates of Σ (λₙ / scale)ᵖ, p = 1..P, and `covariance` of their errors; `moments[p − 1] * scale ** p` is
+    unbiased.  The fits use the first `used` of them, those with a relative standard error below 1/2.
+
+    `warnings` could reverse a comparison; `notes` tell how to read the numbers.
+    """
+
+    alpha: Estimate
+    p: float
+    alpha_1: Estimate
+    break_rank: Estimate
+    alpha_2: Estimate
+    p_broken: float
+    law: str
+    identified_rank: int
+    total: Estimate
+    participation_ratio: Estimate
+    largest: tuple[float, float]
+    moments: Float[Tensor, " p"]
+    covariance: Float[Tensor, "p p"]
+    scale: float
+    used: int
+    n_samples: int
+    n_units: int
+    n_repeats: int
+    pairings: int
+    seed: int = 0
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def eigenvalues(self, law: Law | None = None) -> Float[Tensor, " units"]:
+        """λₙ of a fitted law, n = 1..n_units; by default of `law`."""
+        admit(SignalSpectrum.eigenvalues, locals())
+        law = law or self.law  # type: ignore[assignment]
+        n = torch.arange(1, self.n_units + 1, dtype=torch.float64)
+        if law == "power law":
+            return self.largest[0] * n**-self.alpha.value
+        if law != "broken power law":
+            raise InputError("unknown law", got=law, wanted="'power law' or 'broken power law'")
+        before = n.clamp_max(self.break_rank.value)
+        return self.largest[1] * before**-self.alpha_1.value * (n / before) ** -self.alpha_2.value
+
+    def __str__(self) -> str:
+        best = "" if self.law == "power law" else "; the broken law fits better"
+        return (
+            f"alpha = {self.alpha}, p = {self.p:.2g}; broken: {self.alpha_1} | {self.break_rank} | {self.alpha_2}, "
+            f"p = {self.p_broken:.2g}{best}; identified up to rank {self.identified_rank}"
+        )
+
+
+def signal_spectrum(
+    responses: Array, *, moments: int = 10, pairings: int = 8, draws: int = 200, seed: int = 0
+) -> SignalSpectrum:
+    """Signal spectrum of noisy responses from repeats of the same stimuli, by its spectral moments (MEME).
+
+    m̂ₚ = mean over i₁ < … < iₚ of A[i₁,i₂] A[i₂,i₃] … A[iₚ,i₁],  A = X₁X₂ᵀ, is unbiased for Σₙ λₙᵖ of the signal, where
+    X₁ and X₂ are the means of two halves of the repeats, and their rows differences of two stimuli, (x − y)/√2.  It is
+    averaged over random pairs of stimuli, orders and halves, so all repeats and all pairs of them count.  A power law and
+    a broken one are fitted to log m̂ₚ by least squares, weighted by the covariance C of the moments over stimuli:
+    minimise ‖W (log mₚ(law) − log m̂ₚ)‖², W = (C + 0.01 diag C)^(−½), 0 <= α <= 10, over 24 candidate breaks.
+    Intervals are the 2.5 % and 97.5 % quantiles of fits to `draws` sets of moments drawn around those of the fitted law.
+
+    Noise must be independent between repeats and between stimuli, with the mean zero; it may differ between stimuli,
+    be correlated between units, and have any distribution.  A gain that varies from presentation to presentation is
+    such noise.  Where cvPCA is biased by noisy directions, this is not; but it gives laws, not single eigenvalues.
+
+    Args:
+        responses: `repeats x stimuli x units`; all NaN where a stimulus was shown less often.  Or `stimuli x units` for a
+            deterministic code, also with fewer stimuli than units; noise would count as signal.
+        moments: number of moments; later ones hold only the first eigenvalues.
+        pairings: number of random pairings to average over; the variance falls towards half of that of one.
+        draws: number of fits for the intervals.
+        seed: of pairings and draws.
+
+    Returns:
+        A `SignalSpectrum`; read its `warnings`.  Its numbers are NaN where the repeats share no variance.
+
+    Raises:
+        InputError: wrong shapes, Inf, presentations with some NaN, fewer than 8 stimuli shown twice, no variation.
+
+    Warns:
+        EigencodeWarning: identical repeats.
+
+    Source: D. Pospisil and J. Pillow, PNAS 2025 (MEME); W. Kong and G. Valiant, Ann. Stat. 45 (2017), algorithm 1.
+    Differs from MEME by several pairings, any number of repeats, logarithms of the moments (corrected by half their
+    variance) in the fit, and C from influences of stimuli instead of a bootstrap over pairs.
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> signal = torch.randn(500, 60, dtype=torch.float64, generator=g) * torch.arange(1, 61) ** -0.5
+    >>> noisy = signal + 0.3 * torch.randn(3, 500, 60, dtype=torch.float64, generator=g)
+    >>> found = signal_spectrum(noisy, pairings=4)
+    >>> round(found.alpha.value, 1), found.law, found.warnings
+    (1.0, 'power law', ())
+    """
+    admit(signal_spectrum, locals())
+    at_least(2, moments=moments)
+    at_least(1, pairings=pairings)
+    at_least(20, draws=draws)
+    x, present, notes = repeats_of(responses)
+    if len(x) == 1:
+        notes.append("one repeat: noise, if there is any, counts as signal")
+    elif bool((x[:, present.all(0)] == x[:1, present.all(0)]).all()):
+        warnings.warn(
+            "the repeats are identical: this is the spectrum of the responses, and noise is in it",
+            EigencodeWarning,
+            stacklevel=2,
+        )
+    count = min(moments, x.shape[1] // 4)
+    found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"))
+    return _record(found, x, pairings, draws, seed, notes)
+
+
+def _record(
+    found: SpectralMoments, x: Tensor, pairings: int, draws: int, seed: int, notes: list[str]
+) -> SignalSpectrum:
+    m, error = found.values, found.covariance.diagonal().sqrt()
+    usable = (m > 0) & (error < NOISIEST * m)
+    used = int(usable.long().cumprod(0).sum())
+    how = "95 % over stimuli"
+    stimuli = x.shape[1]
+    one, unknown = float(m[0]), Estimate(math.nan, n=stimuli)
+    half = 1.96 * float(error[0])
+    total = Estimate(one * found.scale, (one - half) * found.scale, (one + half) * found.scale, stimuli, how)
+    common = {
+        **{"total": total, "moments": m, "covariance": found.covariance, "scale": found.scale, "used": used},
+        **{"n_samples": stimuli, "n_units": x.shape[2], "n_repeats": len(x), "pairings": pairings, "seed": seed},
+    }
+    if used < 2:
+        said = f"{used} of {len(m)} moments of the signal are known to better than half their size: too little signal"
+        nothing = {"alpha": unknown, "alpha_1": unknown, "break_rank": unknown, "alpha_2": unknown, "p": math.nan}
+        nothing |= {"p_broken": math.nan, "law": "power law", "identified_rank": 0, "participation_ratio": unknown}
+        return SignalSpectrum(**nothing, **common, largest=(math.nan,) * 2, warnings=(said,), notes=tuple(notes))  # type: ignore[arg-type]
+    logs = m[:used].log()
+    covariance = found.covariance[:used, :used] / m[:used] / m[:used, None]
+    target = Target.of(logs + covariance.diagonal() / 2, covariance)
+    ranks = Ranks.of(x.shape[2])
+    fits = [_Fit.of(target, ranks, broken, draws, seed) for broken in (False, True)]
+    straight, bent = fits
+    broken = straight.p < REJECTED and bent.p > straight.p
+    row = logs.new_tensor([2.0, -1.0])
+    log_ratio, sd = float(row @ target.logs[:2]), float((row @ covariance[:2, :2] @ row).sqrt())
+    ratio = Estimate(*(math.exp(log_ratio + z * sd) for z in (0, -1.96, 1.96)), stimuli, how)
+    best = bent if broken else straight
+    rank = identified_rank(best.fitted, target, ranks)
+    estimates = [
+        Estimate(value, low, high, stimuli, how)
+        for value, low, high in [*straight.estimates()[:1], *bent.estimates()]
+    ]
+    said = []
+    if rank < SHORT:
+        said.append(f"the moments identify ranks 1..{rank} only: the exponents are those of few eigenvalues")
+    if best.p < REJECTED:
+        said.append(f"the {'broken' if broken else 'power'} law does not fit the moments (p = {best.p:.2g})")
+    if broken and rank < 2 * estimates[2].value:
+        said.append(f"the break at {estimates[2].value:.3g} is near the last identified rank {rank}: alpha_2 is not known")
+    return SignalSpectrum(
+        **common,  # type: ignore[arg-type]
+        alpha=estimates[0],
+        p=straight.p,
+        alpha_1=estimates[1],
+        break_rank=estimates[2],
+        alpha_2=estimates[3],
+        p_broken=bent.p,
+        law="broken power law" if broken else "power law",
+        identified_rank=rank,
+        participation_ratio=ratio,
+        largest=(straight.largest * found.scale, bent.largest * found.scale),
+        warnings=tuple(said),
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A law fitted to the moments, and fits to moments drawn around it."""
+
+    fitted: Fitted
+    drawn: Fitted
+    p: float
+
+    @classmethod
+    def of(cls, target: Target, ranks: Ranks, broken: bool, draws: int, seed: int) -> "_Fit":
+        fitted = fit_laws(target.logs[None], target, ranks, broken)
+        around = target.draws(fitted.fitted[0], draws, stream(seed, "signal", "draws", broken))
+        drawn = fit_laws(around, target, ranks, broken, fitted.every)
+        larger = int((drawn.chi2 >= fitted.chi2[0]).sum())
+        return cls(fitted, drawn, (1 + larger) / (1 + draws))
+
+    @property
+    def largest(self) -> float:
+        return math.exp(float(self.fitted.theta[0, 0]))
+
+    def estimates(self) -> list[tuple[float, float, float]]:
+        """(value, low, high) of α₁, break rank and α₂; of α alone if there is no break."""
+
+        def columns(fit: Fitted) -> Tensor:
+            return torch.cat([fit.theta[:, 1:2], fit.log_break.exp()[:, None], fit.theta[:, 2:]], 1)
+
+        drawn = columns(self.drawn)
+        rows = torch.stack([columns(self.fitted)[0], drawn.quantile(0.025, 0), drawn.quantile(0.975, 0)], 1)
+        return [(float(a), float(b), float(c)) for a, b, c in rows]
