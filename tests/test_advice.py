@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from damages import flip
@@ -170,6 +171,13 @@ def batch(net: nn.Module, penalty: Penalty, **more: Any) -> Batch:
 def prepared(penalty: Penalty) -> Penalty:
     penalty.prepare(plain(), images().x, 0, 0)
     return penalty
+
+
+def silent_unit() -> Tensor:
+    """Responses of 10 units in two repeats, one of which is never known."""
+    x = torch.rand(2, 9, 10, generator=torch.Generator().manual_seed(0))
+    x[:, :, 1] = torch.nan
+    return x
 
 
 def bent(weights: str = "uniform", **more: Any) -> object:
@@ -505,6 +513,27 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "spectra/cvpca.py: _checked": (
         lambda: ec.cvpca(torch.full((9, 3), torch.nan), torch.rand(9, 3)),
         lambda fix: ec.cvpca(torch.rand(9, 3), torch.rand(9, 3)),
+    ),
+    "spectra/_repeats.py: repeats_of": (
+        lambda: ec.signal_spectrum(torch.rand(20, 5, 3)),
+        lambda fix: ec.signal_spectrum(
+            eval(fix.partition(", if")[0], {"torch": torch, "x": torch.rand(20, 5, 3)}), draws=20
+        ),
+    ),
+    "spectra/_repeats.py: repeats_of 2": (
+        lambda: ec.signal_spectrum(silent_unit()),
+        lambda fix: ec.signal_spectrum(eval(fix.partition(", if")[0], {"np": np, "x": silent_unit()}), draws=20),
+    ),
+    "spectra/cross.py: cross_spectrum": (
+        lambda: ec.cross_spectrum(torch.rand(9, 3), torch.rand(9, 4)),
+        lambda fix: ec.cross_spectrum(torch.rand(9, 3), torch.rand(9, 4), **eval(f"dict({fix})")),
+    ),
+    "spectra/cross.py: _checked": (
+        lambda: ec.cross_spectrum(silent_unit()[0].T, torch.rand(10, 3)),
+        lambda fix: [
+            exec(fix.partition("; ")[0], given := {"np": np, "x": silent_unit()[0].T, "y": torch.rand(10, 3)}),
+            ec.cross_spectrum(*eval(fix.partition("; ")[2], given), folds=2),
+        ],
     ),
     "study/_checks.py: _check_local": (
         lambda: planned("models.A.spread=0.5", 'models.A.local.rule={name="KrotovHopfield"}'),

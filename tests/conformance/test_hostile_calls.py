@@ -202,6 +202,14 @@ def calls() -> dict[str, Call]:
             },
         ),
         "cvpca": (spectra.cvpca, {"repeat_1": draw(9, 5), "repeat_2": draw(9, 5) + 0.1, "swaps": 2, "seed": 0}),
+        "cross_spectrum": (
+            spectra.cross_spectrum,
+            {"a": draw(9, 5), "b": draw(9, 3) + 0.1, "folds": 2, "repetitions": 1, "seed": 0},
+        ),
+        "signal_spectrum": (
+            spectra.signal_spectrum,
+            {"responses": draw(2, 9, 5), "moments": 2, "pairings": 1, "draws": 20, "seed": 0},
+        ),
         "Images": (ec.Images, {"pixels": draw(4, 1, 3, 3), "y": torch.arange(4), "classes": None, "name": "a"}),
         "Images.of": (ec.Images.of, {"given": (draw(4, 1, 3, 3), torch.arange(4))}),
         "load": (data.load, {"name": "digits", "data_dir": None}),

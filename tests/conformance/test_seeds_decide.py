@@ -34,9 +34,11 @@ from eigencode.models.factory import build
 from eigencode.paper.published.grid import first_on_grid
 from eigencode.paper.published.penalties import PublishedJacobian
 from eigencode.paper.published.pruning import prune_always
+from eigencode.spectra.cross import cross_spectrum
 from eigencode.spectra.cvpca import cvpca, shuffled_control
 from eigencode.spectra.heldout import heldout_spectrum, injected_noise_spectrum
 from eigencode.spectra.leading import leading_spectrum
+from eigencode.spectra.signal import signal_spectrum
 from eigencode.spectra.widths import spectra_by_width
 
 Seeded = Callable[[int], Any]
@@ -179,6 +181,9 @@ TABLE: dict[str, Seeded] = {
     "cvpca": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), seed=s).eigenvalues,
     "cvpca, interval": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), swaps=0, seed=s).influence,
     "shuffled_control": lambda s: shuffled_control(responses(), responses(), seed=s).eigenvalues,
+    "cross_spectrum": lambda s: cross_spectrum(responses(), draw(500, 24) + responses(), seed=s).eigenvalues,
+    "signal_spectrum": lambda s: signal_spectrum(responses(), pairings=1, draws=20, seed=s).moments,
+    "signal_spectrum, interval": lambda s: signal_spectrum(responses(), pairings=1, draws=20, seed=s).alpha.interval,
     "textbook bootstrap": lambda s: textbook_intervals.bootstrap(responses(), lambda v: float(v[3]), 20, s),
     "textbook jackknife": lambda s: textbook_intervals.delete_d_jackknife(responses(), lambda v: float(v[3]), 10, s),
     "jacobian_norm": lambda s: ec.jacobian_norm(net(), images().x[:4], "hutchinson", projections=3, seed=s),

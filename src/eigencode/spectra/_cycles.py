@@ -36,7 +36,7 @@ def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Fl
     Σₖ (Fᵖ⁻¹⁻ᵏ A Fᵏ)[i,i] / C(n − 1, p − 1).
 
     Source: W. Kong, G. Valiant, Spectrum estimation from samples, Ann. Stat. 45 (2017), algorithm 1, for one matrix;
-    D. Pospisil, J. Pillow, PNAS 2025, for two repeats.  The conditional means are the Hájek projection (Hoeffding 1948).
+    D. Pospisil, J. Pillow, PNAS 2025, for two repeats.  The conditional means are those of Hoeffding (1948).
 
     >>> a = torch.tensor([[9.0, 2.0, 3.0], [4.0, 9.0, 5.0], [6.0, 7.0, 9.0]], dtype=torch.float64)
     >>> cycles(a, 3)[0].tolist()  # (9 + 9 + 9) / 3, (2 4 + 3 6 + 5 7) / 3, 2 5 6
@@ -76,7 +76,7 @@ def spectral_moments(
     stimuli and pairings, and Q that of the mean influences over the B pairings, (2 Q − V / B) / pairs.  The first-order
     effect of a stimulus is common to all pairings, that of its partner is not, and averages out.
     """
-    repeats, stimuli, _ = x.shape
+    stimuli = x.shape[1]
     half = stimuli // 2
     blocks = -(-half // BLOCK)
     size = half // blocks
@@ -100,14 +100,16 @@ def spectral_moments(
     return SpectralMoments(torch.stack(values).mean(0), _positive(covariance), scale, size * blocks)
 
 
-def _products(first: Tensor, second: Tensor, size: int) -> "list[Tensor]":
-    return [a @ b.T for a, b in zip(first.split(size), second.split(size), strict=True)]
+def _products(first: Tensor, second: Tensor, size: int) -> list[Tensor]:
+    """Products X₁X₂ᵀ of blocks of rows."""
+    starts = range(0, len(first), size)
+    return [first[start : start + size] @ second[start : start + size].T for start in starts]
 
 
 def _halves(
     x: Tensor, present: Tensor, order: Int[Tensor, " used"], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Differences of pairs of stimuli, (pairs x units), of the mean of one random half of the repeats and of the rest."""
+    """Differences of pairs of stimuli, `pairs x units`: means of a random half of the repeats, and of the others."""
     there = present[:, order]
     keys = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0)
     rank, total = keys.argsort(0).argsort(0), there.sum(0)

@@ -61,7 +61,8 @@ class Target:
         """Log moments of new experiments in which those of the population are `around`."""
         values, vectors = torch.linalg.eigh(self.covariance)
         root = vectors * values.clamp_min(0).sqrt()
-        return around + torch.randn(count, len(values), dtype=torch.float64, generator=generator) @ root.T
+        drawn: Tensor = around + torch.randn(count, len(values), dtype=torch.float64, generator=generator) @ root.T
+        return drawn
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
     finite = torch.isfinite(x)
     present, missing = finite.all(2), x.isnan().all(2)
     bad = int((~(present | missing)).sum())
-    if bad or len(x) == 1 and bool(missing.any()):
+    if bad or (len(x) == 1 and bool(missing.any())):
         raise InputError(
             "responses hold NaN or Inf",
             got=f"{int((~finite).sum())} values, in {bad + int(missing.sum())} of {present.numel()} presentations",

@@ -24,9 +24,9 @@ def cross_spectrum(a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, 
     the cross-covariance AᵀB of all other stimuli, and units centred over the stimuli of each fold.
 
     For two brains, or a brain and a network: noise of one system that is independent of the other has expectation zero
-    in σ̂.  Values may be negative, and late ones scatter around zero.  Directions are noisy, so leading values are biased
-    downwards; singular values of AᵀB itself are biased upwards, by noise and by chance correlations.  For a system and
-    itself σ̂ are held-out variances, as in `spectra.heldout_spectrum`.
+    in σ̂.  Values may be negative, and late ones scatter around zero.  Directions are noisy, so leading values are
+    biased downwards; singular values of AᵀB itself are biased upwards, by noise and by chance correlations.  For a
+    system and itself σ̂ are held-out variances, as in `spectra.heldout_spectrum`.
 
     Args:
         a, b: responses `stimuli x units` to the same stimuli in the same order; the units may differ in number.

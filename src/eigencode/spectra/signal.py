@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,7 +17,8 @@ from eigencode.base.inputs import at_least
 from eigencode.base.record import Estimate, Record
 from eigencode.base.seeding import stream
 from eigencode.spectra._cycles import SpectralMoments, spectral_moments
-from eigencode.spectra._moment_laws import Fitted, Ranks, Target, fit_laws, identified_rank
+from eigencode.spectra._law_intervals import LawFit
+from eigencode.spectra._moment_laws import Ranks, Target, identified_rank
 from eigencode.spectra._repeats import repeats_of
 
 Law = Literal["power law", "broken power law"]
@@ -44,8 +46,8 @@ class SignalSpectrum(Record):
     would change them by two standard errors.  What is said of later ranks is the law, not the data.
 
     `total`: variance of the signal Σ λₙ.  `participation_ratio`: (Σλ)² / Σλ² of the signal; neither assumes a law.
-    `moments`: estimates of Σ (λₙ / scale)ᵖ, p = 1..P, and `covariance` of their errors; `moments[p − 1] * scale ** p` is
-    unbiased.  The fits use the first `used` of them, those with a relative standard error below 1/2.
+    `moments`: estimates of Σ (λₙ / scale)ᵖ, p = 1..P, and `covariance` of their errors; `moments[p − 1] * scale ** p`
+    is unbiased.  The fits use the first `used` of them, those with a relative standard error below 1/2.
 
     `warnings` could reverse a comparison; `notes` tell how to read the numbers.
     """
@@ -100,18 +102,19 @@ def signal_spectrum(
 
     m̂ₚ = mean over i₁ < … < iₚ of A[i₁,i₂] A[i₂,i₃] … A[iₚ,i₁],  A = X₁X₂ᵀ, is unbiased for Σₙ λₙᵖ of the signal, where
     X₁ and X₂ are the means of two halves of the repeats, and their rows differences of two stimuli, (x − y)/√2.  It is
-    averaged over random pairs of stimuli, orders and halves, so all repeats and all pairs of them count.  A power law and
-    a broken one are fitted to log m̂ₚ by least squares, weighted by the covariance C of the moments over stimuli:
-    minimise ‖W (log mₚ(law) − log m̂ₚ)‖², W = (C + 0.01 diag C)^(−½), 0 <= α <= 10, over 24 candidate breaks.
-    Intervals are the 2.5 % and 97.5 % quantiles of fits to `draws` sets of moments drawn around those of the fitted law.
+    averaged over random pairs of stimuli, orders and halves, so all repeats and all pairs of them count.
+
+    A power law and a broken one are fitted to log m̂ₚ by least squares, weighted by the covariance C of the moments over
+    stimuli: minimise ‖W (log mₚ(law) − log m̂ₚ)‖², W = (C + 0.01 diag C)^(−½), 0 <= α <= 10, over 24 candidate breaks.
+    Intervals are the 2.5 % and 97.5 % quantiles of fits to moments drawn around those of the fitted law, with C.
 
     Noise must be independent between repeats and between stimuli, with the mean zero; it may differ between stimuli,
     be correlated between units, and have any distribution.  A gain that varies from presentation to presentation is
     such noise.  Where cvPCA is biased by noisy directions, this is not; but it gives laws, not single eigenvalues.
 
     Args:
-        responses: `repeats x stimuli x units`; all NaN where a stimulus was shown less often.  Or `stimuli x units` for a
-            deterministic code, also with fewer stimuli than units; noise would count as signal.
+        responses: `repeats x stimuli x units`; all NaN where a stimulus was shown less often.  Or `stimuli x units` for
+            a deterministic code, also with fewer stimuli than units; noise would count as signal.
         moments: number of moments; later ones hold only the first eigenvalues.
         pairings: number of random pairings to average over; the variance falls towards half of that of one.
         draws: number of fits for the intervals.
@@ -158,89 +161,72 @@ def signal_spectrum(
 def _record(
     found: SpectralMoments, x: Tensor, pairings: int, draws: int, seed: int, notes: list[str]
 ) -> SignalSpectrum:
-    m, error = found.values, found.covariance.diagonal().sqrt()
-    usable = (m > 0) & (error < NOISIEST * m)
+    """The record of moments that are known well enough, with the laws fitted to them."""
+    repeats, stimuli, units = x.shape
+    m, covariance, scale = found.values, found.covariance, found.scale
+    usable = (m > 0) & (covariance.diagonal().sqrt() < NOISIEST * m)
     used = int(usable.long().cumprod(0).sum())
-    how = "95 % over stimuli"
-    stimuli = x.shape[1]
-    one, unknown = float(m[0]), Estimate(math.nan, n=stimuli)
-    half = 1.96 * float(error[0])
-    total = Estimate(one * found.scale, (one - half) * found.scale, (one + half) * found.scale, stimuli, how)
-    common = {
-        **{"total": total, "moments": m, "covariance": found.covariance, "scale": found.scale, "used": used},
-        **{"n_samples": stimuli, "n_units": x.shape[2], "n_repeats": len(x), "pairings": pairings, "seed": seed},
-    }
+
+    def estimate(value: float, low: float = math.nan, high: float = math.nan) -> Estimate:
+        return Estimate(value, low, high, stimuli, "" if math.isnan(low) else "95 % over stimuli")
+
+    unknown, half = estimate(math.nan), 1.96 * float(covariance[0, 0].sqrt())
+    record = SignalSpectrum(
+        alpha=unknown,
+        p=math.nan,
+        alpha_1=unknown,
+        break_rank=unknown,
+        alpha_2=unknown,
+        p_broken=math.nan,
+        law="power law",
+        identified_rank=0,
+        total=estimate(*((float(m[0]) + z * half) * scale for z in (0, -1, 1))),
+        participation_ratio=unknown,
+        largest=(math.nan, math.nan),
+        moments=m,
+        covariance=covariance,
+        scale=scale,
+        used=used,
+        n_samples=stimuli,
+        n_units=units,
+        n_repeats=repeats,
+        pairings=pairings,
+        seed=seed,
+        warnings=(f"too little signal: {used} of {len(m)} moments are known to better than half their size",),
+        notes=tuple(notes),
+    )
     if used < 2:
-        said = f"{used} of {len(m)} moments of the signal are known to better than half their size: too little signal"
-        nothing = {"alpha": unknown, "alpha_1": unknown, "break_rank": unknown, "alpha_2": unknown, "p": math.nan}
-        nothing |= {"p_broken": math.nan, "law": "power law", "identified_rank": 0, "participation_ratio": unknown}
-        return SignalSpectrum(**nothing, **common, largest=(math.nan,) * 2, warnings=(said,), notes=tuple(notes))  # type: ignore[arg-type]
-    logs = m[:used].log()
-    covariance = found.covariance[:used, :used] / m[:used] / m[:used, None]
-    target = Target.of(logs + covariance.diagonal() / 2, covariance)
-    ranks = Ranks.of(x.shape[2])
-    fits = [_Fit.of(target, ranks, broken, draws, seed) for broken in (False, True)]
-    straight, bent = fits
+        return record
+    relative = covariance[:used, :used] / m[:used] / m[:used, None]
+    target, ranks = Target.of(m[:used].log() + relative.diagonal() / 2, relative), Ranks.of(units)
+    straight, bent = (LawFit.of(target, ranks, broken, draws, seed) for broken in (False, True))
     broken = straight.p < REJECTED and bent.p > straight.p
-    row = logs.new_tensor([2.0, -1.0])
-    log_ratio, sd = float(row @ target.logs[:2]), float((row @ covariance[:2, :2] @ row).sqrt())
-    ratio = Estimate(*(math.exp(log_ratio + z * sd) for z in (0, -1.96, 1.96)), stimuli, how)
     best = bent if broken else straight
+    alpha_1, break_rank, alpha_2 = (estimate(*numbers) for numbers in bent.estimates())
     rank = identified_rank(best.fitted, target, ranks)
-    estimates = [
-        Estimate(value, low, high, stimuli, how)
-        for value, low, high in [*straight.estimates()[:1], *bent.estimates()]
-    ]
-    said = []
-    if rank < SHORT:
-        said.append(f"the moments identify ranks 1..{rank} only: the exponents are those of few eigenvalues")
-    if best.p < REJECTED:
-        said.append(f"the {'broken' if broken else 'power'} law does not fit the moments (p = {best.p:.2g})")
-    if broken and rank < 2 * estimates[2].value:
-        said.append(f"the break at {estimates[2].value:.3g} is near the last identified rank {rank}: alpha_2 is not known")
-    return SignalSpectrum(
-        **common,  # type: ignore[arg-type]
-        alpha=estimates[0],
+    row = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    log_ratio, sd = float(row @ target.logs[:2]), float((row @ relative[:2, :2] @ row).sqrt())
+    return replace(
+        record,
+        alpha=estimate(*straight.estimates()[0]),
         p=straight.p,
-        alpha_1=estimates[1],
-        break_rank=estimates[2],
-        alpha_2=estimates[3],
+        alpha_1=alpha_1,
+        break_rank=break_rank,
+        alpha_2=alpha_2,
         p_broken=bent.p,
         law="broken power law" if broken else "power law",
         identified_rank=rank,
-        participation_ratio=ratio,
-        largest=(straight.largest * found.scale, bent.largest * found.scale),
-        warnings=tuple(said),
-        notes=tuple(notes),
+        participation_ratio=estimate(*(math.exp(log_ratio + z * sd) for z in (0, -1.96, 1.96))),
+        largest=(straight.largest * scale, bent.largest * scale),
+        warnings=tuple(_warnings(best.p, rank, break_rank.value if broken else 0.0)),
     )
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """A law fitted to the moments, and fits to moments drawn around it."""
-
-    fitted: Fitted
-    drawn: Fitted
-    p: float
-
-    @classmethod
-    def of(cls, target: Target, ranks: Ranks, broken: bool, draws: int, seed: int) -> "_Fit":
-        fitted = fit_laws(target.logs[None], target, ranks, broken)
-        around = target.draws(fitted.fitted[0], draws, stream(seed, "signal", "draws", broken))
-        drawn = fit_laws(around, target, ranks, broken, fitted.every)
-        larger = int((drawn.chi2 >= fitted.chi2[0]).sum())
-        return cls(fitted, drawn, (1 + larger) / (1 + draws))
-
-    @property
-    def largest(self) -> float:
-        return math.exp(float(self.fitted.theta[0, 0]))
-
-    def estimates(self) -> list[tuple[float, float, float]]:
-        """(value, low, high) of α₁, break rank and α₂; of α alone if there is no break."""
-
-        def columns(fit: Fitted) -> Tensor:
-            return torch.cat([fit.theta[:, 1:2], fit.log_break.exp()[:, None], fit.theta[:, 2:]], 1)
-
-        drawn = columns(self.drawn)
-        rows = torch.stack([columns(self.fitted)[0], drawn.quantile(0.025, 0), drawn.quantile(0.975, 0)], 1)
-        return [(float(a), float(b), float(c)) for a, b, c in rows]
+def _warnings(p: float, rank: int, break_rank: float) -> Iterator[str]:
+    """What could reverse a comparison of exponents."""
+    if rank < SHORT:
+        yield f"the moments identify ranks 1..{rank} only: the exponents are those of few eigenvalues"
+    if p < REJECTED:
+        yield f"no law fits the moments (p = {p:.2g}): the exponents are mean slopes"
+    if rank < 2 * break_rank:
+        yield f"the break at {break_rank:.3g} is close to the last identified rank, {rank}: alpha_2 is not known"
