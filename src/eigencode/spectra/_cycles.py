@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-BLOCK = 1500
-"""Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, which loses
-nothing to first order in 1/n and keeps time linear in the number of stimuli."""
+BLOCK = 750
+"""Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, drawn anew in
+every pairing, which loses nothing to first order in 1/n and keeps time linear in the number of stimuli."""
 
 
 @dataclass(frozen=True)

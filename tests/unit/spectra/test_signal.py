@@ -52,7 +52,7 @@ def heavy(x: Tensor, rng: torch.Generator) -> Tensor:
 
 def gain(x: Tensor, rng: torch.Generator) -> Tensor:
     """One factor for all units of a presentation, whose means are large, besides private noise."""
-    return (x + 3) * (1 + 0.1 * draw(rng, len(x), 1)) + 0.5 * draw(rng, *x.shape)
+    return (x + 3) * (1 + 0.03 * draw(rng, len(x), 1)) + 0.5 * draw(rng, *x.shape)
 
 
 NOISES = {"gaussian": gaussian, "poisson": poisson, "heavy tails": heavy, "shared gain": gain}
