@@ -202,6 +202,7 @@ def calls() -> dict[str, Call]:
             },
         ),
         "cvpca": (spectra.cvpca, {"repeat_1": draw(9, 5), "repeat_2": draw(9, 5) + 0.1, "swaps": 2, "seed": 0}),
+        "cvpca of all": (spectra.cvpca, {"repeat_1": draw(3, 9, 5), "repeat_2": None, "swaps": 2}),
         "cross_spectrum": (
             spectra.cross_spectrum,
             {"a": draw(9, 5), "b": draw(9, 3) + 0.1, "folds": 2, "repetitions": 1, "seed": 0},

@@ -180,6 +180,7 @@ TABLE: dict[str, Seeded] = {
     ),
     "cvpca": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), seed=s).eigenvalues,
     "cvpca, interval": lambda s: cvpca(responses(), responses() + 0.1 * draw(500, 24), swaps=0, seed=s).influence,
+    "cvpca, all repeats": lambda s: cvpca(responses() + 0.1 * draw(3, 500, 24), swaps=1, seed=s).eigenvalues,
     "shuffled_control": lambda s: shuffled_control(responses(), responses(), seed=s).eigenvalues,
     "cross_spectrum": lambda s: cross_spectrum(responses(), draw(500, 24) + responses(), seed=s).eigenvalues,
     "signal_spectrum": lambda s: signal_spectrum(responses(), pairings=1, draws=20, seed=s).moments,

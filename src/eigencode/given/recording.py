@@ -6,7 +6,7 @@ from eigencode.base.errors import InputError
 from eigencode.data.recordings import Recording
 from eigencode.given.result import Given, Measurement
 from eigencode.measures import SpectrumMeasure
-from eigencode.spectra.cvpca import SWAPS, doubts, shuffled_control, signal_spectrum
+from eigencode.spectra.cvpca import SWAPS, cvpca_of_two, doubts, shuffled_control
 from eigencode.spectra.power_law import Window
 from eigencode.spectra.spectrum import Spectrum, spectrum
 
@@ -40,7 +40,7 @@ def recorded(
             got="one repeat",
             fix="leave out shuffled (--shuffled)",
         )
-    found = signal_spectrum(x[0], x[1], SWAPS, seed) if repeats > 1 else spectrum(x[0], seed=seed)
+    found = cvpca_of_two(x[0], x[1], SWAPS, seed) if repeats > 1 else spectrum(x[0], seed=seed)
     found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     measure = SpectrumMeasure(window=window, weights=weights, rounding=True)  # type: ignore[arg-type]
     taken = [Measurement(ALPHA, measure, found, _doubts(x, found))]

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from eigencode.spectra._repeats import halves
 
 BLOCK = 750
 """Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, drawn anew in
@@ -84,7 +86,7 @@ def spectral_moments(
     values, influences, scale = [], [], 0.0
     for _ in range(pairings):
         order = torch.randperm(stimuli, generator=generator)[:used]
-        first, second = _halves(x, present, order, generator)
+        first, second = ((one[0::2] - one[1::2]) / math.sqrt(2) for one in halves(x, present, order, generator))
         scale = scale or float(first.square().sum(1).mean())
         parts = [cycles(a / scale, count) for a in _products(first, second, size)]
         values.append(torch.stack([m for m, _ in parts]).mean(0).cpu())
@@ -104,30 +106,6 @@ def _products(first: Tensor, second: Tensor, size: int) -> list[Tensor]:
     """Products X₁X₂ᵀ of blocks of rows."""
     starts = range(0, len(first), size)
     return [first[start : start + size] @ second[start : start + size].T for start in starts]
-
-
-def _halves(
-    x: Tensor, present: Tensor, order: Int[Tensor, " used"], generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Differences of pairs of stimuli, `pairs x units`: means of a random half of the repeats, and of the others."""
-    there = present[:, order]
-    keys = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0)
-    rank, total = keys.argsort(0).argsort(0), there.sum(0)
-    if len(x) == 1:
-        one = x[0, order.to(x.device)].double()
-        one = (one[0::2] - one[1::2]) / math.sqrt(2)
-        return one, one
-    halves = []
-    for mine in (rank < total // 2, (rank >= total // 2) & there):
-        weight = (mine / mine.sum(0)).double()
-        weight[:, 1::2] *= -1
-        out = x.new_zeros(len(order) // 2, x.shape[2], dtype=torch.float64)
-        for r in range(len(x)):
-            rows = weight[r].nonzero().flatten()
-            part = x[r, order[rows].to(x.device)].double() * (weight[r, rows] / math.sqrt(2)).to(x.device)[:, None]
-            out.index_add_(0, (rows // 2).to(x.device), part)
-        halves.append(out)
-    return halves[0], halves[1]
 
 
 def _positive(covariance: Tensor) -> Tensor:

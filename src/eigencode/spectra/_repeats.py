@@ -1,6 +1,7 @@
 """Responses `repeats x stimuli x units` in which stimuli may have been shown unequally often."""
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
@@ -61,3 +62,31 @@ def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
                 wanted="responses that vary with the stimulus",
             )
     return x, present.cpu(), notes
+
+
+def halves(
+    x: Float[Tensor, "repeats stimuli units"],
+    present: Bool[Tensor, "repeats stimuli"],
+    stimuli: Int[Tensor, " some"],
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "some units"], Float[Tensor, "some units"]]:
+    """Means of a random half of the repeats of every stimulus, and of its other repeats; one repeat is both.
+
+    Over many splits all pairs of different repeats count alike.
+    """
+    if len(x) == 1:
+        only = x[0, stimuli.to(x.device)].double()
+        return only, only
+    there = present[:, stimuli]
+    rank = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0).argsort(0).argsort(0)
+    first = rank < there.sum(0) // 2
+    return _mean(x, first, stimuli), _mean(x, there & ~first, stimuli)
+
+
+def _mean(x: Tensor, shown: Tensor, stimuli: Tensor) -> Tensor:
+    """Mean over the repeats that are `shown`; the others, which may be NaN, are not touched."""
+    out = x.new_zeros(len(stimuli), x.shape[2], dtype=torch.float64)
+    for repeat, mine in zip(x, shown, strict=True):
+        rows = mine.nonzero().flatten()
+        out.index_add_(0, rows.to(x.device), repeat[stimuli[rows].to(x.device)].double())
+    return out / shown.sum(0).to(x.device)[:, None]

@@ -12,6 +12,7 @@ from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
+from eigencode.spectra._repeats import halves, repeats_of
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -19,19 +20,23 @@ SWAPS = 10
 """Exchanges of the repeats that are averaged by default."""
 
 
-def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = SWAPS, seed: int = 0) -> Spectrum:
-    """Signal spectrum of a noisy code from two repeats of the same stimuli.
+def cvpca(repeat_1: Array, repeat_2: Array | None = None, swaps: int = SWAPS, seed: int = 0) -> Spectrum:
+    """Signal spectrum of a noisy code from two or more repeats of the same stimuli.
 
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
+
+    With more repeats, `cvpca(repeats)` takes the means of two halves of the repeats of each stimulus, split at random
+    `swaps` times.  Directions are then less noisy than those of any two repeats.
 
     Noise that is independent between the repeats has expectation zero in λ̂, so late values scatter around zero and
     are negative as often as positive: they are kept.  Responses are never centred over units: that would mix the scale
     of a presentation into every direction, and a shared gain of a few per cent would flatten the spectrum.
 
     Args:
-        repeat_1, repeat_2: responses `stimuli x units`, the same stimuli in the same order.
-        swaps: number of exchanges to average over; 0 uses the repeats as given.
+        repeat_1, repeat_2: responses `stimuli x units`, the same stimuli in the same order.  Or all repeats as one
+            array `repeats x stimuli x units`, all NaN where a stimulus was shown less often.
+        swaps: number of exchanges or splits to average over; 0 uses two repeats as given.
         seed: of the exchanges.
 
     Returns:
@@ -54,14 +59,16 @@ def cvpca(repeat_1: Array, repeat_2: Array, swaps: int = SWAPS, seed: int = 0) -
     [9, 4, 1]
     """
     admit(cvpca, locals())
+    if repeat_2 is None:
+        return _of_all(repeat_1, swaps, seed)
     one, two = _checked(repeat_1, repeat_2)
-    found = signal_spectrum(one, two, swaps, seed)
+    found = cvpca_of_two(one, two, swaps, seed)
     for doubt in doubts(one, two, found, swaps):
         warnings.warn(doubt, EigencodeWarning, stacklevel=2)
     return found
 
 
-def signal_spectrum(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> Spectrum:
+def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> Spectrum:
     """`cvpca` without a warning, for repeats that are equal or unrelated on purpose."""
     one, two = _checked(repeat_1, repeat_2)
     centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
@@ -77,6 +84,42 @@ def signal_spectrum(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> 
         flip = torch.rand(n, generator=generator) < (0.5 if swaps else 0.0)
         first, second = _scores_by_gram(both, flip, n) if both is not None else _scores(one, two, flip)
         products += first * second / rounds
+    return _assembled(products, units, f"two repeats, {n} x {units}", seed)
+
+
+def _of_all(repeats: Array, swaps: int, seed: int) -> Spectrum:
+    """cvPCA of the means of random halves of all repeats."""
+    x, present, _ = repeats_of(repeats)
+    if len(x) < 2 or swaps < 1:
+        raise InputError(
+            "all repeats cannot be split into halves",
+            got=f"{len(x)} repeats, swaps={swaps}",
+            wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
+        )
+    generator = stream(seed, "cvpca", "halves")
+    n, units = x.shape[1:]
+    products = x.new_zeros(n, min(units, n - 1), dtype=torch.float64)
+    for _ in range(swaps):
+        first, second = halves(x, present, torch.arange(n), generator)
+        products += _products(first, second) / swaps
+    return _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed)
+
+
+def _products(one: Tensor, two: Tensor) -> Tensor:
+    """Products of the scores of every stimulus on the directions of the first repeat."""
+    n, units = one.shape
+    centre = (one.mean(0) + two.mean(0)) / 2
+    one, two, flip = one - centre, two - centre, torch.zeros(n, dtype=torch.bool)
+    if n > units:
+        first, second = _scores(one, two, flip)
+    else:
+        first, second = _scores_by_gram(gram(torch.cat([one, two]).T), flip, n)
+    return first * second
+
+
+def _assembled(products: Tensor, units: int, source: str, seed: int) -> Spectrum:
+    """The spectrum of products of scores, `stimuli x directions`."""
+    n = len(products)
     values = products.sum(0) / (n - 1)
     result = Spectrum(
         eigenvalues=host(values),
@@ -84,7 +127,7 @@ def signal_spectrum(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> 
         n_units=units,
         floor=float(8 * torch.finfo(torch.float64).eps * values.abs().max()),
         kind="cvpca",
-        source=f"two repeats, {n} x {units}",
+        source=source,
         seed=seed,
     )
     return with_influence(result, products, seed)
@@ -121,7 +164,7 @@ def shuffled_control(repeat_1: Array, repeat_2: Array, seed: int = 0) -> Spectru
     admit(shuffled_control, locals())
     one, two = _checked(repeat_1, repeat_2)
     order = torch.randperm(len(two), generator=stream(seed, "cvpca", "shuffle")).to(two.device)
-    return replace(signal_spectrum(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
+    return replace(cvpca_of_two(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
 
 
 def with_influence(spectrum: Spectrum, products: Tensor, seed: int) -> Spectrum:

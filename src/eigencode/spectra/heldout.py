@@ -15,7 +15,7 @@ from eigencode.base.types import Images
 from eigencode.representation.at import Reader
 from eigencode.spectra._covariance import eigen
 from eigencode.spectra._responses import Source, responses
-from eigencode.spectra.cvpca import signal_spectrum, with_influence
+from eigencode.spectra.cvpca import cvpca_of_two, with_influence
 from eigencode.spectra.spectrum import Spectrum
 
 
@@ -108,5 +108,5 @@ def injected_noise_spectrum(
         noise = torch.randn(x.shape, generator=stream(seed, "injected", name), dtype=x.dtype).to(x.device)
         given = responses(code, x + sigma * noise, batch_size, points=True)
         repeats.append(torch.cat([batch.double() for batch in given.batches()]))
-    found = signal_spectrum(repeats[0], repeats[1], swaps, seed)
+    found = cvpca_of_two(repeats[0], repeats[1], swaps, seed)
     return replace(found, kind="injected noise", source=f"{given.label}, sigma {sigma:g}", space=given.space)

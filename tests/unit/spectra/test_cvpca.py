@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.seeding import stream
 from eigencode.spectra import cvpca, heldout_spectrum, injected_noise_spectrum, shuffled_control, spectrum
+from eigencode.spectra._repeats import halves
 
 
 def signal(n: int, units: int, alpha: float, rng: torch.Generator) -> torch.Tensor:
@@ -87,6 +89,38 @@ def test_a_shared_gain_does_not_move_the_slope(gain: float, rng: torch.Generator
 
     law = cvpca(noisy(), noisy()).power_law((11, 100), "1/n")
     assert abs(law.alpha - 1.0) < 0.05
+
+
+def test_all_repeats_count(rng: torch.Generator) -> None:
+    """Ten noisy repeats of α = 1: the first two have noisy directions and a flat slope, halves of five much less so."""
+    x = signal(400, 60, 1.0, rng)
+    repeats = x + 0.4 * noise(x.expand(10, -1, -1), rng)
+    two, every = cvpca(repeats[0], repeats[1]), cvpca(repeats)
+    slopes = [found.power_law((2, 15)).alpha for found in (two, every)]
+    assert abs(slopes[1] - 1) < 0.5 * abs(slopes[0] - 1)
+    torch.testing.assert_close(float(every.eigenvalues.sum()), float(x.var(0).sum()), rtol=0.1, atol=0)
+    assert every.source == "10 repeats, 400 x 60"
+
+
+@pytest.mark.parametrize("units", [6, 40])
+def test_two_repeats_in_one_array_are_exchanged(units: int, rng: torch.Generator) -> None:
+    """One split of two repeats is one exchange: the definition with each stimulus in one of its two orders."""
+    x = torch.randn(2, 12, units, generator=rng, dtype=torch.float64) + 10
+    one, two = halves(x, torch.ones(2, 12, dtype=torch.bool), torch.arange(12), stream(3, "cvpca", "halves"))
+    assert bool(((one == x[0]) | (one == x[1])).all())
+    assert bool((one != x[0]).any())
+    assert bool((one != x[1]).any())
+    got = cvpca(x, swaps=1, seed=3).eigenvalues
+    torch.testing.assert_close(got, by_loop(one, two)[: len(got)], rtol=1e-7, atol=1e-9)
+
+
+def test_what_are_no_repeats_is_refused(unchecked: None, rng: torch.Generator) -> None:
+    x = torch.randn(3, 9, 4, generator=rng)
+    for wrong in ({"repeat_1": x[0]}, {"repeat_1": x, "swaps": 0}):
+        with pytest.raises(InputError, match="cannot be split into halves"):
+            cvpca(**wrong)
+    x[:, 0], x[1, 3] = torch.nan, torch.nan
+    assert cvpca(x).n_samples == 8
 
 
 def test_pure_noise_scatters_around_zero_and_stays_negative(rng: torch.Generator) -> None:
