@@ -14,7 +14,7 @@ from eigencode.spectra._moment_laws import Fitted, Ranks, Target, fit_laws
 class LawFit:
     """A law fitted to the moments, and fits to moments drawn around those of the fitted law (parametric bootstrap).
 
-    p: share of the draws whose residual is at least that of the fit.
+    p: share of the draws whose residual is at least that of the fit; NaN without more moments than parameters.
     """
 
     fitted: Fitted
@@ -28,7 +28,8 @@ class LawFit:
         around = target.draws(fitted.fitted[0], draws, stream(seed, "signal", "draws", broken))
         drawn = fit_laws(around, target, ranks, broken, fitted.every)
         larger = int((drawn.chi2 >= fitted.chi2[0]).sum())
-        return cls(fitted, drawn, (1 + larger) / (1 + draws))
+        parameters = fitted.theta.shape[1] + broken
+        return cls(fitted, drawn, (1 + larger) / (1 + draws) if len(target.logs) > parameters else math.nan)
 
     @property
     def largest(self) -> float:

@@ -29,6 +29,9 @@ NOISIEST = 0.5
 REJECTED = 0.01
 """Probability of the residual below which a law is rejected."""
 
+PARAMETERS = 4
+"""Parameters of the broken law, and the smallest number of moments that it is fitted to."""
+
 SHORT = 10
 """A law that is identified for fewer ranks gets a warning."""
 
@@ -41,7 +44,8 @@ class SignalSpectrum(Record):
     broken power law:  λₙ = λ₁ n^(−alpha_1) up to the rank `break_rank`, and ∝ n^(−alpha_2) beyond, continuous
 
     Both hold for n = 1..n_units.  Intervals are 95 %, over stimuli.  `p`, `p_broken`: probability of a larger residual
-    under the law.  `law`: the power law, unless it is rejected (p < 0.01) and the broken one fits better.
+    under the law; NaN where the law has as many parameters as there are moments.  Fewer than four moments leave the
+    broken law NaN.  `law`: the power law, unless it is rejected (p < 0.01) and the broken one fits better.
     `identified_rank`: the largest rank that matters to the moments; a spectrum of the best law that ended before it
     would change them by two standard errors.  What is said of later ranks is the law, not the data.
 
@@ -88,11 +92,11 @@ class SignalSpectrum(Record):
         return self.largest[1] * before**-self.alpha_1.value * (n / before) ** -self.alpha_2.value
 
     def __str__(self) -> str:
-        best = "" if self.law == "power law" else "; the broken law fits better"
-        return (
-            f"alpha = {self.alpha}, p = {self.p:.2g}; broken: {self.alpha_1} | {self.break_rank} | {self.alpha_2}, "
-            f"p = {self.p_broken:.2g}{best}; identified up to rank {self.identified_rank}"
-        )
+        broken = ""
+        if math.isfinite(self.alpha_1.value):
+            better = "; the broken law fits better" if self.law != "power law" else ""
+            broken = f"; broken: {self.alpha_1} | {self.break_rank} | {self.alpha_2}, p = {self.p_broken:.2g}{better}"
+        return f"alpha = {self.alpha}, p = {self.p:.2g}{broken}; identified up to rank {self.identified_rank}"
 
 
 def signal_spectrum(
@@ -199,10 +203,11 @@ def _record(
         return record
     relative = covariance[:used, :used] / m[:used] / m[:used, None]
     target, ranks = Target.of(m[:used].log() + relative.diagonal() / 2, relative), Ranks.of(units)
-    straight, bent = (LawFit.of(target, ranks, broken, draws, seed) for broken in (False, True))
-    broken = straight.p < REJECTED and bent.p > straight.p
-    best = bent if broken else straight
-    alpha_1, break_rank, alpha_2 = (estimate(*numbers) for numbers in bent.estimates())
+    straight = LawFit.of(target, ranks, broken=False, draws=draws, seed=seed)
+    bent = LawFit.of(target, ranks, broken=True, draws=draws, seed=seed) if used >= PARAMETERS else None
+    broken = bent is not None and straight.p < REJECTED and not bent.p <= straight.p
+    best = bent if bent is not None and broken else straight
+    alpha_1, break_rank, alpha_2 = (estimate(*v) for v in bent.estimates()) if bent else (unknown,) * 3
     rank = identified_rank(best.fitted, target, ranks)
     row = torch.tensor([2.0, -1.0], dtype=torch.float64)
     log_ratio, sd = float(row @ target.logs[:2]), float((row @ relative[:2, :2] @ row).sqrt())
@@ -213,11 +218,11 @@ def _record(
         alpha_1=alpha_1,
         break_rank=break_rank,
         alpha_2=alpha_2,
-        p_broken=bent.p,
+        p_broken=bent.p if bent else math.nan,
         law="broken power law" if broken else "power law",
         identified_rank=rank,
         participation_ratio=estimate(*(math.exp(log_ratio + z * sd) for z in (0, -1.96, 1.96))),
-        largest=(straight.largest * scale, bent.largest * scale),
+        largest=(straight.largest * scale, bent.largest * scale if bent else math.nan),
         warnings=tuple(_warnings(best.p, rank, break_rank.value if broken else 0.0)),
     )
 

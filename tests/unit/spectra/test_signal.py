@@ -188,6 +188,7 @@ def test_a_planted_break_is_recovered(rng: torch.Generator) -> None:
     found = signal_spectrum(x + sd_for(eigenvalues, 1.0) * draw(rng, 2, *x.shape), pairings=4, draws=100)
     assert found.law == "broken power law"
     assert found.p < 0.01 < found.p_broken
+    assert "the broken law fits better" in str(found)
     for estimate, truth in ((found.alpha_1, 0.5), (found.break_rank, 15), (found.alpha_2, 1.3)):
         assert estimate.low <= truth <= estimate.high
     assert abs(found.alpha_1.value - 0.5) < 0.12
@@ -203,6 +204,7 @@ def test_intervals_cover(first: float, rank: float, second: float, noise: str, r
     """Of 100 intervals without a warning, 90 or more contain the truth, within the error of counting."""
     covered, counted = torch.zeros(3), 0
     eigenvalues = law(200, first, rank, second)
+    eigenvalues *= 0.2 / eigenvalues.mean()  # of a variance of the noise between a quarter and one
     for seed in range(100):
         x = signals(eigenvalues, 600, rng)
         found = signal_spectrum(torch.stack([NOISES[noise](x, rng) for _ in range(2)]), seed=seed)
@@ -271,6 +273,19 @@ def test_pure_noise_gives_no_number(rng: torch.Generator) -> None:
     assert found.identified_rank == 0
     assert "too little signal" in found.warnings[0]
     assert found.total.low < 0 < found.total.high
+
+
+def test_two_moments_decide_on_no_break(rng: torch.Generator) -> None:
+    """As many parameters as moments: α has an interval, nothing tests the law, and the broken law has no numbers."""
+    x = signals(law(200, 0.5, 15, 1.3), 300, rng)
+    found = signal_spectrum(x + 0.5 * draw(rng, 2, 300, 200), moments=2, pairings=2, draws=20)
+    assert found.used == 2
+    assert found.alpha.low < found.alpha.value < found.alpha.high
+    assert math.isnan(found.p)
+    assert math.isnan(found.alpha_1.value)
+    assert math.isnan(found.p_broken)
+    assert found.law == "power law"
+    assert "broken" not in str(found)
 
 
 def test_unequal_numbers_of_repeats(rng: torch.Generator) -> None:
