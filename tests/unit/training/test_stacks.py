@@ -196,8 +196,8 @@ def test_failures_leave_the_whole_stack_as_it_was() -> None:
         (stack, DenseOja(), "conv1", "disagree on radius"),
         (stack, KrotovHopfield(p=2.0), "dense", "disagree on p"),
         (stack, None, "conv3", "did you mean 'conv"),
-        (stack, None, "readout", "which local layer"),
-        (lambda: krotov_hopfield(TRAIN, units=5), None, "readout", "which local layer"),
+        (stack, None, "readout", "learns by gradient"),
+        (lambda: krotov_hopfield(TRAIN, units=5), None, "readout", "learns by gradient"),
     ],
 )
 def test_rules_and_names_that_do_not_fit(make: Callable[[], Stack], rule: Rule | None, at: str, says: str) -> None:
