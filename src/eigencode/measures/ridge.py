@@ -22,7 +22,7 @@ STRENGTHS = tuple(10 ** (k / 2) for k in range(-12, 7))
 """Penalties to choose from, 1e-6 to 1e3, in units of the mean positive eigenvalue of the scatter matrix."""
 
 COLUMNS = 4096
-"""Features that are in memory in double precision at once, if there are more of them than images."""
+"""With more features than images, products of images are summed over blocks of this many features, to bound memory."""
 
 Scores = tuple[Tensor, Tensor, Tensor]
 """Eigenvalues s of a scatter matrix, and whitened scores of training images (U, orthonormal columns) and of others."""

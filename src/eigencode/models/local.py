@@ -140,7 +140,7 @@ class LocalConv2d(LocalLayer):
         kernel: height and width of the kernel, or one number for both.
         stride, padding, padding_mode: as in `torch.nn.Conv2d`; the modes are `"zeros"` and `"reflect"`.
         patch_norm: exponent p ≥ 1 of the norm to which every patch v is scaled, v / ‖v‖_p, before the weights multiply
-            it; a patch of zeros stays zero, with derivative zero.  None: patches as they are.
+            it; a patch of zeros stays zero, with derivative zero.  None: patches are not scaled.
 
     Source of `patch_norm`: Grinberg, Hopfield and Krotov, arXiv 1908.08993 (2019).
 

@@ -71,7 +71,8 @@ PRESETS: dict[int, tuple[_Block, ...]] = {
     4: (*_DEEP, _LAST),
     5: (*_DEEP, _LAST, _LAST),
 }
-"""Settings of the blocks by depth: 1 to 3 as published for CIFAR-10, 4 for STL-10; 5 repeats the last block of 4."""
+"""Settings of all blocks, by depth: 1 to 3 published for CIFAR-10, 4 for STL-10; 5 is not published: 4 with its last
+block repeated."""
 
 
 def softhebb(

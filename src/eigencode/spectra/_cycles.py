@@ -30,7 +30,7 @@ class SpectralMoments:
 
 
 def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Float[Tensor, "n p"]]:
-    """Moments from products A = X₁X₂ᵀ of independent rows of mean zero, and the conditional means of each row.
+    """Unbiased moments from products A = X₁X₂ᵀ of independent, centred rows, and their expectation given each row.
 
     m̂ₚ = tr(Fᵖ⁻¹ A) / C(n, p), F the strictly upper triangle of A: the mean over all i₁ < … < iₚ of the cycle
     A[i₁,i₂] A[i₂,i₃] … A[iₚ,i₁], in which every row stands once in X₁ and once in X₂.  With noise that is independent

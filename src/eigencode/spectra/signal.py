@@ -24,7 +24,7 @@ from eigencode.spectra._repeats import repeats_of
 Law = Literal["power law", "broken power law"]
 
 NOISIEST = 0.5
-"""Largest relative standard error of a moment that is used."""
+"""The fit uses only moments whose relative standard error is at most this."""
 
 REJECTED = 0.01
 """Probability of the residual below which a law is rejected."""

@@ -177,7 +177,7 @@ def where(cell: Cell) -> dict[str, Any]:
 
 
 def _inherited(cell: Cell, store: Store) -> Iterable[str]:
-    """Warnings of all steps that made the network of a cell, such as a local layer that has not converged.
+    """Warnings that a measurement inherits from the training of its network, such as a layer that has not converged.
 
     That of a snapshot has not, and need not.
     """

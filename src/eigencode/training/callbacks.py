@@ -16,7 +16,7 @@ class Progress:
         step: training steps done, all local layers together.
         lr: learning rate, or step size of a local rule.
         losses: the loss terms of the last step by name; empty in local training.
-        validation_accuracy: after the epoch; NaN without a validation set.
+        validation_accuracy: accuracy on the validation set at the end of the epoch; NaN if there is none.
         layer: name of the local layer that learns; "" in supervised training.
     """
 

@@ -1,4 +1,4 @@
-"""Histogram of the log variances of units, and the mixture of Gaussians that pruning fits to them."""
+"""Draw the distribution of log variances over units with the Gaussian mixture that pruning fits to it."""
 
 import math
 from typing import Any

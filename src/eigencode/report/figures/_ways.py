@@ -13,7 +13,7 @@ from eigencode.report.view import Series
 
 
 def arrows(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str) -> Iterator[Patch]:
-    """Draw arrow heads at a third and at two thirds of the length that a line has on paper."""
+    """Draw two arrow heads on a line, at one and two thirds of its length in the figure."""
     seen = axes.transData.transform(np.column_stack([x, y]))
     length = np.concatenate([[0.0], np.hypot(*np.diff(seen, axis=0).T).cumsum()])
     for share in (0.35, 0.7):
