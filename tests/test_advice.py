@@ -26,7 +26,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.types import Bounds
 from eigencode.geometry import lipschitz_upper
 from eigencode.models import LocalDense, Stack, Standardised, krotov_hopfield, perceptron
-from eigencode.models.local import convergence, local_layer
+from eigencode.models.local_network import convergence, local_layer
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, watch
 from eigencode.robustness import FGSM, PGD, AutoAttack, Gaussian, certified_size, critical_size, curve
 from eigencode.rules import KrotovHopfield

@@ -15,8 +15,8 @@ import pytest
 from command import inside
 from tiny import write
 
-from eigencode.base import durable
-from eigencode.base.durable import written
+from eigencode.base import disk_errors, durable
+from eigencode.base.durable import replacing
 from eigencode.base.process import this_process
 from eigencode.measures import CurveMeasure
 
@@ -84,7 +84,7 @@ def test_a_disk_that_fills_after_the_steps(here: Path, monkeypatch: pytest.Monke
     result = inside("run", here / "tiny.toml", "--store", here / "store")
     assert result.exit_code == 1
     assert "ZeroDivisionError: a defect" in result.stderr
-    told = durable.told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    told = disk_errors.told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert result.stderr.endswith(f"error: {told}\n")
     assert ("steps done, 56 already there" in result.stdout) == ("study" not in what)
     now = {p.name: p.read_bytes() for p in report.rglob("*") if p.is_file()}
@@ -102,7 +102,7 @@ def test_what_a_killed_writer_left_is_deleted_and_what_a_living_one_writes_is_no
     living, other = tmp_path / f"{this_process()}-999.part", tmp_path / "own.part"
     for path in (dead, living, other):
         path.touch()
-    with written(tmp_path / "file") as part:
+    with replacing(tmp_path / "file") as part:
         part.write_text("x")
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([living.name, other.name, "file"])
 
@@ -114,7 +114,7 @@ def test_a_file_is_synced_before_it_is_renamed_and_its_folder_after(
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda h: (order.append(os.readlink(f"/proc/self/fd/{h}")), fsync(h)))
     monkeypatch.setattr(Path, "replace", lambda self, to: (order.append("rename"), replace(self, to)))
-    with written(tmp_path / "file") as part:
+    with replacing(tmp_path / "file") as part:
         part.write_text("x")
     assert order == [str(part), "rename", str(tmp_path)]
 

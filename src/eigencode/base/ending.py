@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from eigencode.base import progress
-from eigencode.base.durable import system_error, told
+from eigencode.base.disk_errors import system_error, told
 from eigencode.base.errors import EigencodeError
 from eigencode.base.text import printable
 

@@ -1,44 +1,11 @@
-"""Atomic writes of files and folders, and hashes."""
+"""Tensors in files, permissions of files, and hashes."""
 
 import hashlib
-import os
-import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file or folder atomically: yield a temporary path, then sync it and rename it to `path`.
-
-    After an error or a kill `path` is unchanged.  Several processes may write it at once: the last one wins.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
-    >>> with replacing(path) as part:
-    ...     _ = part.write_text("all of it")
-    >>> path.read_text(), len(list(path.parent.iterdir()))
-    ('all of it', 1)
-    """
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        yield part
-        flush(part)
-        part.replace(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
-
-
-def flush(path: Path) -> None:
-    """Sync a file, or every file of a folder, to disk."""
-    for file in path.rglob("*") if path.is_dir() else (path,):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

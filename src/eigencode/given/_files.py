@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing
 from eigencode.given.result import Given
 
 

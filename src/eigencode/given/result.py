@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from eigencode.base import strict_json
-from eigencode.base.durable import written
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.geometry.jacobian import JacobianNorm
@@ -133,7 +133,7 @@ class Given:
             part.mkdir(parents=True, exist_ok=True)
             record.save(part)
             (part / META).write_text(strict_json.dumps(sealed(part, key, {})) + "\n", encoding="utf-8")
-        with written(folder / "results.json") as path:
+        with replacing(folder / "results.json") as path:
             path.write_text(strict_json.dumps(signed(self.results)) + "\n", encoding="utf-8")
         return build(StudyRun(folder, folder))
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
-from eigencode.models.local import convergence
+from eigencode.models.local_network import convergence
 from eigencode.rules.convergence import Convergence
 
 

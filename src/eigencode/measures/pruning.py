@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Measure, Reading, Subject
-from eigencode.models.local import convergence
+from eigencode.models.local_network import convergence
 from eigencode.models.pruning import Pruning, mixture, prune
 from eigencode.rules.convergence import Convergence
 

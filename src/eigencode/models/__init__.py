@@ -17,6 +17,8 @@ from eigencode.models.local import (
     LocalConv2d as LocalConv2d,
     LocalDense as LocalDense,
     LocalLayer as LocalLayer,
+)
+from eigencode.models.local_network import (
     convergence as convergence,
     initialise as initialise,
     local_layer as local_layer,

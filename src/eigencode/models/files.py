@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from eigencode.base.border import admit
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing, write_tensors
+from eigencode.base.files import write_tensors
 from eigencode.base.types import Images
 from eigencode.models.stack import Stack
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.models.local import local_layer
+from eigencode.models.local_network import local_layer
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from eigencode.base.durable import FULL, written
+from eigencode.base.disk_errors import FULL
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
 from eigencode.report.figures import FIGURES
 from eigencode.report.figures._style import save, style
@@ -49,7 +50,7 @@ def drawings(view: View, folder: Path | None = None) -> Iterator[Drawing]:
                     if folder is not None:
                         _, file, _ = save(plot.figure, folder / name)
                         svg = file.read_text(encoding="utf-8")
-                        with written(folder / f"{name}.csv") as part:
+                        with replacing(folder / f"{name}.csv") as part:
                             part.write_text(plot.csv(), encoding="utf-8", newline="")
                     yield Drawing.of(plot, name, view.data.index(data), caption, note, svg)
 
@@ -65,7 +66,7 @@ def _is_page(path: Path) -> bool:
 def _write(path: Path, text: str) -> Path:
     """Write the page atomically."""
     try:
-        with written(path) as part:
+        with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
         if error.errno in FULL:

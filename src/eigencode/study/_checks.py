@@ -9,7 +9,7 @@ import torch
 from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.data.catalogue import TABLE
 from eigencode.models.files import builder
-from eigencode.models.local import initialise, local_layers
+from eigencode.models.local_network import initialise, local_layers
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import ARGUMENTS, architecture, built
 from eigencode.study._catalogue import make

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from eigencode.base.errors import InputError, StudyError
-from eigencode.models.local import local_layers
+from eigencode.models.local_network import local_layers
 from eigencode.study._architecture import places, smallest
 from eigencode.study._measurements import Planned
 from eigencode.study.config import Model, TrainingLength

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from eigencode.base import strict_json
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing
 from eigencode.study._integrity import META, DamagedError, damage, described, intact, is_sealed, sealed
 from eigencode.study.store import Store
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from eigencode.base import strict_json
-from eigencode.base.durable import written
+from eigencode.base.durable import replacing
 from eigencode.base.record import Record
 from eigencode.rules.convergence import Convergence
 from eigencode.study._course import course
@@ -149,7 +149,7 @@ def write(folder: Path, study: Study, cells: list[Cell], found: list[Row], more:
     whole = content(study.model_dump(mode="json"), headline(study), [where(cell) for cell in cells], found, more)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
-    with written(path) as part:
+    with replacing(path) as part:
         part.write_text(strict_json.dumps(signed(whole)) + "\n", encoding="utf-8")
     return path
 

@@ -12,7 +12,8 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from eigencode.base import strict_json
-from eigencode.base.durable import FULL, sync, system_error, told
+from eigencode.base.disk_errors import FULL, system_error, told
+from eigencode.base.durable import sync
 from eigencode.base.errors import EigencodeError, InputError
 from eigencode.base.process import has_ended, this_process
 from eigencode.study._integrity import META, DamagedError, damage, described, sealed

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images, floats
-from eigencode.models.local import LocalLayer, local_layer, local_layers
+from eigencode.models.local import LocalLayer
+from eigencode.models.local_network import local_layer, local_layers
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, evaluating, hooked
 from eigencode.training._feed import computed, fits

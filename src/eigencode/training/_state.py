@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from eigencode.base import strict_json
+from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
-from eigencode.base.files import replacing, sha256, write_tensors
+from eigencode.base.files import sha256, write_tensors
 
 ABANDONED_S = 600.0
 """A part file not modified for this many seconds counts as left behind by a killed process."""

@@ -19,7 +19,8 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.local import LocalLayer, check_rule, check_start, local_layer
+from eigencode.models.local import LocalLayer
+from eigencode.models.local_network import check_rule, check_start, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
 from eigencode.training._layer_inputs import in_order, inputs_of, settle_all, without_statistics

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eigencode.base.files import replacing, sha256
+from eigencode.base.durable import replacing
+from eigencode.base.files import sha256
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

@@ -17,7 +17,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data.noise import gaussian_noise
 from eigencode.models import Pruning, convergence, krotov_hopfield, perceptron, prune
-from eigencode.models.local import local_layer
+from eigencode.models.local_network import local_layer
 from eigencode.paper.published import first_on_grid
 from eigencode.robustness import FGSM, critical_size, curve
 from eigencode.robustness.certified import certified_size

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from eigencode.models.local import local_layer
+from eigencode.models.local_network import local_layer
 from eigencode.models.pruning import Pruning, cut, mixtures_of
 
 

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from eigencode.base.durable import written
+from eigencode.base.durable import replacing
 from eigencode.base.text import printable
 
 matplotlib.use("Agg")
@@ -176,6 +176,6 @@ def save(figure: Figure, path: Path) -> list[Path]:
         metadata = {"CreationDate": None, "Creator": None, "Producer": None}
         FigureCanvasPdf(figure).print_pdf(pdf, metadata=metadata)
     for file, drawn in zip(files, (png, svg, pdf), strict=True):
-        with written(file) as part:
+        with replacing(file) as part:
             part.write_bytes(drawn.getvalue())
     return files

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eigencode.models.local import convergence, initialise, local_layers
+from eigencode.models.local_network import convergence, initialise, local_layers
 from eigencode.study._catalogue import make, modules
 from eigencode.study._choice import Choice
 from eigencode.study.step import Inputs

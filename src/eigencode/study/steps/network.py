@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from eigencode.base.files import replacing
+from eigencode.base.durable import replacing
 from eigencode.base.record import Record
 from eigencode.base.types import Images
 from eigencode.models.files import load, save
