@@ -262,13 +262,13 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: _kept(nn.Linear(2, 3), in_features=2, out_features=4),
         lambda fix: _kept(nn.Linear(2, 3), in_features=2, out_features=3),
     ),
-    "models/local.py: local_layer": (
+    "models/local_network.py: local_layer": (
         lambda: local_layer(nn.Sequential(*(LocalDense(torch.ones(3, 3), KrotovHopfield()) for _ in range(2)))),
         lambda fix: local_layer(
             nn.Sequential(*(LocalDense(torch.ones(3, 3), KrotovHopfield()) for _ in range(2))), asked(fix, "at")
         ),
     ),
-    "models/local.py: _refuse_plain": (
+    "models/local_network.py: _refuse_plain": (
         lambda: train_local(small_cnn(), images(), KrotovHopfield(), epochs=1, at="0"),
         lambda fix: made_local(fix),
     ),
@@ -276,11 +276,11 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: convergence(two_criteria()),
         lambda fix: convergence(two_criteria(), asked(fix, "at")),
     ),
-    "models/local.py: check_start": (
+    "models/local_network.py: check_start": (
         lambda: train_local(kh(), images(), KrotovHopfield(spread=0.1), epochs=1),
         lambda fix: rule_first() if "models.initialise(net, rule, at='encoder')" in fix else None,
     ),
-    "models/local.py: check_rule": (
+    "models/local_network.py: check_rule": (
         lambda: train_local(kh(), images(), KrotovHopfield(radius=2.0), epochs=1),
         lambda fix: train_local(
             krotov_hopfield(images(), units=6, radius=asked(fix, "radius")),
@@ -289,7 +289,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
             epochs=1,
         ),
     ),
-    "models/local.py: check_rule 2": (
+    "models/local_network.py: check_rule 2": (
         lambda: train_local(kh(), images(), other_rule(), epochs=1),
         lambda fix: train_local(Stack({"a": LocalDense(torch.randn(6, 16), other_rule())}), images(), epochs=1),
     ),
