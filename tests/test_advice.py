@@ -474,6 +474,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: spectra_at(nn.Conv2d(1, 2, 3), images().x, ["logits"], reduce="positions"),
         lambda fix: spectra_at(nn.Conv2d(1, 2, 3), images().x, ["logits"], reduce="positions", **eval(f"dict({fix})")),
     ),
+    "spectra/shape.py: shape": (
+        lambda: ec.spectrum(torch.rand(90, 30)).shape((3, 6)),
+        lambda fix: ec.spectrum(torch.rand(90, 30)).shape(**eval(f"dict({fix.removeprefix('for example ')})")),
+    ),
     "spectra/spectrum.py: spectrum": (
         lambda: ec.spectrum(ec.at(nn.Conv2d(1, 2, 3), "logits", reduce="positions"), images().x),
         lambda fix: [

@@ -815,6 +815,14 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: probed(jacobian="fast"),
         lambda fix: probed(jacobian=option(fix, "--jacobian")),
     ),
+    "given/_options.py: _attacks": (
+        lambda: probed(attacks="pdg-linf"),
+        lambda fix: probed(attacks=option(fix, "--attacks"), place="first", window="1:3"),
+    ),
+    "given/_options.py: _device": (
+        lambda: probed(device="gpu7"),
+        lambda fix: probed(device=option(fix, "--device"), attacks="none", place="first", window="1:3"),
+    ),
     "given/_options.py: ranks": (
         lambda: probed(window="2"),
         lambda fix: ranks_of(option(fix, "--window")),

@@ -37,7 +37,7 @@ _NAMES = {
     "eigencode.base.types": ("Bounds", "Images"),
     "eigencode.data": ("load",),
     "eigencode.geometry": ("jacobian_norm", "landscape"),
-    "eigencode.given": ("Probe", "probe"),
+    "eigencode.given": ("Probe", "Profile", "probe", "profile"),
     "eigencode.models": ("convergence", "prune"),
     "eigencode.spectra": ("SignalSpectrum", "Spectrum", "cross_spectrum", "cvpca", "signal_spectrum", "spectrum"),
     "eigencode.training": ("train_local", "train_supervised"),

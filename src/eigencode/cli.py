@@ -12,7 +12,7 @@ from eigencode.base.ending import open_closed_outputs, report_errors, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from eigencode.given import Given
+    from eigencode.given import Given, Profile
     from eigencode.study import Study
 
 app = typer.Typer(
@@ -203,9 +203,14 @@ def probe(
     factory: Annotated[str, typer.Argument(help="package.module:callable that returns your nn.Module.")],
     weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state-dict written by torch.save.")] = None,
     data: Annotated[str, typer.Option(help="Data set to measure on; folder:PATH for your own images.")] = "cifar10",
-    place: Annotated[str | None, typer.Option(help="Where spectrum and Jacobian are read: a submodule.")] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(help="Where spectrum and Jacobian are read: a submodule; all or 'layer*': a profile."),
+    ] = None,
     data_dir: DataOption = None,
-    images: Annotated[int, typer.Option(min=2, help="Images for Jacobian and attacks.")] = 500,
+    images: Annotated[
+        int | None, typer.Option(min=2, help="Images for Jacobian and attacks; default: 500, none in a profile.")
+    ] = None,
     window: Annotated[str | None, typer.Option(help="Ranks of the power law, FROM:TO; default 11:500.")] = None,
     arg: Annotated[list[str] | None, typer.Option("--arg", help="Setting of the callable: --arg depth=3")] = None,
     expects: Annotated[str | None, typer.Option(help="0-1, -1-1, 0-255 or standardised; default 0-1.")] = None,
@@ -217,19 +222,24 @@ def probe(
     resize: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: pixels of the shorter side.")] = None,
     crop: Annotated[int | None, typer.Option(min=1, help="For folder:PATH: centre crop; default: as --resize.")] = None,
     jacobian: Annotated[str, typer.Option(help="auto, closed, exact or hutchinson.")] = "auto",
+    attacks: Annotated[str | None, typer.Option(help="none, or a list of noise, fgsm, pgd-linf, pgd-l2.")] = None,
+    test_images: Annotated[int | None, typer.Option(min=2, help="Only the first test images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per forward pass.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device of the network, such as cuda; default: cpu.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images drawn, of noise and of random starts.")] = 0,
     json_: JsonOption = False,
     quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="Folder for page, figures and arrays.")] = None,
 ) -> None:
-    """Spectrum, Jacobian norm and robustness of your own network, in pixel space."""
+    """Spectrum, Jacobian norm and robustness of your own network, in pixel space; or spectra of all its places."""
     with report_errors("interrupted", quiet):
         from eigencode.given import _files as files
         from eigencode.given._options import probe_from_options
 
         folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, jacobian, seed)
-        _print_given(probe_from_options(*words, classes, resize, crop), folder, json_, quiet)
+        more = (classes, resize, crop, test_images, batch_size, device, attacks)
+        _print_given(probe_from_options(*words, *more), folder, json_, quiet)
 
 
 @data_app.command("list")
@@ -357,13 +367,12 @@ def _print_list(as_json: object, header: Sequence[str], rows: Sequence[Sequence[
         listing(header, rows, _console())
 
 
-def _print_given(found: "Given", folder: Path | None, json_: bool, quiet: bool) -> None:
-    """Save the results of a probe or a recording to `folder`, if given, and print them as JSON or as a table."""
+def _print_given(found: "Given | Profile", folder: Path | None, json_: bool, quiet: bool) -> None:
+    """Save the results of a probe, profile or recording to `folder`, if given; print them as JSON or as a table."""
     from eigencode.given._files import write
-    from eigencode.report._table import show
 
     page = None if folder is None else write(found, folder)
-    typer.echo(found.json()) if json_ else show(found.results, _console())
+    typer.echo(found.json()) if json_ else found.show(_console())
     if page is not None and not quiet:
         typer.echo(f"page: {page}", err=json_)
 

@@ -243,6 +243,14 @@ def calls() -> dict[str, Call]:
                 **{"name": "", "notes": (), "batch_size": 30, "seed": 0},
             },
         ),
+        "profile": (
+            ec.profile,
+            {
+                **{"net": net(), "test": images(), "places": ["1"], "reduce": "mean", "window": (1, 3)},
+                **{"weights": "uniform", "interval": False, "jacobian": 2, "method": "auto", "notes": ()},
+                **{"batch_size": 30, "seed": 0},
+            },
+        ),
         **more(),
     }
 

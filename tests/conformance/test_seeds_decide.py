@@ -171,6 +171,7 @@ TABLE: dict[str, Seeded] = {
     "spectrum, interval": lambda s: ec.spectrum(responses(), seed=s).power_law((3, 20)).standard_error,
     "robust slope": lambda s: replace(ec.spectrum(responses()), seed=s).power_law((3, 20), method="siegel"),
     "spectra_at": lambda s: list(ec.spectra.spectra_at(net(), images().x, ["1", "3"], seed=s).values()),
+    "profile": lambda s: ec.profile(net(), images(), ["3"], jacobian=3, interval=False, seed=s).rows[0].jacobian,
     "spectra_by_width": lambda s: spectra_by_width(responses(), widths=[5], seed=s)[0].eigenvalues,
     "spectra_by_width, interval": lambda s: spectra_by_width(responses(), widths=[24], order="first", seed=s)[0],
     "leading_spectrum": lambda s: leading_spectrum(responses(), top=3, passes=2, oversampling=2, seed=s),

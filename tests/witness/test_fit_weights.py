@@ -16,7 +16,7 @@ import eigencode as ec
 from eigencode.spectra import Spectrum
 from eigencode.spectra.alternatives import compare
 from eigencode.spectra.power_law import fit_line
-from eigencode.spectra.windows import bend_row, halves, placed
+from eigencode.spectra.windows import bend_row, parts, placed
 
 N = torch.arange(1, 121, dtype=torch.float64)
 BENT = N**-0.7 * (-0.015 * N).exp() * (1 + 0.3 * (1.7 * N).sin())
@@ -76,7 +76,7 @@ def test_the_map_of_windows_and_its_bends_have_their_weights() -> None:
             window = (int(found.n_min[i]), int(found.n_max[j]))
             assert window in ends
             assert float(found.alpha[i, j]) == pytest.approx(line(BENT, window, power)[0], rel=1e-9)
-            first, second = (line(BENT, half, power)[0] for half in halves(window))
+            first, second = (line(BENT, half, power)[0] for half in parts(window, 2))
             assert float(found.bend[i, j]) == pytest.approx(second - first, rel=1e-9, abs=1e-12)
             row = bend_row(window, weights, len(BENT))
             assert float(row @ BENT.log()) == pytest.approx(second - first, rel=1e-9, abs=1e-12)

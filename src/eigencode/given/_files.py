@@ -1,9 +1,10 @@
-"""Write the results of a probe or a recording to a new folder."""
+"""Write the results of a probe, a profile or a recording to a new folder."""
 
 from pathlib import Path
 
 from eigencode.base.durable import replacing
 from eigencode.base.errors import InputError
+from eigencode.given.profiled import Profile
 from eigencode.given.result import Given
 
 
@@ -23,7 +24,7 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
-def write(found: Given, folder: Path) -> Path:
+def write(found: Given | Profile, folder: Path) -> Path:
     """Save a result to a new folder, which is created only when complete; returns the path of its page."""
     folder = new_folder(folder)
     try:

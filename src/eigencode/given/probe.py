@@ -15,6 +15,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.geometry._plan import Method
 from eigencode.given._examine import examine, name_of
+from eigencode.given._window import USUAL, default_window
 from eigencode.given.result import Measurement, Probe
 from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
 from eigencode.models._wrapped import unwrapped
@@ -38,9 +39,6 @@ ATTACKS: Attacks = {
     "PGD L2": PGD(norm="l2", steps=20),
 }
 """Default attacks."""
-
-USUAL = (11, 500)
-"""Default window of ranks of the power law."""
 
 MAX_RESPONSES = 2**26
 """Largest number of responses (images x units) for a spectrum: 512 MiB in float64, times a few copies."""
@@ -164,7 +162,7 @@ def _spectrum(
         )
     said = f"the spectrum of {units} units uses {n} of {len(order)} images, so that it fits into memory"
     told = [said] if n < len(order) else []
-    chosen = window or (USUAL if usable >= USUAL[1] else (min(11, max(1, usable // 20)), usable // 2))
+    chosen = window or default_window(usable)
     if window is not None:
         found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     elif chosen != USUAL:

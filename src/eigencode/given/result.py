@@ -170,14 +170,18 @@ class Given:
         kept = [self.records[c["key"]] for c in self.results["cells"] if c["kind"] == kind]
         return [found for found in kept if isinstance(found, record)]
 
+    def show(self, console: Console) -> None:
+        """Print the table, notes and warnings."""
+        show(self.results, console)
+
     def __str__(self) -> str:
         out = io.StringIO()
-        show(self.results, Console(file=out, width=10_000))
+        self.show(Console(file=out, width=10_000))
         return out.getvalue()
 
     def _repr_html_(self) -> str:
         out = Console(file=io.StringIO(), record=True, width=200)
-        show(self.results, out)
+        self.show(out)
         return out.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
-from eigencode.base.record import Record
+from eigencode.base.record import Estimate, Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.data.noise import gaussian_noise
@@ -19,9 +19,10 @@ from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
 from eigencode.representation.reduce import reducer
-from eigencode.spectra.power_law import PowerLaw, fit_weights, ranks, slope_row
+from eigencode.spectra.power_law import PowerLaw, ranks
+from eigencode.spectra.shape import third_rows
 from eigencode.spectra.spectrum import Spectrum, spectrum
-from eigencode.spectra.windows import automatic
+from eigencode.spectra.windows import placed
 
 FITTED = {
     "plain": ("plain", "fit to the measured eigenvalues, with the bias of finite sampling"),
@@ -29,6 +30,14 @@ FITTED = {
     "r²": ("r2", "of the fit of log λ"),
 }
 """Further numbers of a fit: name, (field of `PowerLaw`, definition)."""
+
+SHAPE = {
+    "slope range": ("slope_range", "largest minus smallest slope of the thirds; 0 for a power law"),
+    "slope change": ("slope_change", "slope of the last third minus that of the first"),
+    "window range": ("window_range", "largest minus smallest α over windows with ends within a factor of 2"),
+    "straight": ("straight", "decades of rank in which the local slope stays within ± 0.1"),
+}
+"""Numbers of the shape: name, (field of `Shape`, definition)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class SpectrumMeasure(Measure):
         return f"α {self.source}"
 
     def names(self) -> tuple[str, ...]:
-        return "", *FITTED, "power law", "bend", "decades", "participation ratio", "RankMe"
+        return "", *FITTED, "power law", *SHAPE, "participation ratio", "RankMe"
 
     def check(self, units: int, images: int) -> None:
         ranks(self.window, self.available(units, images))
@@ -110,16 +119,15 @@ class SpectrumMeasure(Measure):
         for what, (field, said) in FITTED.items():
             value = math.nan if isinstance(law, str) else getattr(law, field)
             yield Reading(what, value, convention=f"{said}, {fit}")
-        try:
-            found = record.compare(self.window, self.weights)
-            yes, bend = float(found.is_power_law), found.bend
-        except InputError:  # the laws cannot be compared over this window
-            yes, bend = math.nan, math.nan
         said = f"1: a power law over {fit}, 0: not; the test allows for the sampling error over images"
-        yield Reading("power law", yes, yes, yes, said)
-        yield Reading("bend", bend, convention=f"|difference of the slopes of the halves| / |α|, {fit}")
-        said = "log₁₀ n_max / n_min of the widest window whose halves have equal slopes; 0: there is none"
-        yield Reading("decades", self._decades(record), convention=said)
+        yield Reading.of("power law", self._test(record), said)
+        try:
+            shape = record.shape(self.window, self.weights)
+        except InputError:  # too few ranks, or rounding
+            shape = None
+        for what, (field, said) in SHAPE.items():
+            found = Estimate(math.nan) if shape is None else getattr(shape, field)
+            yield Reading.of(what, found, f"{said}, {fit}")
         varies = bool((record.eigenvalues != 0).any())
         said = f"(Σλ)² / Σλ² of {record.n_samples} samples x {record.n_units} units"
         yield Reading("participation ratio", record.participation_ratio if varies else math.nan, convention=said)
@@ -143,28 +151,42 @@ class SpectrumMeasure(Measure):
             return "; ".join(" ".join(line.split()) for line in str(error).splitlines())
 
     def draws(self, record: Any, what: str) -> Tensor | None:
+        if what in ("slope range", "slope change"):
+            rows = third_rows(self.window, self.weights, len(record.logs.values))
+            found = self.slope_draws(record, self.window, rows)
+            if found is None:
+                return None
+            return found.amax(1) - found.amin(1) if what == "slope range" else found[:, 2] - found[:, 0]
         return None if what else self.alpha_draws(record, self.window)
 
     def alpha_draws(self, record: Spectrum, window: tuple[int, int]) -> Tensor | None:
-        """α for random reweightings of groups of images; the error of the correction has draws of its own."""
+        """α for random reweightings of groups of images."""
+        found = self.slope_draws(record, window, placed(window, self.weights, len(record.logs.values))[None])
+        return None if found is None else found[:, 0]
+
+    def slope_draws(self, record: Spectrum, window: tuple[int, int], rows: Tensor) -> Tensor | None:
+        """Slopes over ranks of `window` for random reweightings of groups of images, draws x slopes.
+
+        The error of the correction has draws of its own.
+        """
         law = self.law(record, window)
         if isinstance(law, str) or not all(map(math.isfinite, law.interval)):
             return None
-        n = ranks(window, len(record.eigenvalues))
-        effects = record.logs.window(*window).effects @ slope_row(n, fit_weights(n, self.weights))
+        effects = record.logs.effects @ rows.T
         images, correction = effects[:, :-1], effects[:, -1]
-        shared = torch.randn(DRAWS, *images.shape, dtype=torch.float64, generator=stream(0, "groups of images"))
-        own = torch.randn(DRAWS, dtype=torch.float64, generator=stream(0, sha256(record.eigenvalues)))
-        sampled = (shared * images).sum((1, 2)) / math.sqrt(len(images))
-        return law.alpha + sampled + own * correction.square().mean().sqrt()
+        shared = torch.randn(DRAWS, *images.shape[:2], dtype=torch.float64, generator=stream(0, "groups of images"))
+        own = torch.randn(DRAWS, 1, dtype=torch.float64, generator=stream(0, sha256(record.eigenvalues)))
+        sampled = torch.einsum("dwg,wgk->dk", shared, images) / math.sqrt(len(images))
+        return record.logs.linear(rows) + sampled + own * correction.square().mean(0).sqrt()
 
     def _fit(self, window: tuple[int, int]) -> str:
         plain = "" if self.interval else ", not corrected for finite sampling"
         return f"ranks {window[0]}..{window[1]}, weights {self.weights}{plain}"
 
-    def _decades(self, record: Spectrum) -> float:
+    def _test(self, record: Spectrum) -> Estimate:
+        """Whether the spectrum passes as a power law; NaN if it cannot be tested over this window."""
         try:
-            low, high = automatic(record.logs, self.weights)
+            yes = float(record.compare(self.window, self.weights).is_power_law)
         except InputError:
-            return 0.0
-        return math.log10(high / low)
+            yes = math.nan
+        return Estimate(yes, yes, yes)

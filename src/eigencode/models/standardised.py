@@ -1,6 +1,7 @@
 """Put the input normalisation of a network in front of it, so that it takes pixels in [0, 1]."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -108,6 +109,26 @@ def as_expected(
     if expects == "0-1":
         return net
     return Standardised(net, *(channel_moments(images) if expects == "standardised" else FIXED[expects]))
+
+
+def pretrained_scaling(net: nn.Module) -> tuple[list[float], list[float]] | None:
+    """Mean and std of the channels in the `pretrained_cfg` (or `default_cfg`) of a network of timm; None without one.
+
+    >>> net = nn.Flatten()
+    >>> net.pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2)}
+    >>> pretrained_scaling(net)
+    ([0.5, 0.4, 0.3], [0.2, 0.2, 0.2])
+    """
+    for name in ("pretrained_cfg", "default_cfg"):
+        cfg: Any = getattr(net, name, None)
+        found: list[Any] = [cfg.get(k) if isinstance(cfg, Mapping) else getattr(cfg, k, None) for k in ("mean", "std")]
+        try:
+            mean, std = ([float(v) for v in part] for part in found)
+        except (TypeError, ValueError):
+            continue
+        if len(mean) == len(std) > 0 and all(math.isfinite(m) for m in mean) and all(0 < s < math.inf for s in std):
+            return mean, std
+    return None
 
 
 def channel_moments(images: Images) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from eigencode.spectra.heldout import (
 from eigencode.spectra.leading import leading_spectrum as leading_spectrum
 from eigencode.spectra.places import spectra_at as spectra_at
 from eigencode.spectra.power_law import PowerLaw as PowerLaw
+from eigencode.spectra.shape import Shape as Shape
 from eigencode.spectra.signal import SignalSpectrum as SignalSpectrum, signal_spectrum as signal_spectrum
 from eigencode.spectra.spectrum import Spectrum as Spectrum, spectrum as spectrum
 from eigencode.spectra.widths import spectra_by_width as spectra_by_width

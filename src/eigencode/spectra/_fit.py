@@ -13,6 +13,7 @@ from eigencode.base.seeding import stream
 from eigencode.spectra._logs import Logs
 from eigencode.spectra.alternatives import FEWEST, compare
 from eigencode.spectra.power_law import Line, PowerLaw, Window, fit_line, fit_weights, log_window, ranks, regression
+from eigencode.spectra.shape import thirds
 from eigencode.spectra.windows import Z95
 
 Method = Literal["least squares", "theil-sen", "siegel"]
@@ -83,6 +84,7 @@ def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least s
         method=method,
         warnings=tuple(_warnings(spectrum, window, measured.row, bias, error, usable)),
         notes=tuple(_notes(spectrum.logs, window, weights, line.alpha, bias, error)),
+        slopes=thirds(spectrum.logs, window, weights) if usable else (),
     )
 
 

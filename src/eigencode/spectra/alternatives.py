@@ -12,7 +12,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.spectra._logs import Logs
 from eigencode.spectra.power_law import Window, fit_weights, ranks
-from eigencode.spectra.windows import STRAIGHT, halves, placed
+from eigencode.spectra.windows import STRAIGHT, parts, placed
 
 CONTRASTS = 8
 """Number of smooth contrasts of log rank used to compare laws."""
@@ -115,7 +115,7 @@ def compare(logs: Logs, window: Window, weights: str) -> Comparison:
     total = len(logs.values)
     whole = torch.zeros(total, dtype=torch.float64)
     whole[window[0] - 1 : window[1]] = y
-    first, second = (float(placed(half, weights, total) @ whole) for half in halves(window))
+    first, second = (float(placed(half, weights, total) @ whole) for half in parts(window, 2))
     return Comparison(
         laws=LAWS,
         chi2=distance,

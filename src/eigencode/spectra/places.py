@@ -66,19 +66,15 @@ def spectra_at(
         with borrowed(reader), torch.no_grad():
             return {name: numbers(z) for name, z in reader(reader.points(images)).items()}
 
-    for part in progress(torch.split(x, int(batch_size)), f"responses at {len(seen)} places"):
-        for name, z in run(part).items():
+    rank = torch.randperm(len(x), generator=stream(seed, "rows")).argsort()
+    rows: dict[str, list[Tensor]] = {name: [] for name in seen}
+    for index in progress(torch.split(torch.arange(len(x)), int(batch_size)), f"responses at {len(seen)} places"):
+        for name, z in run(x[index.to(x.device)]).items():
             seen[name].add(z)
+            if interval:
+                rows[name].append(z[(rank[index] < rows_wanted(z.shape[1])).to(z.device)])
     errors = (arithmetic_errors(reader, x, int(batch_size), reader.points) or {}) if interval else {}
     found = {name: s.eigen(directions=interval).with_errors(errors.get(name)) for name, s in seen.items()}
-    rows: dict[str, list[Tensor]] = {name: [] for name in found}
-    if interval:
-        order = torch.randperm(len(x), generator=stream(seed, "rows"))
-        rank = order.argsort()
-        wanted = {name: rows_wanted(len(e.mean)) for name, e in found.items()}
-        for index in torch.split(order[: max(wanted.values())].sort().values, int(batch_size)):
-            for name, z in run(x[index.to(x.device)]).items():
-                rows[name].append(z[(rank[index] < wanted[name]).to(z.device)])
     return {
         name: assembled(
             found[name],

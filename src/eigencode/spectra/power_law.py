@@ -24,7 +24,8 @@ class PowerLaw(Record):
     `standard_error` is that of `alpha`: over images, and of the correction, whose non-Gaussian part counts as error.
     It is not the residual error of the regression, whose residuals are correlated.  `plain` is the fit to the
     measured eigenvalues, as others report it, and `bias` is `plain - alpha`, NaN where it is unknown.  `intercept`
-    and `r2` belong to `alpha`; λ₁ is the measured one.
+    and `r2` belong to `alpha`; λ₁ is the measured one.  `slopes` are those of the thirds of the window, which agree if
+    the spectrum is a power law, see `Spectrum.shape`; empty for windows of fewer than 7 ranks.
 
     `warnings` could reverse a comparison.  `notes` tell how to read α, each with a sign before its colon: "c", the
     correction exceeds one standard error or 5 % of α; "s", the shape is no power law, so α is a mean slope.
@@ -45,11 +46,13 @@ class PowerLaw(Record):
     method: str = "least squares"
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    slopes: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         low, high = self.interval
         more = "" if math.isnan(low) else f" [{low:.4g}, {high:.4g}], plain fit {self.plain:.4g}"
-        return f"alpha = {self.alpha:.4g}{more}, ranks {self.window[0]}..{self.window[1]}"
+        thirds = f", slopes of the thirds {', '.join(f'{s:.3g}' for s in self.slopes)}" if self.slopes else ""
+        return f"alpha = {self.alpha:.4g}{more}, ranks {self.window[0]}..{self.window[1]}{thirds}"
 
 
 def ranks(window: Window, available: int) -> Tensor:

@@ -23,6 +23,7 @@ from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.alternatives import Comparison, compare
 from eigencode.spectra.dimension import participation_ratio, rankme
 from eigencode.spectra.power_law import PowerLaw, Window
+from eigencode.spectra.shape import Shape, shape
 from eigencode.spectra.windows import LocalSlope, WindowMap, automatic, local_slope, window_map
 
 
@@ -120,6 +121,11 @@ class Spectrum(Record):
         """Local slope −d log λ / d log n at each rank, from ranks within a factor exp(`width` / 2)."""
         admit(Spectrum.local_slope, locals())
         return local_slope(self.logs, width)
+
+    def shape(self, window: Window = (11, 500), weights: str = "uniform") -> Shape:
+        """Measure how far the spectrum is from a power law over `window`: ranges of its slope, with intervals."""
+        admit(Spectrum.shape, locals())
+        return shape(self.logs, window, weights)
 
     def compare(self, window: Window = (11, 500), weights: str = "uniform") -> Comparison:
         """Test the power law over `window` against the sampling error and three other laws."""

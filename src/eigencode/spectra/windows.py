@@ -1,5 +1,6 @@
 """Dependence of α on the window: map over all windows, local slope, and an automatic window."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -146,19 +147,35 @@ def placed(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
 
 def bend_row(window: Window, weights: str, total: int) -> Float[Tensor, " total"]:
     """Coefficients of the bend: α over the second half of the window minus α over the first."""
-    first, second = halves(window)
+    first, second = parts(window, 2)
     return placed(second, weights, total) - placed(first, weights, total)
 
 
-def halves(window: Window) -> tuple[Window, Window]:
-    """Split a window at its geometric mean; the rank there belongs to both halves."""
-    middle = min(max(round(math.sqrt(window[0] * window[1])), window[0] + 2), window[1] - 2)
-    return (window[0], middle), (middle, window[1])
+def parts(window: Window, count: int) -> list[Window]:
+    """Split a window into parts of equal length in log rank, of three ranks at least; neighbours share a rank.
+
+    >>> parts((10, 90), 2)
+    [(10, 30), (30, 90)]
+    """
+    low, high = window
+    ends = [low]
+    for i in range(1, count):
+        cut = round(low * (high / low) ** (i / count))
+        ends.append(min(max(cut, ends[-1] + 2), high - 2 * (count - i)))
+    return list(itertools.pairwise([*ends, high]))
 
 
-def grid(last: int, points: int) -> list[int]:
-    """About `points` different ranks from 1 to `last`, evenly spaced in log rank."""
-    return sorted({round(math.exp(v)) for v in torch.linspace(0, math.log(max(1, last)), points).tolist()})
+def near(window: Window, last: int, factor: float = 2.0) -> list[Window]:
+    """Windows whose ends are within a factor of those of `window`: five ends each, as far as there are ranks."""
+    steps = [factor ** (k / 2) for k in range(-2, 3)]
+    lows, highs = (sorted({min(max(round(end * s), 1), last) for s in steps}) for end in window)
+    return [(a, b) for a in lows for b in highs if _wide(a, b) or (a, b) == tuple(window)]
+
+
+def grid(last: int, points: int, first: int = 1) -> list[int]:
+    """About `points` different ranks from `first` to `last`, evenly spaced in log rank."""
+    ends = math.log(first), math.log(max(first, last))
+    return sorted({round(math.exp(v)) for v in torch.linspace(*ends, points).tolist()})
 
 
 def _wide(low: int, high: int) -> bool:

@@ -14,7 +14,7 @@ from eigencode.data import PlantedCode
 from eigencode.data.synthetic import Kind
 from eigencode.spectra import Spectrum, spectrum
 from eigencode.spectra.power_law import fit_line
-from eigencode.spectra.windows import WindowMap, automatic, halves
+from eigencode.spectra.windows import WindowMap, automatic, parts
 
 N = torch.arange(1, 201, dtype=torch.float64)
 
@@ -78,7 +78,7 @@ def test_the_map_holds_the_fits_of_its_windows(sampled: Spectrum) -> None:
                 assert float(found.alpha[i, j]) == pytest.approx(law.alpha, rel=1e-9)
                 assert float(found.plain[i, j]) == pytest.approx(law.plain, rel=1e-9)
                 assert float(found.standard_error[i, j]) == pytest.approx(law.standard_error, rel=1e-9)
-                first, second = (sampled.power_law(part).alpha for part in halves((low, high)))
+                first, second = (sampled.power_law(part).alpha for part in parts((low, high), 2))
                 assert float(found.bend[i, j]) == pytest.approx(second - first, rel=1e-9, abs=1e-12)
             else:
                 assert math.isnan(float(found.alpha[i, j]))

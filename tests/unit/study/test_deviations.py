@@ -83,7 +83,7 @@ GOOD = [
     ("D13", ("A", "α"), ("A", "α, single")),
     ("D13", ("data", "α"), ("data", "α, single")),
     ("D17", ("BN", "α"), ("BN D17", "α")),
-    ("D13", ("A", "α, bend"), ("A", "α, single, bend")),
+    ("D13", ("A", "α, slope range"), ("A", "α, single, slope range")),
 ]
 BAD = [
     ("D1", ("none", "α"), ("D1D2", "α"), "got:    D2"),
@@ -96,7 +96,7 @@ BAD = [
     ("D7", ("A", "curve"), ("A", "curve, anew"), "about a quantity that is not measured"),
     ("D8", ("A", "noise, all images"), ("A", "noise, broken only"), "got:    D9"),
     ("D13", ("A", "α"), ("A", "α, narrow"), "measurement.window"),
-    ("D13", ("A", "α"), ("A", "α, single, bend"), "measurement.reading"),
+    ("D13", ("A", "α"), ("A", "α, single, slope range"), "measurement.reading"),
     ("D13", ("A", "α"), ("data", "α, single"), "model"),
     ("D13", ("A", "α"), ("A", "β"), "about a quantity that is not measured"),
     ("D13", ("C", "α"), ("A", "α, single"), "unknown model"),

@@ -119,10 +119,11 @@ def test_whether_the_raw_spectrum_is_a_power_law(finished: Run) -> None:
     found = {r.quantity: r for r in rows(study, cells, store)}
     for name in ("α images", "α noise"):
         window, weights = next((p.measure.window, p.measure.weights) for p in measurements(study) if p.name == name)
-        compared = of_kh(finished, f"{name}, raw").compare(window, weights)
-        assert found[f"{name}, raw, power law"].value == float(compared.is_power_law)
-        assert found[f"{name}, raw, bend"].value == compared.bend != found[f"{name}, bend"].value
-        for what in ("", ", power law", ", bend", ", decades"):
+        raw = of_kh(finished, f"{name}, raw")
+        assert found[f"{name}, raw, power law"].value == float(raw.compare(window, weights).is_power_law)
+        change = float(raw.shape(window, weights).slope_change)
+        assert found[f"{name}, raw, slope change"].value == change != found[f"{name}, slope change"].value
+        for what in ("", ", power law", ", slope range", ", straight"):
             assert found[f"{name}, raw{what}"].convention.endswith(", before pruning")
 
 

@@ -49,7 +49,7 @@ def test_is_it_a_power_law(chosen: Study, tmp_path: Path, law: str, wanted: floa
     seen = read(chosen, "spectrum", tmp_path)
     assert seen["α images, power law"].value == wanted
     assert seen["α images, power law"].low == seen["α images, power law"].high == wanted
-    assert (seen["α images, bend"].value < 0.1) == bool(wanted)
+    assert (seen["α images, slope range"].low == 0.0) == bool(wanted)
 
 
 def test_no_alpha_through_rounding_errors(chosen: Study, tmp_path: Path) -> None:
@@ -61,20 +61,22 @@ def test_no_alpha_through_rounding_errors(chosen: Study, tmp_path: Path) -> None
     assert "beyond rank 30 are rounding" in found.warnings[0]
 
 
-def test_bend_and_decades_of_two_straight_pieces(chosen: Study, tmp_path: Path) -> None:
+def test_the_shape_of_two_straight_pieces(chosen: Study, tmp_path: Path) -> None:
     """Slopes 1 and 3 that meet at the geometric middle of the window."""
     n, middle = torch.arange(1, 201, dtype=torch.float64), 16
     values = torch.where(n <= middle, n**-1.0, middle**2.0 * n**-3.0)
     Spectrum(values, 10_000, 200).save(tmp_path)
     seen = read(chosen, "spectrum", tmp_path)
-    assert seen["α images, bend"].value == pytest.approx(2 / seen["α images"].value, rel=0.02)
+    assert seen["α images, slope range"].value == pytest.approx(2.0)
+    assert seen["α images, slope change"].value == pytest.approx(2.0)
+    assert seen["α images, window range"].value > 0.5
+    assert seen["α images, straight"].value < 0.7
     assert seen["α images, power law"].value == 0.0
     Spectrum(n**-1.0, 10_000, 200).save(tmp_path)
     seen = read(chosen, "spectrum", tmp_path)
-    assert seen["α images, bend"].value == pytest.approx(0, abs=1e-9)
-    assert seen["α images, decades"].value == pytest.approx(math.log10(100))  # half of the ranks at most
-    Spectrum(torch.exp(-n / 5), 10_000, 200).save(tmp_path)
-    assert read(chosen, "spectrum", tmp_path)["α images, decades"].value == 0.0
+    assert seen["α images, slope range"].value == pytest.approx(0, abs=1e-9)
+    assert seen["α images, straight"].value == pytest.approx(1.0), "ranks 5..50"
+    assert math.isnan(seen["α images, slope range"].low), "no sampling error was measured"
 
 
 def test_alpha_of_each_width(chosen: Study, tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""A profile: every place in one pass, each row with the numbers that the place has by itself."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from resnet import ResNet
+from torch import nn
+
+import eigencode as ec
+from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.given import Profile
+from eigencode.given._options import probe_from_options
+from eigencode.representation import places
+
+X = torch.rand(300, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+NET = ResNet(width=8)
+
+
+@pytest.fixture(scope="module")
+def found() -> Profile:
+    return ec.profile(NET, X, window=(1, 12), jacobian=5)
+
+
+def test_every_place_in_the_order_of_execution(found: Profile) -> None:
+    assert [row.place for row in found] == list(places(NET, X[:2]).names)
+    assert {row.units for row in found} == {8, 10, 16, 32}
+    assert {row.images for row in found} == {300}
+
+
+@pytest.mark.parametrize("place", ["stem", "layer2.relu", "layer3", "logits"])
+def test_a_row_has_the_numbers_of_its_place(found: Profile, place: str) -> None:
+    row = next(row for row in found if row.place == place)
+    code = ec.at(NET, place, reduce="mean")
+    spec = ec.spectrum(code, X)
+    assert row.participation_ratio == pytest.approx(spec.participation_ratio, rel=1e-5)
+    assert row.rankme == pytest.approx(spec.rankme, rel=1e-5)
+    if row.units >= 12:
+        law = spec.power_law((1, 12))
+        assert (row.alpha.value, *row.alpha.interval) == pytest.approx((law.alpha, *law.interval), rel=1e-4)
+        assert row.plain == pytest.approx(law.plain, rel=1e-5)
+        range_ = spec.shape((1, 12)).slope_range
+        assert (row.slope_range.value, row.slope_range.high) == pytest.approx((range_.value, range_.high), rel=1e-4)
+    else:
+        assert math.isnan(row.alpha.value)
+        assert "does not fit" in row.warnings[0]
+    drawn = ec.profile(NET, X, [place], jacobian=300, interval=False).rows[0].jacobian
+    assert drawn.value == pytest.approx(float(ec.jacobian_norm(code, X).median), rel=1e-4)
+
+
+def test_one_forward_pass_per_batch_and_nothing_left_behind(leaves_no_trace) -> None:
+    net, passes = ResNet(width=4).train(), []
+    leaves_no_trace(net, X, lambda: ec.profile(net, X, "layer?"))
+    net.stem.register_forward_hook(lambda module, args, out: passes.append(len(out)))
+    ec.profile(net, X, interval=False, batch_size=100)
+    assert passes.count(100) == 3
+    assert sum(passes) < 300 + 40, "beside a few images, to list the places and see whether the network is random"
+
+
+def test_patterns_and_names(found: Profile) -> None:
+    assert [r.place for r in ec.profile(NET, X, "layer?", interval=False)] == ["layer1", "layer2", "layer3"]
+    assert [r.place for r in ec.profile(NET, X, ["logits", "pool"], interval=False)] == ["pool", "logits"]
+    with pytest.raises(InputError, match="did you mean 'layer1'"):
+        ec.profile(NET, X, "layr1")
+
+
+def test_networks_side_by_side() -> None:
+    both = ec.profile({"a": NET, "b": ResNet(width=4, seed=1)}, X, "layer?", interval=False)
+    assert [(r.network, r.units) for r in both] == [(n, w * k) for n, k in (("a", 8), ("b", 4)) for w in (1, 2, 4)]
+    assert set(both.spectra) == {(r.network, r.place) for r in both}
+    with pytest.raises(InputError, match="no network to profile"):
+        ec.profile({}, X)
+
+
+def test_table_frame_json_and_files(found: Profile, tmp_path: Path) -> None:
+    frame = found.to_frame()
+    assert list(frame.place) == [r.place for r in found]
+    assert {"alpha", "alpha_low", "alpha_high", "slope_range", "jacobian_low", "window"} <= set(frame.columns)
+    assert "layer3" in str(found)
+    assert "! fc:" in str(found)
+    assert "<table" in found._repr_html_()
+    page = found.save(tmp_path / "out")
+    assert page.is_file()
+    assert {p.name for p in page.parent.iterdir()} == {f"profile.{s}" for s in ("pdf", "png", "svg", "csv", "json")}
+    kept = json.loads((page.parent / "profile.json").read_text("utf-8"))["profile"]
+    assert [row["place"] for row in kept] == list(frame.place)
+    assert kept[-1]["alpha"]["value"] is None
+    assert found.save(tmp_path / "again").read_bytes() == page.read_bytes()
+
+
+def test_windows_that_differ_are_told() -> None:
+    rows = ec.profile(NET, X, ["layer1", "layer3"])
+    assert rows.rows[0].window != rows.rows[1].window
+    assert "windows differ" in rows.notes[-1]
+
+
+def test_a_constant_place_and_a_wide_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = nn.Linear(192, 5)
+    nn.init.zeros_(dead.weight)
+    row = ec.profile(nn.Sequential(nn.Flatten(), dead), X, ["1"]).rows[0]
+    assert row.warnings == ("the same for all images",)
+    assert math.isnan(row.participation_ratio)
+    monkeypatch.setattr(sys.modules["eigencode.given.profile"], "WIDEST", 100)
+    wide = ec.profile(NET, X, ["stem", "logits"], reduce="flatten", interval=False)
+    assert [(r.units, r.reduced) for r in wide] == [(100, "random:100"), (10, "flatten")]
+    assert "512 numbers per image are projected to 100" in wide.warnings[0]
+
+
+def test_the_scaling_of_a_pretrained_network_is_asked_for() -> None:
+    net = ResNet(width=4)
+    net.default_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+    with pytest.warns(EigencodeWarning, match=r"Standardised\(net, mean=\[0.5, 0.5, 0.5\]"):
+        ec.profile(net, X, "layer1", interval=False)
+    ec.profile(ec.models.Standardised(net, 0.5, 0.2), X, "layer1", interval=False)
+
+
+def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "timmlike.py").write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    made = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10))\n"
+        "    made.pretrained_cfg = {'mean': [0.3], 'std': [0.2]}\n"
+        "    return made\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    told = probe_from_options("timmlike:net", "all", data="digits", test_images=100, images=4)
+    assert isinstance(told, Profile)
+    assert [r.place for r in told] == ["0", "1", "2", "3", "logits"]
+    assert {r.images for r in told} == {100}
+    assert not math.isnan(told.rows[-1].jacobian.value)
+    assert any("mean 0.3 and std 0.2" in note for note in told.notes)
+    assert any("pretrained_cfg" in note for note in told.notes)
+    probed = probe_from_options(
+        "timmlike:net", "2", data="digits", images=4, window="1:6", attacks="none", expects="0-1"
+    )
+    assert probed.critical == {}
+    with pytest.raises(InputError, match="unknown attack"):
+        probe_from_options("timmlike:net", "2", data="digits", attacks="noise,pdg-linf")
+    with pytest.raises(InputError, match="no such device"):
+        probe_from_options("timmlike:net", "2", data="digits", device="gpu7")
