@@ -15,12 +15,13 @@ import pytest
 import torch
 from bits import bits
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import eigencode as ec
 from eigencode.base.errors import InputError, TrainingError
 from eigencode.measures import Subject
-from eigencode.models import LocalConv2d, LocalDense, Stack, as_expected
+from eigencode.models import LocalConv2d, LocalDense, Stack, as_expected, build
 from eigencode.paper._recipes import RECIPES
 from eigencode.penalties import Lp, Penalty
 from eigencode.robustness import FGSM, PGD, Gaussian, Square
@@ -222,7 +223,9 @@ UNTRAINED = {"kind": "krotov_hopfield", "units": 6, "n": 1.5}
 
 
 def entry(**more: Any) -> Any:
-    return in_study(**{**({} if "network" in more else UNTRAINED), **more})
+    if more.get("weights"):
+        save_file(build("toy_rules:stack", {"seed": 3}).state_dict(), more["weights"])
+    return in_study(**{**({} if "factory" in more else UNTRAINED), **more})
 
 
 def local_entry(kind: str = "krotov_hopfield", **more: Any) -> Any:
@@ -659,8 +662,9 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
         Model,
         {
             "kind": ("krotov_hopfield", "perceptron"),
-            "network": ("toy_rules:stack", "torch.nn:Flatten"),
-            "settings": ({}, {"seed": 1}, {"network": "toy_rules:stack"}),
+            "factory": ("toy_rules:stack", "torch.nn:Flatten"),
+            "settings": ({}, {"seed": 1}, {"factory": "toy_rules:stack"}),
+            "weights": ("", "a.safetensors", {"factory": "toy_rules:stack"}),
             "units": (6, 7),
             "p": (3.0, 2.0),
             "n": (1.5, 2.0),

@@ -87,7 +87,7 @@ def test_a_file_of_somebody_else_is_told_by_its_name(tmp_path: Path, monkeypatch
 
 def test_a_module_that_ends_the_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ends_the_run.py").write_text("import sys; sys.exit(0)")
-    (tmp_path / "study.toml").write_text(STUDY + '[models.A]\nnetwork = "ends_the_run:Net"\n')
+    (tmp_path / "study.toml").write_text(STUDY + '[models.A]\nfactory = "ends_the_run:Net"\n')
     monkeypatch.syspath_prepend(tmp_path)
     for command in ("run", "status"):
         told = inside(command, tmp_path / "study.toml", "--store", tmp_path / "store")

@@ -26,6 +26,12 @@ def share(path: Path) -> None:
         new.unlink(missing_ok=True)
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sha256(*parts: str | Tensor) -> str:
     """SHA-256 of the concatenated texts and tensor values, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

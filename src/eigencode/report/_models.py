@@ -47,8 +47,10 @@ def described(model: dict[str, Any]) -> str:
             said[-1] += f", with {' and '.join(listed)}"
         if against := supervised.get("adversarial"):
             said[-1] += f", on images attacked by {_name(against.get('attack'))} (ε = {against['eps']:g})"
-    made = ", ".join(said) or "untrained, random weights"
-    more = [model["network"] if model.get("network") else _size(model)]
+    made = ", ".join(said) or (
+        f"weights of {model['weights']}" if model.get("weights") else "untrained, random weights"
+    )
+    more = [model["factory"] if model.get("factory") else _size(model)]
     more += ["batch normalisation"] if model.get("batch_norm") else []
     more += [f"as published: {', '.join(model['published'])}"] if model.get("published") else []
     return "; ".join([made, *map(str, more)])

@@ -2,11 +2,13 @@
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from eigencode.base.files import file_sha256
 from eigencode.base.types import Images
 from eigencode.representation.at import at
 from eigencode.study.config import Model
@@ -27,8 +29,9 @@ SMALL = (1, 64, 64)
 
 def architecture(model: Model) -> dict[str, Any]:
     """The settings that build the untrained network, with the defaults of its kind filled in."""
-    if model.network:
-        return {"network": model.network, "settings": model.settings}
+    if model.factory:
+        weights = {"weights": file_sha256(Path(model.weights).expanduser())} if model.weights else {}
+        return {"factory": model.factory, "settings": model.settings, **weights}
     if model.kind in ARGUMENTS:
         return {"kind": model.kind, **model.settings}
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
@@ -48,7 +51,7 @@ def places(model: Model) -> tuple[str, ...]:
 def smallest(model: Model) -> nn.Module:
     """An untrained network with the same places and local layers as the model, and as few units as possible."""
     settings = architecture(model)
-    return _smallest(json.dumps({**settings, **({} if model.network else SMALLEST[model.kind])}))
+    return _smallest(json.dumps({**settings, **({} if model.factory else SMALLEST[model.kind])}))
 
 
 @cache
@@ -64,9 +67,9 @@ def built(settings: dict[str, Any], shape: tuple[int, int, int] = SMALL, classes
 
 def units_at(model: Model, place: str, images: Images, reduce: str = "flatten") -> int | None:
     """Number of units at a place, before pruning; None if the network does not take these images."""
-    if place in ("input", "norm") and not model.network and reduce == "flatten":
+    if place in ("input", "norm") and not model.factory and reduce == "flatten":
         return images.inputs
-    dense = not model.network and model.kind != "softhebb"  # then only the input depends on the shape of the images
+    dense = not model.factory and model.kind != "softhebb"  # then only the input depends on the shape of the images
     shape = (1, 1, 1) if dense else images.shape
     return _units(json.dumps(architecture(model)), place, shape, len(images.class_names), reduce)
 

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -20,7 +21,7 @@ from eigencode.study._measurements import DATA_ITSELF, details, measured, measur
 from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Supervised
 
 ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
-"""Settings of a model with one hidden layer; other kinds and a `network` of one's own have `settings` instead."""
+"""Settings of a model with one hidden layer; other kinds and a `factory` of one's own have `settings` instead."""
 
 INAPPLICABLE = {
     "krotov_hopfield": ("batch_norm",),
@@ -64,18 +65,30 @@ def check(study: Study) -> None:
 def _check_model(label: str, model: Model) -> None:
     if label == DATA_ITSELF:
         raise StudyError(f"a model may not be called {DATA_ITSELF!r}: the name stands for the images themselves")
-    for name in ONE_LAYER_ONLY if model.network else INAPPLICABLE[model.kind]:
+    for name in ONE_LAYER_ONLY if model.factory else INAPPLICABLE[model.kind]:
         if (value := getattr(model, name)) != Model.model_fields[name].default:
-            kind = model.network or f"a {model.kind} network"
+            kind = model.factory or f"a {model.kind} network"
             raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
-    if model.settings and not model.network and model.kind not in ARGUMENTS:
-        wanted = f"kind = {' or '.join(map(repr, ARGUMENTS))}, or a `network` of your own"
+    if model.settings and not model.factory and model.kind not in ARGUMENTS:
+        wanted = f"kind = {' or '.join(map(repr, ARGUMENTS))}, or a `factory` of your own"
         raise StudyError(f"models.{label}: a {model.kind} network has no `settings`", got=model.settings, wanted=wanted)
-    if not model.network and model.kind in ARGUMENTS:
+    if not model.factory and model.kind in ARGUMENTS:
         _check_arguments(label, model)
-    if model.prune and (model.local is None or model.network or model.kind != "krotov_hopfield"):
+    if model.weights and not model.factory:
+        raise StudyError(
+            f"models.{label}: weights of a built-in network are trained, not read",
+            got=f"weights = {model.weights!r}",
+            wanted="a `factory` that builds the network they belong to",
+        )
+    if model.weights and not Path(model.weights).expanduser().is_file():
+        raise StudyError(
+            f"models.{label}: there is no such file of weights",
+            got=str(Path(model.weights).expanduser().absolute()),
+            wanted="a path relative to the working directory, or an absolute one",
+        )
+    if model.prune and (model.local is None or model.factory or model.kind != "krotov_hopfield"):
         wanted = "kind = 'krotov_hopfield' with local training"
-        raise StudyError(f"models.{label}: nothing to prune", got=model.network or model.kind, wanted=wanted)
+        raise StudyError(f"models.{label}: nothing to prune", got=model.factory or model.kind, wanted=wanted)
     for name in model.published:
         variant = variants().get(name)
         if variant is None or variant.network is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from eigencode.base import strict_json
 from eigencode.base.errors import EigencodeError
+from eigencode.base.files import file_sha256
 
 META = "step.json"
 SEAL = {"key", "files", "content", "sha256"}
@@ -47,9 +48,7 @@ def sealed(folder: Path, key: str, meta: dict[str, Any], without: str = "") -> d
     """
     files, content = {}, hashlib.sha256()
     for name in sorted(set(_names(folder)) - {without}):
-        with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        files[name] = {"bytes": (folder / name).stat().st_size, "sha256": digest}
+        files[name] = {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)}
         content.update(f"{name}:{_timeless(folder / name)}\n".encode())
     return signed({**meta, "key": key, "files": files, "content": content.hexdigest()})
 
@@ -128,9 +127,8 @@ def _wrong(folder: Path, meta: dict[str, Any]) -> str:
         if (size := (folder / name).stat().st_size) != entry["bytes"]:
             return f"{name} has {size} bytes instead of {entry['bytes']}"
     for name, entry in listed.items():
-        with (folder / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
-                return f"{name} differs from what was written"
+        if file_sha256(folder / name) != entry["sha256"]:
+            return f"{name} differs from what was written"
     return ""
 
 

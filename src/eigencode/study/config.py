@@ -99,14 +99,16 @@ class Supervised(TrainingLength):
 class Model(Strict):
     """One network: architecture, then optional local training, pruning and training by gradient descent.
 
-    `network = "package.module:callable"` builds a network of one's own from `settings`, instead of a built-in `kind`.
+    `factory = "package.module:callable"` builds a network of one's own from `settings`, instead of a built-in `kind`;
+    `weights` is a file of its weights, see `models.load_weights`, relative to the working directory.
     The kinds "softhebb" and "softhebb_dense" take the arguments of `models.softhebb` and `models.softhebb_dense` as
     `settings`.
     `published`: variants of how the network is made, see `study._extensions`.
     """
 
     kind: Literal["krotov_hopfield", "perceptron", "softhebb", "softhebb_dense"] = "perceptron"
-    network: str = ""
+    factory: str = ""
+    weights: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     units: int = Field(2000, ge=2)
     p: float = Field(3.0, ge=1)

@@ -125,7 +125,7 @@ def _too_small(planned: Planned, units: int | None, images: int) -> InputError |
 def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep:
     """The last of the chain of steps that make this network."""
     common = {"data": images, "seed": seed, "validation": study.validation}
-    step = _variant(model, Initial(**common, architecture=architecture(model)))  # type: ignore[arg-type]
+    step = _variant(model, Initial(**common, architecture=architecture(model), weights=model.weights))  # type: ignore[arg-type]
     if model.local is not None:
         local = {**common, "start": step, "local": model.local.settings()}
         step = _variant(model, training(LocallyTrained, local, model.local, layers(model)))

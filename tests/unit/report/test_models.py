@@ -27,7 +27,7 @@ GRADIENT: dict[str, Any] = {"parameters": "all", "penalties": [], "adversarial":
             "batch normalisation",
         ),
         (
-            {"supervised": {**GRADIENT, "adversarial": {"attack": {"name": "PGD"}, "eps": 0.005}}, "network": "a:b"},
+            {"supervised": {**GRADIENT, "adversarial": {"attack": {"name": "PGD"}, "eps": 0.005}}, "factory": "a:b"},
             "trained by backpropagation, on images attacked by PGD (ε = 0.005); a:b",
         ),
         ({"published": ["D17"]}, "untrained, random weights; ? hidden units; as published: D17"),

@@ -1,12 +1,17 @@
 """Somebody's own network, rule, penalty, attack and measure in a study have the rights of those inside the package."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from eigencode.base.errors import InputError, StudyError
+from eigencode.data import load
+from eigencode.models.factory import build
 from eigencode.study import Store, _fingerprint as code, execute, plan, rows
 from eigencode.study.config import Model
+from eigencode.study.plan import Cell
 from eigencode.study.read import study
 
 OWN = '''
@@ -74,7 +79,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked() -> dict[str, object]:
     taught = {"epochs": 1, "batch_size": 100, "penalties": [{"name": "own_plugins:Large", "coefficient": 0.1}]}
     local = {"rule": {"name": "own_plugins:Rule", "delta": 0.3}, "epochs": 1, "batch_size": 100}
-    mine = {"network": "own_plugins:small", "settings": {"width": 7}, "supervised": taught}
+    mine = {"factory": "own_plugins:small", "settings": {"width": 7}, "supervised": taught}
     return {
         "name": "mine",
         "data": "digits",
@@ -145,12 +150,14 @@ def test_its_source_is_part_of_the_key(own: Path) -> None:
         ({"measure": [{"kind": "jacobian", "at": ["layer*"]}]}, r"measure.0.at: no network has it"),
         ({"measure": [{"kind": "jacobian", "image": 3}]}, r"unknown key measure.0.image[\s\S]*'images'"),
         ({"measure": [{"kind": "jacobain"}]}, "did you mean 'Jacobian'"),
-        ({"models": {"MINE": {"network": "own_plugins:small", "units": 7}}}, "own_plugins:small has no such setting"),
+        ({"models": {"MINE": {"factory": "own_plugins:small", "units": 7}}}, "own_plugins:small has no such setting"),
         (
-            {"models": {"MINE": {"network": "own_plugins:small", "settings": {"wide": 7}}}},
+            {"models": {"MINE": {"factory": "own_plugins:small", "settings": {"wide": 7}}}},
             "does not take these settings",
         ),
-        ({"models": {"MINE": {"network": "own_plugins:small", "local": {}}}}, "local training of a network without"),
+        ({"models": {"MINE": {"factory": "own_plugins:small", "local": {}}}}, "local training of a network without"),
+        ({"models": {"MINE": {"factory": "own_plugins:small", "weights": "a.pt"}}}, "no such file of weights"),
+        ({"models": {"MINE": {"weights": "a.pt"}}}, "weights of a built-in network are trained, not read"),
         ({"models": {"MINE": {"settings": {"width": 7}}}}, "a perceptron network has no `settings`"),
     ],
 )
@@ -174,3 +181,29 @@ def test_a_recipe_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         of("my_recipes:list_")
     with pytest.raises(InputError, match=r"(?s)my_recipes has no SMALLER.*did you mean 'SMALL'"):
         of("my_recipes:SMALLER")
+
+
+@pytest.mark.usefixtures("unchecked", "own")
+def test_a_trained_network_enters_with_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its accuracy is that of the network with these weights; the file counts by its content, not by its name."""
+    monkeypatch.chdir(tmp_path)
+    net = build("own_plugins:small", {"width": 7})
+    with torch.no_grad():
+        for i, value in enumerate(net.state_dict().values()):
+            value.normal_(0, 0.3, generator=torch.Generator().manual_seed(i))
+    torch.save({"state_dict": net.state_dict()}, "best.pt")
+    shutil.copy("best.pt", "copy.pt")
+
+    def cells(weights: str) -> list[Cell]:
+        model = {"factory": "own_plugins:small", "settings": {"width": 7}, "weights": weights}
+        return plan(study({"name": "x", "data": "digits", "test_images": 60, "models": {"MINE": model}, "measure": []}))
+
+    chosen, store = cells("best.pt"), Store(tmp_path / "store")
+    assert [c.step.key for c in cells("copy.pt")] == [c.step.key for c in chosen]
+    assert execute([c.step for c in chosen], store).ok
+    cell = next(c for c in chosen if c.quantity == "test accuracy")
+    _, test = load("digits")
+    right = (net(test.x[:60]).argmax(1) == test.y[:60]).double().mean()
+    assert cell.measure.record.load(store.folder(cell.step)).value == pytest.approx(float(right))
+    torch.save(build("own_plugins:small", {"width": 7}).state_dict(), "best.pt")
+    assert [c.step.key for c in cells("best.pt")] != [c.step.key for c in chosen]

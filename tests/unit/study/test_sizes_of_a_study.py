@@ -29,7 +29,7 @@ TOO_SMALL: list[tuple[dict[str, Any], str]] = [
     ({"test_images": 10_000}, "digits has fewer images than test_images(?s:.*)--set test_images=35"),
     ({"train_images": 10_000}, "digits has fewer images than train_images"),
     (
-        {"models": {"A": {"network": "toy_rules:stack", "settings": {"classes": 10}}}, "spectra": [{"at": "conv1"}]},
+        {"models": {"A": {"factory": "toy_rules:stack", "settings": {"classes": 10}}}, "spectra": [{"at": "conv1"}]},
         "of 358 eigenvalues",
     ),
 ]
@@ -46,7 +46,7 @@ def test_too_small(changes: dict[str, Any], told: str) -> None:
     [
         {"spectra": [{"window": [5, 40]}]},  # B has so many
         {"spectra": [{"window": [1, 12], "source": "noise"}]},
-        {"spectra": [{"window": [1, 300], "at": "conv1"}], "models": {"A": {"network": "toy_rules:stack"}}},
+        {"spectra": [{"window": [1, 300], "at": "conv1"}], "models": {"A": {"factory": "toy_rules:stack"}}},
         {"landscapes": [{"image": 300}], "test_images": 301},
     ],
 )
