@@ -14,6 +14,7 @@ from eigencode.base.errors import EigencodeWarning
 SMALL = {
     "concepts.py": ["--angles", "1100", "--out", "found"],
     "float32_floor.py": ["--units", "30", "--epochs", "2", "--data", "digits", "--out", "found.json"],
+    "residual.py": [],
     "own_network.py": ["--images", "6", "--epochs", "2", "--out", "found"],
 }
 
