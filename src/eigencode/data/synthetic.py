@@ -34,6 +34,13 @@ Kind = Literal["gaussian", "relu", "relu^2", "relu^4.5", "relu_sources", "t", "c
     classes.  The centres add a part of rank 9 to the population spectrum.
 """
 
+Law = float | tuple[float, float, float]
+"""A spectrum over ranks n: the exponent alpha of n^-alpha, or (alpha_1, b, alpha_2) of a broken power law, n^-alpha_1
+up to the rank b and proportional to n^-alpha_2 beyond, continuous."""
+
+EXACT = ("gaussian", "relu_sources", "t")
+"""Kinds whose population eigenvalues are those of the law exactly."""
+
 POWERS: dict[str, float] = {"relu": 1.0, "relu^2": 2.0, "relu^4.5": 4.5}
 """Exponent p of the kinds max(x, 0)^p."""
 
@@ -46,42 +53,47 @@ class PlantedCode:
     """A random code with known population covariance, from which any number of responses can be drawn.
 
     Args:
-        alpha: exponent of the latent spectrum n^-alpha, n = 1..units.
+        alpha: the latent spectrum, n = 1..units; see `Law`.
         kind: see `Kind`.
-        basis: the random orthonormal basis Q; column n is the direction of latent eigenvalue n^-alpha.
+        basis: the random orthonormal basis Q; column n is the direction of latent eigenvalue n.  None: the identity.
         eigenvalues: of the population covariance of the responses, descending, float64.
 
     Made by `PlantedCode.of`; call `sample` with other seeds for replicates of one population.
     """
 
-    alpha: float
+    alpha: Law
     kind: Kind
-    basis: Float[Tensor, "units units"]
+    basis: Float[Tensor, "units units"] | None
     eigenvalues: Float[Tensor, " units"]
 
     __repr__ = brief
 
     @classmethod
-    def of(cls, units: int, alpha: float, kind: Kind = "gaussian", seed: int = 0) -> "PlantedCode":
-        """Create a code with this number of units, latent exponent and kind; `seed` chooses the basis.
+    def of(cls, units: int, alpha: Law, kind: Kind = "gaussian", seed: int | None = 0) -> "PlantedCode":
+        """Create a code with this number of units, latent spectrum and kind.
+
+        `seed` chooses the basis; None leaves it out, which is faster with thousands of units and all the same to
+        whatever depends on inner products of responses only.
 
         Raises:
-            InputError: unknown kind, no units, or an alpha that is negative or not finite.
+            InputError: unknown kind, no units, an exponent that is negative or not finite, or a break before rank 1.
 
         >>> PlantedCode.of(4, alpha=1.0).eigenvalues.tolist()
         [1.0, 0.5, 0.3333333333333333, 0.25]
+        >>> PlantedCode.of(4, alpha=(0.0, 2.0, 1.0), seed=None).eigenvalues.tolist()
+        [1.0, 1.0, 0.6666666666666666, 0.5]
         """
         admit(PlantedCode.of, locals())
         if kind not in get_args(Kind):
             raise InputError("unknown kind of planted code", got=repr(kind), wanted=", ".join(get_args(Kind)))
-        if units < 1 or not 0 <= alpha < math.inf:
+        first, rank, second = _broken(alpha)
+        if units < 1 or not (0 <= first < math.inf and 0 <= second < math.inf and rank >= 1):
             raise InputError(
-                "no such planted code", got=f"{units} units, alpha {alpha}", wanted="units >= 1, alpha >= 0"
+                "no such planted code", got=f"{units} units, alpha {alpha}", wanted="units >= 1, alpha >= 0, break >= 1"
             )
-        basis = random_basis(units, seed)
-        latent = torch.arange(1, units + 1, dtype=torch.float64) ** -alpha
+        basis, latent = None if seed is None else random_basis(units, seed), _powers(alpha, units)
         if kind in POWERS:
-            covariance = repu_covariance((basis * latent) @ basis.T, POWERS[kind])
+            covariance = repu_covariance(latent.diag() if basis is None else (basis * latent) @ basis.T, POWERS[kind])
             return cls(alpha, kind, basis, eigenvalues(covariance))
         if kind == "clustered":
             means = _centres(units) * latent.sqrt()
@@ -97,7 +109,7 @@ class PlantedCode:
         admit(PlantedCode.sample, locals())
         if n < 1:
             raise InputError("no such sample", got=f"{n} samples", wanted="at least 1")
-        units = len(self.basis)
+        units = len(self.eigenvalues)
         sources = torch.randn(n, units, dtype=torch.float64, generator=stream(seed, "planted", "sources"))
         if self.kind == "relu_sources":
             sources = sources.relu_().sub_(1 / math.sqrt(2 * math.pi)).div_(math.sqrt(0.5 - 0.5 / math.pi))
@@ -107,9 +119,48 @@ class PlantedCode:
             sources *= ((FREEDOM - 2) / squares).sqrt()
         if self.kind == "clustered":
             sources = sources / math.sqrt(2) + _centres(units)[torch.randint(CLUSTERS, (n,), generator=more)]
-        scale = torch.arange(1, units + 1, dtype=torch.float64) ** (-self.alpha / 2)
-        responses = (sources * scale) @ self.basis.T
+        responses = sources * _powers(self.alpha, units, 0.5)
+        responses = responses if self.basis is None else responses @ self.basis.T
         return responses.relu_().pow_(POWERS[self.kind]) if self.kind in POWERS else responses
+
+    def repeats(self, n: int, count: int, snr: float, seed: int = 0) -> Float[Tensor, "repeats samples units"]:
+        """Draw `sample(n, seed)` and show it `count` times, each time with other Gaussian noise of every unit.
+
+        `snr` is the ratio of the total variances of signal and noise in one presentation, Σλ / (units σ²): the noise is
+        independent between units and presentations, with the same variance σ² in every unit.  The first repeats are
+        the same for every `count`.
+
+        Raises:
+            InputError: no samples, no repeats, or a ratio that is not positive.
+
+        >>> code = PlantedCode.of(50, alpha=1.0)
+        >>> one, two = code.repeats(1000, 2, snr=0.5)
+        >>> ratio = code.eigenvalues.sum() / ((one - two).var(0).sum() / 2)
+        >>> round(float(ratio), 1)
+        0.5
+        """
+        admit(PlantedCode.repeats, locals())
+        if count < 1 or not 0 < snr < math.inf:
+            raise InputError("no such repeats", got=f"{count} of them, snr {snr}", wanted="at least 1, snr > 0")
+        signal, sd = self.sample(n, seed), math.sqrt(float(self.eigenvalues.mean()) / snr)
+        found = torch.empty(count, *signal.shape, dtype=torch.float64)
+        for r, repeat in enumerate(found):
+            torch.randn(signal.shape, out=repeat, generator=stream(seed, "planted", f"noise {r}"))
+            repeat.mul_(sd).add_(signal)
+        return found
+
+
+def _broken(law: Law) -> tuple[float, float, float]:
+    """A law as exponent, break, exponent; a single power law breaks nowhere."""
+    return law if isinstance(law, tuple) else (law, math.inf, law)
+
+
+def _powers(law: Law, units: int, power: float = 1.0) -> Float[Tensor, " units"]:
+    """The eigenvalues of a law to this power, n = 1..units."""
+    first, rank, second = _broken(law)
+    n = torch.arange(1, units + 1, dtype=torch.float64)
+    before = n.clamp_max(rank)
+    return before ** (-first * power) * (n / before) ** (-second * power)
 
 
 def _centres(units: int) -> Float[Tensor, "clusters units"]:

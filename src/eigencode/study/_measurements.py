@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import product
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.measures.protocol import Measure
@@ -15,7 +16,7 @@ from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
 from eigencode.study._course import COURSE, about
 from eigencode.study._extensions import variants
-from eigencode.study.config import SHORTHAND, Measurement, Study
+from eigencode.study.config import SHORTHAND, Measurement, Planted, Study
 from eigencode.study.steps.calibration import Coverage
 
 DATA_ITSELF = "data"
@@ -26,9 +27,6 @@ RAW = "raw"
 
 PRUNED_PLACES = ("encoder", "latent")
 """Places whose activations pruning changes, and that exist before the read-out is trained."""
-
-COVERAGE = Coverage()
-"""Reads the numbers of a calibration."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +168,16 @@ def names(study: Study) -> list[str]:
 
 def headline(study: Study) -> list[str]:
     """The quantities of the table: those always shown, then others named in claims, then those of the calibration."""
-    calibrated = COVERAGE.names() if study.calibration else ()
+    coverage = [reads.quantity(reads.name, what) for reads in calibrated(study.calibration) for what in reads.shown]
     if not study.models:
-        return list(calibrated)
+        return coverage
     further = set(details(study))
     claimed = [c.quantity for c in study.claims if c.quantity in further]
-    return [*measured(study), *dict.fromkeys(claimed), *calibrated]
+    return [*measured(study), *dict.fromkeys(claimed), *coverage]
+
+
+def calibrated(planted: Planted | None) -> list[Coverage]:
+    """The readers of a calibration: one per estimator and number of repeats."""
+    if planted is None or planted.noise is None:
+        return [Coverage()] if planted else []
+    return [Coverage(*each) for each in product(planted.noise.estimators, planted.noise.repeats)]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from eigencode.study._architecture import architecture, places, units_at
 from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
-from eigencode.study._measurements import COVERAGE, DATA_ITSELF, RAW, Planned, measurements
+from eigencode.study._measurements import DATA_ITSELF, RAW, Planned, calibrated, measurements
 from eigencode.study._snapshots import course, layers, training
 from eigencode.study.config import Model, Planted, Study
 from eigencode.study.step import Step
-from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
+from eigencode.study.steps.calibration import PARAMETERS, CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
@@ -27,9 +26,6 @@ from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
-
-PLANTED = "planted codes"
-"""Label, in place of a data set, of samples from populations with a known spectrum."""
 
 BLOCK = 20
 """Replicates per step of a calibration."""
@@ -206,14 +202,15 @@ def _check_moments(found: list[Planned], cells: list[Cell]) -> None:
 
 
 def _calibration_cells(planted: Planted) -> Iterator[Cell]:
-    """One cell per population; its replicates form blocks, which can run in parallel and be resumed."""
-    combined = product(planted.kinds, planted.alphas, planted.units, planted.samples)
-    for kind, alpha, units, ratio in combined:
-        samples = round(units * ratio)
-        window = (planted.n_min, int(planted.top * min(units, samples - 1)))
-        common = (kind, alpha, units, samples, window, planted.weights)
-        starts = range(0, planted.replicates, BLOCK)
-        blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i)) for i in starts]
-        label = f"{kind}, α = {alpha:g}, {units} units, {samples} samples"
-        step = CalibrationCell(tuple(blocks))
-        yield Cell(PLANTED, label, 0, COVERAGE.kind, COVERAGE.title(""), step, "", COVERAGE)
+    """One cell per population and number; its replicates form blocks, which can run in parallel and be resumed."""
+    starts = range(0, planted.replicates, BLOCK)
+    for p in planted.populations():
+        window = (planted.n_min, int(planted.top * min(p.units, p.samples - 1)))
+        common = (p.kind, p.alpha, p.units, p.samples, window, planted.weights)
+        for reads in calibrated(planted):
+            by = (reads.estimator, p.snr, reads.repeats)
+            blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i), *by) for i in starts]
+            step, title = CalibrationCell(tuple(blocks)), reads.title(reads.name)
+            for part in blocks[0].parts:
+                label = f"{p.model}, {PARAMETERS[part]}" if part else p.model
+                yield Cell(p.data, label, 0, reads.kind, title, step, reads.name, reads, part=part)
