@@ -149,6 +149,7 @@ TABLE: dict[str, Seeded] = {
     "random_basis": lambda s: random_basis(4, s),
     "of": lambda s: PlantedCode.of(4, 1.0, seed=s).sample(3),
     "sample": lambda s: PlantedCode.of(4, 1.0).sample(3, s),
+    "repeats": lambda s: PlantedCode.of(4, 1.0).repeats(3, 2, 1.0, s),
     "build": lambda s: build("torch.nn:Linear", {"in_features": 3, "out_features": 2}, s).weight,
     "krotov_hopfield": lambda s: ec.models.krotov_hopfield(images(), units=4, seed=s).encoder.weight,
     "krotov_hopfield, read-out": lambda s: ec.models.krotov_hopfield(images(), units=4, seed=s).readout.weight,

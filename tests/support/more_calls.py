@@ -98,6 +98,7 @@ def methods() -> dict[str, Call]:
             {"units": torch.tensor([True, True, False]), "stimuli": torch.arange(5) < 4, "note": "a"},
         ),
         "PlantedCode.sample": (data.PlantedCode.of(4, 1.0).sample, {"n": 3, "seed": 0}),
+        "PlantedCode.repeats": (data.PlantedCode.of(4, 1.0).repeats, {"n": 3, "count": 2, "snr": 1.0, "seed": 0}),
         "Images.split": (images().split, {"fraction": 0.5, "seed": 0}),
         "Images[]": (images().__getitem__, {"index": torch.arange(3)}),
         "Code.points": (ec.between(net(), "1", "3").points, {"images": draw(3, 1, 4, 4)}),

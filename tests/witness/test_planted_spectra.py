@@ -141,8 +141,42 @@ def test_sampling_leaves_the_population_alone() -> None:
     assert torch.equal(code.eigenvalues, eigenvalues)
 
 
-@pytest.mark.parametrize(("units", "alpha"), [(0, 1.0), (5, math.nan), (5, math.inf), (5, -0.1)])
-def test_impossible_codes(units: int, alpha: float) -> None:
+def test_broken_laws_are_continuous_powers() -> None:
+    found = PlantedCode.of(60, (0.5, 15.0, 1.3), seed=None).eigenvalues
+    for n in (1, 2, 15, 16, 60):
+        expected = n**-0.5 if n <= 15 else 15**-0.5 * (15 / n) ** 1.3
+        torch.testing.assert_close(float(found[n - 1]), expected)
+    torch.testing.assert_close(PlantedCode.of(60, (0.8, 7.0, 0.8)).eigenvalues, PlantedCode.of(60, 0.8).eigenvalues)
+    sample = PlantedCode.of(6, (0.2, 3.0, 2.0), "t").sample(40_000, seed=3)
+    exact = PlantedCode.of(6, (0.2, 3.0, 2.0)).eigenvalues
+    torch.testing.assert_close(torch.linalg.eigvalsh(sample.T.cov()).flip(0), exact, rtol=0.06, atol=0)
+
+
+def test_without_a_basis_the_units_are_the_axes() -> None:
+    plain, turned = (PlantedCode.of(6, 1.5, seed=seed) for seed in (None, 4))
+    torch.testing.assert_close(turned.sample(9, seed=1), plain.sample(9, seed=1) @ turned.basis.T)
+    rectified = PlantedCode.of(3, 1.0, "relu", seed=None).eigenvalues
+    torch.testing.assert_close(rectified, (0.5 - 0.5 / math.pi) / torch.arange(1, 4, dtype=torch.float64))
+
+
+def test_noise_of_repeats_has_the_ratio_of_variances_and_is_independent() -> None:
+    code = PlantedCode.of(8, 1.0)
+    repeats = code.repeats(50_000, 3, snr=0.4, seed=2)
+    noise = (repeats - code.sample(50_000, seed=2)).movedim(0, 1).flatten(1)  # samples x (repeat, unit)
+    variance = float(code.eigenvalues.sum()) / 0.4 / 8
+    torch.testing.assert_close(noise.T.cov(), variance * torch.eye(24, dtype=torch.float64), rtol=0.04, atol=0.03)
+    assert torch.equal(code.repeats(5, 2, 0.4, seed=2), code.repeats(5, 3, 0.4, seed=2)[:2])
+    assert not torch.equal(code.repeats(5, 2, 0.4, seed=2), code.repeats(5, 2, 0.4, seed=3))
+    for count, snr in ((0, 1.0), (2, 0.0), (2, math.inf), (2, math.nan)):
+        with pytest.raises(InputError, match="no such repeats"):
+            code.repeats(5, count, snr)
+
+
+IMPOSSIBLE = [(0, 1.0), (5, math.nan), (5, math.inf), (5, -0.1), (5, (0.5, 0.5, 1.0)), (5, (0.5, 2.0, -1.0))]
+
+
+@pytest.mark.parametrize(("units", "alpha"), IMPOSSIBLE)
+def test_impossible_codes(units: int, alpha: float | tuple[float, float, float]) -> None:
     with pytest.raises(InputError, match="no such planted code"):
         PlantedCode.of(units, alpha)
 

@@ -12,6 +12,7 @@ from eigencode.base.reading import reading
 from eigencode.base.record import Record
 from eigencode.report._results import finished, results
 from eigencode.study._integrity import damage, described, refuse
+from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.store import Store
 
 R = TypeVar("R", bound=Record)
@@ -64,8 +65,9 @@ class StudyRun:
 
     @property
     def models(self) -> list[str]:
-        """Labels of the models, in the order of the study."""
-        return list(self.results["study"]["models"])
+        """Labels of the models, in the order of the study, and of populations with a known spectrum."""
+        measured = (c["model"] for c in self.results["cells"] if c["model"] != DATA_ITSELF)
+        return list(dict.fromkeys([*self.results["study"]["models"], *measured]))
 
     @property
     def datasets(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from eigencode.base.record import Record
 from eigencode.report._results import finished
 from eigencode.report.run import StudyRun
+from eigencode.study._measurements import DATA_ITSELF
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -22,9 +23,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2)), (0, (9, 2, 1, 2, 1, 2)))
 """Line styles of runs."""
-
-DATA_ITSELF = "data"
-"""Model name of spectra of the data themselves."""
 
 INK = "#000000"
 

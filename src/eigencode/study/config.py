@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from eigencode.base.errors import InputError
 from eigencode.data.synthetic import EXACT, Kind, Law
 from eigencode.study._choice import Choice, Strict
+from eigencode.study.steps.calibration import PARAMETERS
 from eigencode.training.moments import moments
 from eigencode.training.schedule import Schedule
 
@@ -208,6 +209,10 @@ class Population:
     snr: float
     data: str
     model: str
+
+    def of(self, parameter: str) -> str:
+        """Label of a parameter of its law; "" for the law, or a line fitted to it."""
+        return f"{self.model}, {PARAMETERS[parameter]}" if parameter else self.model
 
 
 class Planted(Strict):

@@ -17,7 +17,7 @@ from eigencode.study._measurements import DATA_ITSELF, RAW, Planned, calibrated,
 from eigencode.study._snapshots import course, layers, training
 from eigencode.study.config import Model, Planted, Study
 from eigencode.study.step import Step
-from eigencode.study.steps.calibration import PARAMETERS, CalibrationBlock, CalibrationCell
+from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
@@ -212,5 +212,4 @@ def _calibration_cells(planted: Planted) -> Iterator[Cell]:
             blocks = [CalibrationBlock(*common, i, min(BLOCK, planted.replicates - i), *by) for i in starts]
             step, title = CalibrationCell(tuple(blocks)), reads.title(reads.name)
             for part in blocks[0].parts:
-                label = f"{p.model}, {PARAMETERS[part]}" if part else p.model
-                yield Cell(p.data, label, 0, reads.kind, title, step, reads.name, reads, part=part)
+                yield Cell(p.data, p.of(part), 0, reads.kind, title, step, reads.name, reads, part=part)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from eigencode.report.figures.calibration import calibration
 from eigencode.report.figures.course import courses
 from eigencode.report.figures.deviations import deviations
 from eigencode.report.figures.landscapes import landscapes
@@ -88,6 +89,12 @@ FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
         deviations,
         "Departures of the published code, on and off",
         "One row per departure and model; bars are 95 % intervals and may leave the panel.",
+    ),
+    "calibration": (
+        calibration,
+        "Bias and coverage of estimators of noisy spectra",
+        "Of α of cvPCA, and of the parameters that the moments find, where the fits are not warned; open markers: most "
+        "fits are warned. Bars are 95 % intervals over replicates (which may leave the panel); grey: no bias and 0.95.",
     ),
     "seeds": (
         seeds,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from matplotlib.axes import Axes
 
 from eigencode.report.figures._style import HEIGHT, around, label, wrapped
+from eigencode.report.figures.calibration import noise_of
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
 from eigencode.study._mean import Mean
@@ -15,27 +16,38 @@ Rows = list[tuple[Series, list[dict]]]
 
 def seeds(view: View, data: str) -> Iterator[Plot]:
     """Plot one panel per quantity, a row per model: dots are seeds, bars mean and 95 % interval."""
+    if any(noise_of(run) for run in view.runs if data in run.datasets):  # figure `calibration`
+        return
     names = list(dict.fromkeys(q for run in view.runs for q in run.results["headline"]))
     found = {q: rows for q in names if (rows := _rows(view, data, q))}
-    height = min(2.6, 0.8 + 0.17 * len(view.models) * min(4, len(view.runs)))
+    height = min(HEIGHT, 0.8 + 0.17 * len(view.models) * min(4, len(view.runs)))
     most = 3 * int(HEIGHT / height)
     for first in range(0, len(found), most):
         some = dict(list(found.items())[first : first + most])
         plot = Plot(view, len(some), height)
         plot.legend = len(view.runs) > 1
-        for axes, (quantity, rows) in zip(plot.panels, some.items(), strict=True):
+        for i, (axes, (quantity, rows)) in enumerate(zip(plot.panels, some.items(), strict=True)):
             models = [m for m in range(len(view.models)) if any(s.where[0] == m for s, _ in rows)]
             for series, records in rows:
                 lane = 0.8 * ((series.where[1] + 0.5) / len(view.runs) - 0.5)
                 _row(plot, axes, series, records, models.index(series.where[0]) + lane, 0.3 / len(view.runs))
             axes.set_xlim(*around([r["value"] for _, records in rows for r in records]))
-            axes.set(title=label(quantity), xlabel=wrapped(rows[0][1][0]["convention"]))
-            axes.set_yticks(range(len(models)), [label(view.models[m], 20) for m in models])
+            said = {r["convention"] for _, records in rows for r in records}
+            axes.set(title=label(quantity), xlabel=wrapped(said.pop()) if len(said) == 1 else "")
+            axes.set_yticks(range(len(models)), _labels([view.models[m] for m in models], i % 3 == 0))
             axes.set_ylim(len(models) - 0.5, -0.5)
             axes.grid(axis="x", color="0.9", lw=0.5)
             axes.set_axisbelow(True)
             few(axes)
         yield plot
+
+
+def _labels(models: list[str], first: bool) -> list[str]:
+    """Names beside a panel: short ones, unless these are not distinct; then long ones beside the first of a row."""
+    short = [label(m, 20) for m in models]
+    if len(set(short)) == len(short):
+        return short
+    return [label(m, 44) if first else "" for m in models]
 
 
 def _rows(view: View, data: str, quantity: str) -> Rows:

@@ -39,6 +39,7 @@ def _leading(run: StudyRun, data: str) -> Iterator[str]:
     entries = [s for s in finished(run.results["summary"]) if s["data"] == data and math.isfinite(s["mean"])]
     where = f" on {data}" if len(run.datasets) > 1 else ""
     groups: dict[tuple[str, ...], list[str]] = {}
+    ranked = {ACCURACY, *run.quantities("critical")}
     for quantity in run.quantities("critical"):
         if names := _best(run, data, quantity):
             groups.setdefault(names, []).append(quantity.removeprefix("critical size, "))
@@ -48,7 +49,7 @@ def _leading(run: StudyRun, data: str) -> Iterator[str]:
     if names := _best(run, data, ACCURACY):
         best = max(s["mean"] for s in entries if s["quantity"] == ACCURACY)
         yield f"{_listed(names)} {'is' if len(names) == 1 else 'are'} the most accurate{where} ({measured(best)})."
-    elif not groups and len(run.models) > 1 and entries:
+    elif not groups and len(run.models) > 1 and any(s["quantity"] in ranked for s in entries):
         yield f"No model leads in accuracy or critical size{where}: the differences may be chance."
     for s in entries if len(run.models) == 1 else ():
         if s["quantity"] in run.results["headline"]:

@@ -11,7 +11,8 @@ from eigencode.base.progress import clock
 from eigencode.base.text import printable
 from eigencode.report.html import _embedded as embedded, _headline as headline
 from eigencode.report.html._drawing import Drawing
-from eigencode.report.view import DATA_ITSELF, INK, MODELS, View
+from eigencode.report.view import INK, MODELS, View
+from eigencode.study._measurements import DATA_ITSELF
 
 MARK = '<meta name="generator" content="eigencode">'
 """Identifies a page written by this package."""
