@@ -88,10 +88,10 @@ def test_every_population_is_measured_over_its_own_window() -> None:
 
 
 NOISY = {
-    **{"kinds": ["gaussian"], "alphas": [1.0, [0.2, 4, 2.0]], "units": [30, 20], "stimuli": [80], "replicates": 2},
+    **{"kinds": ["gaussian"], "alphas": [1.0, [0.2, 4, 2.0]], "units": [30, 20], "stimuli": [120], "replicates": 2},
     **{"n_min": 2, "weights": "1/n", "noise": {"snr": [30.0, 0.02], "repeats": [2, 3]}},
 }
-SIZE = "planted codes, 20 units, 80 samples"
+SIZE = "planted codes, 20 units, 120 samples"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_estimators_get_the_same_noisy_repeats(noisy: tuple[Study, list[Cell], S
     n = torch.arange(1, 21, dtype=torch.float64)
     eigenvalues = torch.where(n < 4, n**-0.2, 4**-0.2 * (n / 4) ** -2.0)
     for model, alpha, exact in ((law, 1.0, 1 / n), (broken, (0.2, 4.0, 2.0), eigenvalues)):
-        x = PlantedCode.of(20, alpha, seed=None).repeats(80, 3, 30.0, seed=1)
+        x = PlantedCode.of(20, alpha, seed=None).repeats(120, 3, 30.0, seed=1)
         torch.testing.assert_close(found[model, "cvPCA, 2 repeats"].truth, fit_line(exact, (2, 10), "1/n").alpha)
         for name, spec in (("2 repeats", cvpca(x[0], x[1], seed=1)), ("3 repeats", cvpca(x, seed=1))):
             line, record = spec.power_law((2, 10), "1/n"), found[model, f"cvPCA, {name}"]
@@ -142,7 +142,7 @@ def test_what_noise_drowns_has_no_number_and_is_warned(noisy: tuple[Study, list[
     assert math.isnan(told[law, "moments, 2 repeats, coverage where identified"])
     assert told[law, "cvPCA, 2 repeats, coverage"] < 1 or math.isnan(told[law, "cvPCA, 2 repeats, coverage"])
     record = Calibration.load(store.folder(next(c.step for c in cells if (c.data, c.model) == (SIZE, law))))
-    population = PlantedCode.of(20, 1.0, seed=None).repeats(80, 2, 0.02, seed=0)
+    population = PlantedCode.of(20, 1.0, seed=None).repeats(120, 2, 0.02, seed=0)
     assert not bool((cvpca_of_two(*population, SWAPS, seed=0).eigenvalues[1:10] > 0).all()), "the case that is tested"
     assert bool(record.alpha[0].isnan())
 
@@ -161,7 +161,7 @@ def test_identified_fits_are_counted_alone() -> None:
 
 def test_small_populations_come_first_and_tables_are_by_size(noisy: tuple[Study, list[Cell], Store]) -> None:
     chosen, cells, store = noisy
-    assert list(dict.fromkeys(c.data for c in cells)) == [SIZE, "planted codes, 30 units, 80 samples"]
+    assert list(dict.fromkeys(c.data for c in cells)) == [SIZE, "planted codes, 30 units, 120 samples"]
     assert headline(chosen)[:3] == ["cvPCA, 2 repeats, bias", "cvPCA, 2 repeats, coverage", "cvPCA, 3 repeats, bias"]
     assert set(headline(chosen)) <= {r.quantity for r in rows(chosen, cells, store)}
 
@@ -186,7 +186,7 @@ def test_the_figures_show_every_population(noise: bool, noisy: tuple[Study, list
     page = build(run).read_text("utf-8")
     assert "No model leads" not in page
     files = {p.name for p in (folder / "figures").glob("*.csv")}
-    name = "calibration-planted_codes__20_units__80_samples.csv" if noise else "seeds.csv"
+    name = "calibration-planted_codes__20_units__120_samples.csv" if noise else "seeds.csv"
     assert name in files
     assert not noise or "seeds.csv" not in files
     with (folder / "figures" / name).open(encoding="utf-8", newline="") as file:
