@@ -237,6 +237,8 @@ class Planted(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> "Planted":
+        if self.stimuli and self.samples != Planted.model_fields["samples"].default:
+            raise ValueError("samples: their number is that of the stimuli; leave one of the two out")
         if self.noise is not None and not set(self.kinds) <= set(EXACT):
             raise ValueError(f"kinds: with noise, those with the eigenvalues of the law, {', '.join(EXACT)}")
         return self

@@ -213,6 +213,7 @@ def test_the_figures_show_every_population(noise: bool, noisy: tuple[Study, list
         ({"replicates": 1}, "calibration.replicates"),
         ({"replicate": 5}, "did you mean 'replicates'"),
         ({"alphas": [[0.5, 0.2, 1.0]]}, "calibration.alphas"),
+        ({"samples": [3], "stimuli": [60]}, "samples: their number is that of the stimuli"),
         ({"noise": {"snr": [0]}}, "calibration.noise.snr"),
         ({"noise": {"repeats": [1]}}, "calibration.noise.repeats"),
         ({"noise": {"estimators": ["spectrum"]}}, "calibration.noise.estimators"),
