@@ -39,9 +39,4 @@ def setup(app: object) -> None:
     def plain(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
         lines[:] = site.escaped(lines)
 
-    def optional(app: object, page: str, source: list[str]) -> None:
-        if not (HERE / "paper.md").is_file():
-            source[0] = source[0].replace("\npaper\n", "\n")
-
     app.connect("autodoc-process-docstring", plain, priority=400)  # type: ignore[attr-defined]
-    app.connect("source-read", optional)  # type: ignore[attr-defined]

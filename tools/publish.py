@@ -1,33 +1,49 @@
 """`python -m tools.publish STUDY [--store DIR] [--to FOLDER]`: copy results into published/ and refresh tables.
 
 A table in a Markdown file stands between a line such as `<!-- table: published/STUDY/results.json -->` and `<!-- end of
-table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are four kinds:
+table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are five kinds:
 
     <!-- table: FILE -->                    models by quantities; `FILE; α images; α noise` for some of the quantities
     <!-- claims: FILE -->                   the verdict on every claim
     <!-- deviations: FILE -->               every departure of the published code, switched on and off
     <!-- faults: FILE -->                   the trials of `tools.faults`
+    <!-- matrix: HEAD = FILE + FILE; HEAD = FILE; CLAIM; CLAIM -->    the verdicts on some claims, a column per HEAD
+
+A number in a sentence is held to a file by a comment below the paragraph: the place in the JSON, and what stands there.
+
+    <!-- held: FILE; summary > KH > test accuracy > mean | 0.416; claims > STATEMENT | reproduced -->
+
+A step of a place is a key, the index in a list, or a value of entries of a list (with * for any characters); "count" is
+the number of entries.  The number must be that of the file, rounded to its own digits, and stand in the paragraph; one
+in parentheses need not.
 """
 
 import argparse
+import functools
 import json
 import math
 import re
 import shutil
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from eigencode.base.strict_json import number
-from eigencode.report._table import judged, marks, text
+from eigencode.report._table import judged, marks, sign, text, worded
 from eigencode.study.results import summarise
 from tools.combine import rows_of
 from tools.fault_bench import WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
-    r"(<!-- (table|claims|deviations|faults): ([^;\n]+?)((?:; [^;\n]+)*) -->\n)(.*?)(<!-- end of table -->)", re.S
+    r"(<!-- (table|claims|deviations|faults|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)", re.S
 )
-QUOTING = ("README.md", "docs/*.md")
+HELD = re.compile(r"<!-- held: (.*?) -->", re.S)
+QUOTING = ("README.md", "docs/*.md", "docs/appendix/*.md")
+SEPARATOR = re.compile(r";\s+")
+COLOURS = {"good": "🟢", "bad": "🔴", "open": "⚪"}
+COUNTED = {"none": 0, "one": 1, "two": 2, "three": 3}
 
 
 def table(results: dict, *wanted: str) -> str:
@@ -71,6 +87,22 @@ def faults(results: dict) -> str:
     return "\n".join([*lines, _row("all", "", *total)]) + "\n"
 
 
+def matrix(*words: str) -> str:
+    """The verdicts on some claims as Markdown: a column per study, and the published result as a claim gives it."""
+    columns = dict(w.split(" = ", 1) for w in words if "= published/" in w)
+    found = {
+        head: {c["statement"]: c for path in files.split(" + ") for c in _read(path)["claims"]}
+        for head, files in columns.items()
+    }
+    lines = _head("claim", "the paper", *columns)
+    for statement in (w for w in words if "= published/" not in w):
+        judged_by = [by_statement.get(statement) for by_statement in found.values()]
+        said = next(c["published"] for c in judged_by if c)
+        verdicts = (f"{COLOURS[sign(c['verdict'])[1]]} {worded(c)}" if c else "not tested" for c in judged_by)
+        lines.append(_row(statement, said, *verdicts))
+    return "\n".join(lines) + "\n"
+
+
 KINDS = {"table": table, "claims": claims, "deviations": deviations, "faults": faults}
 
 
@@ -78,11 +110,75 @@ def refreshed(text: str) -> str:
     """The Markdown text with every marked table made anew from its JSON; a table without a file is left empty."""
 
     def fill(match: re.Match[str]) -> str:
-        path, words = ROOT / match[3], [w for w in match[4].split("; ") if w]
-        made = KINDS[match[2]](json.loads(path.read_text("utf-8")), *words) if path.is_file() else ""
-        return match[1] + made + match[6]
+        words = SEPARATOR.split(match[3])
+        if match[2] == "matrix":
+            made = matrix(*words)
+        else:
+            made = KINDS[match[2]](_read(words[0]), *words[1:]) if (ROOT / words[0]).is_file() else ""
+        return match[1] + made + match[5]
 
     return MARKED.sub(fill, text)
+
+
+def paragraphs(text: str) -> list[tuple[str, list[str]]]:
+    """Paragraphs and items of lists of a Markdown text, without tables, each with its comments `held`."""
+    text = re.sub(r"^> ?", "", MARKED.sub("", text), flags=re.M)
+    parts = re.split(r"\n\s*\n|\n(?=\s*(?:\d+\.|\*) )", text)
+    return [(" ".join(HELD.sub("", part).split()), [" ".join(h.split()) for h in HELD.findall(part)]) for part in parts]
+
+
+def broken(prose: str, held: str) -> list[str]:
+    """Complaints about a comment `held` of a paragraph: the file says something else, or the prose does."""
+    path, *facts = SEPARATOR.split(held)
+    complaints = []
+    for fact in facts:
+        place, said = fact.rsplit(" | ", 1)
+        found = _at(_read(path), place.split(" > "))
+        if isinstance(found, dict):
+            agrees = said == worded(found)
+        elif isinstance(found, str):
+            agrees = said == found
+        else:
+            figure = said.strip("()")
+            quoted = said != figure or re.search(rf"(?<![\d.]){re.escape(said)}(?!\.?\d)", prose)
+            agrees = quoted and _rounds(float(found), figure)
+        if not agrees:
+            complaints.append(f"{path}, {place}: {worded(found) if isinstance(found, dict) else found}, not {said}")
+    return complaints
+
+
+def _at(found: Any, steps: list[str]) -> Any:
+    """What stands at a place of a JSON file, such as summary > KH > test accuracy > mean."""
+    for step in steps:
+        if not isinstance(found, list):
+            found = found[step]
+        elif step == "count":
+            found = len(found)
+        elif step.isdigit():
+            found = found[int(step)]
+        elif len(found) == 1 and step in found[0]:
+            found = found[0][step]
+        else:
+            found = [entry for entry in found if any(_named(value, step) for value in entry.values())]
+    if isinstance(found, list):
+        (found,) = found
+    return found
+
+
+def _named(value: Any, step: str) -> bool:
+    return fnmatchcase(str(value), step) if "*" in step else str(value) == step
+
+
+def _rounds(value: float, said: str) -> bool:
+    if said in COUNTED:
+        return value == COUNTED[said]
+    digits, factor = said.removesuffix(" %").replace("−", "-"), 100 if said.endswith(" %") else 1
+    return f"{factor * value:.{len(digits.partition('.')[2])}f}" == digits
+
+
+@functools.cache
+def _read(path: str) -> dict:
+    return json.loads((ROOT / path).read_text("utf-8"))
 
 
 def quoting_files() -> list[Path]:

@@ -25,7 +25,9 @@ from command import inside
 from eigencode.base.errors import EigencodeWarning
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")))
+PAGES = sorted(
+    (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("docs/appendix/*.md"))
+)
 LINKED = ("examples", "studies", "published", "tests")
 """Folders of the repository that a command on a page may name."""
 

@@ -62,6 +62,72 @@ def test_a_wrong_number_would_be_noticed(publish) -> None:
         assert publish.refreshed(made) == made
 
 
+VERDICTS = re.compile(r"\b(reproduced|reversed|undecided|rejects?|accepts?|proves?|proved)\b")
+SAID = re.compile(r"(?<![\d.−])(?!95 %)−?\d+(?:\.\d+| %)(?!\.?\d)")
+
+
+def test_every_number_and_verdict_about_the_paper_is_held_to_a_file(publish) -> None:
+    text = (ROOT / "docs/paper.md").read_text("utf-8")
+    for prose, held in publish.paragraphs(re.sub(r"\]\([^)]*\)|`[^`\n]*`|arXiv \d+\.\d+", "]", text)):
+        figures = {fact.rsplit(" | ", 1)[-1] for comment in held for fact in publish.SEPARATOR.split(comment)}
+        free = set(SAID.findall(prose)) - figures
+        assert not free, f"no file holds {free} in: {prose[:200]}"
+        assert held or not VERDICTS.search(prose), f"no file holds the verdict in: {prose[:200]}"
+
+
+def test_what_is_held_to_a_file_stands_there(publish) -> None:
+    found = []
+    for path in publish.quoting_files():
+        for prose, held in publish.paragraphs(path.read_text("utf-8")):
+            found += [f"{path.name}: {why}" for comment in held for why in publish.broken(prose, comment)]
+    assert not found, "\n".join(found)
+
+
+def test_the_answer_in_readme_is_that_of_the_page(publish) -> None:
+    answers = [
+        [re.sub(r"\]\([^)]*\)", "]", prose) for prose, held in publish.paragraphs(text) if re.match(r"\d\. ", prose)]
+        for text in (
+            (ROOT / "README.md").read_text("utf-8"),
+            (ROOT / "docs/paper.md").read_text("utf-8").split("\n## ")[0],
+        )
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 4
+
+
+BRISK = "published/paper/brisk_cifar10/results.json"
+
+
+@pytest.mark.parametrize(
+    ("prose", "held", "agrees"),
+    [
+        ("is 0.418 here", "summary > KH > test accuracy > mean | 0.418", True),
+        ("is 41.8 % here", "summary > KH > test accuracy > mean | 41.8 %", True),
+        ("is 0.419 here", "summary > KH > test accuracy > mean | 0.419", False),
+        ("is 0.4189 here", "summary > KH > test accuracy > mean | 0.418", False),
+        ("nothing", "claims > local learning gives a power law on images | reversed", True),
+        ("nothing", "claims > local learning withstands more PGD than BP | reproduced, not after Holm", True),
+        ("nothing", "claims > local learning withstands more PGD than BP | reproduced", False),
+        ("is 12.5", "deviations > D7 > KH > corrected | 12.5", True),
+        ("one of them", "claims > undecided* > published* > count | one", False),
+        ("all 48 claims", "claims > count | 48", True),
+    ],
+)
+def test_a_sentence_is_compared_with_its_file(publish, prose: str, held: str, agrees: bool) -> None:
+    assert (publish.broken(prose, f"{BRISK}; {held}") == []) is agrees
+
+
+def test_a_place_that_is_not_in_the_file_is_an_error(publish) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        publish.broken("0.4", f"{BRISK}; summary > KH > no such quantity > mean | 0.4")
+
+
+def test_a_matrix_of_verdicts(publish) -> None:
+    claim = "local learning gives a power law on noise"
+    made = publish.matrix(f"here = {BRISK}", "MNIST = published/paper/brisk_mnist/results.json", claim)
+    assert made.splitlines()[2] == f"| {claim} | a power law | ⚪ undecided, opposite sign | 🔴 reversed |"
+
+
 def test_a_table_of_some_quantities(publish) -> None:
     found = publish.refreshed("<!-- table: published/demo/results.json; α noise -->\n<!-- end of table -->")
     assert found.splitlines()[1] == "| mnist5k | α noise |"

@@ -57,6 +57,14 @@ def test_docstrings_keep_their_formulae(site, docstring: list[str], escaped: lis
     assert site.escaped(docstring) == escaped
 
 
+def test_every_page_is_in_the_contents() -> None:
+    text = (ROOT / "docs" / "index.md").read_text("utf-8")
+    contents = re.findall(r"^[\w/-]+$", "".join(re.findall(r"```{toctree}\n(.*?)```", text, re.S)), re.M)
+    docs = ROOT / "docs"
+    pages = [str(p.relative_to(docs).with_suffix("")) for p in (*docs.glob("*.md"), *docs.glob("appendix/*.md"))]
+    assert sorted(p for p in contents if not p.startswith("generated/")) == sorted(set(pages) - {"index"})
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_warnings_and_needs_no_network(tmp_path: Path) -> None:
     pytest.importorskip("furo", reason="`make slow` installs what the site needs")

@@ -130,6 +130,18 @@ def judged(claim: dict[str, Any]) -> tuple[str, str]:
     return verdict, ("yes" if p < 0.05 else "no") if tested else ""
 
 
+def sign(verdict: str) -> tuple[str, str]:
+    """Sign and class of a verdict."""
+    signs = {"reproduced": ("✓", "good"), "reversed": ("✗", "bad"), "outside": ("✗", "bad")}
+    return signs.get(verdict, ("?", "open"))
+
+
+def worded(claim: dict[str, Any]) -> str:
+    """Verdict of a claim in words, ", not after Holm" behind one that does not stand among all claims of its study."""
+    verdict, holds = judged(claim)
+    return verdict + ", not after Holm" * (holds == "no")
+
+
 def _deviations(results: Results) -> Table:
     """Table of departures of the published code: each number with it, without it, and the difference."""
     names = ("departure", "model", "quantity", "as published", "corrected", "difference", "95 %")

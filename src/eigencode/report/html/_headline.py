@@ -8,16 +8,13 @@ from typing import Any
 from eigencode.report._models import explained
 from eigencode.report._numbers import measured, ranged
 from eigencode.report._results import finished
-from eigencode.report._table import claimed, grid, judged, marks, note_lines, warning_lines
+from eigencode.report._table import claimed, grid, judged, marks, note_lines, sign, warning_lines, worded
 from eigencode.report.run import StudyRun
 from eigencode.report.view import View
 from eigencode.study._paired import margin
 from eigencode.study.results import Row
 
 ACCURACY = "test accuracy"
-
-HELD_BACK = ", not after Holm"
-"""Behind a verdict that does not stand among all claims of its study."""
 
 
 def sentences(view: View) -> list[str]:
@@ -109,16 +106,10 @@ def claims(view: View) -> list[dict[str, Any]]:
             "statement": s,
             "quantity": q,
             "judged": found,
-            "by_run": {c["run"]: (_sign(c["verdict"]), c["verdict"] + HELD_BACK * (c["holds"] == "no")) for c in found},
+            "by_run": {c["run"]: (sign(c["verdict"]), worded(c)) for c in found},
         }
         for (d, s, q), found in groups.items()
     ]
-
-
-def _sign(verdict: str) -> tuple[str, str]:
-    """Sign and class of a verdict."""
-    signs = {"reproduced": ("✓", "good"), "reversed": ("✗", "bad"), "outside": ("✗", "bad")}
-    return signs.get(verdict, ("?", "open"))
 
 
 def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
