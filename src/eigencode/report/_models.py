@@ -1,10 +1,14 @@
-"""One line about each model of a study: how it was made."""
+"""One line about each model of a study: how it was made; and one about each term of its tables."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from eigencode.report._results import finished
+from eigencode.study._measurements import DATA_ITSELF
+
 RULES = {
-    "krotovhopfield": "Krotov–Hopfield rule",
-    "krotovhopfieldsequential": "Krotov–Hopfield rule, image by image",
+    "krotovhopfield": "Krotov–Hopfield rule (units compete, no labels)",
+    "krotovhopfieldsequential": "Krotov–Hopfield rule (units compete, no labels), image by image",
     "softhebb": "SoftHebb rule (soft winner-takes-all)",
     "hardwta": "hard winner-takes-all rule",
 }
@@ -12,14 +16,36 @@ RULES = {
 PENALTIES = {
     "lp": "a penalty on the size of its weights (weight decay)",
     "jacobian": "a penalty on its Jacobian norm",
-    "spectral": "a penalty on the spectrum of its hidden layer",
+    "spectral": "a penalty on the distance of the spectrum of its hidden layer from a power law",
 }
+
+TERMS = {
+    "α": "exponent of the power law λₙ ∝ n^(−α) of the eigenvalues of the covariance of a layer over images; larger is "
+    "smoother",
+    "critical size": "length (L2) of the smallest perturbation found that changes the predicted class of an image; the "
+    "table has the median",
+    "unit space": "lengths are measured on images scaled to unit norm, as the networks see them",
+    "pixel space": "lengths are measured on images in [0, 1]",
+}
+"""Words of the tables and their meaning."""
 
 
 def explained(results: dict[str, Any]) -> dict[str, str]:
     """One line per model of a study, without those whose settings are unknown, such as a network that was probed."""
     models: dict[str, dict[str, Any]] = results["study"]["models"]
-    return {name: line for name, settings in models.items() if (line := described(settings))}
+    shown = any(entry["model"] == DATA_ITSELF for entry in results.get("rows", ()))
+    lines = {name: described(settings) for name, settings in models.items()}
+    known = {DATA_ITSELF: "the images themselves, without a network"} if shown and models else {}
+    return known | {name: line for name, line in lines.items() if line}
+
+
+def terms(runs: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The terms in the headline quantities of some results and in their conventions, with their meaning."""
+    said = ""
+    for results in runs:
+        shown = [s for s in finished(results["summary"]) if s["quantity"] in results["headline"]]
+        said += " ".join([*results["headline"], *(s["convention"] for s in shown)])
+    return {term: meaning for term, meaning in TERMS.items() if term in said}
 
 
 def described(model: dict[str, Any]) -> str:

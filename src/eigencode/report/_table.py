@@ -11,7 +11,7 @@ from rich.text import Text
 
 from eigencode.base.strict_json import number
 from eigencode.base.text import printable
-from eigencode.report._models import explained
+from eigencode.report._models import explained, terms
 from eigencode.report._numbers import measured, ranged
 from eigencode.report._results import finished
 
@@ -23,7 +23,7 @@ DECIDED = ("reproduced", "reversed", "outside")
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the table of every data set, then models, notes, warnings, claims and departures."""
+    """Print the table of every data set, then terms, models, notes, warnings, claims and departures."""
     for data in dict.fromkeys(c["data"] for c in results["cells"]):
         rows = [r for r in finished(results["rows"]) if r["data"] == data]
         if len({(r["model"], r["seed"]) for r in rows}) == 1:
@@ -33,8 +33,8 @@ def show(results: Results, console: Console) -> None:
         console.print(_table(results, data))
         for line in convention_lines(results, data):
             console.print(Text(line, style="dim"))
-    for model, line in explained(results).items():
-        console.print(Text(f"{printable(model)}: {printable(line, 300)}", style="dim"))
+    for name, line in (terms([results]) | explained(results)).items():
+        console.print(Text(f"{printable(name)}: {printable(line, 300)}", style="dim"))
     for note in results.get("notes", ()):
         console.print(Text(f"- {printable(note, 1000)}"))
     for line in note_lines(results):

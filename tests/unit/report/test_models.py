@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eigencode.paper._recipes import RECIPES
-from eigencode.report._models import described, explained
+from eigencode.report._models import described, explained, terms
 
 LOCAL: dict[str, Any] = {"rule": {"name": "KrotovHopfield"}}
 GRADIENT: dict[str, Any] = {"parameters": "all", "penalties": [], "adversarial": None}
@@ -17,8 +17,8 @@ GRADIENT: dict[str, Any] = {"parameters": "all", "penalties": [], "adversarial":
         ({"units": 7}, "untrained, random weights; 7 hidden units"),
         (
             {"local": LOCAL, "supervised": {**GRADIENT, "parameters": "readout"}},
-            "hidden layer trained by the local Krotov–Hopfield rule, only its read-out by gradient descent; "
-            "? hidden units",
+            "hidden layer trained by the local Krotov–Hopfield rule (units compete, no labels), only its read-out by "
+            "gradient descent; ? hidden units",
         ),
         ({"local": {"rule": {"name": "my:Rule"}}}, "hidden layer trained by the local rule my:Rule; ? hidden units"),
         (
@@ -52,3 +52,18 @@ def test_a_network_that_was_given_has_no_line() -> None:
     assert explained({"study": {"models": {"mine": {}, "A": {"units": 3}}}}) == {
         "A": "untrained, random weights; 3 hidden units"
     }
+
+
+def test_the_row_of_the_data_has_a_line() -> None:
+    rows = [{"model": "data"}, {"model": "A"}]
+    said = explained({"study": {"models": {"A": {"units": 3}}}, "rows": rows})
+    assert said["data"] == "the images themselves, without a network"
+
+
+def test_terms_are_explained_where_they_are_used() -> None:
+    def results(quantity: str, convention: str) -> dict[str, Any]:
+        return {"headline": [quantity], "summary": [{"quantity": quantity, "convention": convention}]}
+
+    assert list(terms([results("critical size, PGD", "median L2, unit space")])) == ["critical size", "unit space"]
+    assert list(terms([results("α images", "ranks 5..50"), results("α noise", "pixel space")])) == ["α", "pixel space"]
+    assert terms([results("test accuracy", "share of 10 test images")]) == {}

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eigencode.report._models import explained
+from eigencode.report._models import explained, terms
 from eigencode.report._numbers import measured, ranged
 from eigencode.report._results import finished
 from eigencode.report._table import claimed, grid, judged, marks, note_lines, sign, warning_lines, worded
@@ -140,8 +140,8 @@ def _compared(claim: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def conventions(view: View) -> list[tuple[str, str]]:
-    """Conventions of the headline quantities, without duplicates; several where runs differ."""
-    found: dict[tuple[str, str], None] = {}
+    """Terms, then conventions of the headline quantities, without duplicates; several where runs differ."""
+    found = dict.fromkeys(terms(run.results for run in view.runs).items())
     for name in columns(view):
         for run in view.runs:
             found |= {(name, e["convention"]): None for e in finished(run.results["summary"]) if e["quantity"] == name}
