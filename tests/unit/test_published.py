@@ -66,8 +66,11 @@ VERDICTS = re.compile(r"\b(reproduced|reversed|undecided|rejects?|accepts?|prove
 SAID = re.compile(r"(?<![\d.−])(?!95 %)−?\d+(?:\.\d+| %)(?!\.?\d)")
 
 
-def test_every_number_and_verdict_about_the_paper_is_held_to_a_file(publish) -> None:
-    text = (ROOT / "docs/paper.md").read_text("utf-8")
+@pytest.mark.parametrize(
+    "path", [ROOT / "docs/paper.md", *sorted(ROOT.glob("docs/appendix/*.md"))], ids=lambda p: p.stem
+)
+def test_every_number_and_verdict_about_the_paper_is_held_to_a_file(publish, path: Path) -> None:
+    text = path.read_text("utf-8")
     for prose, held in publish.paragraphs(re.sub(r"\]\([^)]*\)|`[^`\n]*`|arXiv \d+\.\d+", "]", text)):
         figures = {fact.rsplit(" | ", 1)[-1] for comment in held for fact in publish.SEPARATOR.split(comment)}
         free = set(SAID.findall(prose)) - figures
