@@ -50,9 +50,16 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return whole | {
         "study": study,
         "cells": merged(whole["cells"], part["cells"], lambda cell: cell["model"]),
-        **computed(Study.model_validate(study), rows),
+        **computed(study_of(study), rows),
         "parts": whole.get("parts", {}) | {m: _made(part) for m in renewed},
     }
+
+
+def study_of(published: dict[str, Any]) -> Study:
+    """The study of a published file; `network` was the name of the key `factory` until version 0.1."""
+    models = published["models"].items()
+    renamed = {name: {"factory" if k == "network" else k: v for k, v in model.items()} for name, model in models}
+    return Study.model_validate({**published, "models": renamed})
 
 
 def computed(study: Study, rows: list[Row]) -> dict[str, Any]:

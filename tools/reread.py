@@ -27,9 +27,8 @@ from eigencode.spectra._fit import SMALL_CORRECTION
 from eigencode.spectra.windows import Z95
 from eigencode.study._integrity import signed
 from eigencode.study._provenance import provenance
-from eigencode.study.config import Study
 from eigencode.study.results import Row
-from tools.combine import computed, rows_of
+from tools.combine import computed, rows_of, study_of
 
 SHAPE, LARGE, UNBROKEN = (
     ": not a power law, ",
@@ -40,7 +39,7 @@ SHAPE, LARGE, UNBROKEN = (
 
 def reread(results: dict[str, Any]) -> dict[str, Any]:
     """The results with every row as the present code reads it, and everything that is computed from rows."""
-    study, kinds = Study.model_validate(results["study"]), {c["quantity"]: c["kind"] for c in results["cells"]}
+    study, kinds = study_of(results["study"]), {c["quantity"]: c["kind"] for c in results["cells"]}
     rows = rows_of(results)
     older = "notes" not in results["rows"][0]
     if older and study.calibration is not None:
