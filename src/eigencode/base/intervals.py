@@ -4,7 +4,10 @@ import math
 import statistics
 from collections.abc import Sequence
 
+import torch
 from scipy import special
+
+from eigencode.base.groups import Groups
 
 
 def t95(n: int) -> float:
@@ -16,13 +19,19 @@ def t95(n: int) -> float:
     return float(special.stdtrit(n - 1, 0.975)) if n > 1 else math.nan
 
 
-def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
+def t_interval(values: Sequence[float], groups: Groups | None = None) -> tuple[float, float, float]:
     """Mean and 95 % t interval of independent values, as (mean, low, high); NaN bounds for a single value.
+
+    Values that belong together take `groups`: their sandwich variance, and groups − 1 degrees of freedom.
 
     >>> [round(v, 3) for v in t_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]
     """
     n, mean = len(values), math.fsum(values) / len(values)
+    if groups is not None:
+        error = math.sqrt(groups.variance(torch.tensor(values, dtype=torch.float64)))
+        half = math.nan if groups.too_few else t95(groups.count) * error
+        return mean, mean - half, mean + half
     if n < 2:
         return mean, math.nan, math.nan
     half = t95(n) * statistics.stdev(values, mean) / math.sqrt(n)

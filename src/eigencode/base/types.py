@@ -69,10 +69,12 @@ class Images:
         y: integer labels, shape `N`, each in `0..len(classes) - 1`.
         classes: class names; by default the numbers 0..max(y) as strings.
         name: of the data set, in results.
+        groups: a label per image (integer or text), the same for images that belong together: augmentations of one
+            image, frames of one film.  Every interval over images is then one over groups.  None: all are independent.
 
     Raises:
-        InputError: wrong shape or type, channels last, NaN, values outside [0, 1], labels out of range, or an image
-            that is zero everywhere (it cannot be scaled to unit norm).
+        InputError: wrong shape or type, channels last, NaN, values outside [0, 1], labels out of range, an image that
+            is zero everywhere (it cannot be scaled to unit norm), or groups that do not fit.
 
     Warns:
         EigencodeWarning: labels 1..k without class names, as if class 0 had no image.
@@ -86,8 +88,16 @@ class Images:
     y: Tensor
     classes: Sequence[str] | None = None
     name: str = "images"
+    groups: Tensor | None = None
 
-    def __init__(self, pixels: Array, y: Array, classes: Sequence[str] | None = None, name: str = "images") -> None:
+    def __init__(
+        self,
+        pixels: Array,
+        y: Array,
+        classes: Sequence[str] | None = None,
+        name: str = "images",
+        groups: Array | None = None,
+    ) -> None:
         pixels = tensor(pixels, f"{name}: pixels", "nchw", empty=True).detach()
         y = labels_of(y, name)
         if pixels.ndim != 4 or pixels.numel() == 0:
@@ -123,6 +133,11 @@ class Images:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "y", y.detach().long())
         object.__setattr__(self, "classes", tuple(names))
+        if groups is not None:
+            from eigencode.base.groups import numbered
+
+            groups = numbered(groups, len(pixels), f"{name}: groups")
+        object.__setattr__(self, "groups", groups)
 
     @classmethod
     def of(cls, given: "Images | Array", name: str = "images", labelled: bool = True) -> "Images":
@@ -184,8 +199,10 @@ class Images:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels, labels and class names; part of the key of every result."""
-        return sha256(repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes)), self.pixels, self.y)
+        """Hash of pixels, labels, class names and groups; part of the key of every result."""
+        groups = () if self.groups is None else (self.groups,)
+        kind = repr((tuple(self.pixels.shape), str(self.pixels.dtype), self.classes))
+        return sha256(kind, self.pixels, self.y, *groups)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -194,17 +211,38 @@ class Images:
         """A subset of the images, by slice, index tensor or boolean mask."""
         try:
             pixels, y = self.pixels[index], self.y[index]
+            groups = None if self.groups is None else self.groups[index]
             len(y)
         except (TypeError, ValueError, IndexError, RuntimeError) as error:  # of torch, for what is no index
             wanted = f"a slice, a mask of {len(self)}, or numbers below {len(self)}"
             raise InputError(f"{self.name}: not an index of images", got=f"{index!r:.60}", wanted=wanted) from error
-        return Images(pixels, y, self.classes, self.name)
+        found = Images(pixels, y, self.classes, self.name)
+        object.__setattr__(found, "groups", groups)  # with their numbers, so that subsets can be compared
+        return found
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Images, Images]":
-        """Split at random into (rest, part) with `fraction` of the images in `part`, e.g. a validation set."""
+        """Split at random into (rest, part) with `fraction` of the images in `part`, e.g. a validation set.
+
+        Groups stay whole; `part` then holds the nearest possible number of images.
+        """
         admit(Images.split, locals())
         if not 0 < fraction < 1 or not 0 < round(fraction * len(self)) < len(self):
             raise InputError("cannot split", got=f"fraction {fraction} of {len(self)}", wanted="0 < fraction < 1")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(int(seed)))
         part = round(fraction * len(self))
+        if self.groups is not None:
+            order, ends = _by_group(order, self.groups)
+            part = min(ends, key=lambda end: abs(end - part), default=0)
+            if part == 0:
+                raise InputError("cannot split one group of images", got=self.name, wanted="two groups or more")
         return self[order[part:]], self[order[:part]]
+
+
+def _by_group(order: Tensor, groups: Tensor) -> tuple[Tensor, list[int]]:
+    """An order of the images with the members of each group together, and where all groups but the last end."""
+    first: dict[int, int] = {}
+    for place, group in enumerate(groups[order].tolist()):
+        first.setdefault(group, place)
+    places = torch.tensor([first[group] for group in groups[order].tolist()])
+    sizes = torch.unique(places, return_counts=True)[1]
+    return order[places.argsort(stable=True)], sizes.cumsum(0)[:-1].tolist()

@@ -1,17 +1,18 @@
 """`jacobian_norm(code, images)`: Frobenius norm of the Jacobian ∂z/∂x at every image."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import warn
+from eigencode.base.groups import groups_of, none
 from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.intervals import t95
 from eigencode.base.progress import progress
@@ -38,6 +39,7 @@ class JacobianNorm(Record):
         units, inputs: shape of each Jacobian.
         seed: of the random vectors; a point has the same ones in any batch.
         doubts: sentences about the derivative, see `disagreement`.
+        groups: number of the group of each image, over which the intervals are; empty: images are independent.
     """
 
     value: Float[Tensor, " image"]
@@ -52,6 +54,7 @@ class JacobianNorm(Record):
     norm: str = "frobenius"
     reason: str = ""
     doubts: tuple[str, ...] = ()
+    groups: Int[Tensor, " image"] = field(default_factory=none)
 
     @property
     def interval(self) -> tuple[Float[Tensor, " image"], Float[Tensor, " image"]]:
@@ -64,13 +67,13 @@ class JacobianNorm(Record):
 
     @property
     def mean(self) -> Estimate:
-        """Mean over images with a 95 % t interval."""
-        return mean_estimate(self.value)
+        """Mean over images with a 95 % t interval, over groups if there are any."""
+        return mean_estimate(self.value, self.groups)
 
     @property
     def median(self) -> Estimate:
         """Median over images with a 95 % interval of order statistics."""
-        return median_estimate(self.value)
+        return median_estimate(self.value, self.groups)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -95,6 +98,7 @@ def jacobian_norm(
     points: bool = False,
     batch_size: int = 1000,
     seed: int = 0,
+    groups: Array | None = None,
 ) -> JacobianNorm:
     """Frobenius norm of the Jacobian of a representation at each image, ‖J‖_F = sqrt(Σ_μi (∂z_μ/∂x_i)²).
 
@@ -112,6 +116,7 @@ def jacobian_norm(
         points: True if `x` holds points of the code's space (off the unit sphere, say), not images.
         batch_size: images at a time, at most; fewer where the activations of so many would exceed 1 GiB.
         seed: of the random vectors.
+        groups: a label per image, the same for images that belong together; by default those of `Images`.
 
     Returns:
         `JacobianNorm`.  Hutchinson's square root is biased low by a relative 1/8 of the squared relative error of
@@ -139,7 +144,8 @@ def jacobian_norm(
     Differs from the Jacobian penalty of that paper by the square root and the factor ½.
     """
     admit(jacobian_norm, locals())
-    x = inputs_of(code, x, points)
+    given, x = x, inputs_of(code, x, points)
+    together = groups_of(given, groups, len(x))
     at_least(1, batch_size=batch_size)
     function = representation_of(code)
     with borrowed(function), torch.no_grad():
@@ -167,6 +173,7 @@ def jacobian_norm(
         seed=seed,
         reason=chosen.reason,
         doubts=chosen.doubts,
+        groups=together,
     )
 
 

@@ -1,15 +1,16 @@
 """Spectral norm of the Jacobian at every image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, warn
+from eigencode.base.groups import groups_of, none
 from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
@@ -33,6 +34,7 @@ class SpectralNorm(Record):
         converged: residual <= tolerance.
         iterations: largest number over all batches.
         direction: v, flattened: the direction of largest gain.
+        groups: number of the group of each image, over which the interval is; empty: images are independent.
     """
 
     value: Float[Tensor, " image"]
@@ -45,11 +47,12 @@ class SpectralNorm(Record):
     space: str
     seed: int
     norm: str = "spectral, L2 to L2"
+    groups: Int[Tensor, " image"] = field(default_factory=none)
 
     @property
     def median(self) -> Estimate:
         """Median over images with a 95 % interval of order statistics."""
-        return median_estimate(self.value)
+        return median_estimate(self.value, self.groups)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -64,6 +67,7 @@ def spectral_norm(
     points: bool = False,
     batch_size: int = 500,
     seed: int = 0,
+    groups: Array | None = None,
 ) -> SpectralNorm:
     """Largest singular value of ∂z/∂x at every image.
 
@@ -72,7 +76,7 @@ def spectral_norm(
     the residual.
 
     Args:
-        code, x, points, batch_size, seed: as in `jacobian_norm`.
+        code, x, points, batch_size, seed, groups: as in `jacobian_norm`.
         iterations: at most; each costs a product with J and one with Jᵀ.
         tolerance: of the residual; the relative error of σ is of its order, or its square where the top singular
             value is well separated.
@@ -88,7 +92,8 @@ def spectral_norm(
     ([7.0, 7.0, 7.0, 7.0], True)
     """
     admit(spectral_norm, locals())
-    x = inputs_of(code, x, points)
+    given, x = x, inputs_of(code, x, points)
+    together = groups_of(given, groups, len(x))
     if len(x) == 0 or iterations < 1 or batch_size < 1 or not tolerance > 0:
         raise InputError(
             "spectral norm: nothing to iterate",
@@ -115,8 +120,15 @@ def spectral_norm(
     for said in (*unusable(value), *doubts):
         warn(said)
     place, space = (code.place, code.space) if isinstance(code, Code) else ("", "")
+    converged = residual <= tolerance
     return SpectralNorm(
-        value, residual, residual <= tolerance, direction, done, tolerance, place=place, space=space, seed=seed
+        *(value, residual, converged, direction),
+        done,
+        tolerance,
+        place=place,
+        space=space,
+        seed=seed,
+        groups=together,
     )
 
 

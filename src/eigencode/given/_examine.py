@@ -50,7 +50,7 @@ def examine(net: nn.Module, test: Images, batch_size: int = 250, trained: bool =
         logits = torch.cat([_logits(net, test, i, batch_size) for i in progress(starts, "accuracy")])
         _logits(net, test, 0, 1)  # a network may squeeze a single image
         _refuse_probabilities(net, logits)
-        right = Accuracy.of(logits.argmax(1) == test.y.cpu())
+        right = Accuracy.of(logits.argmax(1) == test.y.cpu(), test.groups)
         doubts = _about_outputs(logits, test)
         some = test[:2].x.to(device_of(net))
         doubts += [said for said in [random(function_of(net), some) or mixing(function_of(net), some)] if said]

@@ -105,7 +105,7 @@ def probe(
     test = Images.of(test, "test")
     at(unwrapped(net), place)  # a wrong name is an error with the names of `net`
     examined = examine(net, test, batch_size, trained)
-    here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name)
+    here = Images(test.pixels.to(device_of(net)), test.y, test.classes, test.name, test.groups)
     order = torch.randperm(len(test), generator=stream(seed, "probe"))
     chosen = order[: _wanted(images, len(test))].sort().values
     everything = Subject(net, here, place, seed, batch_size=batch_size)

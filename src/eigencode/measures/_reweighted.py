@@ -16,8 +16,12 @@ DRAWS = 1000
 """Number of reweightings; 1000 give a standard error to 2 %."""
 
 
-def weights(index: Int[Tensor, " image"]) -> Float[Tensor, "draw image"]:
-    """Weights of the images with these numbers in their data set, mean one; an image always has the same weights."""
+def weights(index: Int[Tensor, " image"], groups: Int[Tensor, " image"] | None = None) -> Float[Tensor, "draw image"]:
+    """Weights of the images with these numbers in their data set, mean one; an image always has the same weights.
+
+    `groups`: numbers of the groups of these images, if they have any.
+    """
+    index = index if groups is None or groups.numel() == 0 else groups
     return _weights(int(index.max()) + 1 if len(index) else 0)[:, index]
 
 
@@ -28,19 +32,25 @@ def _weights(images: int) -> Tensor:
 
 
 def mean(
-    values: Float[Tensor, " image"] | Bool[Tensor, " image"], index: Int[Tensor, " image"]
+    values: Float[Tensor, " image"] | Bool[Tensor, " image"],
+    index: Int[Tensor, " image"],
+    groups: Int[Tensor, " image"] | None = None,
 ) -> Float[Tensor, " draw"]:
     """Weighted mean of the values in every draw."""
-    w = weights(index)
+    w = weights(index, groups)
     return (w @ values.double()) / w.sum(1)
 
 
 def quantile(
-    size: Float[Tensor, " image"], censored: Bool[Tensor, " image"], index: Int[Tensor, " image"], q: float = 0.5
+    size: Float[Tensor, " image"],
+    censored: Bool[Tensor, " image"],
+    index: Int[Tensor, " image"],
+    groups: Int[Tensor, " image"] | None = None,
+    q: float = 0.5,
 ) -> Float[Tensor, " draw"]:
     """Weighted Kaplan-Meier quantile in every draw: the first size at which survival falls below 1 - q, or `inf`."""
     order = np.lexsort((censored.numpy(), size.numpy()))  # at equal sizes, an image that broke comes first
-    size, broken, w = size[order].double(), ~censored[order], weights(index)[:, order]
+    size, broken, w = size[order].double(), ~censored[order], weights(index, groups)[:, order]
     at_risk = w.flip(1).cumsum(1).flip(1)
     alive = torch.where(broken, 1 - w / at_risk, 1.0).clamp_min(0).cumprod(1)
     first = (alive < 1 - q).long()
@@ -48,9 +58,21 @@ def quantile(
 
 
 def with_errors(
-    size: Float[Tensor, " image"], censored: Bool[Tensor, " image"], index: Int[Tensor, " image"], n: int
+    size: Float[Tensor, " image"],
+    censored: Bool[Tensor, " image"],
+    index: Int[Tensor, " image"],
+    n: int,
+    groups: Int[Tensor, " image"],
+    wrong_groups: Int[Tensor, " wrong"],
 ) -> Float[Tensor, " draw"] | None:
-    """Weighted median over the first `n` images of the data set, those without a size at 0; None if others are used."""
+    """Weighted median over `n` images, those without a size at 0; None if it is not known which images these are.
+
+    They are the first `n` of the data set, or those whose groups are given.
+    """
+    if len(groups) + len(wrong_groups):
+        sizes = torch.cat([torch.zeros(len(wrong_groups), dtype=torch.float64), size.double()])
+        kept = torch.cat([torch.zeros(len(wrong_groups), dtype=torch.bool), censored])
+        return quantile(sizes, kept, torch.arange(n), torch.cat([wrong_groups, groups]))
     if len(index) and int(index.max()) >= n:
         return None
     sizes, kept = torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.bool)

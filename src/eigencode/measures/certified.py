@@ -45,4 +45,6 @@ class CertifiedMeasure(Measure):
 
     def draws(self, record: CertifiedSizes, what: str) -> Tensor | None:
         found = record.eps, torch.zeros(len(record.eps), dtype=torch.bool), record.index
-        return _reweighted.with_errors(*found, record.n) if what else _reweighted.quantile(*found)
+        if what:
+            return _reweighted.with_errors(*found, record.n, record.groups, record.wrong_groups)
+        return _reweighted.quantile(*found, record.groups)

@@ -16,7 +16,7 @@ from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Su
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.survival import caveats, quantile, share
+from eigencode.robustness.survival import caveats, share_of
 
 IMAGES = {"all images": ALL, "broken only": "those that broke", "changeable images": "those that noise can change"}
 """Images of the medians that are not over all that are classified correctly."""
@@ -66,7 +66,7 @@ class CriticalMeasure(Measure):
         if by_chance:
             why = "because the noise alone is given their class, which is chance and no robustness"
             said = (f"{said[0]}; {by_chance} of them {why}",)
-        broken = quantile(record.size[~record.censored], record.censored[~record.censored])
+        broken = record.median_of(~record.censored)
         medians = {
             "": (record.median, where),
             "all images": (
@@ -87,7 +87,7 @@ class CriticalMeasure(Measure):
             left = _never(censored - by_chance, some)
             yield Reading.of("changeable images", record.changeable, told, caveats(record.changeable), left)
         told = "share of the images classified correctly"
-        yield Reading.of("broken", share(record.n_correct - censored, record.n_correct), told)
+        yield Reading.of("broken", share_of(~record.censored, record.groups), told)
         if not math.isnan(record.zero_gradients):
             told = "share of the gradients the attack asked for"
             yield Reading("zero gradients", record.zero_gradients, convention=told)
@@ -98,9 +98,10 @@ class CriticalMeasure(Measure):
 
     def draws(self, record: CriticalSizes, what: str) -> Tensor | None:
         if what == "all images":
-            return _reweighted.with_errors(record.size, record.censored, record.index, record.n)
+            found = record.size, record.censored, record.index, record.n
+            return _reweighted.with_errors(*found, record.groups, record.wrong_groups)
         if what == "broken":
-            return _reweighted.mean(~record.censored, record.index)
+            return _reweighted.mean(~record.censored, record.index, record.groups)
         kept = {
             "": torch.ones_like(record.censored),
             "eps": torch.ones_like(record.censored),
@@ -110,7 +111,8 @@ class CriticalMeasure(Measure):
         if kept is None:
             return None
         sizes = record.eps if what == "eps" else record.size
-        return _reweighted.quantile(sizes[kept], record.censored[kept], record.index[kept])
+        groups = record.groups[kept] if len(record.groups) else record.groups
+        return _reweighted.quantile(sizes[kept], record.censored[kept], record.index[kept], groups)
 
 
 def _never(censored: int, n: int) -> tuple[str, ...]:

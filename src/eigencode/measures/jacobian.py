@@ -41,7 +41,7 @@ class JacobianMeasure(Measure):
         return "", "mean", "lower quartile", "upper quartile", "sampling error"
 
     def measure(self, subject: Subject) -> JacobianNorm:
-        x = subject.some(self.images).x
+        x = subject.some(self.images)
         common = {"projections": self.projections, "batch_size": subject.batch_size, "seed": subject.seed}
         return jacobian_norm(subject.code(self.space), x, self.method, **common)  # type: ignore[arg-type]
 
@@ -57,7 +57,7 @@ class JacobianMeasure(Measure):
     def draws(self, record: JacobianNorm, what: str) -> Tensor | None:
         index = torch.arange(len(record))
         if what == "mean":
-            return _reweighted.mean(record.value, index)
+            return _reweighted.mean(record.value, index, record.groups)
         shares = {"": 0.5, **QUARTILES}
         whole = torch.zeros(len(record), dtype=torch.bool)
-        return _reweighted.quantile(record.value, whole, index, shares[what]) if what in shares else None
+        return _reweighted.quantile(record.value, whole, index, record.groups, shares[what]) if what in shares else None

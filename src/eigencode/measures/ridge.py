@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram
@@ -78,10 +79,10 @@ class RidgeMeasure(Measure):
         self.check(0, len(test))
         with borrowed(code), torch.no_grad():
             z = torch.cat([code(x) for x in torch.split(test.x, subject.batch_size)]).cpu()
-        correct, strength = cross_validated(z, test.y.cpu(), self.folds, subject.seed)
-        share = Accuracy.of(correct)
+        correct, strength = cross_validated(z, test.y.cpu(), self.folds, subject.seed, groups=test.groups)
+        share = Accuracy.of(correct, test.groups)
         return RidgeAccuracy(
-            *(share.value, share.low, share.high, share.n, share.method, share.correct),
+            *(share.value, share.low, share.high, share.n, share.method, share.correct, share.groups),
             strength=strength,
             units=z.shape[1],
             place=subject.place,
@@ -93,15 +94,21 @@ class RidgeMeasure(Measure):
         yield Reading.of("", record, told)
 
     def draws(self, record: RidgeAccuracy, what: str) -> Tensor | None:
-        return _reweighted.mean(record.correct, torch.arange(record.n))
+        return _reweighted.mean(record.correct, torch.arange(record.n), record.groups)
 
 
 def cross_validated(
-    z: Float[Tensor, "images units"], y: Int[Tensor, " images"], folds: int, seed: int, dual: bool | None = None
+    z: Float[Tensor, "images units"],
+    y: Int[Tensor, " images"],
+    folds: int,
+    seed: int,
+    dual: bool | None = None,
+    groups: Int[Tensor, " images"] | None = None,
 ) -> tuple[Bool[Tensor, " images"], Float[Tensor, " fold"]]:
     """Whether a ridge read-out fitted on the other folds classifies each image correctly, and the chosen strengths.
 
     `dual`: work with products of images instead of products of features, the same numbers; None: if that is smaller.
+    `groups`: images that belong together and stay in one fold.  The penalty is chosen as if they did not.
 
     >>> z = torch.eye(2).repeat(10, 1)
     >>> cross_validated(z, torch.arange(20) % 2, folds=5, seed=0)[0].all()
@@ -112,7 +119,7 @@ def cross_validated(
     target = F.one_hot(y).double()
     dual = z.shape[1] > len(z) if dual is None else dual
     held = _products(z) if dual else _centred(z)
-    part = fold_of(y, folds, seed)
+    part = fold_of(y, folds, seed, groups)
     predicted, strengths = torch.empty_like(y), torch.empty(folds, dtype=torch.float64)
     for fold in range(folds):
         train, rest = (part != fold).nonzero()[:, 0], (part == fold).nonzero()[:, 0]
@@ -127,12 +134,20 @@ def cross_validated(
     return predicted == y, strengths
 
 
-def fold_of(y: Int[Tensor, " images"], folds: int, seed: int) -> Int[Tensor, " images"]:
-    """Number of the fold of every image: each class is shuffled and dealt out in turn.
+def fold_of(
+    y: Int[Tensor, " images"], folds: int, seed: int, groups: Int[Tensor, " images"] | None = None
+) -> Int[Tensor, " images"]:
+    """Number of the fold of every image: each class is shuffled and dealt out in turn, groups as a whole.
 
     >>> sorted(fold_of(torch.tensor([0, 0, 0, 1, 1, 1]), 3, seed=0)[3:].tolist())
     [0, 1, 2]
     """
+    together = Groups.of(groups)
+    if together is not None:
+        if together.count < folds:
+            raise InputError("ridge: too few groups for the folds", got=together.count, wanted=f">= {folds}")
+        first = torch.empty(together.count, dtype=y.dtype).index_copy_(0, together.of_row.flip(0), y.flip(0))
+        return fold_of(first, folds, seed)[together.of_row]
     order = torch.randperm(len(y), generator=stream(seed, "folds"))
     order = order[y[order].argsort(stable=True)]
     return torch.empty_like(order).index_copy_(0, order, torch.arange(len(y)) % folds)

@@ -94,10 +94,14 @@ class SpectrumMeasure(Measure):
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
+        how: dict[str, Any] = {"interval": self.interval, "seed": subject.seed, "groups": self.groups_of(subject)}
         if code is None:
-            return spectrum(points.flatten(1), interval=self.interval, seed=subject.seed)
-        how: dict[str, Any] = {"interval": self.interval, "batch_size": subject.batch_size, "seed": subject.seed}
-        return spectrum(code, points, points=True, **how)
+            return spectrum(points.flatten(1), **how)
+        return spectrum(code, points, points=True, batch_size=subject.batch_size, **how)
+
+    def groups_of(self, subject: Subject) -> Tensor | None:
+        """Groups of the images; noise has none."""
+        return subject.some(self.samples).groups if self.source == "images" else None
 
     def source_of(self, subject: Subject) -> tuple[Code | None, torch.Tensor]:
         """Return (representation, its inputs); the representation is None if the images themselves are measured."""

@@ -1,6 +1,6 @@
 """Certified sizes: no perturbation up to this size changes the prediction, whatever the attack."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +9,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import none
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.representation._modes import borrowed
@@ -32,6 +33,7 @@ class CertifiedSizes(Record):
         tolerance: relative accuracy of eps, which is rounded down.
         dtype: format in which the network computes; its rounding is bounded at every point of the ball, see
             `Certificate`.  "" if no image is classified correctly.
+        groups, wrong_groups: as in `CriticalSizes`.
     """
 
     index: Int[Tensor, " image"]
@@ -42,6 +44,8 @@ class CertifiedSizes(Record):
     space: Space
     tolerance: float
     dtype: str = ""
+    groups: Int[Tensor, " image"] = field(default_factory=none)
+    wrong_groups: Int[Tensor, " wrong"] = field(default_factory=none)
 
     @property
     def median(self) -> Estimate:
@@ -53,7 +57,8 @@ class CertifiedSizes(Record):
         admit(CertifiedSizes.quantile, locals())
         wrong = self.n - self.n_correct if errors_as_zero else 0
         values = torch.cat([self.eps.new_zeros(wrong), self.eps])
-        return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence)
+        groups = torch.cat([self.wrong_groups, self.groups]) if errors_as_zero else self.groups
+        return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence, groups)
 
 
 def certified_size(
@@ -135,4 +140,6 @@ def certified_size(
         space=space,
         tolerance=tolerance,
         dtype=dtype,
+        groups=subject.groups(subject.correct),
+        wrong_groups=subject.groups(~subject.correct),
     )

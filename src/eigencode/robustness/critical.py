@@ -10,6 +10,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import none
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.representation._modes import borrowed
@@ -45,6 +46,8 @@ class CriticalSizes(Record):
         zero_gradients: share of zero gradients; NaN for an attack without gradients.
         alone: True where the largest noise alone, without the image, is given the class of the image, so that no size
             need break it (about one in as many images as there are classes); None for attacks that are not noise.
+        groups, wrong_groups: number of the group of each image, and of each image that is wrong without perturbation;
+            intervals are then over groups.  Empty: images are independent.
     """
 
     index: Int[Tensor, " image"]
@@ -65,17 +68,24 @@ class CriticalSizes(Record):
     zero_gradients: float
     masking: Masking = field(default_factory=Masking)
     alone: Bool[Tensor, " image"] | None = None
+    groups: Int[Tensor, " image"] = field(default_factory=none)
+    wrong_groups: Int[Tensor, " wrong"] = field(default_factory=none)
 
     @property
     def changeable(self) -> Estimate:
         """Median of `size` over the images whose class the noise alone is not given; NaN for other attacks."""
         kept = torch.zeros_like(self.censored) if self.alone is None else ~self.alone
-        return quantile(self.size[kept], self.censored[kept])
+        return self.median_of(kept)
 
     @property
     def median(self) -> Estimate:
         """Kaplan-Meier median of `size` (L2) with its 95 % interval; `inf` if half of the images were never broken."""
         return self.quantile(0.5)
+
+    def median_of(self, kept: Bool[Tensor, " image"]) -> Estimate:
+        """Kaplan-Meier median of `size` over some of the images."""
+        groups = self.groups[kept] if len(self.groups) else None
+        return quantile(self.size[kept], self.censored[kept], groups=groups)
 
     def quantile(self, q: float, of: str = "size", errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
         """Kaplan-Meier quantile of `"size"`, `"distance"` or `"eps"`.
@@ -87,12 +97,13 @@ class CriticalSizes(Record):
         if of not in ("size", "distance", "eps"):
             raise InputError("no such size", got=of, wanted="'size', 'distance' or 'eps'")
         values: Tensor = getattr(self, of)
-        censored = self.censored
+        censored, groups = self.censored, self.groups
         if errors_as_zero:
             wrong = self.n - self.n_correct
+            groups = torch.cat([self.wrong_groups, groups])
             values = torch.cat([values.new_zeros(wrong), values])
             censored = torch.cat([censored.new_zeros(wrong), censored])
-        return quantile(values, censored, q, confidence)
+        return quantile(values, censored, q, confidence, groups)
 
 
 Part = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -195,6 +206,8 @@ def sizes_of(
         gradients=model.gradients,
         zero_gradients=model.zero_gradients / model.gradients if model.gradients else float("nan"),
         masking=masking,
+        groups=subject.groups(subject.correct),
+        wrong_groups=subject.groups(~subject.correct),
     )
 
 

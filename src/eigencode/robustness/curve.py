@@ -10,6 +10,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.record import Record
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.representation._modes import borrowed
@@ -19,7 +20,7 @@ from eigencode.robustness.masking import Masking, checked_for_masking
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
 from eigencode.robustness.subject import Batch, Subject, Subset
-from eigencode.robustness.survival import wilson
+from eigencode.robustness.survival import grouped_wilson, wilson
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Curve(Record):
     Attributes:
         eps: the grid, in units of `space` and of `norm` (a standard deviation for Gaussian noise).
         accuracy: share of the n images still classified correctly at this eps.
-        accuracy_low, accuracy_high: its 95 % Wilson interval over images.
+        accuracy_low, accuracy_high: its 95 % Wilson interval over images, or over their groups if there are any.
         relative_accuracy: the same over the n_correct images (arXiv 2405.00679, section 3.4), with its interval.
         worst_case_accuracy: share of the n images that no eps up to this one broke; never rises.
         relative_worst_case_accuracy: the same over the n_correct images.
@@ -153,8 +154,9 @@ def _record(
     alive = (~broken).sum(0).double()
     never = (broken.cumsum(1) == 0).sum(0).double()
     share = max(n_correct, 1) if n_correct else float("nan")
-    low, high = wilson(alive, n)
-    relative_low, relative_high = wilson(alive, n_correct)
+    every, right = (Groups.of(subject.groups(k)) for k in (torch.ones_like(subject.correct), subject.correct))
+    low, high = wilson(alive, n) if every is None else grouped_wilson(_whole(~broken, subject.correct), every)
+    relative_low, relative_high = wilson(alive, n_correct) if right is None else grouped_wilson(~broken, right)
     asked = subject.model.gradients
     return Curve(
         eps=grid,
@@ -176,6 +178,11 @@ def _record(
         zero_gradients=subject.model.zero_gradients / asked if asked else float("nan"),
         masking=masking,
     )
+
+
+def _whole(alive: Bool[Tensor, "correct eps"], correct: Bool[Tensor, " n"]) -> Bool[Tensor, "n eps"]:
+    """The same of all images considered; those wrong without perturbation are not alive."""
+    return torch.zeros(len(correct), alive.shape[1], dtype=torch.bool).index_put((correct,), alive)
 
 
 def _grid(eps: Tensor | Sequence[float]) -> Float[Tensor, " eps"]:

@@ -5,21 +5,29 @@ import warnings
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from scipy.special import ndtri
+from jaxtyping import Bool, Float, Int
+from scipy.special import ndtri, stdtrit
 from scipy.stats import CensoredData, ecdf
 from torch import Tensor
 
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.record import Estimate
 
 SLACK = 0.05
 """An interval is given if the range of all values would cover with at least the confidence minus this."""
 
+CELLS = 1 << 22
+"""Numbers of a block of groups x sizes."""
+
 
 def quantile(
-    size: Float[Tensor, " image"], censored: Bool[Tensor, " image"], q: float = 0.5, confidence: float = 0.95
+    size: Float[Tensor, " image"],
+    censored: Bool[Tensor, " image"],
+    q: float = 0.5,
+    confidence: float = 0.95,
+    groups: Int[Tensor, " image"] | None = None,
 ) -> Estimate:
     """Kaplan-Meier quantile: the size at which a share `q` of the images is broken, with a log(−log) interval.
 
@@ -28,16 +36,23 @@ def quantile(
     the t at which the interval of S(t), S^exp(± z √V / log S), V Greenwood's sum Σ dᵢ / (nᵢ (nᵢ − dᵢ)), contains 1 − q
     (Kaplan and Meier 1958; Greenwood 1926; Brookmeyer and Crowley 1982); `inf` likewise.
 
+    `groups`, a number per image, tells which images belong together.  V is then the variance of log S over groups,
+    G / (G − 1) Σ_g (Σ_{i∈g} ψᵢ(t))² with ψᵢ the derivative of log S by the weight of image i, and z the t quantile of
+    G − 1 degrees of freedom (Ying and Wei 1994; Williams 1995).  For independent images without censoring it is
+    Greenwood's, but for the factor G / (G − 1).
+
     >>> print(quantile(torch.tensor([1.0, 2, 3, 9, 9]), torch.tensor([False, False, False, True, True])))
     3 [1, inf]
     """
     admit(quantile, locals())
     if not 0 < q < 1 or not 0 < confidence < 1:
         raise InputError("not a share", got=f"q={q}, confidence={confidence}", wanted="between 0 and 1")
-    if size.shape != censored.shape or bool(size.isnan().any()):
+    grouped = size.shape if groups is None or groups.numel() == 0 else groups.shape
+    if not size.shape == censored.shape == grouped or bool(size.isnan().any()):
         raise InputError(
             "sizes and censoring do not fit",
-            got=f"{len(size)} sizes, {int(size.isnan().sum())} of them NaN, {len(censored)} marks of censoring",
+            got=f"{len(size)} sizes, {int(size.isnan().sum())} of them NaN, {len(censored)} marks of censoring"
+            + f", {grouped[0]} groups" * (grouped != size.shape),
             wanted="one of each per image, no NaN",
         )
     size = size.detach()
@@ -47,23 +62,58 @@ def quantile(
     held, finite = censored | size.isinf(), size.double().clamp(max=torch.finfo(torch.float64).max)
     kept, broken = (finite[which].numpy() for which in (held, ~held))
     alive = ecdf(CensoredData(broken, right=kept)).sf
+    together = Groups.of(groups)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # S = 1 and S = 0 have no interval
-        band = alive.confidence_interval(confidence, method="log-log")
-    above = band.high.probabilities
+        if together is None:
+            band = alive.confidence_interval(confidence, method="log-log")
+            below, above = band.low.probabilities, band.high.probabilities
+        else:
+            below, above = _band(alive.quantiles, alive.probabilities, finite, held, together, confidence)
+            method += f" over {together.count} groups"
     if alive.probabilities[-1] == 0:
         above = np.append(above[:-1], above[-2] if len(above) > 1 and not np.isnan(above[-2]) else 1.0)
-    series = (alive.probabilities, band.low.probabilities, above)
+    series = (alive.probabilities, below, above)
     value, low, high = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
     known, n = size[size.isfinite()], len(size)
     if value == math.inf and len(known):
         largest = float(known.max())
         low = min(low, largest)
         method += f"; the {q:g} quantile is beyond the largest size, {largest:.4g}: a lower bound only"
-    if 1 - q**n - (1 - q) ** n < confidence - SLACK:
+    if together is not None and together.too_few:
+        low = high = math.nan
+        method = f"no interval of the Kaplan-Meier {q:g} quantile: {together.too_few}"
+    elif together is None and 1 - q**n - (1 - q) ** n < confidence - SLACK:
         low = high = math.nan
         method = f"no interval of the Kaplan-Meier {q:g} quantile: {n} image{'s are' if n > 1 else ' is'} too few"
     return Estimate(value, low, high, n, method)
+
+
+def _band(
+    times: np.ndarray, alive: np.ndarray, size: Tensor, held: Tensor, groups: Groups, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log(−log) interval of S at every time, from the variance of log S over groups.
+
+    ψᵢ(t) = Σ_{u ≤ min(t, Tᵢ)} d / (Y (Y − d)) − 1{broken, Tᵢ ≤ t} / (Y(Tᵢ) − d(Tᵢ)), d the images that break at u and Y
+    those that are not broken before.
+    """
+    place = np.searchsorted(times, size.numpy())
+    counts, broken = len(times), ~held.numpy()
+    deaths = np.bincount(place, broken, counts)
+    left = np.bincount(place, minlength=counts)[::-1].cumsum()[::-1]
+    whose, variance = groups.of_row.numpy(), np.zeros(counts)
+    for first in range(0, groups.count, some := max(1, CELLS // counts)):
+        mine = (whose >= first) & (whose < first + some)
+        cell = (whose[mine] - first) * counts + place[mine]
+        cells = min(some, groups.count - first) * counts
+        ended = np.bincount(cell, minlength=cells).reshape(-1, counts)
+        fell = np.bincount(cell, broken[mine], cells).reshape(-1, counts)
+        waiting = ended[:, ::-1].cumsum(1)[:, ::-1]
+        moved = (waiting * (deaths / left) - fell) / (left - deaths)
+        variance += np.square(moved.cumsum(1)).sum(0)
+    variance *= groups.count / max(1, groups.count - 1)
+    half = -stdtrit(max(1, groups.count - 1), (1 - confidence) / 2) * np.sqrt(variance) / np.abs(np.log(alive))
+    return alive ** np.exp(half), alive ** np.exp(-half)
 
 
 def caveats(found: Estimate) -> tuple[str, ...]:
@@ -83,6 +133,43 @@ def _crossing(times: np.ndarray, alive: np.ndarray, level: float) -> float:
     first = float(next(iter(times[alive < level - tolerance]), math.inf))
     equal = times[np.abs(alive - level) <= tolerance]
     return (float(equal[0]) + first) / 2 if len(equal) else first
+
+
+def share_of(
+    hit: Bool[Tensor, " image"], groups: Int[Tensor, " image"] | None = None, confidence: float = 0.95
+) -> Estimate:
+    """The share of the images that are hit, with its Wilson interval, over `groups` of images if they belong together.
+
+    >>> hit = torch.tensor([True] * 45 + [False] * 5)
+    >>> print(share_of(hit), share_of(hit, torch.arange(50) // 2))
+    0.9 [0.7864, 0.9565] 0.9 [0.7251, 0.9686]
+    """
+    together = Groups.of(groups)
+    hits, n = int(hit.sum()), len(hit)
+    if together is None:
+        return share(hits, n, confidence)
+    low, high = grouped_wilson(hit[:, None], together, confidence)
+    return Estimate(hits / n, float(low), float(high), n, together.told(f"{100 * confidence:.3g} % Wilson"))
+
+
+def grouped_wilson(
+    hit: Bool[Tensor, "image k"], groups: Groups, confidence: float = 0.95
+) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
+    """Wilson intervals of shares of images that belong together, for k shares at once; NaN for too few groups.
+
+    The Wilson interval at the effective number of images n* = p (1 − p) / V · (z / t)², at most n, with V the variance
+    of the share over groups and t the t quantile of G − 1 degrees of freedom (Korn and Graubard 1998; Dean and Pagano
+    2015).  A share of 0 or 1 has no V: the images of a group then count as equal, n* = n² / Σ size².
+    """
+    n, x = len(hit), hit.double()
+    p = x.mean(0)
+    spread = groups.sums(x - p).square().sum(0) / n**2 * groups.count / max(1, groups.count - 1)
+    ratio = float(ndtri((1 + confidence) / 2) / stdtrit(max(1, groups.count - 1), (1 + confidence) / 2))
+    equal = n**2 / groups.sizes.double().square().sum()
+    varies = p * (1 - p)
+    effective = torch.where(varies > 0, varies / spread, equal) * ratio**2
+    low, high = _score(p, effective.clamp(max=n), confidence)
+    return (low * math.nan, high * math.nan) if groups.too_few else (low, high)
 
 
 def share(hits: float, n: int, confidence: float = 0.95) -> Estimate:
@@ -105,9 +192,13 @@ def wilson(
     """
     admit(wilson, locals())
     p = successes.double() / n if n else torch.full_like(successes, torch.nan, dtype=torch.float64)
+    return _score(p, max(n, 1), confidence)
+
+
+def _score(p: Tensor, m: Tensor | int, confidence: float) -> tuple[Tensor, Tensor]:
+    """Wilson interval of shares p of m images."""
     z2 = float(ndtri((1 + confidence) / 2)) ** 2
-    m = max(n, 1)
     centre = (p + z2 / (2 * m)) / (1 + z2 / m)
     half = (z2 * (p * (1 - p) / m + z2 / (4 * m * m))).sqrt() / (1 + z2 / m)
     low, high = (centre - half).clamp_min(0), (centre + half).clamp_max(1)
-    return torch.where(successes == 0, low * 0, low), torch.where(successes == n, high * 0 + 1, high)  # NaN stays NaN
+    return torch.where(p == 0, low * 0, low), torch.where(p == 1, high * 0 + 1, high)  # NaN stays NaN

@@ -9,6 +9,8 @@ from scipy.stats import siegelslopes, theilslopes
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.groups import FEWEST as FEWEST_GROUPS
+from eigencode.base.intervals import t95
 from eigencode.base.seeding import stream
 from eigencode.spectra._logs import Logs
 from eigencode.spectra.alternatives import FEWEST, compare
@@ -42,6 +44,10 @@ class Fittable(Protocol):
     @property
     def n_units(self) -> int: ...
     @property
+    def n_groups(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
     def seed(self) -> int: ...
 
 
@@ -66,8 +72,9 @@ def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least s
         plain, line = _robust(n, y, method).alpha, _robust(n, best, method)
         error = _robust_error(logs, n, method, spectrum.seed) if logs is not None and corrected else math.nan
     bias = plain - line.alpha if corrected else math.nan
-    half = Z95 * error if corrected else math.nan
+    half = (t95(spectrum.n_groups) if spectrum.n_groups else Z95) * error if corrected else math.nan
     how = "first-order influence of samples" if method == "least squares" else "multiplier bootstrap over samples"
+    how = how.replace("samples", f"{spectrum.n_groups} groups of samples") if spectrum.n_groups else how
     return PowerLaw(
         alpha=line.alpha,
         interval=(line.alpha - half, line.alpha + half),
@@ -123,6 +130,13 @@ def _warnings(
         yield (
             f"{where}: {spectrum.n_samples} samples of {spectrum.n_units} units; sampling bends the whole spectrum, "
             "and its bias cannot be corrected: no interval"
+        )
+    elif 0 < spectrum.n_groups < FEWEST_GROUPS or (
+        0 < spectrum.n_groups <= spectrum.n_units and spectrum.kind == "covariance"
+    ):
+        yield (
+            f"{where}: {spectrum.n_groups} groups of samples for {spectrum.n_units} units are too few: no interval, "
+            "and no correction of the bias of finite sampling"
         )
     elif not math.isfinite(bias) and math.isfinite(error):
         yield (

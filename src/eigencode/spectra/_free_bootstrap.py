@@ -65,10 +65,10 @@ def resampled(white: Float[Tensor, "rows rank"], weights: Float[Tensor, " rows"]
 
 
 def wishart(rank: int, n: int, draws: int, generator: torch.Generator) -> Iterator[Float[Tensor, "rank rank"]]:
-    """Draw sample covariances of `n` > `rank` Gaussian responses with identity covariance (Wishart).
+    """Draw sample covariances of `n` Gaussian responses with identity covariance (Wishart).
 
     T T' / (n − 1) with T lower triangular, T_ij ~ N(0, 1) below and T_ii² ~ χ²(n − i) on the diagonal (i = 1, 2, …):
-    the means take one degree of freedom.  The cost does not depend on n.
+    the means take one degree of freedom.  With n ≤ rank, T has n − 1 columns.  The cost does not depend on n.
 
     Source: Bartlett 1933; Anderson 2003, corollary 7.2.1.
 
@@ -76,8 +76,28 @@ def wishart(rank: int, n: int, draws: int, generator: torch.Generator) -> Iterat
     >>> bool((w.mean(0) - torch.eye(3)).abs().max() < 0.02), bool((w.var(0)[0, 0] - 2 / 49).abs() < 0.004)
     (True, True)
     """
-    draw = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    draw, columns = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator))), min(rank, n - 1)
     for _ in range(draws):
-        factor = np.tril(draw.standard_normal((rank, rank)), -1)
-        np.fill_diagonal(factor, np.sqrt(draw.chisquare(n - 1.0 - np.arange(rank))))
+        factor = np.tril(draw.standard_normal((rank, columns)), -1)
+        np.fill_diagonal(factor, np.sqrt(draw.chisquare(n - 1.0 - np.arange(columns))))
         yield gram(torch.from_numpy(factor.T)) / (n - 1)
+
+
+def wishart_of_groups(
+    alike: Float[Tensor, " rank"], size: float, n: int, groups: int, draws: int, generator: torch.Generator
+) -> Iterator[Float[Tensor, "rank rank"]]:
+    """Draw sample covariances of `n` Gaussian responses in groups of `size`, correlation `alike` within a group.
+
+    The scatter between the means of groups has groups − 1 degrees of freedom and variance 1 + (size − 1) ρ, that within
+    groups n − groups and 1 − ρ (analysis of variance with random effects; exact for groups of equal size).
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> w = torch.stack(list(wishart_of_groups(torch.tensor([0.0, 1.0]).double(), 4.0, 400, 100, 2000, g)))
+    >>> [round(float(v), 2) for v in w.mean(0).diagonal()], [round(float(v) * 200, 1) for v in w.var(0).diagonal()]
+    ([1.0, 0.99], [1.0, 4.0])
+    """
+    between, within = (1 + (size - 1) * alike).sqrt(), (1 - alike).sqrt()
+    scatter = [wishart(len(alike), count, draws, generator) for count in (groups, n - groups + 1)]
+    for means, rest in zip(*scatter, strict=True):
+        means = (between[:, None] * means.to(between)) * between * ((groups - 1) / (n - 1))
+        yield means + (within[:, None] * rest.to(within)) * within * ((n - groups) / (n - 1))

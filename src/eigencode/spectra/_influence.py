@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from eigencode.base.groups import Groups
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import gram
 from eigencode.spectra._population import population
 
 GROUPS = 256
-"""Number of groups of images; 256 give a standard error to 4 %."""
+"""Number of parts of the images, of equal size; 256 give a standard error to 4 %."""
+
+NUMBERS = 1 << 25
+"""Responses of groups to read again for an interval, 256 MiB in float64, unless single rows would be more."""
 
 FEWEST = 8
 """Smallest number of directions for which a population spectrum is estimated."""
@@ -25,6 +29,14 @@ def rows_wanted(units: int) -> int:
     return max(4096, 4 * units)
 
 
+def subsample(n: int, wanted: int, units: int, seed: int, groups: Groups | None = None) -> Int[Tensor, " some"]:
+    """Sorted numbers of `wanted` random rows out of n, or of the rows of as many groups within bounds of memory."""
+    generator = stream(seed, "rows")
+    if groups is not None:
+        return groups.some(wanted, max(wanted, NUMBERS // units), generator)
+    return torch.randperm(n, generator=generator)[:wanted].sort().values
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Sampling error and sampling bias of log λ.
@@ -33,14 +45,14 @@ class Sampling:
     mixed: the same at the population directions that the sample directions mix.
     log_bias: E[log λ̂ₙ] − log λₙ, NaN where it was not estimated.
     log_bias_error: standard error of `log_bias`; the errors of all ranks are perfectly correlated.
-    group_size: images per group.
+    group_size: images per group, on average.
     """
 
     direct: Float[Tensor, "groups rank"]
     mixed: Float[Tensor, "groups rank"]
     log_bias: Float[Tensor, " rank"]
     log_bias_error: Float[Tensor, " rank"]
-    group_size: int
+    group_size: float
 
 
 def sampling(
@@ -50,6 +62,8 @@ def sampling(
     n: int,
     usable: int,
     seed: int,
+    groups: Groups | None = None,
+    every: int = 0,
 ) -> Sampling:
     """Compute influences (vₙ·zᵢ)²/λₙ − 1 of the images and the bias of log λ from centred responses `z`.
 
@@ -63,29 +77,35 @@ def sampling(
         z: some or all centred responses.
         directions, eigenvalues: eigenvectors and eigenvalues of the covariance of all `n` samples.
         usable: number of leading eigenvalues above the rounding floor.
+        groups: of the rows of `z` that belong together, each as a whole; `every`: number of groups of all samples.
 
     The bias is exact for Gaussian responses, up to resampling noise.  The non-Gaussian part is only an estimate, from
-    fourth moments, so all of it counts as standard error.
+    fourth moments, so all of it counts as standard error.  With groups it resamples groups, see `population`.
 
     Returns:
-        A `Sampling`; the bias is NaN with no more samples than units, at ranks beyond `usable`, and from the first
-        direction that `z` does not identify.
+        A `Sampling`; the bias is NaN with no more samples, or groups of them, than units, at ranks beyond `usable`, and
+        from the first direction that `z` does not identify.
     """
     top = max(1, usable)
-    order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
-    count = min(GROUPS, len(z))
-    size = len(z) // count
-    scores = z[order] @ directions[:, :top]
-    squares = scores[: count * size].square().div_(eigenvalues[:top])
-    direct = squares.sub_(1).reshape(count, size, top).mean(1)
+    if groups is None:
+        order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
+        count = min(GROUPS, len(z))
+        size: float = len(z) // count
+        scores = z[order] @ directions[:, :top]
+        squares = scores[: count * int(size)].square().div_(eigenvalues[:top])
+        direct = squares.sub_(1).reshape(count, int(size), top).mean(1)
+    else:
+        scores = z @ directions[:, :top]
+        squares = scores.square().div_(eigenvalues[:top])
+        direct, size = parts_of(squares, groups, seed)
     mixed, bias = direct, direct.new_full((top,), torch.nan)
     bias_error = bias
-    if n > top + 1 and len(z) > top + 1:
+    if min(n, every or n) > top + 1 and len(z) > top + 1:
         white = _whitened(scores.div_(eigenvalues[:top].sqrt()))
         del z, scores, squares  # each as large as the responses
         known = white.shape[1]
         if known >= FEWEST:
-            found = population(eigenvalues[:known], white, n, stream(seed, "resampling"))
+            found = population(eigenvalues[:known], white, n, stream(seed, "resampling"), groups)
             mixed, direct = direct.clone(), direct.clone()
             mixed[:, :known] = direct[:, :known] @ found.mixing.T @ found.response.T
             direct[:, :known] = direct[:, :known] @ found.response.T
@@ -93,6 +113,18 @@ def sampling(
             bias_error = _padded(found.non_gaussian, bias)
     direct, mixed, bias, bias_error = (_padded(part, eigenvalues) for part in (direct, mixed, bias, bias_error))
     return Sampling(direct, mixed, bias, bias_error, size)
+
+
+def parts_of(influence: Float[Tensor, "rows rank"], groups: Groups, seed: int) -> tuple[Tensor, float]:
+    """Influences summed over whole groups, in at most `GROUPS` parts, and the mean number of rows of a part.
+
+    The sums are divided by that number, so that those of parts of equal size are their means.
+    """
+    sums = groups.sums(influence - influence.mean(0))
+    count = min(GROUPS, groups.count)
+    part = torch.randperm(groups.count, generator=stream(seed, "groups")) % count
+    size = len(influence) / count
+    return sums.new_zeros(count, sums.shape[1]).index_add_(0, part.to(sums.device), sums) / size, size
 
 
 def _whitened(scores: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Logs:
         log_bias: Float[Tensor, " ranks"],
         log_bias_error: Float[Tensor, " ranks"],
         influences: list[Tensor],
-        group_size: int,
+        group_size: float,
         n_samples: int,
     ) -> "Logs":
         """Create from the fields of a `Spectrum`: influences are means over groups of `group_size` images."""

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eigencode.base import symmetric
-from eigencode.spectra._free_bootstrap import free_weights, resampled, wishart
+from eigencode.base.groups import Groups
+from eigencode.spectra._free_bootstrap import free_weights, resampled, wishart, wishart_of_groups
 from eigencode.spectra._splines import even_knots, knots_by_width, roughness, spline_basis
 
 
@@ -48,6 +49,7 @@ def population(
     white: Float[Tensor, "rows rank"],
     n: int,
     generator: torch.Generator,
+    groups: Groups | None = None,
 ) -> Population:
     """Estimate the bias of every log eigenvalue, by indirect inference on a smooth population spectrum.
 
@@ -59,19 +61,35 @@ def population(
     Args:
         eigenvalues: measured on `n` samples, positive, descending.
         white: whitened responses of some or all samples, orthonormal columns, in the eigenbasis.
+        groups: of the rows of `white` that belong together.
 
     Idea of matching resampled spectra: Gourieroux, Monfort and Renault (1993); inverting the Marchenko-Pastur map for
     population eigenvalues: El Karoui (2008), Ledoit and Wolf (2015).  Differs from these by working with the measured
     fourth moments of the responses instead of Gaussian ones, and by correcting logarithms rank by rank.
+
+    With groups, all rows of a group have the same weight.  For rows repeated within groups this is the resampling of
+    one row per group, and for groups of independent rows that of all rows: in both cases compression by a random frame
+    gives the right law (see `resampled`), and in between the weights have the right variance.  Scatter of log λ is then
+    taken as that of n / (1 + (m − 1) ρ²) samples, the mean over directions, with m the size of a group and ρ the
+    correlation within groups (Kish 1965).
 
     A spectrum with a sharp drop (a code of low rank plus noise, units that hardly ever respond) is no smooth curve.
     Where the curve does not fit the measured spectrum, `_without_curve` is used.
     """
     rank, rows = len(eigenvalues), len(white)
     device = eigenvalues.device
-    weights = free_weights(rows, draws_for(rank), min(1.0, rows / n), generator).to(device)
-    noises = [resampled(white, w, n) for w in weights]
-    gaussian = (w.to(device) for w in wishart(rank, n, len(noises), generator))  # one at a time: they are large
+    count = rows if groups is None else groups.count
+    weights = free_weights(count, draws_for(rank), min(1.0, rows / n), generator)
+    if groups is not None:
+        weights = weights[:, groups.of_row]
+        weights = weights / weights.mean(1, keepdim=True)
+    noises = [resampled(white, w, n) for w in weights.to(device)]
+    drawn = wishart(rank, n, len(noises), generator)
+    if groups is not None:
+        size, alike = _within(white, groups)
+        drawn = wishart_of_groups(alike, size, n, max(2, round(count * n / rows)), len(noises), generator)
+        n = max(2, round(n / float((1 + (size - 1) * alike.square()).mean())))
+    gaussian = (w.to(device) for w in drawn)  # one at a time: they are large
     y = eigenvalues.log()
     curve = _Curve(rank, even_knots(rank, 1.1), n, device)
     theta = curve.solve(curve.basis, y)
@@ -97,6 +115,24 @@ def population(
     gain = curve.operator(displaced)
     response = torch.eye(rank, dtype=y.dtype, device=device) - (displaced - curve.basis) @ gain
     return _population(curve.basis @ theta, log_f, gaussian, response, mixing)
+
+
+def _within(white: Float[Tensor, "rows rank"], groups: Groups) -> tuple[float, Float[Tensor, " rank"]]:
+    """Mean size of a group, and intraclass correlation of every direction, by analysis of variance (Fisher 1925).
+
+    >>> x = torch.randn(500, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).repeat_interleave(4, 0)
+    >>> size, alike = _within(x, Groups.of(torch.arange(500).repeat_interleave(4)))
+    >>> round(size, 6), round(float(alike[0]), 6)
+    (4.0, 1.0)
+    """
+    rows, count = len(white), groups.count
+    sizes = groups.sizes.to(white)
+    size = float(rows - sizes.square().sum() / rows) / (count - 1)
+    moved = white - white.mean(0)
+    between = (groups.sums(moved).square() / sizes[:, None]).sum(0)
+    within = (moved.square().sum(0) - between) / (rows - count)
+    between = between / (count - 1)
+    return size, ((between - within) / (between + (size - 1) * within)).clamp(0, 1)
 
 
 def _population(

@@ -1,7 +1,7 @@
 """Sources of responses: an array, a code with images, or an iterator of batches."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eigencode.base.arrays import Array, array, batches, is_array, tensor
 from eigencode.base.errors import InputError
+from eigencode.base.groups import groups_of, numbered
 from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.types import Images
@@ -27,8 +28,8 @@ ELEMENTS = 1 << 23
 class Responses:
     """Responses `samples x units` in batches; `rows` reads selected samples again (None for an iterator).
 
-    `label` is their origin, e.g. `"encoder of Stack"`; `together` the number of rows per image; `errors` measures
-    rounding errors inside the network on some of the images (`arithmetic_errors`).
+    `label` is their origin, e.g. `"encoder of Stack"`; `errors` measures rounding errors inside the network on some of
+    the images (`arithmetic_errors`); `groups` has the number of the group of every sample, None if all are independent.
     """
 
     batches: Callable[[], Iterator[Tensor]]
@@ -36,8 +37,8 @@ class Responses:
     n: int | None
     label: str
     space: str = ""
-    together: int = 1
     errors: Callable[[], Tensor | None] = lambda: None
+    groups: Tensor | None = None
 
 
 Source = Array
@@ -45,7 +46,11 @@ Source = Array
 
 
 def responses(
-    source: Source, x: Images | Array | None = None, batch_size: int | None = None, points: bool = False
+    source: Source,
+    x: Images | Array | None = None,
+    batch_size: int | None = None,
+    points: bool = False,
+    groups: Array | None = None,
 ) -> Responses:
     """Convert any source of responses to `Responses`.
 
@@ -54,6 +59,7 @@ def responses(
         x: images for a callable, `N C H W`; for a code, they are converted to the space of its start first.
         batch_size: samples per batch (default 1000 for a callable, 64 MiB of float64 for an array).
         points: True if `x` holds points of the code's space, `code.points(images)` or noise, not images.
+        groups: a label per sample, or per image; by default those of `Images`.  Positions of one image are one group.
 
     Raises:
         InputError: points without a callable, a callable without points, or an array that is not two-dimensional.
@@ -62,9 +68,11 @@ def responses(
     if x is not None:
         if not callable(source):
             raise InputError("points were given with an array", got=type(source).__name__, wanted="a callable code")
-        return _evaluated(source, inputs_of(source, x, points), int(batch_size or 1000), points)
+        images = inputs_of(source, x, points)
+        return _evaluated(source, images, int(batch_size or 1000), points, groups_of(x, groups, len(images)))
     if is_array(source) or _rows(source):
-        return _array(array(source, "responses", "su"), batch_size)
+        given = array(source, "responses", "su")
+        return replace(_array(given, batch_size), groups=numbered(groups, len(given)) if groups is not None else None)
     if callable(source) or isinstance(source, str | bytes | dict | Images) or not isinstance(source, Iterable):
         fix = "spectrum(images.x.flatten(1)) for the pixels" if isinstance(source, Images) else None
         raise InputError(
@@ -74,7 +82,9 @@ def responses(
             fix=fix or "pass the images as the second argument, e.g. spectrum(code, test.x)",
         )
     parts = batches(source, "responses")
-    return Responses(lambda: (_two_dim(_tensor(part)) for part, _ in parts), None, None, "iterator of batches")
+    numbers = None if groups is None else numbered(groups, None)
+    read = Responses(lambda: (_two_dim(_tensor(part)) for part, _ in parts), None, None, "iterator of batches")
+    return replace(read, groups=numbers)
 
 
 def _rows(source: object) -> bool:
@@ -84,7 +94,7 @@ def _rows(source: object) -> bool:
     return isinstance(inner, int | float) or (is_array(first) and np.ndim(first) < 2)
 
 
-def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool) -> Responses:
+def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool, groups: Tensor) -> Responses:
     start = code.points if isinstance(code, Reader) and not points else lambda images: images
     several = isinstance(code, Reader) and code.reduce == "positions"
     function = function_of(code)
@@ -108,14 +118,23 @@ def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: b
         for part in progress(torch.split(x, size), "responses"):
             yield run(part)
 
+    together = len(run(x[:1])) if several else 1
+
     def rows(index: Tensor) -> Tensor:
+        index = index[::together] // together  # all positions of an image are read
         return torch.cat([run(x[i.to(x.device)]) for i in torch.split(index, size)])
 
     space = code.space if isinstance(code, Code) else ""
     label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
-    together = len(run(x[:1])) if several else 1
     errors = lambda: arithmetic_errors(code, x, size, start)  # noqa: E731
-    return Responses(batches, rows, len(x), label, space, together, errors)
+    return Responses(batches, rows, len(x), label, space, errors, of_rows(groups, len(x), together))
+
+
+def of_rows(groups: Tensor, images: int, together: int) -> Tensor | None:
+    """Groups of rows, `together` of which belong to each image; None if all rows are independent."""
+    if together > 1:
+        return (groups if len(groups) else torch.arange(images)).repeat_interleave(together)
+    return groups if len(groups) else None
 
 
 def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:

@@ -7,6 +7,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups, groups_of
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
@@ -14,10 +15,12 @@ from eigencode.spectra.cvpca import with_influence
 from eigencode.spectra.spectrum import Spectrum
 
 FEWEST = 4
-"""Stimuli per fold."""
+"""Stimuli per fold, or groups of them."""
 
 
-def cross_spectrum(a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, seed: int = 0) -> Spectrum:
+def cross_spectrum(
+    a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, seed: int = 0, groups: Array | None = None
+) -> Spectrum:
     """Held-out spectrum of the covariance between two systems that saw the same stimuli.
 
     σ̂ₙ = Σᵢ (aᵢ·uₙ)(bᵢ·vₙ) / (N − folds), over the stimuli i of each fold in turn, with uₙ, vₙ the singular vectors of
@@ -33,6 +36,7 @@ def cross_spectrum(a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, 
         folds: number of parts of the stimuli, each tested with the directions of the others.
         repetitions: number of random divisions into folds to average over.
         seed: of the divisions.
+        groups: a label per stimulus, the same for stimuli that belong together, which then share a fold.
 
     Returns:
         A `Spectrum` of kind `"cross-covariance"`, values in the order of the directions (not sorted), in the product of
@@ -59,21 +63,24 @@ def cross_spectrum(a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, 
             got=f"{len(one)} and {len(two)} stimuli",
             wanted="two arrays stimuli x units, the same stimuli in the same order",
         )
-    if repetitions < 1 or folds < 2 or len(one) < FEWEST * folds:
+    numbers = groups_of(None, groups, len(one))
+    together = Groups.of(numbers)
+    count, kind = (len(one), "stimuli") if together is None else (together.count, "groups")
+    if repetitions < 1 or folds < 2 or count < FEWEST * folds:
         raise InputError(
-            "too few stimuli for the folds",
-            got=f"{len(one)} stimuli, {folds} folds, {repetitions} repetitions",
-            wanted=f"at least {FEWEST} stimuli in each of two folds or more, and one repetition",
-            fix=f"folds={max(2, min(5, len(one) // FEWEST))}, repetitions=1",
+            f"too few {kind} for the folds",
+            got=f"{count} {kind}, {folds} folds, {repetitions} repetitions",
+            wanted=f"at least {FEWEST} {kind} in each of two folds or more, and one repetition",
+            fix=f"folds={max(2, min(5, count // FEWEST))}, repetitions=1",
         )
     n, units = len(one), min(one.shape[1], two.shape[1])
     reduced = _reduced(one), _reduced(two)
-    rank = min(units, n - -(-n // folds) - 1)
+    rank = min(units, n - _largest(n, folds, together) - 1)
     generator = stream(seed, "cross", "folds")
     products = one.new_zeros(n, rank)
     for _ in range(repetitions):
-        order = torch.randperm(n, generator=generator).to(one.device)
-        for test in order.tensor_split(folds):
+        for test in _folds(n, folds, together, generator):
+            test = test.to(one.device)
             rest = torch.ones(n, dtype=torch.bool, device=one.device)
             rest[test] = False
             found = _along(reduced, rest, test)[:, :rank]
@@ -88,7 +95,22 @@ def cross_spectrum(a: Array, b: Array, *, folds: int = 5, repetitions: int = 1, 
         source=f"{n} stimuli, {one.shape[1]} and {two.shape[1]} units, {folds} folds",
         seed=seed,
     )
-    return with_influence(result, products, seed)
+    return with_influence(result, products, seed, numbers)
+
+
+def _largest(n: int, folds: int, groups: Groups | None) -> int:
+    """Number of stimuli of the largest fold there can be."""
+    if groups is None:
+        return -(-n // folds)
+    return int(groups.sizes.sort(descending=True).values[: -(-groups.count // folds)].sum())
+
+
+def _folds(n: int, folds: int, groups: Groups | None, generator: torch.Generator) -> list[Tensor]:
+    """Stimuli of each fold: a random division, groups as a whole."""
+    if groups is None:
+        return list(torch.randperm(n, generator=generator).tensor_split(folds))
+    parts = torch.randperm(groups.count, generator=generator).tensor_split(folds)
+    return [torch.isin(groups.of_row, part).nonzero()[:, 0] for part in parts]
 
 
 def _along(systems: tuple[Tensor, Tensor], rest: Tensor, test: Tensor) -> Float[Tensor, "test rank"]:

@@ -9,9 +9,11 @@ from torch import Tensor
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.groups import Groups, groups_of
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
+from eigencode.spectra._influence import parts_of
 from eigencode.spectra._repeats import halves, repeats_of
 from eigencode.spectra.spectrum import Spectrum
 
@@ -20,7 +22,9 @@ SWAPS = 10
 """Exchanges of the repeats that are averaged by default."""
 
 
-def cvpca(repeat_1: Array, repeat_2: Array | None = None, swaps: int = SWAPS, seed: int = 0) -> Spectrum:
+def cvpca(
+    repeat_1: Array, repeat_2: Array | None = None, swaps: int = SWAPS, seed: int = 0, groups: Array | None = None
+) -> Spectrum:
     """Signal spectrum of a noisy code from two or more repeats of the same stimuli.
 
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
@@ -38,6 +42,7 @@ def cvpca(repeat_1: Array, repeat_2: Array | None = None, swaps: int = SWAPS, se
             array `repeats x stimuli x units`, all NaN where a stimulus was shown less often.
         swaps: number of exchanges or splits to average over; 0 uses two repeats as given.
         seed: of the exchanges.
+        groups: a label per stimulus, the same for stimuli that belong together (frames of one film).
 
     Returns:
         A `Spectrum` of kind `"cvpca"` with min(units, stimuli − 1) values in the order of the directions (not sorted);
@@ -60,15 +65,15 @@ def cvpca(repeat_1: Array, repeat_2: Array | None = None, swaps: int = SWAPS, se
     """
     admit(cvpca, locals())
     if repeat_2 is None:
-        return _of_all(repeat_1, swaps, seed)
+        return _of_all(repeat_1, swaps, seed, groups)
     one, two = _checked(repeat_1, repeat_2)
-    found = cvpca_of_two(one, two, swaps, seed)
+    found = cvpca_of_two(one, two, swaps, seed, groups)
     for doubt in doubts(one, two, found, swaps):
         warnings.warn(doubt, EigencodeWarning, stacklevel=2)
     return found
 
 
-def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> Spectrum:
+def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups: Array | None = None) -> Spectrum:
     """`cvpca` without a warning, for repeats that are equal or unrelated on purpose."""
     one, two = _checked(repeat_1, repeat_2)
     centre = torch.cat([one, two]).mean(0)  # avoids cancellation by a large mean in the Gram matrix
@@ -84,10 +89,10 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int) -> Spe
         flip = torch.rand(n, generator=generator) < (0.5 if swaps else 0.0)
         first, second = _scores_by_gram(both, flip, n) if both is not None else _scores(one, two, flip)
         products += first * second / rounds
-    return _assembled(products, units, f"two repeats, {n} x {units}", seed)
+    return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)
 
 
-def _of_all(repeats: Array, swaps: int, seed: int) -> Spectrum:
+def _of_all(repeats: Array, swaps: int, seed: int, groups: Array | None) -> Spectrum:
     """cvPCA of the means of random halves of all repeats."""
     x, present, _ = repeats_of(repeats)
     if len(x) < 2 or swaps < 1:
@@ -102,7 +107,7 @@ def _of_all(repeats: Array, swaps: int, seed: int) -> Spectrum:
     for _ in range(swaps):
         first, second = halves(x, present, torch.arange(n), generator)
         products += _products(first, second) / swaps
-    return _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed)
+    return _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, groups)
 
 
 def _products(one: Tensor, two: Tensor) -> Tensor:
@@ -117,7 +122,7 @@ def _products(one: Tensor, two: Tensor) -> Tensor:
     return first * second
 
 
-def _assembled(products: Tensor, units: int, source: str, seed: int) -> Spectrum:
+def _assembled(products: Tensor, units: int, source: str, seed: int, groups: Array | None) -> Spectrum:
     """The spectrum of products of scores, `stimuli x directions`."""
     n = len(products)
     values = products.sum(0) / (n - 1)
@@ -130,7 +135,7 @@ def _assembled(products: Tensor, units: int, source: str, seed: int) -> Spectrum
         source=source,
         seed=seed,
     )
-    return with_influence(result, products, seed)
+    return with_influence(result, products, seed, groups_of(None, groups, n))
 
 
 def doubts(one: Tensor, two: Tensor, found: Spectrum, swaps: int) -> list[str]:
@@ -167,16 +172,23 @@ def shuffled_control(repeat_1: Array, repeat_2: Array, seed: int = 0) -> Spectru
     return replace(cvpca_of_two(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
 
 
-def with_influence(spectrum: Spectrum, products: Tensor, seed: int) -> Spectrum:
+def with_influence(spectrum: Spectrum, products: Tensor, seed: int, groups: Tensor | None = None) -> Spectrum:
     """Add the influence of stimuli on log λₙ, pᵢₙ/λₙ − 1 for λₙ = Σᵢ pᵢₙ/(N − 1) at fixed directions, in groups."""
-    n = len(products)
+    n, together = len(products), Groups.of(groups)
+    if together is not None:
+        spectrum = replace(spectrum, n_groups=together.count)
+        if together.too_few:
+            return spectrum
+        parts, per_part = parts_of(products / spectrum.eigenvalues.to(products), together, seed)
+        means = host(parts.nan_to_num(0.0, 0.0, 0.0), torch.float32)
+        return replace(spectrum, influence=means, influence_mixed=means, group_size=per_part)
     count = min(GROUPS, n)
     size = n // count
     order = torch.randperm(n, generator=stream(seed, "groups"))[: count * size].to(products.device)
     values = spectrum.eigenvalues.to(products.device)
     influence = products[order].reshape(count, size, -1).mean(1) / values - 1
-    groups = host(influence.nan_to_num(0.0, 0.0, 0.0), torch.float32)
-    return replace(spectrum, influence=groups, influence_mixed=groups, group_size=size)
+    means = host(influence.nan_to_num(0.0, 0.0, 0.0), torch.float32)
+    return replace(spectrum, influence=means, influence_mixed=means, group_size=size)
 
 
 def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:

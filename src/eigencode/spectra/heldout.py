@@ -31,7 +31,7 @@ def heldout_spectrum(
 
     Args:
         code: images -> responses; for arrays of responses pass the identity, `lambda z: z`.
-        train, test: images.
+        train, test: images.  The standard error is over the test images, or over their groups (`Images(groups=)`).
 
     Returns:
         A `Spectrum` of kind `"held-out"`, values in the order of the training directions (not sorted).
@@ -64,7 +64,7 @@ def heldout_spectrum(
         space=given.space,
         seed=seed,
     )
-    return with_influence(result, products, seed)
+    return with_influence(result, products, seed, given.groups)
 
 
 def _along(batch: Tensor, directions: Tensor) -> Tensor:

@@ -12,12 +12,13 @@ from torch import Tensor
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.spectra._covariance import Eigen, eigen
 from eigencode.spectra._fit import Method, fit
-from eigencode.spectra._influence import rows_wanted, sampling
+from eigencode.spectra._influence import rows_wanted, sampling, subsample
 from eigencode.spectra._logs import Logs
 from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.alternatives import Comparison, compare
@@ -35,8 +36,9 @@ class Spectrum(Record):
     `floor`: rounding floor; eigenvalues below it are dominated by rounding errors.
     `log_bias`: E[log λ̂ₙ] − log λₙ of the population, NaN where unknown.
     `log_bias_error`: its standard error, perfectly correlated over ranks; NaN where unknown.
-    `influence`, `influence_mixed`: influence of groups of `group_size` images on the bias-corrected log λ, in two
+    `influence`, `influence_mixed`: influence of parts of `group_size` images on the bias-corrected log λ, in two
     versions whose variances average to the sampling variance; empty if not measured.
+    `n_groups`: number of independent groups of samples that belong together; 0 if every sample is independent.
     """
 
     eigenvalues: Float[Tensor, " rank"]
@@ -51,7 +53,8 @@ class Spectrum(Record):
     log_bias_error: Float[Tensor, " rank"] = field(default_factory=lambda: torch.empty(0))
     influence: Float[Tensor, "group rank"] = field(default_factory=lambda: torch.empty(0, 0))
     influence_mixed: Float[Tensor, "group rank"] = field(default_factory=lambda: torch.empty(0, 0))
-    group_size: int = 1
+    group_size: float = 1
+    n_groups: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eigenvalues", _ordered(self.eigenvalues, self.kind))
@@ -162,6 +165,7 @@ def spectrum(
     points: bool = False,
     batch_size: int | None = None,
     seed: int = 0,
+    groups: Array | None = None,
 ) -> Spectrum:
     """Covariance spectrum of a code, or of an array of responses.
 
@@ -179,12 +183,15 @@ def spectrum(
         points: True if `x` holds points of the code's space (noise in unit space, say), not images.
         batch_size: samples per batch.
         seed: of the random subsample of images for intervals.
+        groups: a label per sample (per image, for a callable), the same for samples that belong together: repeats,
+            augmentations, frames of one film.  Intervals and the correction of the bias are then over groups.  By
+            default those of `Images`.  The positions of one image (`reduce="positions"`) always are one group.
 
     Returns:
         A `Spectrum`.
 
     Raises:
-        InputError: fewer than 2 samples, NaN or Inf, wrong shapes; an interval for positions of one image.
+        InputError: fewer than 2 samples, NaN or Inf, wrong shapes, groups that do not fit.
 
     >>> x = torch.randn(500, 20, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 21) ** -0.5
     >>> spec = spectrum(x)
@@ -192,26 +199,37 @@ def spectrum(
     1.0
     """
     admit(spectrum, locals())
-    given = responses(code, x, batch_size, points)
-    if interval and given.together > 1:
-        raise InputError(
-            "the positions of one image are not independent samples",
-            got=f"{given.together} rows per image, interval=True",
-            wanted="one row per image for an interval",
-            fix="interval=False, or reduce='mean'",
-        )
-    kept = Reservoir(seed) if interval and given.rows is None else None
+    given = responses(code, x, batch_size, points, groups)
+    together = Groups.of(given.groups)
+    kept = Reservoir(seed, groups=together) if interval and given.rows is None else None
     batches = given.batches()
     found = eigen(kept.watching(batches) if kept else batches, directions=interval)
+    check_rows(given.groups, found.n)
     found = found.with_errors(given.errors()) if interval else found
-    rows = None
+    index = rows = None
     if interval:
-        rows = kept.rows() if kept else given.rows(_subsample(found, seed)) if given.rows else None
-    return assembled(found, rows, given.label, given.space, seed)
+        units = len(found.mean)
+        index = subsample(found.n, rows_wanted(units), units, seed, together)
+        rows = kept.rows() if kept else given.rows(index) if given.rows else None
+    return assembled(found, rows, given.label, given.space, seed, together, index)
 
 
-def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: int) -> Spectrum:
-    """Create a `Spectrum` from eigenvalues and, for intervals, a subsample `rows` of the responses."""
+def check_rows(groups: Tensor | None, rows: int) -> None:
+    """Refuse groups of another number of rows than an iterator gave."""
+    if groups is not None and len(groups) != rows:
+        raise InputError("groups do not fit the rows", got=f"{len(groups)} for {rows} rows", wanted="one label per row")
+
+
+def assembled(
+    found: Eigen,
+    rows: Tensor | None,
+    label: str,
+    space: str,
+    seed: int,
+    groups: Groups | None = None,
+    index: Tensor | None = None,
+) -> Spectrum:
+    """Create a `Spectrum` from eigenvalues and, for intervals, a subsample `rows` of the responses, numbers `index`."""
     result = Spectrum(
         eigenvalues=host(found.values),
         n_samples=found.n,
@@ -220,11 +238,15 @@ def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: i
         source=label,
         space=space,
         seed=seed,
+        n_groups=groups.count if groups is not None else 0,
     )
-    if found.directions is None or rows is None:
+    if found.directions is None or rows is None or (groups is not None and groups.too_few):
         return result
+    parts = groups.at(index) if groups is not None and index is not None else None
     usable = int((found.values > found.floor).sum())
-    error = sampling(rows.double() - found.mean, found.directions, found.values, found.n, usable, seed)
+    error = sampling(
+        rows.double() - found.mean, found.directions, found.values, found.n, usable, seed, parts, result.n_groups
+    )
     return replace(
         result,
         influence=host(error.direct, torch.float32),
@@ -235,23 +257,23 @@ def assembled(found: Eigen, rows: Tensor | None, label: str, space: str, seed: i
     )
 
 
-def _subsample(found: Eigen, seed: int) -> Tensor:
-    """Sorted indices of a random subsample of the images."""
-    order = torch.randperm(found.n, generator=stream(seed, "rows"))
-    return order[: rows_wanted(len(found.mean))].sort().values
-
-
 class Reservoir:
-    """Uniform random sample of the rows of a stream of unknown length: keeps those with the smallest random keys."""
+    """Uniform random sample of the rows of a stream of unknown length: keeps those with the smallest random keys.
 
-    def __init__(self, seed: int, wanted: int | None = None) -> None:
-        self._generator = stream(seed, "rows")
-        self._wanted = wanted
+    With groups the length is known, and the rows are those of `subsample`.
+    """
+
+    def __init__(self, seed: int, wanted: int | None = None, groups: Groups | None = None) -> None:
+        self._seed, self._generator = seed, stream(seed, "rows")
+        self._wanted, self._groups = wanted, groups
         self._keys = torch.empty(0)
         self._rows: Tensor | None = None
 
     def watching(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
         """Pass batches through and sample from their rows."""
+        if self._groups is not None:
+            yield from self._watching_groups(batches, self._groups)
+            return
         for batch in batches:
             keys = torch.rand(len(batch), generator=self._generator)
             rows = batch if self._rows is None else torch.cat([self._rows, batch])
@@ -259,6 +281,16 @@ class Reservoir:
             keep = keys.argsort()[: self._wanted or rows_wanted(batch.shape[1])].sort().values
             self._keys, self._rows = keys[keep], rows[keep.to(rows.device)]
             yield batch
+
+    def _watching_groups(self, batches: Iterator[Tensor], groups: Groups) -> Iterator[Tensor]:
+        seen, kept = 0, []
+        for batch in batches:
+            wanted = self._wanted or rows_wanted(batch.shape[1])
+            index = subsample(len(groups.of_row), wanted, batch.shape[1], self._seed, groups) - seen
+            kept.append(batch[index[(index >= 0) & (index < len(batch))].to(batch.device)])
+            seen += len(batch)
+            yield batch
+        self._rows = torch.cat(kept) if kept else None
 
     def rows(self) -> Tensor:
         assert self._rows is not None

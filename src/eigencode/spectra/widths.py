@@ -8,13 +8,14 @@ import torch
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.moments import Moments
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.spectra._covariance import from_moments
-from eigencode.spectra._influence import rows_wanted
+from eigencode.spectra._influence import rows_wanted, subsample
 from eigencode.spectra._responses import Source, responses
-from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled
+from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled, check_rows
 
 
 def spectra_by_width(
@@ -27,11 +28,12 @@ def spectra_by_width(
     points: bool = False,
     batch_size: int | None = None,
     seed: int = 0,
+    groups: Array | None = None,
 ) -> list[Spectrum]:
     """Covariance spectra of nested sets of m units for every m of `widths`.
 
     Args:
-        code, x, interval, points, batch_size, seed: as in `spectrum`.
+        code, x, interval, points, batch_size, seed, groups: as in `spectrum`.
         widths: numbers of units, each from 2 to all of them.
         order: `"first"` units as they are numbered, or nested `"random"` sets drawn with `seed`.
 
@@ -46,8 +48,9 @@ def spectra_by_width(
     [10, 30]
     """
     admit(spectra_by_width, locals())
-    given = responses(code, x, batch_size, points)
-    kept = Reservoir(seed, rows_wanted(max(widths, default=0)))
+    given = responses(code, x, batch_size, points, groups)
+    together, wanted = Groups.of(given.groups), rows_wanted(max(widths, default=0))
+    kept = Reservoir(seed, wanted, together)
     eps = 0.0
 
     def parts() -> Iterator[Moments]:
@@ -58,6 +61,8 @@ def spectra_by_width(
 
     moments = Moments.merged(parts())
     units = len(moments.mean)
+    check_rows(given.groups, moments.n)
+    index = None if together is None else subsample(moments.n, wanted, units, seed, together)
     bad = [m for m in widths if not 2 <= m <= units]
     if bad or not widths:
         raise InputError("no such width", got=bad or "none", wanted=f"2 .. {units} units")
@@ -68,5 +73,5 @@ def spectra_by_width(
         part = from_moments(moments.of_units(chosen), eps, directions=interval)
         part = part if errors is None else part.with_errors(errors[:, chosen.to(errors.device)])
         rows = kept.rows()[:, chosen] if interval else None
-        found.append(assembled(part, rows, f"{m} {order} units of {given.label}", given.space, seed))
+        found.append(assembled(part, rows, f"{m} {order} units of {given.label}", given.space, seed, together, index))
     return found

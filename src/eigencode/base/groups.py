@@ -1,0 +1,144 @@
+"""Rows that belong together (repeats, augmentations, frames of one film): groups, and variances over them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eigencode.base.arrays import Array
+from eigencode.base.errors import InputError
+from eigencode.base.types import Images
+
+FEWEST = 10
+"""Groups below which no interval is given: the variance between so few is hardly known."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Independent groups of dependent rows.
+
+    Attributes:
+        of_row: number of the group of every row, 0 .. count - 1.
+        sizes: rows of every group.
+    """
+
+    of_row: Int[Tensor, " row"]
+    sizes: Int[Tensor, " group"]
+
+    @classmethod
+    def of(cls, numbers: Int[Tensor, " row"] | None) -> "Groups | None":
+        """Groups from one number per row; None if there are none, or if every row is a group of its own."""
+        if numbers is None or numbers.numel() == 0:
+            return None
+        _, of_row, sizes = torch.unique(numbers.cpu(), return_inverse=True, return_counts=True)
+        return cls(of_row, sizes) if len(sizes) < len(of_row) else None
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return len(self.sizes)
+
+    @property
+    def too_few(self) -> str:
+        """Why there is no interval; empty if there are enough groups.
+
+        >>> Groups(torch.tensor([0, 0, 1]), torch.tensor([2, 1])).too_few
+        '2 groups are too few for an interval'
+        """
+        said = f"{self.count} group{'s are' if self.count > 1 else ' is'} too few for an interval"
+        return said if self.count < FEWEST else ""
+
+    def told(self, interval: str) -> str:
+        """Description of an interval over these groups, or why there is none."""
+        return self.too_few or f"{interval} over {self.count} groups of images"
+
+    def sums(self, values: Float[Tensor, "row *more"]) -> Float[Tensor, "group *more"]:
+        """Sum of the values of each group."""
+        total = values.new_zeros(self.count, *values.shape[1:])
+        return total.index_add_(0, self.of_row.to(values.device), values)
+
+    def variance(self, values: Float[Tensor, " row"]) -> float:
+        """Variance of the mean of the values over new groups; NaN for a single group.
+
+        G / (G − 1) Σ_g (Σ_{i∈g} (xᵢ − x̄))² / N², x̄ being the ratio of two sums over groups (Cochran 1977, eq. 9.7;
+        Liang and Zeger 1986).
+
+        >>> Groups(torch.tensor([0, 0, 1, 1]), torch.tensor([2, 2])).variance(torch.tensor([1.0, 1.0, 3.0, 3.0]))
+        1.0
+        """
+        x = values.double()
+        moved = self.sums(x - x.mean()).square().sum()
+        return float(moved) / len(x) ** 2 * self.count / (self.count - 1) if self.count > 1 else float("nan")
+
+    def at(self, index: Tensor) -> "Groups":
+        """Groups of some of the rows."""
+        _, of_row, sizes = torch.unique(self.of_row[index.cpu()], return_inverse=True, return_counts=True)
+        return Groups(of_row, sizes)
+
+    def some(self, wanted: int, most: int, generator: torch.Generator) -> Int[Tensor, " row"]:
+        """Sorted numbers of the rows of random whole groups: `wanted` groups, but about `most` rows at most."""
+        order = torch.randperm(self.count, generator=generator)
+        taken = int((self.sizes[order].cumsum(0) <= most).sum())
+        kept = torch.zeros(self.count, dtype=torch.bool)
+        kept[order[: max(1, min(wanted, taken))]] = True
+        return kept[self.of_row].nonzero()[:, 0]
+
+
+def none() -> Int[Tensor, " 0"]:
+    """Groups of a record of independent images."""
+    return torch.empty(0, dtype=torch.long)
+
+
+def groups_of(given: Images | Array | None, groups: Array | None, rows: int) -> Int[Tensor, " row"]:
+    """The number of the group of every row: from `groups`, or else those of `Images`; empty if there are neither.
+
+    >>> groups_of(None, ["a", "b", "a"], 3)
+    tensor([0, 1, 0])
+    """
+    if groups is not None:
+        return numbered(groups, rows)
+    own = given.groups if isinstance(given, Images) else None
+    return none() if own is None else own.cpu()
+
+
+def numbered(labels: Array, rows: int | None, name: str = "groups") -> Int[Tensor, " row"]:
+    """Number the groups 0, 1, … in the order in which their labels first appear.
+
+    Args:
+        labels: one per row: numbers, text, dates, as an array of any library or a list.
+        rows: how many there must be; None: any.
+
+    Raises:
+        InputError: another number of labels, or missing ones.
+
+    >>> numbered(["film b", "film a", "film b"], 3)
+    tensor([0, 1, 0])
+    """
+    import pandas as pd
+
+    given: Any = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
+    given = given if isinstance(given, pd.Series | pd.Index | pd.Categorical | np.ma.MaskedArray) else np.asarray(given)
+    shape = tuple(np.shape(given))
+    if len(shape) != 1 or shape[0] == 0 or (rows is not None and shape[0] != rows):
+        several = len(shape) == 1 and 0 < shape[0] < (rows or 0) and (rows or 0) % shape[0] == 0
+        raise InputError(
+            f"{name} do not fit the rows",
+            got=f"shape {shape}" + f" for {rows} rows" * (rows is not None),
+            wanted="one label per row" if rows is None else f"({rows},), one label per row",
+            fix=f"np.repeat(groups, {(rows or 0) // shape[0]}), if the rows of a group follow one another"
+            if several
+            else None,
+        )
+    found, _ = pd.factorize(np.ma.getdata(given) if isinstance(given, np.ma.MaskedArray) else given)
+    missing = (found < 0) | (np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else False)
+    if missing.any():
+        raise InputError(
+            f"{name}: labels are missing",
+            got=f"{int(missing.sum())} of {len(found)}",
+            wanted="a label for every row",
+            fix="drop these rows: good = ~pd.isna(groups); x[good], groups[good]",
+        )
+    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64))
