@@ -30,7 +30,6 @@ from eigencode.models.local_network import convergence, local_layer
 from eigencode.penalties import Batch, Jacobian, Lp, Penalty, Spectral, watch
 from eigencode.robustness import FGSM, PGD, AutoAttack, Gaussian, certified_size, critical_size, curve
 from eigencode.rules import KrotovHopfield
-from eigencode.spectra import spectra_at
 from eigencode.spectra.leading import leading_spectrum
 from eigencode.training import Adversarial, train_local, train_supervised
 
@@ -470,20 +469,9 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: leading_spectrum(iter([torch.rand(9, 3)]), top=2),
         lambda fix: [leading_spectrum(torch.rand(9, 3), top=2), leading_spectrum(lambda z: z, torch.rand(9, 3), top=2)],
     ),
-    "spectra/places.py: spectra_at": (
-        lambda: spectra_at(nn.Conv2d(1, 2, 3), images().x, ["logits"], reduce="positions"),
-        lambda fix: spectra_at(nn.Conv2d(1, 2, 3), images().x, ["logits"], reduce="positions", **eval(f"dict({fix})")),
-    ),
     "spectra/shape.py: shape": (
         lambda: ec.spectrum(torch.rand(90, 30)).shape((3, 6)),
         lambda fix: ec.spectrum(torch.rand(90, 30)).shape(**eval(f"dict({fix.removeprefix('for example ')})")),
-    ),
-    "spectra/spectrum.py: spectrum": (
-        lambda: ec.spectrum(ec.at(nn.Conv2d(1, 2, 3), "logits", reduce="positions"), images().x),
-        lambda fix: [
-            ec.spectrum(ec.at(nn.Conv2d(1, 2, 3), "logits", reduce="positions"), images().x, interval=False),
-            ec.spectrum(ec.at(nn.Conv2d(1, 2, 3), "logits", reduce=asked(fix, "reduce")), images().x),
-        ],
     ),
     "spectra/power_law.py: ranks": (
         lambda: fitted(30, (11, 500)),

@@ -31,7 +31,7 @@ class Groups:
     @classmethod
     def of(cls, numbers: Int[Tensor, " row"] | None) -> "Groups | None":
         """Groups from one number per row; None if there are none, or if every row is a group of its own."""
-        if numbers is None or numbers.numel() == 0:
+        if numbers is None:
             return None
         _, of_row, sizes = torch.unique(numbers.cpu(), return_inverse=True, return_counts=True)
         return cls(of_row, sizes) if len(sizes) < len(of_row) else None
@@ -87,13 +87,8 @@ class Groups:
         return kept[self.of_row].nonzero()[:, 0]
 
 
-def none() -> Int[Tensor, " 0"]:
-    """Groups of a record of independent images."""
-    return torch.empty(0, dtype=torch.long)
-
-
-def groups_of(given: Images | Array | None, groups: Array | None, rows: int) -> Int[Tensor, " row"]:
-    """The number of the group of every row: from `groups`, or else those of `Images`; empty if there are neither.
+def groups_of(given: Images | Array | None, groups: Array | None, rows: int) -> Int[Tensor, " row"] | None:
+    """The number of the group of every row: from `groups`, or else those of `Images`; None if there are neither.
 
     >>> groups_of(None, ["a", "b", "a"], 3)
     tensor([0, 1, 0])
@@ -101,7 +96,7 @@ def groups_of(given: Images | Array | None, groups: Array | None, rows: int) -> 
     if groups is not None:
         return numbered(groups, rows)
     own = given.groups if isinstance(given, Images) else None
-    return none() if own is None else own.cpu()
+    return None if own is None else own.cpu()
 
 
 def numbered(labels: Array, rows: int | None, name: str = "groups") -> Int[Tensor, " row"]:

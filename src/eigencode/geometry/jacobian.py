@@ -1,7 +1,7 @@
 """`jacobian_norm(code, images)`: Frobenius norm of the Jacobian ∂z/∂x at every image."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import warn
-from eigencode.base.groups import groups_of, none
+from eigencode.base.groups import groups_of
 from eigencode.base.inputs import at_least, inputs_of
 from eigencode.base.intervals import t95
 from eigencode.base.progress import progress
@@ -39,7 +39,7 @@ class JacobianNorm(Record):
         units, inputs: shape of each Jacobian.
         seed: of the random vectors; a point has the same ones in any batch.
         doubts: sentences about the derivative, see `disagreement`.
-        groups: number of the group of each image, over which the intervals are; empty: images are independent.
+        groups: number of the group of each image, over which the intervals are; None: images are independent.
     """
 
     value: Float[Tensor, " image"]
@@ -54,7 +54,7 @@ class JacobianNorm(Record):
     norm: str = "frobenius"
     reason: str = ""
     doubts: tuple[str, ...] = ()
-    groups: Int[Tensor, " image"] = field(default_factory=none)
+    groups: Int[Tensor, " image"] | None = None
 
     @property
     def interval(self) -> tuple[Float[Tensor, " image"], Float[Tensor, " image"]]:

@@ -1,7 +1,7 @@
 """Spectral norm of the Jacobian at every image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, warn
-from eigencode.base.groups import groups_of, none
+from eigencode.base.groups import groups_of
 from eigencode.base.inputs import inputs_of
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
@@ -34,7 +34,7 @@ class SpectralNorm(Record):
         converged: residual <= tolerance.
         iterations: largest number over all batches.
         direction: v, flattened: the direction of largest gain.
-        groups: number of the group of each image, over which the interval is; empty: images are independent.
+        groups: number of the group of each image, over which the interval is; None: images are independent.
     """
 
     value: Float[Tensor, " image"]
@@ -47,7 +47,7 @@ class SpectralNorm(Record):
     space: str
     seed: int
     norm: str = "spectral, L2 to L2"
-    groups: Int[Tensor, " image"] = field(default_factory=none)
+    groups: Int[Tensor, " image"] | None = None
 
     @property
     def median(self) -> Estimate:

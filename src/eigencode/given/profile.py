@@ -58,7 +58,7 @@ def profile(
     Args:
         net: any `nn.Module` of images `N C H W` in [0, 1], or several by name; wrap one that was trained on normalised
             images in `models.Standardised`.  It is measured in evaluation mode and not changed.
-        test: images; labels are not used.
+        test: images; labels are not used.  With `Images(groups=)`, intervals are over groups.
         places: "all", or names and patterns such as `"layer*"`, see `ec.places`.
         reduce: conversion of maps and tokens to rows, see `representation.reducer`.  With `"mean"`, over positions,
             every place has as many units as channels, few enough for intervals.  With `"flatten"`, places of more than
@@ -101,12 +101,14 @@ def profile(
             warnings.simplefilter("ignore", BatchWarning)
             names, how = [p.name for p in found], _narrowed if reduce == "flatten" else reduce
             common = {"batch_size": batch_size, "seed": seed}
-            measured = spectra_at(one, here, names, reduce=how, interval=interval, **common)  # type: ignore[arg-type]
+            sampled = {"interval": interval, "groups": images.groups, **common}
+            measured = spectra_at(one, here, names, reduce=how, **sampled)  # type: ignore[arg-type]
             for info in found:
                 norm = Estimate(math.nan)
                 if jacobian:
                     code = at(one, info.name, reduce=how)
-                    norm = jacobian_norm(code, here[drawn.to(here.device)], method, **common).median  # type: ignore[arg-type]
+                    points, labels = here[drawn.to(here.device)], images[drawn].groups
+                    norm = jacobian_norm(code, points, method, groups=labels, **common).median  # type: ignore[arg-type]
                 spectra[name, info.name] = measured[info.name]
                 rows.append(_row(name, info, reduce, measured[info.name], measure, window, norm))
         scaling = None if isinstance(one, Standardised) else pretrained_scaling(one)

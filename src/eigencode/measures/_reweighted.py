@@ -21,7 +21,7 @@ def weights(index: Int[Tensor, " image"], groups: Int[Tensor, " image"] | None =
 
     `groups`: numbers of the groups of these images, if they have any.
     """
-    index = index if groups is None or groups.numel() == 0 else groups
+    index = index if groups is None else groups
     return _weights(int(index.max()) + 1 if len(index) else 0)[:, index]
 
 
@@ -62,14 +62,14 @@ def with_errors(
     censored: Bool[Tensor, " image"],
     index: Int[Tensor, " image"],
     n: int,
-    groups: Int[Tensor, " image"],
-    wrong_groups: Int[Tensor, " wrong"],
+    groups: Int[Tensor, " image"] | None = None,
+    wrong_groups: Int[Tensor, " wrong"] | None = None,
 ) -> Float[Tensor, " draw"] | None:
     """Weighted median over `n` images, those without a size at 0; None if it is not known which images these are.
 
     They are the first `n` of the data set, or those whose groups are given.
     """
-    if len(groups) + len(wrong_groups):
+    if groups is not None and wrong_groups is not None:
         sizes = torch.cat([torch.zeros(len(wrong_groups), dtype=torch.float64), size.double()])
         kept = torch.cat([torch.zeros(len(wrong_groups), dtype=torch.bool), censored])
         return quantile(sizes, kept, torch.arange(n), torch.cat([wrong_groups, groups]))

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from eigencode.base.groups import none
 from eigencode.base.record import Estimate, Record
 from eigencode.measures import _reweighted
 from eigencode.measures.protocol import Measure, Reading, Subject
@@ -24,11 +23,11 @@ BATCH = 2000
 class Accuracy(Estimate):
     """Share of the images classified correctly with its Wilson interval; `correct`: which ones.
 
-    `groups`: number of the group of each image, over which the interval is; empty: images are independent.
+    `groups`: number of the group of each image, over which the interval is; None: images are independent.
     """
 
     correct: Bool[Tensor, " image"] = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
-    groups: Int[Tensor, " image"] = field(default_factory=none)
+    groups: Int[Tensor, " image"] | None = None
 
     @classmethod
     def of(cls, correct: Bool[Tensor, " image"], groups: Int[Tensor, " image"] | None = None) -> "Accuracy":
@@ -37,7 +36,7 @@ class Accuracy(Estimate):
         >>> print(Accuracy.of(torch.tensor([True] * 9 + [False])))
         0.9 [0.5958, 0.9821]
         """
-        found, groups = share_of(correct, groups), none() if groups is None else groups.cpu()
+        found, groups = share_of(correct, groups), None if groups is None else groups.cpu()
         return cls(found.value, found.low, found.high, found.n, found.method, correct.cpu(), groups)
 
 

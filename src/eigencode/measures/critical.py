@@ -111,7 +111,7 @@ class CriticalMeasure(Measure):
         if kept is None:
             return None
         sizes = record.eps if what == "eps" else record.size
-        groups = record.groups[kept] if len(record.groups) else record.groups
+        groups = None if record.groups is None else record.groups[kept]
         return _reweighted.quantile(sizes[kept], record.censored[kept], record.index[kept], groups)
 
 

@@ -1,6 +1,6 @@
 """Certified sizes: no perturbation up to this size changes the prediction, whatever the attack."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -9,14 +9,13 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
-from eigencode.base.groups import none
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.representation._modes import borrowed
 from eigencode.robustness._balls import check_norm, diameter
 from eigencode.robustness._certificate import certificate
 from eigencode.robustness._search import Ladder
-from eigencode.robustness.critical import LOWEST
+from eigencode.robustness.critical import LOWEST, joined
 from eigencode.robustness.subject import Subject, Subset
 from eigencode.robustness.survival import quantile
 
@@ -44,8 +43,8 @@ class CertifiedSizes(Record):
     space: Space
     tolerance: float
     dtype: str = ""
-    groups: Int[Tensor, " image"] = field(default_factory=none)
-    wrong_groups: Int[Tensor, " wrong"] = field(default_factory=none)
+    groups: Int[Tensor, " image"] | None = None
+    wrong_groups: Int[Tensor, " wrong"] | None = None
 
     @property
     def median(self) -> Estimate:
@@ -57,7 +56,7 @@ class CertifiedSizes(Record):
         admit(CertifiedSizes.quantile, locals())
         wrong = self.n - self.n_correct if errors_as_zero else 0
         values = torch.cat([self.eps.new_zeros(wrong), self.eps])
-        groups = torch.cat([self.wrong_groups, self.groups]) if errors_as_zero else self.groups
+        groups = joined(self.wrong_groups, self.groups) if errors_as_zero else self.groups
         return quantile(values, torch.zeros_like(values, dtype=torch.bool), q, confidence, groups)
 
 

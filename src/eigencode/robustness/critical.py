@@ -10,7 +10,6 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
-from eigencode.base.groups import none
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Bounds, Images, Norm, Space
 from eigencode.representation._modes import borrowed
@@ -47,7 +46,7 @@ class CriticalSizes(Record):
         alone: True where the largest noise alone, without the image, is given the class of the image, so that no size
             need break it (about one in as many images as there are classes); None for attacks that are not noise.
         groups, wrong_groups: number of the group of each image, and of each image that is wrong without perturbation;
-            intervals are then over groups.  Empty: images are independent.
+            intervals are then over groups.  None: images are independent.
     """
 
     index: Int[Tensor, " image"]
@@ -68,8 +67,8 @@ class CriticalSizes(Record):
     zero_gradients: float
     masking: Masking = field(default_factory=Masking)
     alone: Bool[Tensor, " image"] | None = None
-    groups: Int[Tensor, " image"] = field(default_factory=none)
-    wrong_groups: Int[Tensor, " wrong"] = field(default_factory=none)
+    groups: Int[Tensor, " image"] | None = None
+    wrong_groups: Int[Tensor, " wrong"] | None = None
 
     @property
     def changeable(self) -> Estimate:
@@ -84,7 +83,7 @@ class CriticalSizes(Record):
 
     def median_of(self, kept: Bool[Tensor, " image"]) -> Estimate:
         """Kaplan-Meier median of `size` over some of the images."""
-        groups = self.groups[kept] if len(self.groups) else None
+        groups = None if self.groups is None else self.groups[kept]
         return quantile(self.size[kept], self.censored[kept], groups=groups)
 
     def quantile(self, q: float, of: str = "size", errors_as_zero: bool = False, confidence: float = 0.95) -> Estimate:
@@ -100,10 +99,15 @@ class CriticalSizes(Record):
         censored, groups = self.censored, self.groups
         if errors_as_zero:
             wrong = self.n - self.n_correct
-            groups = torch.cat([self.wrong_groups, groups])
+            groups = joined(self.wrong_groups, groups)
             values = torch.cat([values.new_zeros(wrong), values])
             censored = torch.cat([censored.new_zeros(wrong), censored])
         return quantile(values, censored, q, confidence, groups)
+
+
+def joined(one: Tensor | None, two: Tensor | None) -> Tensor | None:
+    """Groups of the images of two parts; None without groups."""
+    return None if one is None or two is None else torch.cat([one, two])
 
 
 Part = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -81,10 +81,10 @@ class Subject:
         """Numbers, in the data set, of the images considered and classified correctly."""
         return self.index[self.correct]
 
-    def groups(self, kept: Bool[Tensor, " n"]) -> Int[Tensor, " m"]:
-        """Numbers of the groups of some of the images considered; empty if the images are independent."""
+    def groups(self, kept: Bool[Tensor, " n"]) -> Int[Tensor, " m"] | None:
+        """Numbers of the groups of some of the images considered; None if the images are independent."""
         numbers = self.test.groups
-        return torch.empty(0, dtype=torch.long) if numbers is None else numbers.cpu()[self.index[kept]]
+        return None if numbers is None else numbers.cpu()[self.index[kept]]
 
     def batches(self, label: str, bounds: Bounds) -> Iterator[Batch]:
         """Iterate over the correctly classified images; if many, in at least four batches for the progress bar."""

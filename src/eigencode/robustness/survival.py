@@ -47,7 +47,7 @@ def quantile(
     admit(quantile, locals())
     if not 0 < q < 1 or not 0 < confidence < 1:
         raise InputError("not a share", got=f"q={q}, confidence={confidence}", wanted="between 0 and 1")
-    grouped = size.shape if groups is None or groups.numel() == 0 else groups.shape
+    grouped = size.shape if groups is None else groups.shape
     if not size.shape == censored.shape == grouped or bool(size.isnan().any()):
         raise InputError(
             "sizes and censoring do not fit",

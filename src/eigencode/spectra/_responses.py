@@ -72,7 +72,7 @@ def responses(
         return _evaluated(source, images, int(batch_size or 1000), points, groups_of(x, groups, len(images)))
     if is_array(source) or _rows(source):
         given = array(source, "responses", "su")
-        return replace(_array(given, batch_size), groups=numbered(groups, len(given)) if groups is not None else None)
+        return replace(_array(given, batch_size), groups=groups_of(None, groups, len(given)))
     if callable(source) or isinstance(source, str | bytes | dict | Images) or not isinstance(source, Iterable):
         fix = "spectrum(images.x.flatten(1)) for the pixels" if isinstance(source, Images) else None
         raise InputError(
@@ -94,7 +94,9 @@ def _rows(source: object) -> bool:
     return isinstance(inner, int | float) or (is_array(first) and np.ndim(first) < 2)
 
 
-def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool, groups: Tensor) -> Responses:
+def _evaluated(
+    code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: bool, groups: Tensor | None
+) -> Responses:
     start = code.points if isinstance(code, Reader) and not points else lambda images: images
     several = isinstance(code, Reader) and code.reduce == "positions"
     function = function_of(code)
@@ -130,11 +132,11 @@ def _evaluated(code: Callable[[Tensor], Tensor], x: Tensor, size: int, points: b
     return Responses(batches, rows, len(x), label, space, errors, of_rows(groups, len(x), together))
 
 
-def of_rows(groups: Tensor, images: int, together: int) -> Tensor | None:
+def of_rows(groups: Tensor | None, images: int, together: int) -> Tensor | None:
     """Groups of rows, `together` of which belong to each image; None if all rows are independent."""
     if together > 1:
-        return (groups if len(groups) else torch.arange(images)).repeat_interleave(together)
-    return groups if len(groups) else None
+        return (torch.arange(images) if groups is None else groups).repeat_interleave(together)
+    return groups
 
 
 def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:

@@ -8,6 +8,7 @@ from torch import Tensor
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
+from eigencode.base.groups import groups_of
 from eigencode.base.inputs import inputs_of
 from eigencode.base.record import host
 from eigencode.base.seeding import stream
@@ -20,7 +21,13 @@ from eigencode.spectra.spectrum import Spectrum
 
 
 def heldout_spectrum(
-    code: Source, train: Images | Array, test: Images | Array, *, batch_size: int | None = None, seed: int = 0
+    code: Source,
+    train: Images | Array,
+    test: Images | Array,
+    *,
+    batch_size: int | None = None,
+    seed: int = 0,
+    groups: Array | None = None,
 ) -> Spectrum:
     """Variance of the responses to test images along the principal directions of the training images.
 
@@ -31,7 +38,8 @@ def heldout_spectrum(
 
     Args:
         code: images -> responses; for arrays of responses pass the identity, `lambda z: z`.
-        train, test: images.  The standard error is over the test images, or over their groups (`Images(groups=)`).
+        train, test: images.
+        groups: a label per test image, the same for images that belong together; by default those of `test`.
 
     Returns:
         A `Spectrum` of kind `"held-out"`, values in the order of the training directions (not sorted).
@@ -48,7 +56,7 @@ def heldout_spectrum(
     found = eigen(learnt.batches(), directions=True).with_errors(learnt.errors())
     directions = found.directions
     assert directions is not None
-    given = responses(code, test, batch_size)
+    given = responses(code, test, batch_size, groups=groups)
     scores = torch.cat([_along(batch, directions) for batch in given.batches()])
     if len(scores) < 2:
         raise InputError("too few test images", got=len(scores), wanted="at least 2")
@@ -83,12 +91,14 @@ def injected_noise_spectrum(
     swaps: int = 10,
     batch_size: int | None = None,
     seed: int = 0,
+    groups: Array | None = None,
 ) -> Spectrum:
     """Compute cvPCA of a deterministic code on two noisy copies x + σ N(0, 1) of every image.
 
     Args:
         x: images; the noise is added to the input of the code.
         sigma: standard deviation of the noise in the units of that space (not clipped to any box).
+        groups: a label per image, the same for images that belong together; by default those of `Images`.
 
     Returns:
         A `Spectrum` of kind `"injected noise"`; `source` states σ.
@@ -100,13 +110,14 @@ def injected_noise_spectrum(
     admit(injected_noise_spectrum, locals())
     if not sigma >= 0:
         raise InputError("no such noise", got=sigma, wanted="sigma >= 0")
-    x = inputs_of(code, x)
+    images, x = x, inputs_of(code, x)
+    labels = groups_of(images, groups, len(x))
     x = x if x.is_floating_point() else x.float()
     x = code.points(x) if isinstance(code, Reader) else x
     repeats = []
     for name in ("one", "two"):
         noise = torch.randn(x.shape, generator=stream(seed, "injected", name), dtype=x.dtype).to(x.device)
-        given = responses(code, x + sigma * noise, batch_size, points=True)
+        given = responses(code, x + sigma * noise, batch_size, points=True, groups=labels)
         repeats.append(torch.cat([batch.double() for batch in given.batches()]))
-    found = cvpca_of_two(repeats[0], repeats[1], swaps, seed)
+    found = cvpca_of_two(repeats[0], repeats[1], swaps, seed, given.groups)
     return replace(found, kind="injected noise", source=f"{given.label}, sigma {sigma:g}", space=given.space)

@@ -9,7 +9,6 @@ from resnet import TEN, ResNet
 from torch import nn
 
 import eigencode as ec
-from eigencode.base.errors import InputError
 from eigencode.spectra import spectra_at
 
 X = torch.rand(120, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -79,11 +78,17 @@ def test_images_are_treated_alike_by_spectrum_and_jacobian() -> None:
     )
 
 
-def test_positions_need_no_interval() -> None:
-    with pytest.raises(InputError, match="not independent"):
-        spectra_at(ResNet(width=4), X, ["layer1"], reduce="positions")
-    found = spectra_at(ResNet(width=4), X, ["layer1"], reduce="positions", interval=False)
-    assert found["layer1"].n_samples == 120 * 64
+def test_the_positions_of_an_image_are_one_group() -> None:
+    net = ResNet(width=4)
+    found = spectra_at(net, X, ["layer1", "layer2", "logits"], reduce="positions")
+    assert [(s.n_samples, s.n_groups) for s in found.values()] == [(120 * 64, 120), (120 * 16, 120), (120, 0)]
+    for place, one in found.items():
+        code = ec.at(net, place, reduce="positions")
+        torch.testing.assert_close(one.tensors(), ec.spectrum(code, X).tensors(), equal_nan=True)
+        rows = code(X)
+        given = ec.spectrum(rows, groups=torch.arange(120).repeat_interleave(len(rows) // 120))
+        torch.testing.assert_close(one.influence, given.influence, rtol=1e-3, atol=1e-4, equal_nan=True)
+    assert spectra_at(net, X, ["layer1"], reduce="positions", interval=False)["layer1"].influence.numel() == 0
 
 
 def test_a_code_wider_than_a_covariance() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -109,6 +109,38 @@ def test_interval_of_a_difference_covers_and_is_narrower_than_that_of_independen
         assert sum(halves) < 0.75 * sum(apart), f"{case}: {sum(halves) / sum(apart)}"
 
 
+def repeated(record: Record) -> Record:
+    """The record of images that were each shown ten times, as groups."""
+    tensors = {k: v.repeat_interleave(10, 0) for k, v in record.tensors().items() if v.shape[:1].numel() > 1}
+    index = tensors.get("index", torch.arange(IMAGES).repeat_interleave(10))
+    groups = {"groups": index}
+    if "index" in tensors:
+        wrong = torch.ones(IMAGES).bool().index_fill(0, index, False).nonzero()[:, 0]
+        groups["wrong_groups"] = wrong.repeat_interleave(10)
+        tensors["index"] = 10 * index + torch.arange(10).repeat(len(index) // 10)
+    counts = {k: 10 * v for k, v in record.scalars().items() if k in ("n", "n_correct")}
+    return replace(record, **tensors, **groups, **counts)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_repeated_images_have_the_difference_of_single_ones(case: str) -> None:
+    """Its variance is that of the groups; without groups it would be a tenth of that."""
+    measure, what, made = CASES[case]
+    one, two = (made(x) for x in numbers_of(IMAGES, 3, 0.9))
+    single, grouped, apart = (
+        (measure.draws(a, what), measure.draws(b, what))
+        for a, b in ((one, two), (repeated(one), repeated(two)), (_apart(repeated(one)), _apart(repeated(two))))
+    )
+    spread = [float((a - b).std()) for a, b in (single, grouped, apart)]  # type: ignore[operator]
+    assert spread[1] == pytest.approx(spread[0], rel=0.15)
+    assert spread[2] < 0.5 * spread[1]
+
+
+def _apart(record: Record) -> Record:
+    without = {"groups": None, "wrong_groups": None} if hasattr(record, "wrong_groups") else {"groups": None}
+    return replace(record, **without)  # type: ignore[type-var]
+
+
 def test_images_without_anything_in_common_give_the_interval_of_independent_numbers() -> None:
     measure, what, made = CASES["Jacobian, mean"]
     one, two = (row(m, measure, what, made(x)) for m, x in zip("AB", numbers_of(2000, 1, 0.0), strict=True))
@@ -152,3 +184,9 @@ def test_an_image_has_the_same_weights_in_every_record() -> None:
     torch.testing.assert_close(few, many[:, :2], rtol=0, atol=0)
     assert abs(float(many.mean()) - 1) < 0.1
     assert abs(float(torch.corrcoef(many.T)[0, 1])) < 0.1
+
+
+def test_a_group_has_the_same_weights_in_every_record() -> None:
+    groups = torch.tensor([4, 0, 4])
+    found = _reweighted.weights(torch.tensor([7, 8, 9]), groups)
+    torch.testing.assert_close(found, _reweighted.weights(groups), rtol=0, atol=0)
