@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from eigencode.base.record import Estimate
 from eigencode.geometry._intervals import mean_estimate, median_estimate
@@ -15,7 +16,7 @@ from eigencode.robustness.survival import quantile
 from eigencode.spectra import spectrum
 
 pytestmark = pytest.mark.usefixtures("unchecked")
-UNITS, WINDOW = 12, (2, 10)
+UNITS, WINDOW = 12, (2, 8)
 Grouped = tuple[Tensor, Tensor]
 """Responses `rows x units` and the number of the group of every row."""
 
@@ -28,13 +29,13 @@ def weights() -> Tensor:
 
 def augmented(images: int, copies: int, g: torch.Generator) -> Tensor:
     """Smooth images, each shifted at random by up to one pixel and with noise, through tanh of random projections."""
-    x = torch.randn(images, 1, 10, 10, dtype=torch.float64, generator=g)
-    x = 2 * torch.nn.functional.avg_pool2d(x, 3, 1)
+    x = torch.randn(images, 1, 14, 14, dtype=torch.float64, generator=g)
+    x = 4 * avg_pool2d(avg_pool2d(x, 4, 1), 4, 1)
     moves = torch.randint(0, 3, (images * copies, 2), generator=g)
     every = x.repeat_interleave(copies, 0).unfold(2, 6, 1).unfold(3, 6, 1)
     seen = every[torch.arange(images * copies), 0, moves[:, 0], moves[:, 1]]
     noise = torch.randn(images * copies, 36, dtype=torch.float64, generator=g)
-    return (0.3 * (seen.flatten(1) + 0.1 * noise) @ weights()).tanh()
+    return (0.3 * (seen.flatten(1) + 0.02 * noise) @ weights()).tanh()
 
 
 def repeated_ten_times(groups: int, seed: int) -> Grouped:
@@ -108,15 +109,18 @@ def test_intervals_over_groups_cover_as_often_as_they_say(
     kind: Callable[[int, int], Grouped], reading: Reading
 ) -> None:
     groups, sets = (200, 200) if reading is alpha else (60, 1000)
-    assert 0.9 <= coverage(kind, reading, groups, sets) <= 0.99
-    assert coverage(kind, reading, groups, sets, together=False) < 0.9, "this check must be able to fail"
+    covered = coverage(kind, reading, groups, sets)
+    assert 0.9 <= covered <= 0.99
+    assert coverage(kind, reading, groups, sets, together=False) < covered - 0.05, "this check must be able to fail"
 
 
-@pytest.mark.parametrize("kind", KINDS[:2])
-@pytest.mark.parametrize("reading", [*CHEAP, alpha])
+FEW = [(kind, reading) for kind in KINDS[:2] for reading in CHEAP] + [(repeated_ten_times, alpha)]
+
+
+@pytest.mark.parametrize(("kind", "reading"), FEW)
 def test_without_groups_the_intervals_are_too_narrow(kind: Callable[[int, int], Grouped], reading: Reading) -> None:
     """The same on few data sets."""
-    groups, sets = (100, 20) if reading is alpha else (60, 100)
+    groups, sets = (100, 30) if reading is alpha else (60, 100)
     covered = coverage(kind, reading, groups, sets)
     assert covered >= 0.85
-    assert coverage(kind, reading, groups, sets, together=False) < covered - 0.1
+    assert coverage(kind, reading, groups, sets, together=False) < covered - 0.05
