@@ -1,15 +1,13 @@
 """Rows that belong together (repeats, augmentations, frames of one film): groups, and variances over them."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.arrays import Array
-from eigencode.base.errors import InputError
+from eigencode.base.labels import numbered
 from eigencode.base.types import Images
 
 FEWEST = 10
@@ -97,43 +95,3 @@ def groups_of(given: Images | Array | None, groups: Array | None, rows: int) -> 
         return numbered(groups, rows)
     own = given.groups if isinstance(given, Images) else None
     return None if own is None else own.cpu()
-
-
-def numbered(labels: Array, rows: int | None, name: str = "groups") -> Int[Tensor, " row"]:
-    """Number the groups 0, 1, … in the order in which their labels first appear.
-
-    Args:
-        labels: one per row: numbers, text, dates, as an array of any library or a list.
-        rows: how many there must be; None: any.
-
-    Raises:
-        InputError: another number of labels, or missing ones.
-
-    >>> numbered(["film b", "film a", "film b"], 3)
-    tensor([0, 1, 0])
-    """
-    import pandas as pd
-
-    given: Any = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
-    given = given if isinstance(given, pd.Series | pd.Index | pd.Categorical | np.ma.MaskedArray) else np.asarray(given)
-    shape = tuple(np.shape(given))
-    if len(shape) != 1 or shape[0] == 0 or (rows is not None and shape[0] != rows):
-        several = len(shape) == 1 and 0 < shape[0] < (rows or 0) and (rows or 0) % shape[0] == 0
-        raise InputError(
-            f"{name} do not fit the rows",
-            got=f"shape {shape}" + f" for {rows} rows" * (rows is not None),
-            wanted="one label per row" if rows is None else f"({rows},), one label per row",
-            fix=f"np.repeat(groups, {(rows or 0) // shape[0]}), if the rows of a group follow one another"
-            if several
-            else None,
-        )
-    found, _ = pd.factorize(np.ma.getdata(given) if isinstance(given, np.ma.MaskedArray) else given)
-    missing = (found < 0) | (np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else False)
-    if missing.any():
-        raise InputError(
-            f"{name}: labels are missing",
-            got=f"{int(missing.sum())} of {len(found)}",
-            wanted="a label for every row",
-            fix="drop these rows: good = ~pd.isna(groups); x[good], groups[good]",
-        )
-    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64))

@@ -1,7 +1,8 @@
-"""Labels of images: whole numbers from 0, and the names of their classes."""
+"""Labels of images: whole numbers from 0, the names of their classes, and the numbers of their groups."""
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,3 +89,43 @@ def relabelled(y: Tensor, shape: tuple[int, ...]) -> str:
     if y.ndim == 1 and len(y) == shape[0]:
         return "torch.as_tensor(y).long(), if they are class numbers"
     return "pass one integer label per image"
+
+
+def numbered(labels: Array, rows: int | None, name: str = "groups") -> Tensor:
+    """Number the groups 0, 1, … in the order in which their labels first appear.
+
+    Args:
+        labels: one per row: numbers, text, dates, as an array of any library or a list.
+        rows: how many there must be; None: any.
+
+    Raises:
+        InputError: another number of labels, or missing ones.
+
+    >>> numbered(["film b", "film a", "film b"], 3)
+    tensor([0, 1, 0])
+    """
+    import pandas as pd
+
+    given: Any = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
+    given = given if isinstance(given, pd.Series | pd.Index | pd.Categorical | np.ma.MaskedArray) else np.asarray(given)
+    shape = tuple(np.shape(given))
+    if len(shape) != 1 or shape[0] == 0 or (rows is not None and shape[0] != rows):
+        several = len(shape) == 1 and 0 < shape[0] < (rows or 0) and (rows or 0) % shape[0] == 0
+        raise InputError(
+            f"{name} do not fit the rows",
+            got=f"shape {shape}" + f" for {rows} rows" * (rows is not None),
+            wanted="one label per row" if rows is None else f"({rows},), one label per row",
+            fix=f"np.repeat(groups, {(rows or 0) // shape[0]}), if the rows of a group follow one another"
+            if several
+            else None,
+        )
+    found, _ = pd.factorize(np.ma.getdata(given) if isinstance(given, np.ma.MaskedArray) else given)
+    missing = (found < 0) | (np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else False)
+    if missing.any():
+        raise InputError(
+            f"{name}: labels are missing",
+            got=f"{int(missing.sum())} of {len(found)}",
+            wanted="a label for every row",
+            fix="drop these rows: good = [g is not None and g == g for g in groups]; x[good], np.asarray(groups)[good]",
+        )
+    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64))

@@ -14,7 +14,7 @@ from eigencode.base.arrays import Array, gathered, is_array, iterates, tensor
 from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
-from eigencode.base.labels import class_names, labels_of, relabelled
+from eigencode.base.labels import class_names, labels_of, numbered, relabelled
 from eigencode.base.pixels import check_floats, floats as floats, refuse_channels_last, reshaped
 
 Space = Literal["pixel", "unit"]
@@ -134,8 +134,6 @@ class Images:
         object.__setattr__(self, "y", y.detach().long())
         object.__setattr__(self, "classes", tuple(names))
         if groups is not None:
-            from eigencode.base.groups import numbered
-
             groups = numbered(groups, len(pixels), f"{name}: groups")
         object.__setattr__(self, "groups", groups)
 

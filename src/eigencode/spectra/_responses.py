@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from eigencode.base.arrays import Array, array, batches, is_array, tensor
 from eigencode.base.errors import InputError
-from eigencode.base.groups import groups_of, numbered
+from eigencode.base.groups import groups_of
 from eigencode.base.inputs import at_least, inputs_of
+from eigencode.base.labels import numbered
 from eigencode.base.progress import progress
 from eigencode.base.types import Images
 from eigencode.representation._foreign import numbers, watch

@@ -10,8 +10,9 @@ import torch
 
 import eigencode as ec
 from eigencode.base.errors import InputError
-from eigencode.base.groups import FEWEST, Groups, numbered
+from eigencode.base.groups import FEWEST, Groups
 from eigencode.base.intervals import t_interval
+from eigencode.base.labels import numbered
 
 LABELS = [7, 7, 3, 7, 5, 3]
 
