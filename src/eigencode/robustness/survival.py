@@ -142,7 +142,7 @@ def share_of(
 
     >>> hit = torch.tensor([True] * 45 + [False] * 5)
     >>> print(share_of(hit), share_of(hit, torch.arange(50) // 2))
-    0.9 [0.7864, 0.9565] 0.9 [0.7251, 0.9686]
+    0.9 [0.7864, 0.9565] 0.9 [0.7221, 0.9689]
     """
     together = Groups.of(groups)
     hits, n = int(hit.sum()), len(hit)
