@@ -73,8 +73,9 @@ def test_the_population_of_the_correction_is_that_of_groups() -> None:
         own = torch.randn(groups * size, 3, dtype=torch.float64, generator=g)
         found.append(torch.cov((alike.sqrt() * common + (1 - alike).sqrt() * own).T))
     drawn = torch.stack(list(wishart_of_groups(alike, float(size), groups * size, groups, 3000, g)))
-    for part in (lambda c: c.mean(0), lambda c: c.std(0)):
-        torch.testing.assert_close(part(drawn), part(torch.stack(found)), rtol=0.06, atol=0.006)
+    simulated = torch.stack(found)
+    torch.testing.assert_close(drawn.mean(0), simulated.mean(0), rtol=0.01, atol=0.006)
+    torch.testing.assert_close(drawn.std(0), simulated.std(0), rtol=0.06, atol=0.006)
 
 
 def test_few_groups_give_no_interval_and_say_so() -> None:
