@@ -272,6 +272,19 @@ def test_a_change_that_can_change_no_result_keeps_the_keys(package: Path, monkey
     assert module.fingerprint(START) != before
 
 
+def test_a_new_module_that_can_change_no_result_keeps_the_keys(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(package / "lower.py", "C = 3", "C = 3")
+    before, old = module.fingerprint(START), module._read("eigencode.lower")[0]
+    (package / "newer.py").write_text("D = 1\n")
+    change(package / "lower.py", "C = 3", "from eigencode.newer import D\nC = 3")
+    new, added = (module._read(f"eigencode.{name}")[0] for name in ("lower", "newer"))
+    monkeypatch.setattr(module, "SAME_RESULT", {new: old, added: ""})
+    forget()
+    assert module.fingerprint(START) == before
+    change(package / "newer.py", "D = 1", "D = 2")
+    assert module.fingerprint(START) != before
+
+
 def test_every_such_change_is_one_of_the_code_of_now() -> None:
     """An entry for code that was changed again serves nobody."""
     root = Path(module.__file__).parents[1]
