@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
+from scipy.special import stdtrit
 from scipy.stats import siegelslopes, theilslopes
 from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.groups import FEWEST as FEWEST_GROUPS
-from eigencode.base.intervals import t95
 from eigencode.base.seeding import stream
 from eigencode.spectra._logs import Logs
 from eigencode.spectra.alternatives import FEWEST, compare
@@ -72,7 +72,9 @@ def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least s
         plain, line = _robust(n, y, method).alpha, _robust(n, best, method)
         error = _robust_error(logs, n, method, spectrum.seed) if logs is not None and corrected else math.nan
     bias = plain - line.alpha if corrected else math.nan
-    half = (t95(spectrum.n_groups) if spectrum.n_groups else Z95) * error if corrected else math.nan
+    half = (
+        (float(stdtrit(spectrum.n_groups - 1, 0.975)) if spectrum.n_groups else Z95) * error if corrected else math.nan
+    )
     how = "first-order influence of samples" if method == "least squares" else "multiplier bootstrap over samples"
     how = how.replace("samples", f"{spectrum.n_groups} groups of samples") if spectrum.n_groups else how
     return PowerLaw(

@@ -16,22 +16,25 @@ INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages: their versions are in the provenance of a result, not in its key."""
 
 SAME_RESULT = {
+    "824b318f761a76214a93f30c389e2d5098afb0f1640335000f43b0dceacf5d89": "",  # base/groups.py: images may have groups
+    "cc700958eb4d704f57d813503dce845249cc064f5e0bed2a49bf8f166f4cf407": (
+        "8dd2b0f65f2c8b5aae74a9ff5feca9b2d94e7992cc53b13d018f68fc7f53ef00"
+    ),  # base/intervals.py: images may have groups
     "a4df77df257f9ac6043874f1aa6e5c14b6de396d704eda1fd02e16926c48d784": (
         "c91432c69ccb87e5caa9fdee690cb65dd511c78f84c2b4968b02e03c9fc687cf"
     ),  # base/labels.py: images may have groups
     "d3f3e61512425314e537d42a7a529f32ab165cf877c31f92affdd21135a0c50c": (
         "84b9849016005fcd70476d687cc8fc894b131617474927ed8d7402b486a0dbb3"
     ),  # base/types.py: images may have groups
-    "cc700958eb4d704f57d813503dce845249cc064f5e0bed2a49bf8f166f4cf407": (
-        "8dd2b0f65f2c8b5aae74a9ff5feca9b2d94e7992cc53b13d018f68fc7f53ef00"
-    ),  # base/intervals.py: images may have groups
-    "824b318f761a76214a93f30c389e2d5098afb0f1640335000f43b0dceacf5d89": "",  # base/groups.py: images may have groups
     "0fb479c0b79ec992dfc2f8b1a3fb8cd6ada20aeb8102b017333a6e9b054c7090": (
         "36c42dd395574b4299a86c023c6e70ccb21bce15ca836a68ae8c5d13ea30d13f"
     ),  # geometry/_intervals.py: images may have groups
     "bbac9e01a49549af8a5169d64c398cde47632784a981fd2b68c71781e4269d47": (
         "6ca1e832f66e7967172942c07a1336af7709c562ef36cfeb411837f33746579c"
     ),  # geometry/jacobian.py: images may have groups
+    "b7d3b0577047f67c581a28c3a31908fd248c5592b5821d024af95272b81bb6f3": (
+        "55505139f12473b7914eb97de98326d04f5096c1e1ee2d3b8db8bc7b6669e415"
+    ),  # geometry/spectral_norm.py: images may have groups
     "01d2b228c93b461df9bf3728589c9d125a49ee7dc0fb2781c1976d0addcdc9b6": (
         "a0359ee61f7d4330875f6354a342d4cf771ed4611ec359775c153e369db405a1"
     ),  # measures/_reweighted.py: images may have groups
@@ -50,6 +53,12 @@ SAME_RESULT = {
     "ff743f31dd7c9cd7fe83b389eba12e93e838ff940a5b1d2d93c5ec5ebb932c78": (
         "dfd9bd9641f2e2980d31f351c144a69566a0da47b2f751e95422a7bcfa788804"
     ),  # measures/ridge.py: images may have groups
+    "bbf5505c9475806dc101f0f4e70ea887e5048110e40902e0c2e41b8a7cc432b3": (
+        "230c1f742b774b6bb58d36ea718b0ddc95964e14588048bf92d793375887afd3"
+    ),  # measures/spectrum.py: images may have groups
+    "86864f42a4af8e2376c44a371ad67329282d5822859fc6713eedd04ad90895c7": (
+        "1fc4558502023c47a5b95ba77c1b13924dd89facb087e3bbd380b63b2617fe1a"
+    ),  # measures/widths.py: images may have groups
     "3f7ce32b10fe7bdd940fd9dd5996bb22a4a5035b13452638e550a5faaf137546": (
         "f0a8ab1b562d3136de3b54860f2d19596729a2f81da2fd0fcfafbce4de859635"
     ),  # robustness/certified.py: images may have groups
@@ -65,6 +74,42 @@ SAME_RESULT = {
     "dc38889f1edaab5bc7a068dbac31c87f1abfd09e5a02561098bde7dcc334565c": (
         "9bbb11c44e6986d00cd4efd991fb6f3ae67f9ad9779d943e0597d0003c5dc4c3"
     ),  # robustness/survival.py: images may have groups
+    "1bffee217c1ee388a1026ef87a97b0546241a6431db2f4c75a976b32816753a2": (
+        "c53ae78fc970e29dcc541e2ffed1ec209104d539f125a860817ae14662000a54"
+    ),  # spectra/_fit.py: images may have groups
+    "e699ba095335047eb7d93153a2c6152d933daaa9d82c0a87acc898ab68f6cd32": (
+        "53426ac1f669af03ad9bc4889ac04053e8094adc8ffa8560724f2fceb775fbb4"
+    ),  # spectra/_free_bootstrap.py: images may have groups
+    "c82c9d20511f8b04ce6c412d235f9cf548b3ba15fe62944f8d136d624edcdfd3": (
+        "96c74cd88e5611e6d7aa551b31a91c17d3ed77667c41f611409c26b5ea30e290"
+    ),  # spectra/_influence.py: images may have groups
+    "cfeeee2c3d8f8c03ae2015704ba430964da98239f9948aed056c750c4e1f77ac": (
+        "daab3e720da0179013905bbca4a8b9d85d5c646d4dbeafb062c9d092a992b22e"
+    ),  # spectra/_logs.py: images may have groups
+    "077aa97b495d36ee2ad8430969ddb1f556230e1d9de2c555a34ea31e1449b046": (
+        "d5a27e975cc7d7b611767df35b6cf6d4c5263f3bd3944fb4885649b79d53238a"
+    ),  # spectra/_population.py: images may have groups
+    "c878af086cbcf8c2d7d56409f994f4993612ba167aa81ced27fe506ad03b3e2d": (
+        "47c4961372d45d66c21099d2ed499764aa34050dd7f6f98f27b9e996841dcbb1"
+    ),  # spectra/_responses.py: images may have groups
+    "f3f8724ef12870c841bb021ce9bd0cb22607197db949003929349b5873bc25a7": (
+        "868de487366c7c2c5f2351d176575f56f79fb4004b85a79871d05241afe517ff"
+    ),  # spectra/cross.py: images may have groups
+    "91911729fa5379d77046d6d848e80d28c00c8c2805b7714b9cd04ce85f468db9": (
+        "b74e3c11e34a60dc77d1c3324458567ecb9ffb896b3798a543a7f1e294072d91"
+    ),  # spectra/cvpca.py: images may have groups
+    "06ff1a946123a7ddcde0307513c8e168a1bb31015c6f09a2b1e336f6e7cdca7d": (
+        "f95859ea60386aa0e4e80ae319c0817e147388db98452e7ebf5b5c4436b73762"
+    ),  # spectra/heldout.py: images may have groups
+    "5d9eb063127b1fba8d6025fda565775082dff5f4abacbca347de4e6200a486e9": (
+        "57b9322fff0eaefbcb364c0b111eb64fb283dcf3145eb9cd33292122d1b6c6d6"
+    ),  # spectra/places.py: images may have groups
+    "4e2dc7c3c2e3e6846d8ba6df7a66363ea87628ff390089d87371f22191e4b4d8": (
+        "38b5b452d087acea243b5d20a3ca7b03893a92284338488b788d3f4169c5f34a"
+    ),  # spectra/spectrum.py: images may have groups
+    "cbb7d2e16488c1ddb4c48b30005a914fbffd8544626252f0bc149c8d9dab5585": (
+        "ce2716149b47715b0bac21425068f161a0a7a05a41be701f34c2590746238754"
+    ),  # spectra/widths.py: images may have groups
 }
 """Digest of a module whose change can change no result -> its digest before, so that stored results keep their keys.
 

@@ -104,7 +104,7 @@ def test_a_default_of_pgd_concerns_what_uses_pgd(edit: Edit) -> None:
 
 def test_the_interval_of_alpha_concerns_no_network_and_no_attack(edit: Edit) -> None:
     edit("spectra/power_law.py", "return w / w.sum()", "return w / w.mean()")
-    edit("spectra/_fit.py", "Z95) *", "2) *")
+    edit("spectra/_fit.py", "else Z95", "else 2")
     edit("spectra/_influence.py", "return ", "return 2 * ")
     assert {kind for _, kind, _ in changed()} == {"spectrum", "widths"}
 
