@@ -72,9 +72,8 @@ def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least s
         plain, line = _robust(n, y, method).alpha, _robust(n, best, method)
         error = _robust_error(logs, n, method, spectrum.seed) if logs is not None and corrected else math.nan
     bias = plain - line.alpha if corrected else math.nan
-    half = (
-        (float(stdtrit(spectrum.n_groups - 1, 0.975)) if spectrum.n_groups else Z95) * error if corrected else math.nan
-    )
+    reach = float(stdtrit(spectrum.n_groups - 1, 0.975)) if spectrum.n_groups else Z95
+    half = reach * error if corrected else math.nan
     how = "first-order influence of samples" if method == "least squares" else "multiplier bootstrap over samples"
     how = how.replace("samples", f"{spectrum.n_groups} groups of samples") if spectrum.n_groups else how
     return PowerLaw(

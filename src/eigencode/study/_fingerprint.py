@@ -74,7 +74,7 @@ SAME_RESULT = {
     "dc38889f1edaab5bc7a068dbac31c87f1abfd09e5a02561098bde7dcc334565c": (
         "9bbb11c44e6986d00cd4efd991fb6f3ae67f9ad9779d943e0597d0003c5dc4c3"
     ),  # robustness/survival.py: images may have groups
-    "1bffee217c1ee388a1026ef87a97b0546241a6431db2f4c75a976b32816753a2": (
+    "186b9489aedee1fdb1b038af54dd0862961943028ec7cf340b8a025e51abee16": (
         "c53ae78fc970e29dcc541e2ffed1ec209104d539f125a860817ae14662000a54"
     ),  # spectra/_fit.py: images may have groups
     "e699ba095335047eb7d93153a2c6152d933daaa9d82c0a87acc898ab68f6cd32": (

@@ -71,7 +71,10 @@ def test_repeated_images_widen_the_intervals_to_those_of_single_ones(
         compared += 1
         assert widths[2] < 0.75 * widths[1], what
         assert widths[1] > 0.8 * widths[0], what
-        if name != "ridge":  # whose penalty is chosen among repeats
+        if name == "ridge":  # chooses its penalty among repeats
+            continue
+        assert one.low <= readings[1][what].value <= one.high, what
+        if name not in ("spectrum", "widths"):  # which resample at random
             assert readings[1][what].value == pytest.approx(one.value, rel=0.15, abs=0.02), what
     assert compared, "no interval to compare"
 
