@@ -297,6 +297,7 @@ FITTED: Pairs = {
     "space": ("unit", "pixel", {"source": "noise", "samples": 30}),
     "rounding": (False, True, {"window": (1, 6)}),
     "interval": (True, False),
+    "scale": ("none", "zscore"),
     "start": ("", "encoder", {"source": "noise", "samples": 30}),
     "reduce": ("flatten", "random:4"),
 }
@@ -468,7 +469,10 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
         {**FITTED, "widths": ((4, 8), (4, 9)), "rounding": (False, True, {"window": (1, 6), "widths": (12,)})},
     ),
     "CriticalOnGrid": (of_measure, {**SOME, **GRID, "attack": (FGSM(), Gaussian())}),
-    "SpectrumInSingle": (of_measure, {n: two for n, two in FITTED.items() if n not in ("rounding", "interval")}),
+    "SpectrumInSingle": (
+        of_measure,
+        {n: two for n, two in FITTED.items() if n not in ("rounding", "interval", "scale")},
+    ),
 }
 """By the name a study uses; a name of two plugins with its folder."""
 

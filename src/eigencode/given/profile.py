@@ -27,6 +27,7 @@ from eigencode.representation._modes import device_of
 from eigencode.representation.at import at
 from eigencode.representation.reduce import Reduce, reducer
 from eigencode.representation.trace import PlaceInfo, places as places_of
+from eigencode.spectra._covariance import Scale
 from eigencode.spectra.places import spectra_at
 from eigencode.spectra.power_law import Weights, Window
 from eigencode.spectra.spectrum import Spectrum
@@ -47,6 +48,7 @@ def profile(
     window: Window | None = None,
     weights: Weights = "uniform",
     interval: bool = True,
+    scale: Scale = "none",
     jacobian: int = 0,
     method: Method = "auto",
     notes: Sequence[str] = (),
@@ -67,6 +69,7 @@ def profile(
             min(11, K/20)..K/2.  For comparisons between places give one.
         weights: of the fit.
         interval: also measure the sampling error; without it α is not corrected for finite sampling.
+        scale: "zscore" divides every unit by its standard deviation, see `ec.spectrum`.
         jacobian: number of images, drawn at random, at which the Jacobian norm of every place is measured; 0: none.
         method: of the Jacobian norm, see `ec.jacobian_norm`.
         notes: sentences to show below the table, e.g. on how the network was trained.
@@ -91,7 +94,7 @@ def profile(
     nets = dict(net) if isinstance(net, Mapping) else {type(unwrapped(net)).__name__: net}
     if not nets:
         raise InputError("no network to profile", got="an empty mapping", wanted="networks by name")
-    measure = SpectrumMeasure(space="pixel", weights=weights, rounding=True, interval=interval)
+    measure = SpectrumMeasure(space="pixel", weights=weights, rounding=True, interval=interval, scale=scale)
     drawn = torch.randperm(len(images), generator=stream(seed, "profile"))[:jacobian].sort().values
     rows, spectra, unscaled = [], {}, list[str]()
     for name, one in nets.items():
@@ -101,7 +104,7 @@ def profile(
             warnings.simplefilter("ignore", BatchWarning)
             names, how = [p.name for p in found], _narrowed if reduce == "flatten" else reduce
             common = {"batch_size": batch_size, "seed": seed}
-            sampled = {"interval": interval, "groups": images.groups, **common}
+            sampled = {"interval": interval, "scale": scale, "groups": images.groups, **common}
             measured = spectra_at(one, here, names, reduce=how, **sampled)  # type: ignore[arg-type]
             for info in found:
                 norm = Estimate(math.nan)

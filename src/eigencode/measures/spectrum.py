@@ -19,6 +19,7 @@ from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
 from eigencode.representation.reduce import reducer
+from eigencode.spectra._covariance import Scale
 from eigencode.spectra.power_law import PowerLaw, ranks
 from eigencode.spectra.shape import third_rows
 from eigencode.spectra.spectrum import Spectrum, spectrum
@@ -55,6 +56,7 @@ class SpectrumMeasure(Measure):
         rounding: also fit windows that include eigenvalues below the rounding floor; by default α is then NaN.
         interval: measure the sampling error too, which takes most of the time.  Without it α has no interval and is not
             corrected for finite sampling: enough for the course of a training at many snapshots.
+        scale: "zscore" divides every unit by its standard deviation, see `ec.spectrum`.
     """
 
     source: Literal["images", "noise"] = "images"
@@ -66,6 +68,7 @@ class SpectrumMeasure(Measure):
     reduce: str = "flatten"
     rounding: bool = False
     interval: bool = True
+    scale: Scale = "none"
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
@@ -76,6 +79,8 @@ class SpectrumMeasure(Measure):
     def __post_init__(self) -> None:
         if self.start and self.source != "noise":
             raise InputError("only noise starts at a place", got=f"start={self.start!r}", wanted="source='noise'")
+        if self.scale not in ("none", "zscore"):
+            raise InputError("unknown scale of the units", got=self.scale, wanted="'none' or 'zscore'")
         reducer(self.reduce)  # an unknown name is refused before anything runs
 
     def label(self) -> str:
@@ -94,7 +99,8 @@ class SpectrumMeasure(Measure):
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)
-        how: dict[str, Any] = {"interval": self.interval, "seed": subject.seed, "groups": self.groups_of(subject)}
+        how: dict[str, Any] = {"interval": self.interval, "scale": self.scale, "seed": subject.seed}
+        how["groups"] = self.groups_of(subject)
         if code is None:
             return spectrum(points.flatten(1), **how)
         return spectrum(code, points, points=True, batch_size=subject.batch_size, **how)
@@ -185,7 +191,9 @@ class SpectrumMeasure(Measure):
 
     def _fit(self, window: tuple[int, int]) -> str:
         plain = "" if self.interval else ", not corrected for finite sampling"
-        return f"ranks {window[0]}..{window[1]}, weights {self.weights}{plain}"
+        how = "" if self.reduce == "flatten" else f", {self.reduce} of maps"
+        how += ", units z-scored" if self.scale == "zscore" else ""
+        return f"ranks {window[0]}..{window[1]}, weights {self.weights}{how}{plain}"
 
     def _test(self, record: Spectrum) -> Estimate:
         """Whether the spectrum passes as a power law; NaN if it cannot be tested over this window."""

@@ -59,7 +59,7 @@ class WidthsMeasure(SpectrumMeasure):
         assert code is not None
         units = code(points[:1]).flatten(1).shape[1]
         widths = tuple(dict.fromkeys(min(m, units) for m in self.widths))
-        how: dict[str, Any] = {"interval": self.interval, "points": True, "seed": subject.seed}
+        how: dict[str, Any] = {"interval": self.interval, "scale": self.scale, "points": True, "seed": subject.seed}
         how["groups"] = self.groups_of(subject)
         return Widths(tuple(spectra_by_width(code, points, widths=widths, **how)))
 

@@ -8,6 +8,7 @@ from eigencode.base.record import Record
 from eigencode.measures.protocol import Subject
 from eigencode.measures.spectrum import SpectrumMeasure
 from eigencode.paper.published.spectrum import eigenvalues
+from eigencode.spectra._covariance import Scale
 from eigencode.spectra.spectrum import Spectrum
 
 BATCH = 1000
@@ -20,6 +21,7 @@ class SpectrumInSingleMeasure(SpectrumMeasure):
 
     rounding: bool = field(default=True, init=False, repr=False)
     interval: bool = field(default=True, init=False, repr=False)
+    scale: Scale = field(default="none", init=False, repr=False)
 
     def measure(self, subject: Subject) -> Record:
         code, points = self.source_of(subject)

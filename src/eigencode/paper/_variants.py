@@ -47,7 +47,7 @@ def _d13(choice: Choice, made: Measure) -> Choice:
     if isinstance(made, WidthsMeasure):  # stays in double precision, only without the rounding floor
         return Choice(name=choice.name, **{**choice.settings(), "rounding": True})
     kept = {
-        name: value for name, value in choice.settings().items() if name not in ("rounding", "interval")
+        name: value for name, value in choice.settings().items() if name not in ("rounding", "interval", "scale")
     }  # it has neither
     return Choice(name="SpectrumInSingle", **kept)
 

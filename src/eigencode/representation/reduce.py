@@ -58,6 +58,11 @@ def reducer(how: Reduce) -> Callable[[Tensor], Tensor]:
     return {"flatten": _flat, "mean": _mean, "max": _max, "positions": _positions}[name]
 
 
+def named(how: Reduce) -> str:
+    """Name of a conversion for records; "function" for one of the caller's."""
+    return how if isinstance(how, str) else "function"
+
+
 def _flat(z: Tensor) -> Tensor:
     return z.flatten(1)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -18,25 +19,38 @@ ROUNDING = 0.0451
 with log-uniform mantissas."""
 
 
+Scale = Literal["none", "zscore"]
+"""Units as they are, or each divided by its standard deviation over samples."""
+
 ELEMENTS = 1 << 23
 """Numbers of a block of units in float64, 64 MiB, where there are more units than samples."""
 
 
 @dataclass(frozen=True)
 class Eigen:
-    """Covariance eigenvalues (descending, divisor n − 1), optionally with eigenvectors `directions`."""
+    """Covariance eigenvalues (descending, divisor n − 1), optionally with eigenvectors `directions`.
+
+    `factors`: the numbers by which the centred units were multiplied, 1 / standard deviation; None: they were not.
+    """
 
     values: Float[Tensor, " rank"]
     directions: Float[Tensor, "units rank"] | None
     mean: Float[Tensor, " units"]
     n: int
     floor: float
+    factors: Float[Tensor, " units"] | None = None
 
     def with_errors(self, errors: Tensor | None) -> "Eigen":
         """Raise the floor by the rounding errors inside the network; needs directions."""
         if errors is None or self.directions is None:
             return self
+        errors = errors if self.factors is None else errors.to(self.factors) * self.factors
         return replace(self, floor=max(self.floor, arithmetic_floor(self.values, self.directions, errors)))
+
+    def centred(self, rows: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        """Responses minus the mean, scaled as the eigenvalues are."""
+        z = rows.double() - self.mean
+        return z if self.factors is None else z * self.factors
 
 
 class Accumulator:
@@ -67,57 +81,70 @@ class Accumulator:
         self._kept = []
         self._moments = part if self._moments is None else self._moments.merge(part)
 
-    def eigen(self, directions: bool) -> Eigen:
-        """Compute the eigenvalues of all responses so far."""
+    def eigen(self, directions: bool, scale: Scale = "none") -> Eigen:
+        """Compute the eigenvalues of all responses so far; see `spectrum` for `scale`."""
         if self.rows < 2:
             raise InputError("too few samples for a covariance", got=self.rows, wanted="at least 2")
         if self._moments is not None:
-            return from_moments(self._moments, self._eps, directions)
-        return _from_rows(torch.cat(self._kept), self._eps, directions)
+            return from_moments(self._moments, self._eps, directions, scale)
+        return _from_rows(torch.cat(self._kept), self._eps, directions, scale)
 
 
-def eigen(batches: Iterable[Tensor], directions: bool) -> Eigen:
+def eigen(batches: Iterable[Tensor], directions: bool, scale: Scale = "none") -> Eigen:
     """Covariance eigenvalues from one pass over `batches`."""
     seen = Accumulator()
     for batch in batches:
         seen.add(batch)
-    return seen.eigen(directions)
+    return seen.eigen(directions, scale)
 
 
-def from_moments(moments: Moments, eps: float, directions: bool) -> Eigen:
+def _factors(mean: Tensor, variance: Tensor, eps: float) -> Tensor:
+    """1 / standard deviation of each unit; 0 for a unit that is constant up to the rounding of its numbers."""
+    rounding = (4 * eps * mean).square()
+    return torch.where(variance > rounding, variance, torch.inf).rsqrt()
+
+
+def from_moments(moments: Moments, eps: float, directions: bool, scale: Scale = "none") -> Eigen:
     """Eigenvalues of a streamed covariance; `eps` is the machine epsilon of the responses."""
     n, units = moments.n, len(moments.mean)
-    covariance = moments.covariance()
+    covariance, mean, factors = moments.covariance(), moments.mean, None
+    if scale == "zscore":
+        factors = _factors(mean, covariance.diagonal(), eps)
+        covariance, mean = factors[:, None] * covariance * factors, mean * factors
     if directions:
         values, vectors = eigenvectors(covariance)
     else:
         values, vectors = eigenvalues(covariance), None
-    floor = noise_floor(values[0], moments.mean, covariance.diagonal(), n, eps)
+    floor = noise_floor(values[0], mean, covariance.diagonal(), n, eps)
     rank = min(units, n - 1)
     top = None if vectors is None else vectors[:, :rank]
-    return Eigen(_clipped(values[:rank], floor), top, moments.mean, n, floor)
+    return Eigen(_clipped(values[:rank], floor), top, moments.mean, n, floor, factors)
 
 
-def _from_rows(x: Tensor, eps: float, directions: bool) -> Eigen:
+def _from_rows(x: Tensor, eps: float, directions: bool, scale: Scale = "none") -> Eigen:
     n, rank = len(x), len(x) - 1
     inner = x.new_zeros(n, n, dtype=torch.float64)
     parts = []
     for units in torch.split(torch.arange(x.shape[1]), max(1, ELEMENTS // n)):
         z, mean, rest = _centred(x, units)
+        variance, factors = z.square().sum(0) / rank, torch.ones_like(mean)
+        if scale == "zscore":
+            factors = _factors(mean, variance, eps)
+            z, variance = z * factors, variance * factors.square()
         inner += gram(z.T)
-        parts.append((units, mean, rest, z.square().sum(0) / rank))
+        parts.append((units, mean, rest, variance, factors))
     inner /= rank
     values, vectors = eigenvectors(inner) if directions else (eigenvalues(inner), None)
-    means, rests, variances = (torch.cat([part[i] for part in parts]) for i in (1, 2, 3))
-    floor = noise_floor(values[0], means, variances, n, eps)
+    means, rests, variances, every = (torch.cat([part[i] for part in parts]) for i in (1, 2, 3, 4))
+    floor = noise_floor(values[0], means * every, variances, n, eps)
     values = _clipped(values[:rank], floor)
     top = None
     if vectors is not None:
         scaled = vectors[:, :rank] / (values * rank).clamp_min(1e-300).sqrt()
         top = x.new_empty(x.shape[1], rank, dtype=torch.float64)
-        for units, *_ in parts:
-            top[units] = _centred(x, units)[0].T @ scaled
-    return Eigen(values, top, means + rests, n, floor)
+        for units, *_, factors in parts:
+            top[units] = (_centred(x, units)[0] * factors).T @ scaled
+    return Eigen(values, top, means + rests, n, floor, every if scale == "zscore" else None)
 
 
 def _centred(x: Tensor, units: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -64,6 +64,7 @@ def sampling(
     seed: int,
     groups: Groups | None = None,
     every: int = 0,
+    standardised: bool = False,
 ) -> Sampling:
     """Compute influences (vₙ·zᵢ)²/λₙ − 1 of the images and the bias of log λ from centred responses `z`.
 
@@ -77,6 +78,8 @@ def sampling(
         z: some or all centred responses.
         directions, eigenvalues: eigenvectors and eigenvalues of the covariance of all `n` samples.
         usable: number of leading eigenvalues above the rounding floor.
+        standardised: units were divided by their standard deviation, which the images influence too: λₙ then changes
+            by (vₙ·zᵢ)²/λₙ − Σⱼ vₙⱼ² zᵢⱼ².
         groups: of the rows of `z` that belong together, each as a whole; `every`: number of groups of all samples.
 
     The bias is exact for Gaussian responses, up to resampling noise.  The non-Gaussian part is only an estimate, from
@@ -87,17 +90,18 @@ def sampling(
         from the first direction that `z` does not identify.
     """
     top = max(1, usable)
+    expected = z.square() @ directions[:, :top].square() if standardised else z.new_ones(len(z), 1)
     if groups is None:
         order = torch.randperm(len(z), generator=stream(seed, "groups")).to(z.device)
         count = min(GROUPS, len(z))
         size: float = len(z) // count
         scores = z[order] @ directions[:, :top]
         squares = scores[: count * int(size)].square().div_(eigenvalues[:top])
-        direct = squares.sub_(1).reshape(count, int(size), top).mean(1)
+        direct = squares.sub_(expected[order[: count * int(size)]]).reshape(count, int(size), top).mean(1)
     else:
         scores = z @ directions[:, :top]
         squares = scores.square().div_(eigenvalues[:top])
-        direct, size = parts_of(squares, groups, seed)
+        direct, size = parts_of(squares - expected, groups, seed)
     mixed, bias = direct, direct.new_full((top,), torch.nan)
     bias_error = bias
     if min(n, every or n) > top + 1 and len(z) > top + 1:

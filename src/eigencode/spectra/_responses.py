@@ -19,6 +19,7 @@ from eigencode.representation._foreign import numbers, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation._place import Place
 from eigencode.representation.at import Code, Reader, function_of
+from eigencode.representation.reduce import named
 from eigencode.spectra._arithmetic import arithmetic_errors
 
 ELEMENTS = 1 << 23
@@ -30,7 +31,8 @@ class Responses:
     """Responses `samples x units` in batches; `rows` reads selected samples again (None for an iterator).
 
     `label` is their origin, e.g. `"encoder of Stack"`; `errors` measures rounding errors inside the network on some of
-    the images (`arithmetic_errors`); `groups` has the number of the group of every sample, None if all are independent.
+    the images (`arithmetic_errors`); `groups` has the number of the group of every sample, None if all are independent;
+    `reduce` is the name of the conversion to rows.
     """
 
     batches: Callable[[], Iterator[Tensor]]
@@ -40,6 +42,7 @@ class Responses:
     space: str = ""
     errors: Callable[[], Tensor | None] = lambda: None
     groups: Tensor | None = None
+    reduce: str = ""
 
 
 Source = Array
@@ -128,9 +131,10 @@ def _evaluated(
         return torch.cat([run(x[i.to(x.device)]) for i in torch.split(index, size)])
 
     space = code.space if isinstance(code, Code) else ""
+    reduce = named(code.reduce) if isinstance(code, Reader) else ""
     label = f"{code.place} of {type(code.module).__name__}" if isinstance(code, Code) else type(code).__name__
     errors = lambda: arithmetic_errors(code, x, size, start)  # noqa: E731
-    return Responses(batches, rows, len(x), label, space, errors, of_rows(groups, len(x), together))
+    return Responses(batches, rows, len(x), label, space, errors, of_rows(groups, len(x), together), reduce)
 
 
 def of_rows(groups: Tensor | None, images: int, together: int) -> Tensor | None:

@@ -15,9 +15,9 @@ from eigencode.base.types import Images
 from eigencode.representation._foreign import numbers, watch
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import PIXEL, Reader
-from eigencode.representation.reduce import Reduce
+from eigencode.representation.reduce import Reduce, named
 from eigencode.spectra._arithmetic import arithmetic_errors
-from eigencode.spectra._covariance import Accumulator
+from eigencode.spectra._covariance import Accumulator, Scale
 from eigencode.spectra._influence import rows_wanted, subsample
 from eigencode.spectra._responses import of_rows
 from eigencode.spectra.spectrum import Spectrum, assembled
@@ -32,6 +32,7 @@ def spectra_at(
     reduce: Reduce = "flatten",
     interval: bool = True,
     batch_size: int = 1000,
+    scale: Scale = "none",
     seed: int = 0,
     groups: Array | None = None,
 ) -> dict[str, Spectrum]:
@@ -41,7 +42,7 @@ def spectra_at(
         net: any `nn.Module`; it is left unchanged.
         x: images `N C H W` in [0, 1].
         places, start, reduce: as in `between`.
-        interval, batch_size, seed, groups: as in `spectrum`.
+        interval, batch_size, scale, seed, groups: as in `spectrum`.
 
     Returns:
         A `Spectrum` by place, equal to `spectrum(between(net, start, place, reduce), x)`.
@@ -78,13 +79,12 @@ def spectra_at(
             if interval:
                 rows[name].append(z[parts[name].images[index].repeat_interleave(positions).to(z.device)])
     errors = (arithmetic_errors(reader, x, int(batch_size), reader.points) or {}) if interval else {}
-    found = {name: s.eigen(directions=interval).with_errors(errors.get(name)) for name, s in seen.items()}
+    found = {name: s.eigen(interval, scale).with_errors(errors.get(name)) for name, s in seen.items()}
     return {
         name: assembled(
             found[name],
             torch.cat(rows[name]) if interval else None,
-            f"{name} of {type(net).__name__}",
-            reader.space,
+            {"source": f"{name} of {type(net).__name__}", "space": reader.space, "reduce": named(reduce)},
             seed,
             parts[name].groups,
             parts[name].index,

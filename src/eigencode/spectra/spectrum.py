@@ -16,7 +16,7 @@ from eigencode.base.groups import Groups
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.spectra._covariance import Eigen, eigen
+from eigencode.spectra._covariance import Eigen, Scale, eigen
 from eigencode.spectra._fit import Method, fit
 from eigencode.spectra._influence import rows_wanted, sampling, subsample
 from eigencode.spectra._logs import Logs
@@ -38,6 +38,7 @@ class Spectrum(Record):
     `log_bias_error`: its standard error, perfectly correlated over ranks; NaN where unknown.
     `influence`, `influence_mixed`: influence of parts of `group_size` images on the bias-corrected log λ, in two
     versions whose variances average to the sampling variance; empty if not measured.
+    `scale`, `reduce`: conventions of the measurement, see `spectrum` and `representation.reducer`.
     `n_groups`: number of independent groups of samples that belong together; 0 if every sample is independent.
     """
 
@@ -55,6 +56,8 @@ class Spectrum(Record):
     influence_mixed: Float[Tensor, "group rank"] = field(default_factory=lambda: torch.empty(0, 0))
     group_size: float = 1
     n_groups: int = 0
+    scale: str = "none"
+    reduce: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eigenvalues", _ordered(self.eigenvalues, self.kind))
@@ -164,6 +167,7 @@ def spectrum(
     interval: bool = True,
     points: bool = False,
     batch_size: int | None = None,
+    scale: Scale = "none",
     seed: int = 0,
     groups: Array | None = None,
 ) -> Spectrum:
@@ -182,6 +186,9 @@ def spectrum(
         interval: also measure the sampling error, and rounding errors inside the network.
         points: True if `x` holds points of the code's space (noise in unit space, say), not images.
         batch_size: samples per batch.
+        scale: `"zscore"` divides every unit by its standard deviation over the samples: the eigenvalues of the
+            correlation matrix (Kong et al. 2022), whose exponent is not comparable with that of the covariance.  Units
+            that are constant stay zero.
         seed: of the random subsample of images for intervals.
         groups: a label per sample (per image, for a callable), the same for samples that belong together: repeats,
             augmentations, frames of one film.  Intervals and the correction of the bias are then over groups.  By
@@ -199,11 +206,13 @@ def spectrum(
     1.0
     """
     admit(spectrum, locals())
+    if scale not in ("none", "zscore"):
+        raise InputError("unknown scale of the units", got=scale, wanted="'none' or 'zscore'")
     given = responses(code, x, batch_size, points, groups)
     together = Groups.of(given.groups)
     kept = Reservoir(seed, groups=together) if interval and given.rows is None else None
     batches = given.batches()
-    found = eigen(kept.watching(batches) if kept else batches, directions=interval)
+    found = eigen(kept.watching(batches) if kept else batches, directions=interval, scale=scale)
     check_rows(given.groups, found.n)
     found = found.with_errors(given.errors()) if interval else found
     index = rows = None
@@ -211,7 +220,8 @@ def spectrum(
         units = len(found.mean)
         index = subsample(found.n, rows_wanted(units), units, seed, together)
         rows = kept.rows() if kept else given.rows(index) if given.rows else None
-    return assembled(found, rows, given.label, given.space, seed, together, index)
+    origin = {"source": given.label, "space": given.space, "reduce": given.reduce}
+    return assembled(found, rows, origin, seed, together, index)
 
 
 def check_rows(groups: Tensor | None, rows: int) -> None:
@@ -223,20 +233,22 @@ def check_rows(groups: Tensor | None, rows: int) -> None:
 def assembled(
     found: Eigen,
     rows: Tensor | None,
-    label: str,
-    space: str,
+    origin: dict[str, str],
     seed: int,
     groups: Groups | None = None,
     index: Tensor | None = None,
 ) -> Spectrum:
-    """Create a `Spectrum` from eigenvalues and, for intervals, a subsample `rows` of the responses, numbers `index`."""
+    """Create a `Spectrum` from eigenvalues and, for intervals, a subsample `rows` of the responses, numbers `index`.
+
+    `origin`: the fields source, space and reduce.
+    """
     result = Spectrum(
         eigenvalues=host(found.values),
         n_samples=found.n,
         n_units=len(found.mean),
         floor=found.floor,
-        source=label,
-        space=space,
+        **origin,  # type: ignore[arg-type]
+        scale="none" if found.factors is None else "zscore",
         seed=seed,
         n_groups=groups.count if groups is not None else 0,
     )
@@ -245,7 +257,8 @@ def assembled(
     parts = groups.at(index) if groups is not None and index is not None else None
     usable = int((found.values > found.floor).sum())
     error = sampling(
-        rows.double() - found.mean, found.directions, found.values, found.n, usable, seed, parts, result.n_groups
+        *(found.centred(rows), found.directions, found.values, found.n, usable, seed, parts, result.n_groups),
+        standardised=found.factors is not None,
     )
     return replace(
         result,

@@ -12,7 +12,7 @@ from eigencode.base.groups import Groups
 from eigencode.base.moments import Moments
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.spectra._covariance import from_moments
+from eigencode.spectra._covariance import Scale, from_moments
 from eigencode.spectra._influence import rows_wanted, subsample
 from eigencode.spectra._responses import Source, responses
 from eigencode.spectra.spectrum import Reservoir, Spectrum, assembled, check_rows
@@ -27,13 +27,14 @@ def spectra_by_width(
     interval: bool = True,
     points: bool = False,
     batch_size: int | None = None,
+    scale: Scale = "none",
     seed: int = 0,
     groups: Array | None = None,
 ) -> list[Spectrum]:
     """Covariance spectra of nested sets of m units for every m of `widths`.
 
     Args:
-        code, x, interval, points, batch_size, seed, groups: as in `spectrum`.
+        code, x, interval, points, batch_size, scale, seed, groups: as in `spectrum`.
         widths: numbers of units, each from 2 to all of them.
         order: `"first"` units as they are numbered, or nested `"random"` sets drawn with `seed`.
 
@@ -67,11 +68,14 @@ def spectra_by_width(
     if bad or not widths:
         raise InputError("no such width", got=bad or "none", wanted=f"2 .. {units} units")
     ranked = torch.randperm(units, generator=stream(seed, "widths")) if order == "random" else torch.arange(units)
+    origin = {"space": given.space, "reduce": given.reduce}
     found, errors = [], given.errors() if interval else None
     for m in widths:
         chosen = ranked[:m].sort().values.to(moments.mean.device)
-        part = from_moments(moments.of_units(chosen), eps, directions=interval)
+        part = from_moments(moments.of_units(chosen), eps, interval, scale)
         part = part if errors is None else part.with_errors(errors[:, chosen.to(errors.device)])
         rows = kept.rows()[:, chosen] if interval else None
-        found.append(assembled(part, rows, f"{m} {order} units of {given.label}", given.space, seed, together, index))
+        found.append(
+            assembled(part, rows, {**origin, "source": f"{m} {order} units of {given.label}"}, seed, together, index)
+        )
     return found

@@ -24,7 +24,7 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 
 CODE = PlantedCode.of(30, 1.0)
 Z = CODE.sample(400, 1)
-ORIGIN = {"source": "", "space": ""}
+ORIGIN = {"reduce": "", "source": "", "space": ""}
 TEN = torch.arange(400).repeat_interleave(10)
 
 

@@ -65,6 +65,7 @@ SETTINGS: dict[str, Any] = {
     "points": 6,
     "exhaustive": True,
     "interval": False,
+    "scale": "zscore",
     "reduce": "mean",
     "start": "encoder",
 }
