@@ -186,7 +186,7 @@ def spectrum(
     quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="New folder for page, figures and arrays; default: none.")] = None,
 ) -> None:
-    """Spectrum and power law of recorded responses; with two repeats or more, cvPCA of the first two."""
+    """Spectrum and power laws of recorded responses; with two repeats or more, of their signal."""
     with report_errors(quiet=quiet):
         from eigencode.data import prepared, read_recording
         from eigencode.given import _files as files, recorded

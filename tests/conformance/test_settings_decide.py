@@ -463,6 +463,7 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
     "Landscape": (of_measure, PLANE),
     "Pruning": (of_measure, {}),
     "Ridge": (of_measure, {"images": (None, 20), "folds": (5, 3)}),
+    "Signal": (of_measure, {n: FITTED[n] for n in ("samples", "reduce")}),
     "Spectrum": (of_measure, FITTED),
     "Widths": (
         of_widths,

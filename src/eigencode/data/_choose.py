@@ -10,7 +10,9 @@ from eigencode.base.axes import plain
 from eigencode.base.errors import InputError, nearest
 from eigencode.formats import Stored
 
-RESPONSES = ("responses", "resp")
+RESPONSES = ("responses", "resp", "spks")
+"""Names of responses; suite2p calls those that it deconvolves `spks`."""
+
 SPONTANEOUS = ("spontaneous", "spont")
 NAMES = ("stimuli", "stimulus")
 STIMULI = ("stimulus", "stim", "istim", "image", "picture", "photo", "movie")
@@ -87,7 +89,7 @@ def overlooked(stored: dict[str, Stored], name: str, rows: int, said: str | None
         if 2 <= count <= rows // 2:
             found.append(
                 f"{other} has {count} values for {rows} rows: if it names the stimulus of each row, --labels {other} "
-                "(labels=) averages presentations into two repeats"
+                "(labels=) sorts presentations into repeats"
             )
     return tuple(found)
 

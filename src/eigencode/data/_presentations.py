@@ -1,4 +1,4 @@
-"""Single presentations, one row of responses each with the label of its stimulus, averaged into two repeats.
+"""Single presentations, one row of responses each with the label of its stimulus, sorted into repeats.
 
 The files of Stringer et al. (2019) have this layout.  They are described, and taken apart, in
 github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compileResps.m`,
@@ -23,14 +23,18 @@ HIGHEST, NONE = "highest", "none"
 Blank = int | str | None
 
 
-def two_halves(
+def repeats_in(
     where: str, resp: np.ndarray, labels: np.ndarray, blank: Blank = None
 ) -> tuple[np.ndarray, tuple[int | str, ...], tuple[str, ...]]:
-    """Average single presentations, in the order shown, into two repeats of every stimulus.
+    """Sort single presentations, in the order shown, into repeats of every stimulus.
 
-    Of n presentations of a stimulus the mean of the first ⌊n/2⌋ is repeat 1 and that of the last ⌊n/2⌋ repeat 2 (the
-    middle one of an odd number belongs to neither), so stimuli may be shown unequally often; those shown once are
-    left out, and so are blanks.
+    The r-th presentation of a stimulus is in repeat r.  Stimuli may be shown unequally often: later repeats are NaN
+    where a stimulus was shown less often.  There are as many repeats as the most frequent stimulus has presentations,
+    but not more than stimuli, and not so many that more than half of the array would be NaN.  The presentations of a
+    stimulus shown more often are averaged in runs of consecutive ones, so every presentation counts, and in one
+    repeat only.
+
+    Left out are blanks, presentations that are NaN in all units, and stimuli shown once.
 
     Args:
         where: file and array of the labels, for error messages.
@@ -40,34 +44,46 @@ def two_halves(
             and empty text.
 
     Returns:
-        Responses `2 x stimuli x units`, labels in ascending order, and notes on omitted presentations.
+        Responses `repeats x stimuli x units`, labels in ascending order, and notes on omitted presentations.
 
     Raises:
         DataError: the labels do not fit, or no stimulus was shown twice.
         InputError: no presentation has the label `blank`.
 
     >>> resp = np.array([[1.0], [3.0], [2.0], [9.0], [5.0]])
-    >>> halves, stimuli, notes = two_halves("a.mat: stim.istim", resp, np.array([2, 1, 1, 3, 2]), "highest")
-    >>> halves[:, :, 0].tolist(), stimuli, notes
+    >>> found, stimuli, notes = repeats_in("a.mat: stim.istim", resp, np.array([2, 1, 1, 3, 2]), "highest")
+    >>> found[:, :, 0].tolist(), stimuli, notes
     ([[3.0, 1.0], [2.0, 5.0]], (1, 2), ('1 presentation of the blank (stimulus 3) left out',))
     """
     shown, blanks, said = _without_blanks(where, _checked(where, labels, len(resp)), blank)
-    order = np.flatnonzero(~blanks)[np.argsort(shown[~blanks], kind="stable")]  # by stimulus, and then by time
+    lost = np.isnan(resp).all(1) & ~blanks if resp.dtype.kind == "f" else np.zeros_like(blanks)
+    rows = np.flatnonzero(~blanks & ~lost)
+    order = rows[np.argsort(shown[rows], kind="stable")]  # by stimulus, and then by time
     stimuli, starts, counts = np.unique(shown[order], return_index=True, return_counts=True)
     kept, once = counts >= 2, int((counts < 2).sum())
     if not kept.any():
         fix = "without repeats, save the responses alone, or in Python: Recording(x[None]); this measures noise as well"
         got = f"{len(stimuli)} stimuli, {int(blanks.sum())} blanks"
         raise DataError(f"{where}: no stimulus was shown twice", got=got, wanted="two presentations or more", fix=fix)
-    halves = np.empty((2, int(kept.sum()), resp.shape[1]), np.result_type(resp.dtype, np.float32))
-    for row, (start, count) in enumerate(zip(starts[kept], counts[kept])):
-        rows = order[start : start + count]
-        halves[0, row] = resp[rows[: count // 2]].mean(0, dtype=np.float64)
-        halves[1, row] = resp[rows[count - count // 2 :]].mean(0, dtype=np.float64)
-    n = int(blanks.sum())
-    notes = [f"{n} presentation{'s' * (n != 1)} of the blank ({said}) left out"] if n else []
+    counts = counts[kept]
+    most = range(min(int(counts.max()), len(counts)), 2, -1)
+    repeats = next((r for r in most if 2 * np.minimum(counts, r).sum() >= r * len(counts)), 2)
+    found = np.full((repeats, len(counts), resp.shape[1]), np.nan, np.result_type(resp.dtype, np.float32))
+    for row, (start, count) in enumerate(zip(starts[kept], counts, strict=True)):
+        for repeat, run in enumerate(np.array_split(order[start : start + count], min(count, repeats))):
+            found[repeat, row] = resp[run].mean(0, dtype=np.float64)
+    notes = [f"{_presentations(int(blanks.sum()))} of the blank ({said}) left out"] if blanks.any() else []
+    notes += [f"{_presentations(int(lost.sum()))} left out: NaN in all units"] if lost.any() else []
     notes += [f"{once} stimul{'us' if once == 1 else 'i'} not shown twice left out"] if once else []
-    return halves, tuple(stimuli[kept].tolist()), tuple(notes)
+    if counts.min() < counts.max():
+        notes.append(f"stimuli shown {counts.min()} to {counts.max()} times: every presentation is used")
+    if counts.max() > repeats:
+        notes.append(f"stimuli shown more than {repeats} times: runs of presentations averaged into {repeats} repeats")
+    return found, tuple(stimuli[kept].tolist()), tuple(notes)
+
+
+def _presentations(n: int) -> str:
+    return f"{n} presentation{'s' * (n != 1)}"
 
 
 def as_numpy(x: Tensor) -> np.ndarray:

@@ -10,40 +10,21 @@ from eigencode.base.errors import DataError, InputError
 from eigencode.base.symmetric import gram
 from eigencode.data.recordings import Recording, constant
 
-
-def paired(recording: Recording, policy: str = "error") -> Recording:
-    """Of three repeats or more with NaN among them, keep two of every stimulus: the first two that can be used.
-
-    cvPCA uses two repeats.  A presentation that was not recorded, NaN in all units, is no reason to leave out a
-    stimulus that was shown twice besides; with the policy `"drop stimuli"`, neither is one with NaN in some units.
-
-    Args:
-        policy: as in `finite`.
-
-    >>> nan = torch.nan
-    >>> x = torch.tensor([[[1.0], [nan], [5.0]], [[2.0], [3.0], [6.0]], [[nan], [4.0], [nan]]])
-    >>> paired(Recording(x)).responses[:, :, 0].tolist()
-    [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
-    """
-    bad, x = ~torch.isfinite(recording.responses), recording.responses
-    if len(x) < 3 or not bad.any():
-        return recording
-    missing = bad.any(2) if _checked_policy("nan", policy, NAN) == "drop stimuli" else bad.all(2)
-    order = missing.long().sort(dim=0, stable=True).indices[:2]
-    kept = x.gather(0, order[:, :, None].expand(-1, -1, x.shape[2]))
-    note = f"{len(x)} repeats, some with NaN: of every stimulus the first two that were recorded"
-    return replace(recording, responses=kept, notes=(*recording.notes, note))
+NAN, CONSTANT = ("error", "drop units", "drop stimuli"), ("error", "drop units")
+"""Policies for NaN and for constant units."""
 
 
-NAN = ("error", "drop units", "drop stimuli")
-
-
-def finite(recording: Recording, policy: str = "error") -> Recording:
+def finite(recording: Recording, policy: str = "error", spontaneous: bool = True) -> Recording:
     """Remove NaN and infinite values from a recording.
 
+    With two repeats or more, NaN in all units stands for a presentation that was not recorded.  It stays, and only
+    stimuli with fewer than two presentations are left out, whatever the policy.
+
     Args:
-        policy: `"error"`; `"drop units"`: units with any such value, in responses or spontaneous activity, are left
-            out; `"drop stimuli"`: stimuli with one in any unit and repeat, and frames of spontaneous activity.
+        policy: for all other such values.  `"error"`; `"drop units"`: units with any, in responses or spontaneous
+            activity, are left out; `"drop stimuli"`: presentations with one in any unit, and frames of spontaneous
+            activity.  A stimulus with one repeat is left out with its presentation.
+        spontaneous: look at the spontaneous activity too.
 
     Returns:
         The recording, with a note that counts what was left out, if anything was.
@@ -59,34 +40,64 @@ def finite(recording: Recording, policy: str = "error") -> Recording:
     ('1 of 3 stimuli left out: NaN',)
     """
     policy = _checked_policy("nan", policy, NAN)
-    bad = ~torch.isfinite(recording.responses)
-    spontaneous = recording.spontaneous
-    spoiled = torch.zeros(0, bad.shape[2], dtype=torch.bool) if spontaneous is None else ~torch.isfinite(spontaneous)
-    if not (bad.any() or spoiled.any()):
+    recording = _shown_twice(recording)
+    missing, bad, spoiled = _holes(recording, spontaneous)
+    units, presentations, frames = bad.any(0).any(0) | spoiled.any(0), bad.any(2), spoiled.any(1)
+    if not units.any():
         return recording
-    units, stimuli, frames = bad.any(0).any(0) | spoiled.any(0), bad.any(2).any(0), spoiled.any(1)
     if policy == "error":
-        left = [
-            word for word, gone in (("units", int((~units).sum()) > 0), ("stimuli", int((~stimuli).sum()) > 1)) if gone
-        ]
-        ways = [f"nan='drop {word}' (--nan drop-{word})" for word in left]
-        raise DataError(
-            f"{recording.where}: NaN or infinite values",
-            got=f"{int(bad.sum())} in the responses ({int(stimuli.sum())} stimuli), {int(spoiled.sum())} in the "
-            f"spontaneous activity; {int(units.sum())} of {len(units)} units",
-            fix=f"prepared(recording, ...) with {' or '.join(ways)}"
-            if ways
-            else "drop the worst units and stimuli before",
-        )
+        raise _not_finite(recording, spontaneous)
     if policy == "drop units":
         return recording.keep(units=~units, note=f"{int(units.sum())} of {len(units)} units left out: NaN")
-    if stimuli.any():
-        note = f"{int(stimuli.sum())} of {len(stimuli)} stimuli left out: NaN"
-        recording = recording.keep(stimuli=~stimuli, note=note)
-    if spontaneous is None or not frames.any():
+    if frames.any() and recording.spontaneous is not None:
+        note = f"{int(frames.sum())} of {len(frames)} frames of spontaneous activity left out: NaN"
+        kept = recording.spontaneous[~frames]
+        recording = replace(recording, spontaneous=kept, notes=(*recording.notes, note))
+    if len(missing) == 1 and presentations.any():
+        note = f"{int(presentations.sum())} of {presentations.shape[1]} stimuli left out: NaN"
+        return recording.keep(stimuli=~presentations[0], note=note)
+    if presentations.any():
+        note = f"{int(presentations.sum())} of {int((~missing).sum())} presentations left out: NaN"
+        x = recording.responses.masked_fill(presentations[:, :, None], torch.nan)
+        recording = _shown_twice(replace(recording, responses=x, notes=(*recording.notes, note)))
+    return recording
+
+
+def _holes(recording: Recording, spontaneous: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Masks of presentations that were not recorded, and of the other NaN in responses and spontaneous activity."""
+    x, activity = recording.responses, recording.spontaneous if spontaneous else None
+    missing = torch.isnan(x).all(2) & (len(x) > 1)
+    spoiled = torch.zeros(0, x.shape[2], dtype=torch.bool) if activity is None else ~torch.isfinite(activity)
+    return missing, ~torch.isfinite(x) & ~missing[:, :, None], spoiled
+
+
+def _not_finite(recording: Recording, spontaneous: bool) -> DataError:
+    """The error for NaN and infinite values, with the policies that would leave something to measure."""
+    missing, bad, spoiled = _holes(recording, spontaneous)
+    stimuli, units = bad.any(2).any(0), bad.any(0).any(0) | spoiled.any(0)
+    kept = (~(missing | bad.any(2))).sum(0) >= min(2, len(missing))
+    left = [word for word, enough in (("units", not units.all()), ("stimuli", int(kept.sum()) > 1)) if enough]
+    ways = [f"nan='drop {word}' (--nan drop-{word})" for word in left]
+    return DataError(
+        f"{recording.where}: NaN or infinite values",
+        got=f"{int(bad.sum())} in the responses ({int(stimuli.sum())} stimuli), {int(spoiled.sum())} in the "
+        f"spontaneous activity; {int(units.sum())} of {len(units)} units",
+        fix=f"prepared(recording, ...) with {' or '.join(ways)}" if ways else "drop the worst units and stimuli before",
+    )
+
+
+def _shown_twice(recording: Recording) -> Recording:
+    """Of two repeats or more, leave out stimuli without two presentations, and repeats without any."""
+    missing = torch.isnan(recording.responses).all(2)
+    if len(missing) == 1 or not missing.any():
         return recording
-    note = f"{int(frames.sum())} of {len(frames)} frames of spontaneous activity left out: NaN"
-    return replace(recording, spontaneous=spontaneous[~frames], notes=(*recording.notes, note))
+    few = (~missing).sum(0) < 2
+    if few.any():
+        note = f"{int(few.sum())} of {len(few)} stimuli left out: fewer than two presentations"
+        recording, missing = recording.keep(stimuli=~few, note=note), missing[:, ~few]
+    order = missing.long().sort(dim=0, stable=True).indices[: int((~missing).sum(0).max())]
+    x = recording.responses.gather(0, order[:, :, None].expand(-1, -1, recording.responses.shape[2]))
+    return replace(recording, responses=x)
 
 
 def varying(recording: Recording, policy: str = "error", spontaneous: bool = False) -> Recording:
@@ -107,7 +118,7 @@ def varying(recording: Recording, policy: str = "error", spontaneous: bool = Fal
     >>> varying(Recording(x), "drop units").notes
     ('1 of 2 units left out: constant',)
     """
-    policy = _checked_policy("constant", policy, ("error", "drop units"))
+    policy = _checked_policy("constant", policy, CONSTANT)
     still = constant(recording.responses.flatten(0, 1))
     if spontaneous and recording.spontaneous is not None:
         still = still | constant(recording.spontaneous)
@@ -131,15 +142,14 @@ def zscored(recording: Recording) -> Recording:
     Raises:
         DataError: a unit with sd 0; see `varying`.
 
-    Source: loadProc2800.m of Stringer et al. 2019.  Differs from it by adding nothing to the sd (there 1e-6), and,
-    without spontaneous activity, by using the repeats as given (there single presentations).
+    Source: loadProc2800.m of Stringer et al. 2019.  Differs from it by adding nothing to the sd (there 1e-6).
 
     >>> x = torch.tensor([[[1.0], [2.0], [3.0]]])
     >>> zscored(Recording(x, spontaneous=torch.tensor([[0.0], [4.0]]))).responses.flatten().tolist()
     [-0.5, 0.0, 0.5]
     """
     spontaneous = None if recording.spontaneous is None else recording.spontaneous.double()
-    base = recording.responses.double().flatten(0, 1) if spontaneous is None else spontaneous
+    base = _recorded(recording.responses).double() if spontaneous is None else spontaneous
     mean, sd = base.mean(0), base.std(0, correction=0)
     if not bool((sd > 0).all()):
         units = (~(sd > 0)).nonzero().flatten()[:5].tolist()
@@ -199,7 +209,8 @@ def prepared(
 ) -> Recording:
     """Apply the steps of Stringer et al. 2019: NaN, constant units, z-scores, removal of spontaneous activity.
 
-    Of more than two repeats with NaN among them two are kept first, see `paired`.
+    Only what is used is looked at: NaN in units that are left out as constant, and in spontaneous activity that no step
+    uses, is none of their concern.  Where a stimulus was shown less often than others, its later repeats stay NaN.
 
     Their last step, centring over stimuli, is part of `spectrum` and `cvpca`.
 
@@ -208,9 +219,17 @@ def prepared(
     ('z-scored by mean and sd of the responses',)
     """
     admit(prepared, locals())
-    recording = varying(finite(paired(recording, nan), nan), constant, spontaneous=zscore)
+    if _checked_policy("constant", constant, CONSTANT) == "drop units":
+        recording = varying(recording, constant, spontaneous=zscore)
+    recording = finite(recording, nan, spontaneous=zscore or remove_spontaneous > 0)
+    recording = varying(recording, constant, spontaneous=zscore)
     recording = zscored(recording) if zscore else recording
     return without_spontaneous(recording, remove_spontaneous) if remove_spontaneous else recording
+
+
+def _recorded(x: Tensor) -> Tensor:
+    """Rows of the presentations that were recorded."""
+    return x[~torch.isnan(x).all(2)]
 
 
 def _leading(x: Tensor, components: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Read recorded responses from numpy, MATLAB and netCDF files."""
+"""Read recorded responses from the files of other programs."""
 
 import hashlib
 from dataclasses import replace
@@ -9,7 +9,7 @@ import numpy as np
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
 from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, named, only, overlooked
-from eigencode.data._presentations import HIGHEST, Blank, red, two_halves
+from eigencode.data._presentations import HIGHEST, Blank, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
 from eigencode.data.recordings import Recording
 from eigencode.formats import Stored, arrays_in
@@ -18,17 +18,18 @@ from eigencode.formats import Stored, arrays_in
 def read_recording(
     path: str | Path, key: str | None = None, *, axes: str | None = None, labels: str | None = None, blank: Blank = None
 ) -> Recording:
-    """Read recorded responses from a `.npy`, `.npz`, `.mat` (any version) or `.nc` file; see docs/recordings.md.
+    """Read recorded responses from a file, or a folder of suite2p; see docs/recordings.md for formats and layouts.
 
     Args:
+        path: `.npy`, `.npz`, `.mat` (any version), `.nc`, `.nwb`, `.h5`, `.pt`, `.csv`, `.parquet`, or a folder.
         key: name of the array (`struct.field` in a struct); by default `resp` with its `istim` (the layout of
             Stringer et al. 2019), else the only matrix, else the one called `responses` or `resp`.  Arrays
             `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
         axes: meaning of the axes, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
             repeats last, and so on.  By default the names of the axes in a netCDF file, else `"su"` or `"rsu"`.
         labels: name of the array with the stimulus of each row, where a row is a single presentation; by default one
-            called `stimuli`, `stim_id`, `image` or the like, if it names a stimulus more than once.  The presentations
-            of a stimulus are averaged into two repeats, see `Recording.of`.
+            called `stimuli`, `stim_id`, `image` or the like, if it names a stimulus more than once.  Each presentation
+            is a repeat of its stimulus, see `Recording.of`.
         blank: label of presentations without a stimulus, as in `Recording.of`; in the layout of Stringer et al. the
             highest number by default.
 
@@ -74,7 +75,7 @@ def _recording(
             blank = HIGHEST
         elif numbered and blank is None and not bool((words < 0).any()):
             notes = (*notes, "numbers from 0: no blank is known (--blank N leaves one out)")
-        values, stimuli, more = two_halves(f"{path}: {said}", values, words, blank)
+        values, stimuli, more = repeats_in(f"{path}: {said}", values, words, blank)
         notes = (*notes, *more)
     elif values.ndim == 2:
         notes = (*notes, *overlooked(stored, name, len(values), said))

@@ -11,7 +11,7 @@ from eigencode.base.border import admit
 from eigencode.base.errors import DataError
 from eigencode.base.record import brief
 from eigencode.data._checks import mask_of
-from eigencode.data._presentations import Blank, as_numpy, stimuli_of, two_halves, words_of
+from eigencode.data._presentations import Blank, as_numpy, repeats_in, stimuli_of, words_of
 
 BLOCK = 1 << 22
 """Numbers looked at together, so that a check of a recording takes little memory."""
@@ -22,7 +22,8 @@ class Recording:
     """Responses of recorded units to stimuli, shown once or several times.
 
     Args:
-        responses: `repeats x stimuli x units`, in the units of the file; NaN is allowed until `finite` decides.
+        responses: `repeats x stimuli x units`, in the units of the file.  NaN in all units stands where a stimulus was
+            shown less often; NaN in some is allowed until `finite` decides.
         spontaneous: activity without stimuli, `frames x units`, or None.
         stimuli: one name or number per stimulus; by default 0, 1, 2 ...
         name, array: the file and the array in it, for messages.
@@ -88,7 +89,8 @@ class Recording:
     ) -> "Recording":
         """A recording of single presentations, one row each, in the order shown, with the label of its stimulus.
 
-        The presentations of a stimulus are averaged into two repeats: the first half and the second half.
+        The r-th presentation of a stimulus is in repeat r, and NaN stands where a stimulus was shown less often.  Where
+        few stimuli are shown far more often than the others, runs of their presentations are averaged.
 
         Args:
             responses: `presentations x units`.
@@ -108,9 +110,9 @@ class Recording:
         x = _floats(tensor(responses, "responses", "su").detach().cpu())
         if x.ndim != 2:
             raise DataError(f"{name}: wrong shape", got=tuple(x.shape), wanted="presentations x units")
-        halves, stimuli, notes = two_halves(f"{name}: labels", as_numpy(x), words_of(labels, name), blank)
+        repeats, stimuli, notes = repeats_in(f"{name}: labels", as_numpy(x), words_of(labels, name), blank)
         activity = None if spontaneous is None else _floats(tensor(spontaneous, "spontaneous", "su").detach().cpu())
-        return cls(torch.from_numpy(halves), activity, stimuli, name, notes=notes)
+        return cls(torch.from_numpy(repeats), activity, stimuli, name, notes=notes)
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
@@ -129,6 +131,17 @@ class Recording:
     def where(self) -> str:
         """File and array, for error messages."""
         return f"{self.name}: {self.array}"
+
+
+def no_more_repeats(recording: Recording) -> Recording:
+    """Average runs of repeats where there are more than stimuli, so that there are as many; see `Recording.of`."""
+    x = recording.responses
+    if len(x) <= x.shape[1]:
+        return recording
+    present = ~torch.isnan(x).all(2)
+    labels = torch.arange(x.shape[1]).expand(len(x), -1)[present]
+    merged, _, notes = repeats_in(recording.where, as_numpy(x[present]), labels.numpy(), "none")
+    return replace(recording, responses=torch.from_numpy(merged), notes=(*recording.notes, *notes))
 
 
 def constant(rows: Float[Tensor, "rows units"]) -> Tensor:

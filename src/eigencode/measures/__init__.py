@@ -10,5 +10,6 @@ from eigencode.measures.landscape import LandscapeMeasure as LandscapeMeasure
 from eigencode.measures.protocol import Measure as Measure, Reading as Reading, Subject as Subject
 from eigencode.measures.pruning import PruningMeasure as PruningMeasure, Units as Units
 from eigencode.measures.ridge import RidgeAccuracy as RidgeAccuracy, RidgeMeasure as RidgeMeasure
+from eigencode.measures.signal import SignalMeasure as SignalMeasure
 from eigencode.measures.spectrum import SpectrumMeasure as SpectrumMeasure
 from eigencode.measures.widths import Widths as Widths, WidthsMeasure as WidthsMeasure

@@ -12,8 +12,11 @@ FEWEST = 8
 """Smallest number of stimuli for moments."""
 
 
-def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
+def repeats_of(responses: Array, fewest: int = FEWEST) -> tuple[Tensor, Tensor, list[str]]:
     """Responses, where there is a presentation (repeats x stimuli), and notes on stimuli that were left out.
+
+    Args:
+        fewest: smallest number of stimuli.
 
     >>> x = torch.rand(2, 9, 4)
     >>> x[1, 3] = torch.nan
@@ -23,11 +26,11 @@ def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
     """
     x = tensor(responses, "responses", "rsu" if getattr(responses, "ndim", 3) == 3 else "su").detach()
     x = x[None] if x.ndim == 2 else x
-    if x.ndim != 3 or x.shape[1] < FEWEST or len(x) > x.shape[1]:
+    if x.ndim != 3 or x.shape[1] < fewest or len(x) > x.shape[1]:
         raise InputError(
             "not repeats of stimuli",
             got=f"shape {tuple(x.shape[1:] if x.ndim == 3 and len(x) == 1 else x.shape)}",
-            wanted=f"repeats x stimuli x units, {FEWEST} stimuli or more and not fewer than repeats",
+            wanted=f"repeats x stimuli x units, {fewest} stimuli or more and not fewer than repeats",
             fix="torch.as_tensor(x).movedim(-1, 0), if the repeats are the last axis",
         )
     x = x if x.is_floating_point() else x.double()
@@ -46,8 +49,8 @@ def repeats_of(responses: Array) -> tuple[Tensor, Tensor, list[str]]:
     if not bool(kept.all()):
         notes.append(f"{int((~kept).sum())} of {len(kept)} stimuli shown fewer than twice left out")
         x, present = x[:, kept], present[:, kept]
-    if x.shape[1] < FEWEST:
-        raise InputError("too few stimuli shown twice", got=x.shape[1], wanted=f">= {FEWEST}")
+    if x.shape[1] < fewest:
+        raise InputError("too few stimuli shown twice", got=x.shape[1], wanted=f">= {fewest}")
     for r in range(len(x)):
         shown = x[r, present[r]].double()
         if len(shown) < 2:
@@ -80,10 +83,10 @@ def halves(
     there = present[:, stimuli]
     rank = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0).argsort(0).argsort(0)
     first = rank < there.sum(0) // 2
-    return _mean(x, first, stimuli), _mean(x, there & ~first, stimuli)
+    return mean_of(x, first, stimuli), mean_of(x, there & ~first, stimuli)
 
 
-def _mean(x: Tensor, shown: Tensor, stimuli: Tensor) -> Tensor:
+def mean_of(x: Tensor, shown: Tensor, stimuli: Tensor) -> Tensor:
     """Mean over the repeats that are `shown`; the others, which may be NaN, are not touched."""
     out = x.new_zeros(len(stimuli), x.shape[2], dtype=torch.float64)
     for repeat, mine in zip(x, shown, strict=True):

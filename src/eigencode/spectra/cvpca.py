@@ -14,7 +14,7 @@ from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
 from eigencode.spectra._influence import parts_of
-from eigencode.spectra._repeats import halves, repeats_of
+from eigencode.spectra._repeats import halves, mean_of, repeats_of
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -65,10 +65,12 @@ def cvpca(
     """
     admit(cvpca, locals())
     if repeat_2 is None:
-        return _of_all(repeat_1, swaps, seed, groups)
-    one, two = _checked(repeat_1, repeat_2)
-    found = cvpca_of_two(one, two, swaps, seed, groups)
-    for doubt in doubts(one, two, found, swaps):
+        found, said = cvpca_of_all(repeat_1, swaps, seed, groups)
+    else:
+        one, two = _checked(repeat_1, repeat_2)
+        found = cvpca_of_two(one, two, swaps, seed, groups)
+        said = _doubts(torch.stack([one, two]), torch.ones(2, len(one), dtype=torch.bool), found, swaps)
+    for doubt in said:
         warnings.warn(doubt, EigencodeWarning, stacklevel=2)
     return found
 
@@ -92,22 +94,28 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
     return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)
 
 
-def _of_all(repeats: Array, swaps: int, seed: int, groups: Array | None) -> Spectrum:
-    """cvPCA of the means of random halves of all repeats."""
-    x, present, _ = repeats_of(repeats)
+def cvpca_of_all(
+    repeats: Array, swaps: int, seed: int, groups: Array | None = None
+) -> tuple[Spectrum, list[str]]:
+    """cvPCA of all repeats, and what it would warn of; of two complete ones it is `cvpca_of_two`."""
+    x, present, _ = repeats_of(repeats, fewest=3)
     if len(x) < 2 or swaps < 1:
         raise InputError(
             "all repeats cannot be split into halves",
             got=f"{len(x)} repeats, swaps={swaps}",
             wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
         )
+    if len(x) == 2:
+        found = cvpca_of_two(x[0], x[1], swaps, seed, groups)
+        return found, _doubts(x, present, found, swaps)
     generator = stream(seed, "cvpca", "halves")
     n, units = x.shape[1:]
     products = x.new_zeros(n, min(units, n - 1), dtype=torch.float64)
     for _ in range(swaps):
         first, second = halves(x, present, torch.arange(n), generator)
         products += _products(first, second) / swaps
-    return _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, groups)
+    found = _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, groups)
+    return found, _doubts(x, present, found, swaps)
 
 
 def _products(one: Tensor, two: Tensor) -> Tensor:
@@ -138,17 +146,29 @@ def _assembled(products: Tensor, units: int, source: str, seed: int, groups: Arr
     return with_influence(result, products, seed, groups_of(None, groups, n))
 
 
-def doubts(one: Tensor, two: Tensor, found: Spectrum, swaps: int) -> list[str]:
-    """Warnings about two repeats that are not independent measurements of the same stimuli."""
-    one, two = one.double(), two.double()
-    spread = float(one.var(0).sum().sqrt())
-    if float((one - two).abs().max()) <= 1e-6 * spread:
-        return ["the two repeats are identical: this is the covariance spectrum, and noise is in it"]
-    total, moved = float(found.eigenvalues.sum()), float((one.mean(0) - two.mean(0)).square().sum())
-    chance = float((one - two).var(0).sum()) / len(one)
-    if swaps and moved / 4 > 0.05 * abs(total) and moved > 4 * chance:
+def _doubts(x: Tensor, present: Tensor, found: Spectrum, swaps: int) -> list[str]:
+    """Warnings about repeats that are not independent measurements of the same stimuli.
+
+    A mean over stimuli that differs by d_r in repeat r moves the total by −Σ_r ‖d_r‖² / (R (R − 1)) as repeats are
+    exchanged; noise alone makes that Σ_r v / n_r / R² on average, with v its variance in the n_r stimuli of repeat r.
+    """
+    repeats, total = len(x), float(found.eigenvalues.sum())
+    mean, most = mean_of(x, present, torch.arange(x.shape[1])), 0.0
+    residual = moved = 0.0
+    for one, shown in zip(x, present, strict=True):
+        rows = shown.nonzero().flatten().to(x.device)
+        left = one[rows].double() - mean[rows]
+        most = max(most, float(left.abs().max()))
+        residual += float(left.square().sum())
+        moved += float(left.mean(0).square().sum()) / (repeats * (repeats - 1))
+    if most <= 5e-7 * float(mean.var(0).sum().sqrt()):
+        which = "two repeats" if repeats == 2 else "repeats"
+        return [f"the {which} are identical: this is the covariance spectrum, and noise is in it"]
+    variance = residual / max(1, int(present.sum()) - x.shape[1])
+    chance = variance * float((1 / present.sum(1)).sum()) / repeats**2
+    if swaps and moved > 0.05 * abs(total) and moved > 4 * chance:
         return [
-            f"the means of the repeats differ: their exchange adds {-moved / 4:.2g} to a total of {total:.2g}; "
+            f"the means of the repeats differ: their exchange adds {-moved:.2g} to a total of {total:.2g}; "
             "subtract from each repeat its mean over stimuli"
         ]
     if not float(found.eigenvalues[0]) > 0:

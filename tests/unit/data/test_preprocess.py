@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recorded import BLANK, ISTIM, stim, write_stringer
+from recorded import ISTIM, stim, write_stringer
 
 from eigencode.base.errors import DataError, InputError
 from eigencode.data import Recording, prepared, read_recording
@@ -95,8 +95,9 @@ def test_nan_policies_count_what_they_drop() -> None:
     assert stimuli.spontaneous is not None
     assert len(stimuli.spontaneous) == 19
     assert stimuli.notes == (
-        "2 of 9 stimuli left out: NaN",
         "1 of 20 frames of spontaneous activity left out: NaN",
+        "3 of 18 presentations left out: NaN",
+        "2 of 9 stimuli left out: fewer than two presentations",
     )
     assert finite(given) is given
     with pytest.raises(InputError, match="unknown policy for nan"):
@@ -133,23 +134,19 @@ def test_constant_units() -> None:
 
 
 def test_the_whole_preparation_is_the_published_one(tmp_path: Path) -> None:
-    """Trial by trial in the order of loadProc2800.m, then split in halves; here the halves first."""
+    """Trial by trial in the order of loadProc2800.m."""
     path = write_stringer(tmp_path / "natimg2800_M0.mat")
     found = prepared(read_recording(path), zscore=True, remove_spontaneous=3).responses.numpy()
     raw, istim = stim(), np.array(ISTIM)
-    resp, spont = raw["resp"][istim != BLANK].astype(np.float64), raw["spont"].astype(np.float64)
-    istim = istim[istim != BLANK]
+    resp, spont = raw["resp"].astype(np.float64), raw["spont"].astype(np.float64)
     mean, sd = spont.mean(0), spont.std(0)
     resp, spont = (resp - mean) / sd, (spont - mean) / sd
     v = np.linalg.svd(spont, full_matrices=False)[2][:3].T
     resp = resp - resp @ v @ v.T
-    resp = resp - resp.mean(0)
-    halves = np.empty((2, 4, 7))
     for row, number in enumerate((1, 2, 3, 5)):
-        (shown,) = np.nonzero(istim == number)
-        halves[0, row] = resp[shown[: len(shown) // 2]].mean(0)
-        halves[1, row] = resp[shown[-(len(shown) // 2) :]].mean(0)
-    np.testing.assert_allclose(found - found.mean(1, keepdims=True), halves - halves.mean(1, keepdims=True), atol=1e-5)
+        shown = resp[istim == number]
+        np.testing.assert_allclose(found[: len(shown), row], shown, atol=1e-5)
+        assert np.isnan(found[len(shown) :, row]).all()
 
 
 def test_nothing_of_the_callers_is_changed() -> None:
@@ -161,26 +158,58 @@ def test_nothing_of_the_callers_is_changed() -> None:
     assert given.notes == ()
 
 
-def test_repeats_that_are_not_used_leave_out_no_stimulus(rng: torch.Generator) -> None:
-    x = torch.randn(4, 6, 3, generator=rng)
-    x[3, :4] = torch.nan  # in a repeat that nobody uses
-    x[2, 1, 0] = torch.inf
-    found = prepared(Recording(x), nan="error")
-    torch.testing.assert_close(found.responses, x[:2], rtol=0, atol=0)
-    whole = torch.randn(4, 6, 3, generator=rng)
-    assert prepared(Recording(whole), nan="error").responses.shape == (4, 6, 3)
-
-
-def test_unequal_repeats_are_filled_with_nan_and_the_first_two_are_used(rng: torch.Generator) -> None:
+def unequal(rng: torch.Generator) -> tuple[Recording, torch.Tensor, list[tuple[int, ...]]]:
+    """Four repeats of five stimuli with gaps, the same without, and the repeats of each stimulus."""
     whole, x = torch.randn(4, 5, 3, generator=rng), torch.full((4, 5, 3), torch.nan)
     shown = [(0, 1, 2, 3), (1, 3), (0, 2, 3), (2,), (2, 3)]
     for stimulus, repeats in enumerate(shown):
-        for repeat in repeats:
-            x[repeat, stimulus] = whole[repeat, stimulus]
-    with pytest.raises(DataError, match="NaN or infinite values"):
+        x[list(repeats), stimulus] = whole[list(repeats), stimulus]
+    return Recording(x), whole, shown
+
+
+def test_unequal_repeats_are_kept_whatever_the_policy(rng: torch.Generator) -> None:
+    given, whole, shown = unequal(rng)
+    for policy in ("error", "drop units", "drop stimuli"):
+        found = prepared(given, nan=policy)
+        assert found.stimuli == (0, 1, 2, 4)
+        assert found.notes == ("1 of 5 stimuli left out: fewer than two presentations",)
+        for row, stimulus in enumerate(found.stimuli):
+            mine = whole[list(shown[stimulus]), stimulus]
+            torch.testing.assert_close(found.responses[: len(mine), row], mine, rtol=0, atol=0)
+            assert bool(found.responses[len(mine) :, row].isnan().all())
+
+
+def test_nan_of_what_is_left_out_does_not_count(rng: torch.Generator) -> None:
+    given, *_ = unequal(rng)
+    x = given.responses.clone()
+    x[2, 3, 0] = torch.inf  # of the stimulus shown once
+    torch.testing.assert_close(prepared(Recording(x)).responses, prepared(given).responses, equal_nan=True)
+    whole, spont = torch.randn(2, 6, 3, generator=rng), torch.randn(9, 3, generator=rng)
+    x = whole.clone()
+    x[:, :, 1], x[0, 2, 1], spont[4, 0] = 7.0, torch.nan, torch.nan
+    still = Recording(x, spont)
+    found = prepared(still, constant="drop units")  # of a unit that is left out, and of activity that nothing uses
+    torch.testing.assert_close(found.responses, whole[:, :, [0, 2]], rtol=0, atol=0)
+    with pytest.raises(DataError, match="1 in the spontaneous activity"):
+        prepared(still, constant="drop units", zscore=True)
+
+
+def test_a_presentation_with_nan_leaves_the_others_of_its_stimulus(rng: torch.Generator) -> None:
+    whole = torch.randn(3, 6, 4, generator=rng)
+    x = whole.clone()
+    x[0, 1, 2], x[:2, 4, 0] = torch.nan, torch.nan
+    with pytest.raises(DataError, match=r"3 in the responses \(2 stimuli\)"):
         prepared(Recording(x))
     found = prepared(Recording(x), nan="drop stimuli")
-    assert found.stimuli == (0, 1, 2, 4)
-    expected = torch.stack([torch.stack([whole[r[i], s] for s, r in enumerate(shown) if len(r) > 1]) for i in (0, 1)])
-    torch.testing.assert_close(found.responses, expected, rtol=0, atol=0)
-    assert "of every stimulus the first two" in found.notes[0]
+    assert found.stimuli == (0, 1, 2, 3, 5)
+    torch.testing.assert_close(found.responses[:2, 1], whole[1:, 1], rtol=0, atol=0)
+    assert found.notes[0] == "3 of 18 presentations left out: NaN"
+    assert prepared(Recording(x), nan="drop units").responses.shape == (3, 6, 2)
+
+
+def test_unequal_repeats_are_scaled_by_what_was_recorded(rng: torch.Generator) -> None:
+    given = prepared(unequal(rng)[0])
+    found = prepared(given, zscore=True).responses
+    rows = given.responses[~given.responses.isnan().all(2)].double()
+    expected = (given.responses.double() - rows.mean(0)) / rows.std(0, correction=0)
+    torch.testing.assert_close(found, expected, equal_nan=True)

@@ -115,17 +115,22 @@ def test_several_arrays_are_listed(tmp_path: Path, name: str) -> None:
         read_recording(path, "befor")
 
 
-def halves_by_hand(stim: dict[str, np.ndarray]) -> tuple[np.ndarray, list[int]]:
-    """The split of compute_means.m in plain words: a list of rows per stimulus, cut in the middle."""
-    kept, one, two = [], [], []
-    for number in range(1, max(ISTIM)):
-        rows = [row.astype(np.float64) for row, shown in zip(stim["resp"], ISTIM) if shown == number]
-        if len(rows) > 1:
-            half = len(rows) // 2
-            kept.append(number)
-            one.append(sum(rows[:half]) / half)
-            two.append(sum(rows[-half:]) / half)
-    return np.stack([one, two]), kept
+def by_hand(rows: Any, labels: Any, leave_out: tuple[object, ...]) -> tuple[torch.Tensor, list[object]]:
+    """The presentations of each label in plain words: a list of rows, and NaN where there are no more.
+
+    Three labels have three repeats at most: of four rows the first two are averaged.
+    """
+    shown = {label: [r for r, own in zip(rows, labels, strict=True) if own == label] for label in sorted({*labels})}
+    kept = {label: mine for label, mine in shown.items() if label not in leave_out and len(mine) > 1}
+    if len(kept) == 3:
+        kept = {k: m if len(m) < 4 else [(m[0] + m[1]) / 2, *m[2:]] for k, m in kept.items()}
+    nothing = np.full(len(rows[0]), np.nan)
+    most = max(map(len, kept.values()))
+    return torch.tensor(np.stack([np.stack(m + [nothing] * (most - len(m))) for m in kept.values()], 1)), list(kept)
+
+
+def same(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found.double(), expected.double(), equal_nan=True)
 
 
 @pytest.mark.parametrize("key", [None, "stim"])
@@ -137,21 +142,21 @@ def test_the_files_of_stringer(tmp_path: Path, version: str, key: str | None) ->
     else:
         write_stringer(path, packed=version != "5")
     found = read_recording(path, key)
-    expected, kept = halves_by_hand(stim())
+    expected, kept = by_hand(stim()["resp"], ISTIM, (6,))
     assert found.stimuli == (1, 2, 3, 5) == tuple(kept)
-    torch.testing.assert_close(found.responses, torch.from_numpy(expected).float())
+    same(found.responses, expected)
     torch.testing.assert_close(found.spontaneous, torch.from_numpy(stim()["spont"]), rtol=0, atol=0)
     assert found.array == "stim.resp"
     assert found.notes == (
         "2 presentations of the blank (stimulus 6) left out",
         "1 stimulus not shown twice left out",
+        "stimuli shown 2 to 4 times: every presentation is used",
     )
 
 
 def test_the_same_layout_without_a_struct(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **stim())
-    expected, _ = halves_by_hand(stim())
-    torch.testing.assert_close(read_recording(tmp_path / "a.npz").responses, torch.from_numpy(expected).float())
+    same(read_recording(tmp_path / "a.npz").responses, by_hand(stim()["resp"], ISTIM, (6,))[0])
     raw = read_recording(write_stringer(tmp_path / "a.mat"), "stim.resp")
     assert raw.responses.shape == (1, len(ISTIM), 7)
 
@@ -172,8 +177,7 @@ def test_red_cells_are_left_out_as_in_the_published_analysis(tmp_path: Path, ver
     else:
         write_v73(path, {"stat": {"redcell": [np.array([[float(r)]]) for r in red]}, "stim": stim()})
     found = read_recording(path)
-    expected, _ = halves_by_hand(stim())
-    torch.testing.assert_close(found.responses, torch.from_numpy(expected[:, :, [0, 2, 3, 5, 6]]).float())
+    same(found.responses, by_hand(stim()["resp"], ISTIM, (6,))[0][:, :, [0, 2, 3, 5, 6]])
     assert found.spontaneous is not None
     assert found.spontaneous.shape == (12, 5)
     assert found.notes[-1] == "red cells (stat.redcell) left out: 2"
@@ -355,29 +359,18 @@ LABELS = np.array([4, 0, -1, 2, 7, 0, 2, 4, 0, 2, -1, 9, 4, 2])
 SHOWN = np.random.default_rng(3).normal(size=(14, 5)) + 2
 
 
-def two_means(labels: np.ndarray, rows: np.ndarray, leave_out: tuple[object, ...]) -> tuple[np.ndarray, list[object]]:
-    """First and second half of the presentations of each label, in plain words."""
-    kept, one, two = [], [], []
-    for label in sorted(set(labels.tolist())):
-        mine = [row for row, own in zip(rows, labels.tolist()) if own == label]
-        if label not in leave_out and len(mine) > 1:
-            half = len(mine) // 2
-            kept.append(label)
-            one.append(sum(mine[:half]) / half)
-            two.append(sum(mine[-half:]) / half)
-    return np.stack([one, two]), kept
-
-
 @pytest.mark.parametrize("file", ["a.npz", "a.mat", "v73.mat"])
 @pytest.mark.parametrize("name", ["stimuli", "stim_id", "stimulusIdx", "image_ids", "istim", "trial_stimulus"])
 def test_one_row_per_presentation_with_a_label_each(tmp_path: Path, file: str, name: str) -> None:
     found = read_recording(write(tmp_path / file, responses=SHOWN, **{name: LABELS}))
-    expected, kept = two_means(LABELS, SHOWN, (-1,))
-    torch.testing.assert_close(found.responses, torch.from_numpy(expected))
+    expected, kept = by_hand(SHOWN, LABELS.tolist(), (-1,))
+    same(found.responses, expected)
     assert list(found.stimuli) == kept == [0, 2, 4]
     assert found.notes == (
         "2 presentations of the blank (negative number or NaN) left out",
         "2 stimuli not shown twice left out",
+        "stimuli shown 3 to 4 times: every presentation is used",
+        "stimuli shown more than 3 times: runs of presentations averaged into 3 repeats",
     )
 
 
@@ -396,12 +389,49 @@ def test_one_row_per_presentation_with_a_label_each(tmp_path: Path, file: str, n
 )
 def test_blanks_of_every_kind(tmp_path: Path, labels: np.ndarray, blank: Any, left_out: tuple[object, ...]) -> None:
     found = read_recording(write(tmp_path / "a.npz", rates=SHOWN, condition=labels), labels="condition", blank=blank)
-    expected, kept = two_means(labels, SHOWN, left_out)
-    torch.testing.assert_close(found.responses, torch.from_numpy(expected))
+    expected, kept = by_hand(SHOWN, labels.tolist(), left_out)
+    same(found.responses, expected)
     assert list(found.stimuli) == kept
-    same = Recording.of(SHOWN, labels, blank)
-    torch.testing.assert_close(same.responses, found.responses)
-    assert (same.stimuli, same.notes) == (found.stimuli, found.notes)
+    of = Recording.of(SHOWN, labels, blank)
+    same(of.responses, found.responses)
+    assert (of.stimuli, of.notes) == (found.stimuli, found.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "repeats"),
+    [
+        ([2] * 9, 2),
+        ([5] * 9, 5),
+        ([50] * 8, 8),  # not more repeats than stimuli
+        ([2] * 9 + [90], 4),  # one stimulus does not make nine others NaN
+        ([2] * 5 + [6] * 5, 6),
+        ([2] * 8 + [6] * 2, 5),
+        ([2, 3, 3, 4], 4),
+    ],
+)
+def test_every_presentation_is_in_one_repeat(counts: list[int], repeats: int) -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    rows = np.eye(len(labels))  # a unit for each presentation
+    x = Recording.of(rows, labels).responses
+    assert len(x) == repeats
+    empty = x.isnan().all(2)
+    assert float(empty.double().mean()) <= 0.5
+    weights = x.nan_to_num(0)
+    assert bool(((weights > 0).sum((0, 1)) == 1).all())
+    torch.testing.assert_close(weights.sum(2)[~empty], torch.ones(int((~empty).sum()), dtype=x.dtype))
+    for stimulus, label in enumerate(range(len(counts))):
+        mine = np.flatnonzero(labels == label)
+        runs = [np.flatnonzero(row) for row in weights[:, stimulus].numpy() if row.any()]
+        assert np.concatenate(runs).tolist() == mine.tolist()  # in the order shown
+        assert max(map(len, runs)) - min(map(len, runs)) <= 1
+
+
+def test_presentations_without_responses_are_left_out() -> None:
+    rows, labels = SHOWN.copy(), LABELS
+    rows[[0, 2]] = np.nan  # one of 4, and a blank
+    found = Recording.of(rows, labels)
+    same(found.responses[:, 2], torch.from_numpy(np.stack([SHOWN[7], SHOWN[12], np.full(5, np.nan)])))
+    assert "1 presentation left out: NaN in all units" in found.notes
 
 
 def test_missing_labels_are_blanks() -> None:
@@ -415,13 +445,12 @@ def test_numbers_from_zero_in_the_layout_of_stringer(tmp_path: Path) -> None:
     assert found.stimuli == (0, 1, 2, 4, 5)
     assert found.notes[0] == "numbers from 0: no blank is known (--blank N leaves one out)"
     known = read_recording(tmp_path / "a.npz", blank=5)
-    expected, _ = halves_by_hand(counted)
-    torch.testing.assert_close(known.responses, torch.from_numpy(expected).float())
+    same(known.responses, by_hand(counted["resp"], ISTIM, (6,))[0])
 
 
 def test_labels_tell_which_axis_is_the_stimuli(tmp_path: Path) -> None:
     found = read_recording(write(tmp_path / "a.npz", responses=SHOWN.T, stim=LABELS))
-    torch.testing.assert_close(found.responses, torch.from_numpy(two_means(LABELS, SHOWN, (-1,))[0]))
+    same(found.responses, by_hand(SHOWN, LABELS.tolist(), (-1,))[0])
     assert found.notes[0] == "read as units x stimuli: there are 14 labels"
 
 
@@ -430,7 +459,7 @@ def test_labels_along_a_named_axis(tmp_path: Path) -> None:
     data["stimulus_id"] = ("presentation", [f"im{label}" for label in LABELS])
     data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     found = read_recording(tmp_path / "a.nc", blank="im-1")
-    torch.testing.assert_close(found.responses, torch.from_numpy(two_means(LABELS, SHOWN, (-1,))[0]))
+    same(found.responses, by_hand(SHOWN, LABELS.tolist(), (-1,))[0])
     assert found.stimuli == ("im0", "im2", "im4")
 
 
@@ -439,7 +468,7 @@ def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
     assert found.responses.shape == (1, 14, 5)
     (note,) = found.notes
     assert note.startswith("y has 6 values for 14 rows")
-    assert read_recording(tmp_path / "a.npz", labels="y").responses.shape == (2, 3, 5)
+    assert read_recording(tmp_path / "a.npz", labels="y").responses.shape == (3, 3, 5)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hostile import NAMES
 
 from eigencode.base.errors import EigencodeError, InputError
-from eigencode.data import PlantedCode, Recording
+from eigencode.data import PlantedCode, Recording, prepared, read_recording
 from eigencode.given import Given, recorded
 from eigencode.given._files import new_folder, write
 from eigencode.given._options import ranks
@@ -17,7 +18,7 @@ from eigencode.report import StudyRun
 from eigencode.report._numbers import measured, ranged
 from eigencode.report.figures.spectra import spectra
 from eigencode.report.view import View
-from eigencode.spectra import Spectrum, cvpca, spectrum
+from eigencode.spectra import SignalSpectrum, Spectrum, cvpca, signal_spectrum, spectrum
 
 WINDOW = (2, 10)
 
@@ -34,18 +35,74 @@ def row(found: Given, what: str = "") -> dict:
     return one
 
 
-def test_one_repeat_is_a_covariance_and_more_are_cvpca() -> None:
+def test_one_repeat_is_a_covariance_and_more_are_cvpca_of_all() -> None:
     given = noisy(3)
     one = recorded(replace(given, responses=given.responses[:1]), WINDOW)
     torch.testing.assert_close(one.spectrum.eigenvalues, spectrum(given.responses[0]).eigenvalues)
     assert any(said.startswith("one repeat: this spectrum includes trial-to-trial noise") for said in one.warnings)
     three = recorded(given, WINDOW)
-    torch.testing.assert_close(three.spectrum.eigenvalues, cvpca(given.responses[0], given.responses[1]).eigenvalues)
-    assert "3 repeats: cvPCA of the first two" in three.warnings
+    torch.testing.assert_close(three.spectrum.eigenvalues, cvpca(given.responses).eigenvalues)
+    assert three.notes[0].startswith("cvPCA of 3 repeats")
     two = recorded(replace(given, responses=given.responses[:2]), WINDOW)
-    torch.testing.assert_close(two.spectrum.eigenvalues, three.spectrum.eigenvalues, rtol=0, atol=0)
-    assert not any("repeats" in said for said in two.warnings)
+    torch.testing.assert_close(two.spectrum.eigenvalues, cvpca(*given.responses[:2]).eigenvalues, rtol=0, atol=0)
+    assert not any("repeats" in said for said in (*two.warnings, *three.warnings))
     assert two.law.alpha == two.spectrum.power_law(WINDOW, "1/n").alpha
+
+
+def test_laws_of_the_signal_stand_beside_it() -> None:
+    given = noisy(3)
+    found, expected = recorded(given, WINDOW), signal_spectrum(given.responses)
+    values = {r["quantity"]: r for r in found.results["rows"] if r["quantity"].startswith("signal α")}
+    one = values["signal α"]
+    assert (one["value"], one["low"], one["high"]) == (
+        *(expected.alpha.value, expected.alpha.low, expected.alpha.high),
+    )
+    assert values["signal α, identified rank"]["value"] == expected.identified_rank
+    for what, want in (("α₁", expected.alpha_1), ("break", expected.break_rank), ("α₂", expected.alpha_2)):
+        row = values[f"signal α, {what}"]
+        assert (row["value"], row["low"], row["high"]) == (want.value, want.low, want.high)
+    for word in ("signal α, α₁", "signal α, break", "signal α, identified rank", "600 stimuli x 30 units, 3 repeats"):
+        assert word in str(found)
+
+
+def test_one_repeat_has_laws_of_the_signal_only_with_fewer_stimuli_than_units() -> None:
+    def rows(found: Given) -> list[str]:
+        return [r["quantity"] for r in found.results["rows"] if r["quantity"].startswith("signal")]
+
+    assert rows(recorded(noisy(1), WINDOW)) == []
+    wide = recorded(noisy(1, sd=0.0, n=60, units=300), WINDOW)
+    assert "signal α" in rows(wide)
+    (one,) = (r for r in wide.results["rows"] if r["quantity"] == "signal α")
+    assert abs(one["value"] - 1) < one["high"] - one["low"] < 0.4
+    few = noisy(2, sd=0.0)
+    assert rows(recorded(replace(few, responses=few.responses[:, :7], stimuli=few.stimuli[:7]), (1, 4))) == []
+
+
+def test_five_repeats_find_the_exponent_that_two_miss(tmp_path: Path) -> None:
+    """From a file of single presentations, shown unequally often, with noise of five times the variance."""
+    rng = np.random.default_rng(5)
+    signal = np.arange(1, 151) ** -0.5 * rng.normal(size=(400, 150))
+    labels = rng.permutation(np.repeat(np.arange(400), rng.integers(4, 7, 400)))
+    np.savez(tmp_path / "a.npz", responses=signal[labels] + 0.4 * rng.normal(size=(len(labels), 150)), stimuli=labels)
+    ready = prepared(read_recording(tmp_path / "a.npz"))
+    assert ready.responses.shape == (6, 400, 150)
+    found = recorded(ready, (11, 75))
+    of_two = recorded(replace(ready, responses=ready.responses[:2]), (11, 75))
+    (one,) = (r for r in found.results["rows"] if r["quantity"] == "signal α")
+    assert one["low"] < 1 < one["high"]
+    assert one["high"] - one["low"] < 0.3
+    assert of_two.law.alpha < found.law.alpha
+    assert of_two.law.alpha + 4 * of_two.law.standard_error < 1
+    assert "stimuli shown 4 to 6 times: every presentation is used" in found.notes
+
+
+def test_more_repeats_than_stimuli_are_averaged() -> None:
+    given = noisy(40, n=10)
+    found = recorded(given, (1, 5))
+    assert found.results["recording"]["repeats"] == 10
+    runs = torch.stack([run.mean(0) for run in given.responses.chunk(10)])
+    torch.testing.assert_close(found.spectrum.eigenvalues, cvpca(runs).eigenvalues)
+    assert any("averaged into 10 repeats" in note for note in found.notes)
 
 
 def test_noise_moves_the_covariance_and_not_cvpca() -> None:
@@ -78,8 +135,8 @@ def test_an_interval_stands_beside_the_exponent_it_belongs_to() -> None:
 def test_everything_is_in_the_table_and_in_the_json() -> None:
     found = recorded(noisy(2), WINDOW, "uniform", shuffled=True)
     text, content = str(found), json.loads(found.json(), parse_constant=pytest.fail)
-    assert content["notes"][0].startswith("cvPCA of two repeats, 600 stimuli x 30 units; ")
-    for word in ("a.npz: responses", "cvPCA of two repeats", "600", "ranks 2..10, weights uniform", "r²", "RankMe"):
+    assert content["notes"][0].startswith("cvPCA of 2 repeats, 600 stimuli x 30 units; ")
+    for word in ("a.npz: responses", "cvPCA of 2 repeats", "600", "ranks 2..10, weights uniform", "r²", "RankMe"):
         assert word in text
     for word in (
         "participation ratio",
@@ -125,7 +182,7 @@ def test_what_is_written_can_be_read_and_is_never_overwritten(tmp_path: Path) ->
     assert back.json() == found.json()
     for key, record in found.records.items():
         torch.testing.assert_close(back.records[key].tensors(), record.tensors(), equal_nan=True)
-    assert [type(r) for r in back.records.values()] == [Spectrum, Spectrum]
+    assert [type(r) for r in back.records.values()] == [Spectrum, SignalSpectrum, Spectrum]
     assert {p.name for p in folder.iterdir()} == {"results.json", "steps", "figures", "report.html"}
     read = json.loads((folder / "results.json").read_text("utf-8"), parse_constant=pytest.fail)
     assert read["notes"][1:3] == ["first this", "then that"]

@@ -103,24 +103,41 @@ def test_all_repeats_count(rng: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("units", [6, 40])
-def test_two_repeats_in_one_array_are_exchanged(units: int, rng: torch.Generator) -> None:
-    """One split of two repeats is one exchange: the definition with each stimulus in one of its two orders."""
-    x = torch.randn(2, 12, units, generator=rng, dtype=torch.float64) + 10
-    one, two = halves(x, torch.ones(2, 12, dtype=torch.bool), torch.arange(12), stream(3, "cvpca", "halves"))
-    assert bool(((one == x[0]) | (one == x[1])).all())
-    assert bool((one != x[0]).any())
-    assert bool((one != x[1]).any())
-    got = cvpca(x, swaps=1, seed=3).eigenvalues
-    torch.testing.assert_close(got, by_loop(one, two)[: len(got)], rtol=1e-7, atol=1e-9)
+def test_repeats_in_one_array_are_exchanged_or_split(units: int, rng: torch.Generator) -> None:
+    x = torch.randn(12, units, generator=rng, dtype=torch.float64) + 10
+    x = x + 0.1 * torch.randn(3, 12, units, generator=rng, dtype=torch.float64)
+    got, expected = cvpca(x[:2], swaps=3, seed=3), cvpca(x[0], x[1], swaps=3, seed=3)
+    torch.testing.assert_close(got.eigenvalues, expected.eigenvalues, rtol=0, atol=0)
+    one, two = halves(x, torch.ones(3, 12, dtype=torch.bool), torch.arange(12), stream(3, "cvpca", "halves"))
+    got = cvpca(x, swaps=1, seed=3)
+    torch.testing.assert_close(got.eigenvalues, by_loop(one, two)[: len(got.eigenvalues)], rtol=1e-7, atol=1e-9)
 
 
 def test_what_are_no_repeats_is_refused(unchecked: None, rng: torch.Generator) -> None:
-    x = torch.randn(3, 9, 4, generator=rng)
+    x = torch.randn(9, 4, generator=rng) + 0.1 * torch.randn(3, 9, 4, generator=rng)
     for wrong in ({"repeat_1": x[0]}, {"repeat_1": x, "swaps": 0}):
         with pytest.raises(InputError, match="cannot be split into halves"):
             cvpca(**wrong)
     x[:, 0], x[1, 3] = torch.nan, torch.nan
     assert cvpca(x).n_samples == 8
+    assert cvpca(x[:, :4]).n_samples == 3
+
+
+def test_means_that_differ_between_repeats_are_told_with_their_effect(rng: torch.Generator) -> None:
+    x = signal(400, 5, 1.0, rng) + 0.05 * torch.randn(4, 400, 5, generator=rng, dtype=torch.float64)
+    moved = x + torch.tensor([0.0, 1.0, 0.5, -1.0])[:, None, None]
+    with pytest.warns(EigencodeWarning, match="the means of the repeats differ") as told:
+        found = cvpca(moved, swaps=60)
+    (said,) = (float(str(w.message).split("adds ")[1].split()[0]) for w in told)
+    effect = float(found.eigenvalues.sum() - cvpca(x, swaps=60).eigenvalues.sum())
+    assert effect == pytest.approx(said, rel=0.1)
+    moved[3, 300:] = torch.nan
+    with pytest.warns(EigencodeWarning, match="the means of the repeats differ"):
+        cvpca(moved)
+    x[3, :390] = torch.nan
+    cvpca(x)  # a repeat of few stimuli has another mean by chance
+    with pytest.warns(EigencodeWarning, match="the repeats are identical"):
+        cvpca(x[:1].expand(3, -1, -1).clone())
 
 
 def test_pure_noise_scatters_around_zero_and_stays_negative(rng: torch.Generator) -> None:
