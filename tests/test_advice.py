@@ -685,7 +685,7 @@ NOT_FOLLOWED = {
     "spectra/cvpca.py: _checked 3": "tests/test_advice_on_data.py",
     "spectra/spectrum.py: _ordered": "tests/test_advice_on_data.py",
     "robustness/adapters/autoattack.py: AutoAttack._check_classes": "tests/unit/robustness",
-    "models/_torch_files.py: _refuse_calls": "files of others: tests/conformance/test_mutated_files.py",
+    "base/torch_files.py: _refuse_calls": "files of others: tests/conformance/test_mutated_files.py",
     "models/checkpoint.py: _unwrapped": "files of others: tests/unit/models/test_checkpoint.py",
     "models/checkpoint.py: _torch": "files of others: tests/unit/models/test_checkpoint.py",
     "models/checkpoint.py: _refuse_mismatch": "files of others: tests/unit/models/test_checkpoint.py",

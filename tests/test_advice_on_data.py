@@ -25,6 +25,7 @@ import torch
 import xarray
 from fake_data import write_idx
 from following import Run, advice, follows
+from layouts import write_nwb, write_suite2p
 from PIL import Image
 from torch import Tensor, nn
 from typer.testing import CliRunner
@@ -37,6 +38,9 @@ from eigencode.data._dataset import DataSet
 from eigencode.data._download import download
 from eigencode.formats._matlab import matlab_file
 from eigencode.formats._netcdf import netcdf_file
+from eigencode.formats._nwb import nwb_file
+from eigencode.formats._table import table_file
+from eigencode.formats._torch import torch_file
 from eigencode.given import recorded
 from eigencode.given._examine import examine
 from eigencode.given._options import probe_from_options
@@ -184,6 +188,18 @@ def asked(fix: str, *names: str) -> dict[str, str]:
     return {name: re.search(rf"\b{name}='([^']*)'", fix)[1] for name in names}  # type: ignore[index]
 
 
+def long_table() -> pd.DataFrame:
+    """A row for each response of each unit."""
+    wide = pd.DataFrame(responses()).assign(stimulus=np.arange(30) % 15, trial=np.arange(30))
+    return wide.melt(["stimulus", "trial"], var_name="neuron")
+
+
+def traces() -> None:
+    """A folder of suite2p without the frames of the presentations."""
+    Path("session").mkdir()
+    np.save("session/spks.npy", responses(8, 100))
+
+
 def axes_of(fix: str, meaning: str) -> str:
     return re.search(rf"'(\w+)' for {meaning}", fix)[1]  # type: ignore[index]
 
@@ -198,6 +214,7 @@ def holes(which: str) -> Recording:
         x[0, :, 3] = torch.nan
     elif which == "every unit":
         x[0, 3] = torch.nan
+        return Recording(x[:1])
     else:
         x[0, 3, 2] = torch.nan
     return Recording(x)
@@ -540,11 +557,11 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: [Path("my data").mkdir(), ec.load("fashion_mnist", "my data")],
         fetched,
     ),
-    "data/_presentations.py: two_halves": (
+    "data/_presentations.py: repeats_in": (
         lambda: Recording.of(responses(), np.arange(30)),
         lambda fix: value(fix.partition(": ")[2], x=torch.from_numpy(responses())),
     ),
-    "data/_presentations.py: two_halves | file": (
+    "data/_presentations.py: repeats_in | file": (
         lambda: read(saved("a.mat", stim={"resp": responses(), "istim": 1 + np.arange(30)})),
         lambda fix: [read("a.mat", key="stim.resp")] if "save the responses alone" in fix else None,
     ),
@@ -591,6 +608,39 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "formats/_hdf5.py: refuse_oddities | nc": (
         lambda: netcdf_file(elsewhere(".nc")),
         lambda fix: [done(fix.partition("file: ")[2]), read("whole.npz")],
+    ),
+    "formats/_torch.py: torch_file": (
+        lambda: [torch.save({"responses": responses()}, "a.pt"), torch_file(Path("a.pt"))],
+        lambda fix: [done(fix.partition(": ")[2], x=responses()), read("responses.pt")],
+    ),
+    "formats/_table.py: _text": (
+        lambda: [Path("a.csv").write_text("1," * 100_001), table_file(Path("a.csv"))],
+        lambda fix: [done(fix.partition(", if")[0], path="a.npy", x=responses()), read("a.npy")],
+    ),
+    "formats/_table.py: _refuse_long": (
+        lambda: [long_table().to_csv("a.csv"), table_file(Path("a.csv"))],
+        lambda fix: [done(fix, table=long_table()), read("wide.csv")],
+    ),
+    "formats/_nwb.py: nwb_file": (
+        lambda: nwb_file(write_nwb(Path("a.nwb"), responses(), np.arange(30) % 15, where="spikes")),
+        lambda fix: [done(fix.partition("then ")[2], x=responses(), labels=np.arange(30) % 15), read("responses.npz")],
+    ),
+    "formats/_suite2p.py: Suite2p.arrays": (
+        lambda: [traces(), read("session")],
+        lambda fix: [
+            done(fix.partition("), for")[0] + ")", start=3 * np.arange(30), labels=np.arange(30) % 15),
+            read("session"),
+        ],
+    ),
+    "formats/_suite2p.py: Suite2p._means": (
+        lambda: [
+            write_suite2p(Path("s"), responses(), np.arange(30) % 15),
+            Path("s/spks.npy").write_bytes(Path("s/spks.npy").read_bytes()[:-9]),
+            read("s"),
+        ],
+        lambda fix: (
+            read(write_suite2p(Path("t"), responses(), np.arange(30) % 15)) if "save the file again" in fix else None
+        ),
     ),
     "data/folder.py: read_folder": (
         lambda: [photos("photos/train"), photos("photos/test", "cat cow"), loaded()],
@@ -650,15 +700,15 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: [photos(), loaded(crop=9)],
         lambda fix: loaded(crop=9, resize=int(option(fix, "--resize"))),
     ),
-    "data/preprocess.py: finite | one value": (
+    "data/preprocess.py: _not_finite | one value": (
         lambda: prepared(holes("one value")),
         lambda fix: policies(holes("one value"), fix),
     ),
-    "data/preprocess.py: finite | every unit": (
+    "data/preprocess.py: _not_finite | every unit": (
         lambda: prepared(holes("every unit")),
         lambda fix: policies(holes("every unit"), fix),
     ),
-    "data/preprocess.py: finite | every stimulus": (
+    "data/preprocess.py: _not_finite | every stimulus": (
         lambda: prepared(holes("units")),
         lambda fix: policies(holes("units"), fix),
     ),
@@ -928,6 +978,7 @@ NOT_FOLLOWED = {
     "base/reading.py: reading": "the advice of its callers",
     "data/catalogue.py: _reading": "permissions",
     "data/folder.py: _walk": "removes a pipe: tests/unit/data/test_image_folder.py",
+    "formats/_table.py: _parquet": "installs something",
     "formats/_apart.py": "a library that crashed: tests/conformance/test_mutated_files.py",
     "formats/_child.py": "said in another process: tests/unit/data/test_recordings.py",
     "given/_files.py: new_folder 2": "the same advice as new_folder",

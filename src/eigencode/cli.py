@@ -162,7 +162,9 @@ def report(
 
 @app.command()
 def spectrum(
-    file: Annotated[Path, typer.Argument(help="Recorded responses, .npy .npz .mat .nc: see docs/recordings.md.")],
+    file: Annotated[
+        Path, typer.Argument(help="File of recorded responses, or folder of suite2p: see docs/recording-files.md.")
+    ],
     key: Annotated[str | None, typer.Option(help="Name of the array; needed if several fit.")] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of the array, e.g. su, rsu, sur (repeats, stimuli, units).")

@@ -207,6 +207,11 @@ def _study(more: str) -> Kind:
     return Kind({"s.toml": STUDY + more.encode()}, lambda f: read_study(f / "s.toml"), ())
 
 
+def _folder(name: str, content: bytes) -> Kind:
+    files = {**READERS()["suite2p"].files, f"s/{name}.npy": content + bytes(1000)}
+    return Kind(files, lambda f: read_recording(f / "s"), ())
+
+
 def _recorded(name: str, content: bytes) -> Kind:
     return Kind({name: content}, lambda f: read_recording(f / name), ())
 
@@ -235,6 +240,17 @@ def bombs() -> dict[str, tuple[Kind, str]]:
         "npz": (_recorded("a.npz", _npz(_header((10**6, 10**6)))), far),
         "mat 7.3 unwritten": (_recorded("a.mat", written("a.mat", _unwritten)), far),
         "nc unwritten": (_recorded("a.nc", written("a.nc", lambda p: _unwritten(p, ("stimulus", "unit")))), far),
+        "nwb unwritten": (_recorded("a.nwb", written("a.nwb", _unwritten)), far),
+        "h5 unwritten": (_recorded("a.h5", written("a.h5", _unwritten)), far),
+        "pt bytes": (_recorded("a.pt", _torch({"w": _Bytes()}, False)), more),
+        "old pt bytes": (_recorded("a.pt", _torch({"w": _Bytes()}, True)), more),
+        "pt growing": (_recorded("a.pt", _growing()), more),
+        "pt expanded": (_recorded("a.pt", _torch({"responses": torch.ones(1).expand(10**6, 10**6)}, False)), far),
+        "pt zip": (_recorded("a.pt", _blown_up()), far),
+        "csv columns": (_recorded("a.csv", b"1," * 2_000_000), "too many columns"),
+        "csv quotes": (_recorded("a.csv", b'a,b\n"' + b"1,2\n" * 2_000_000), "cannot be read"),
+        "suite2p": (_folder("spks", _header((10**6, 10**6))), "another shape"),
+        "suite2p frames": (_folder("frames", _header((10**6, 10**6))), far),
         "mat 5": (_recorded("a.mat", written("a.mat", _mat)), far),
         "nc 3": (_recorded("a.nc", written("a.nc", _netcdf3)), "cannot be read"),
         "image": (Kind(_photos(_png(9000, 9000)), folder, ()), far),
@@ -311,7 +327,7 @@ def test_a_library_that_hangs_or_crashes_costs_one_file(
         read_recording(tmp_path / "a.mat")
 
 
-@pytest.mark.parametrize("name", ["mat stringer", "mat 7.3", "nc 4"])
+@pytest.mark.parametrize("name", ["mat stringer", "mat 7.3", "nc 4", "nwb", "pt", "csv"])
 def test_the_process_of_its_own_reads_what_this_one_reads(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,7 +338,7 @@ def test_the_process_of_its_own_reads_what_this_one_reads(
     monkeypatch.setattr("eigencode.formats._apart.start", Forked)
     here = read_recording(path)
     assert (apart.stimuli, apart.notes, apart.name) == (here.stimuli, here.notes, file)
-    torch.testing.assert_close(apart.responses, here.responses, rtol=0, atol=0)
+    torch.testing.assert_close(apart.responses, here.responses, rtol=0, atol=0, equal_nan=True)
 
 
 def test_an_interpreter_that_cannot_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

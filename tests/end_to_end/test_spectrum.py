@@ -104,13 +104,29 @@ def test_the_layout_of_stringer_from_file_to_table(tmp_path: Path) -> None:
         "stim.resp",
         "9 presentations of the blank (stimulus 501) left out",
         "red cells (stat.redcell) left out: 1",
-        "cvPCA of two",
+        "cvPCA of 2 repeats",
     ):
         assert word in table
     write_stringer(path, resp=resp, istim=istim[:, None] + 1.0, spont=spont)
     found = json.loads(run(path, "--window", "1:7", "--json").stdout)
     assert [found["recording"][k] for k in ("stimuli", "units", "repeats")] == [500, 7, 2]
     assert abs(row(found)["value"] - 1) < 0.1
+
+
+def test_five_repeats_in_a_file_give_the_planted_exponent_back(tmp_path: Path) -> None:
+    """Noise of five times the variance of the signal: cvPCA is too flat, of two repeats and of five; the moments are not."""
+    draw = np.random.default_rng(3)
+    x = np.arange(1, 151) ** -0.5 * draw.normal(size=(400, 150)) + 0.4 * draw.normal(size=(5, 400, 150))
+    np.save(tmp_path / "five.npy", x)
+    np.save(tmp_path / "two.npy", x[:2])
+    five, two = (
+        json.loads(run(tmp_path / name, "--window", "11:75", "--json").stdout) for name in ("five.npy", "two.npy")
+    )
+    found = row(five, "signal α")
+    assert found["low"] < 1 < found["high"] < found["low"] + 0.2
+    error = row(two, "α, standard error")["value"]
+    assert row(two)["value"] + 4 * error < 1
+    assert row(two)["value"] < row(five)["value"] < found["value"]
 
 
 @pytest.mark.usefixtures("one_figure")
@@ -141,7 +157,7 @@ def test_nan_and_constant_units(tmp_path: Path) -> None:
     done = run(tmp_path / "a.npy", *plain, "--nan", "drop-units", "--constant", "drop-units", "--json")
     found = json.loads(done.stdout)
     assert (found["recording"]["units"], found["recording"]["stimuli"]) == (10, 200)
-    assert found["notes"][1:] == ["1 of 12 units left out: NaN", "1 of 11 units left out: constant"]
+    assert found["notes"][1:] == ["1 of 12 units left out: constant", "1 of 11 units left out: NaN"]
     fewer = run(tmp_path / "a.npy", *plain, "--nan", "drop stimuli", "--constant", "drop units", "--json")
     made = json.loads(fewer.stdout)["recording"]
     assert (made["units"], made["stimuli"]) == (11, 199)
@@ -161,7 +177,7 @@ WRONG = [
     (["two.mat", "--key", "response"], "did you mean 'responses'"),
     (["two.mat", "--window", "2:25", "--remove-spontaneous", "60"], "not that many components"),
     (["gone.npy"], "gone.npy: no such file"),
-    (["one.csv"], "not a file of responses"),
+    (["one.pkl"], "not a file of responses"),
     (["cut.mat"], "cut.mat: the file cannot be read"),
     (["several.npz"], "several arrays could be the responses"),
     (["text.npy"], "does not hold real numbers"),

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas
 import torch
 import xarray
+from layouts import write_nwb, write_suite2p
 from mutated import Kind
 from PIL import Image
 from recorded import stim, write_stringer, write_v73
@@ -144,11 +147,37 @@ def _recordings() -> dict[str, Kind]:
         "nc 4": ("a.nc", written("a.nc", partial(_netcdf, engine="h5netcdf"))),
         "nc 3": ("a.nc", written("a.nc", partial(_netcdf, engine="scipy"))),
     }
+    x, labels = shown["responses"], shown["labels"]
+    tensors = {"responses": torch.from_numpy(x), "stimuli": torch.from_numpy(labels)}
+    table = pandas.DataFrame(x).assign(stimulus=labels)
+    zipped = written("a.pt", lambda p: torch.save(tensors, p))
+    content |= {
+        "h5": ("a.h5", written("a.h5", partial(_h5, arrays=shown))),
+        "nwb": ("a.nwb", written("a.nwb", lambda p: write_nwb(p, x, labels.astype(str)))),
+        "nwb units": ("a.nwb", written("a.nwb", lambda p: write_nwb(p, x, labels, where="units"))),
+        "pt": ("a.pt", zipped),
+        "pt old": ("a.pt", written("a.pt", lambda p: torch.save(tensors, p, _use_new_zipfile_serialization=False))),
+        "csv": ("a.csv", table.to_csv(index=False).encode()),
+        "tsv": ("a.tsv", table.assign(name="a").to_csv(sep="\t").encode()),
+    }
     found = {k: Kind({n: c}, partial(_responses, n), (n,)) for k, (n, c) in content.items()}
-    for name in ("npz", "npz packed"):
+    for name, whole in (("npz", npz), ("npz packed", npz), ("pt", zipped)):
         kind = found[name]
-        found[name] = Kind(kind.files, kind.read, kind.damaged, _first, partial(_with_first, npz))
-    return found
+        found[name] = Kind(kind.files, kind.read, kind.damaged, _first, partial(_with_first, whole))
+    folder = _suite2p(x, labels)
+    return {**found, "suite2p": Kind(folder, partial(_responses, "s"), tuple(folder))}
+
+
+def _h5(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file.create_dataset(f"session/{name}", data=values, compression="gzip")
+
+
+def _suite2p(x: np.ndarray, labels: np.ndarray) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as home:
+        folder = write_suite2p(Path(home) / "s", x, labels)
+        return {f"s/{p.name}": p.read_bytes() for p in sorted(folder.iterdir()) if p.name != "stat.npy"}
 
 
 STUDY = b"""

@@ -2,7 +2,7 @@
 
 The files of Stringer et al. (2019) have this layout.  They are described, and taken apart, in
 github.com/MouseLand/stringer-pachitariu-et-al-2018b: README, `processResp/compileResps.m`,
-`processResp/loadProc2800.m`, `processResp/compute_means.m`; see docs/recordings.md.
+`processResp/loadProc2800.m`, `processResp/compute_means.m`; see docs/recording-files.md.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,5 @@
 """Read recorded responses from the files of other programs."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, nam
 from eigencode.data._presentations import HIGHEST, Blank, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
 from eigencode.data.recordings import Recording
-from eigencode.formats import Stored, arrays_in
+from eigencode.formats import Stored, arrays_in, digest
 
 
 def read_recording(
     path: str | Path, key: str | None = None, *, axes: str | None = None, labels: str | None = None, blank: Blank = None
 ) -> Recording:
-    """Read recorded responses from a file, or a folder of suite2p; see docs/recordings.md for formats and layouts.
+    """Read recorded responses from a file, or a folder of suite2p; see docs/recording-files.md.
 
     Args:
         path: `.npy`, `.npz`, `.mat` (any version), `.nc`, `.nwb`, `.h5`, `.pt`, `.csv`, `.parquet`, or a folder.
@@ -44,9 +43,7 @@ def read_recording(
     admit(read_recording, locals())
     path = Path(path).expanduser()
     with arrays_in(path) as stored:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return replace(_recording(path, stored, key, axes, labels, blank), sha256=digest)
+        return replace(_recording(path, stored, key, axes, labels, blank), sha256=digest(path))
 
 
 def _recording(

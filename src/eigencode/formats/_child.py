@@ -9,7 +9,18 @@ from eigencode.base.errors import DataError, InputError
 from eigencode.base.reading import CUT_OFF, FREE, TIMES, reading
 from eigencode.formats._wire import receive, send, send_array
 
-READERS = {".mat": ("_matlab", "matlab_file"), ".nc": ("_netcdf", "netcdf_file")}
+READERS = {
+    ".mat": ("_matlab", "matlab_file"),
+    ".nc": ("_netcdf", "netcdf_file"),
+    ".nwb": ("_nwb", "nwb_file"),
+    ".h5": ("_nwb", "plain_hdf5_file"),
+    ".hdf5": ("_nwb", "plain_hdf5_file"),
+    ".pt": ("_torch", "torch_file"),
+    ".pth": ("_torch", "torch_file"),
+    ".csv": ("_table", "table_file"),
+    ".tsv": ("_table", "table_file"),
+    ".parquet": ("_table", "table_file"),
+}
 SECONDS, BYTES_PER_SECOND = 5, 2_000_000
 """Computing time for a file: so many seconds, and one more for so many bytes."""
 

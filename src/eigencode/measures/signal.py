@@ -1,4 +1,4 @@
-"""Power laws of the signal spectrum by unbiased moments: of noisy repeats, or of a code with fewer images than units."""
+"""Power laws of the signal spectrum, by unbiased moments of noisy repeats or of a code with few images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -13,10 +13,13 @@ from torch.nn.parameter import is_lazy
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, nearest
 from eigencode.base.reading import reading
-from eigencode.models._torch_files import SAVE_STATE_DICT, refuse_growth
+from eigencode.base.torch_files import refuse_growth
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 """Keys under which training scripts store the state-dict inside a checkpoint, in order of preference."""
+
+SAVE_STATE_DICT = "in the code it comes from, save the weights alone: torch.save(net.state_dict(), 'weights.pt')"
+STATE_DICT = "a state-dict: tensors by name"
 
 MAX_LISTED = 4
 """An error message lists at most this many names."""
@@ -88,7 +91,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _torch(path: Path) -> Any:
     try:
-        refuse_growth(path)
+        refuse_growth(path, STATE_DICT, SAVE_STATE_DICT)
         return torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
         raise
@@ -98,7 +101,7 @@ def _torch(path: Path) -> Any:
         raise InputError(
             f"{path.name} holds more than tensors, or is damaged",
             got=got,
-            wanted="a state-dict: tensors by name",
+            wanted=STATE_DICT,
             fix=SAVE_STATE_DICT,
         ) from None
 
@@ -117,8 +120,7 @@ def _unwrapped(found: Any, name: str) -> tuple[dict[str, Tensor], tuple[str, ...
         notes.append(f"{name}: took {inside!r}" + (f", not {_listed(others)}" if others else ""))
         found = found[inside]
     got = f"a dictionary of {_listed([str(k) for k in found])}" if isinstance(found, Mapping) else type(found).__name__
-    wanted = "a state-dict: tensors by name"
-    raise InputError(f"{name} holds no weights", got=got, wanted=wanted, fix=SAVE_STATE_DICT)
+    raise InputError(f"{name} holds no weights", got=got, wanted=STATE_DICT, fix=SAVE_STATE_DICT)
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: set[str]) -> tuple[dict[str, Tensor], str]:

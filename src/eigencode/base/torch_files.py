@@ -9,8 +9,6 @@ from typing import Any
 from eigencode.base.errors import InputError
 from eigencode.base.reading import affordable
 
-SAVE_STATE_DICT = "in the code it comes from, save the weights alone: torch.save(net.state_dict(), 'weights.pt')"
-
 OLD_FORMAT = 5
 """A file that is no zip archive begins with so many lists of instructions, and then come the numbers."""
 
@@ -18,25 +16,27 @@ LONGEST = 200
 """Letters in the name of a class; torch looks through the name of an unknown one again and again."""
 
 
-def refuse_growth(path: Path) -> None:
+def refuse_growth(path: Path, wanted: str, fix: str) -> None:
     """Raise `InputError` for a file that declares, or makes as it is read, far more bytes than it has.
+
+    `wanted` and `fix` are the other lines of the error.
 
     The restricted unpickler of torch calls a few functions that a file names: two of them make bytes of any number.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            affordable(path.name, sum(m.file_size for m in members), path.stat().st_size, SAVE_STATE_DICT)
+            affordable(path.name, sum(m.file_size for m in members), path.stat().st_size, fix)
             for member in members:
                 if member.filename.lower().endswith(".pkl"):
-                    _refuse_calls(path, io.BytesIO(archive.read(member)))
+                    _refuse_calls(path, io.BytesIO(archive.read(member)), wanted, fix)
     else:
         with path.open("rb") as file:
             for _ in range(OLD_FORMAT):
-                _refuse_calls(path, file)
+                _refuse_calls(path, file, wanted, fix)
 
 
-def _refuse_calls(path: Path, instructions: Any) -> None:
+def _refuse_calls(path: Path, instructions: Any, wanted: str, fix: str) -> None:
     """Raise `InputError` for a list of instructions that names too long a class, or makes bytes."""
     names: set[str] = set()
     texts: set[str] = set()
@@ -47,8 +47,8 @@ def _refuse_calls(path: Path, instructions: Any) -> None:
             texts.add(word.lower())
     encodes = any(name.startswith("_codecs ") for name in names) and any(map(_grows, texts))
     if encodes or any("bytearray" in name or len(name) > LONGEST for name in names):
-        got, wanted = "calls that make bytes", "a state-dict: tensors by name"
-        raise InputError(f"{path.name} holds more than tensors", got=got, wanted=wanted, fix=SAVE_STATE_DICT)
+        got = "calls that make bytes"
+        raise InputError(f"{path.name} holds more than tensors", got=got, wanted=wanted, fix=fix)
 
 
 def _grows(text: str) -> bool:

@@ -1,0 +1,114 @@
+"""Tables, `.csv`, `.tsv` and `.parquet`: a row per presentation, a column per unit, and columns that say what it is."""
+
+import contextlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from pandas.api import types
+
+from eigencode.base.axes import WORDS, plain
+from eigencode.base.errors import DataError, InputError
+from eigencode.formats.stored import Stored, once
+
+with contextlib.suppress(ImportError):
+    import pyarrow.parquet
+
+    assert pyarrow.parquet  # pandas imports it when it needs it: limits are set after all imports
+
+LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), "index", ""}
+"""Names of columns that are no responses."""
+
+COLUMNS = 100_000
+"""Text with more columns takes minutes to read."""
+
+
+def table_file(path: Path) -> dict[str, Stored]:
+    """The columns of a table: those of units together as `responses`, `presentation x unit`, others by their names.
+
+    Others are columns of text, those called `stimulus`, `trial`, `time` and the like, an index without a name, and
+    columns of whole numbers beside ones with fractions.
+    """
+    table = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path)
+    table.columns = ["index" if str(c).startswith("Unnamed: 0") else str(c) for c in table.columns]
+    if not table.columns.is_unique:
+        same = sorted(set(table.columns[table.columns.duplicated()]))
+        raise DataError(
+            f"{path}: several columns of one name", got=", ".join(same[:4]), wanted="a name for each column"
+        )
+    _refuse_long(path, table)
+    numeric = [c for c in table if types.is_numeric_dtype(table[c]) and not types.is_bool_dtype(table[c])]
+    units = [c for c in numeric if _word(c) not in LABELS]
+    fractions = [c for c in units if types.is_float_dtype(table[c])]
+    units = fractions or units
+    found = {}
+    if units:
+        kind = np.result_type(*{table[c].to_numpy().dtype for c in units}) if units else np.dtype(float)
+        read = once(partial(_matrix, table[units]))
+        found["responses"] = Stored((len(table), len(units)), kind.name, kind.kind in "biuf", read, ("row", "unit"))
+    for column in table:
+        if column not in units:
+            values = table[column]
+            text = not types.is_numeric_dtype(values)
+            name = f"{column} (column)" if column in found else str(column)
+            found[name] = Stored(
+                (len(table),), "text" if text else values.dtype.name, not text, once(partial(_column, values))
+            )
+    return found
+
+
+def _text(path: Path) -> Any:
+    """A table of text; its first line has the names of the columns, unless it holds numbers that are no names."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline(1 << 24).strip().split(separator)
+    if len(first) > COLUMNS:
+        fix = "np.save(path, x), if these are units"
+        raise DataError(f"{path}: too many columns", got=f"{len(first)} or more", wanted=f"at most {COLUMNS}", fix=fix)
+    try:
+        values = np.array(first, dtype=float)
+    except ValueError:
+        values = None
+    names = values is None or bool((values % 1 == 0).all() and (np.diff(values) > 0).all())
+    return pandas.read_csv(path, sep=separator, header=0 if names else None, low_memory=False)
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        return pandas.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        wanted = "the package pyarrow, which reads this format"
+        fix = "pip install pyarrow; or save the table as .csv"
+        raise InputError(f"{path}: parquet files cannot be read here", got=error, wanted=wanted, fix=fix) from None
+
+
+def _refuse_long(path: Path, table: Any) -> None:
+    """Raise `DataError` for a table with a row for each response, which names the unit in a column."""
+    whole = [c for c in table if not types.is_float_dtype(table[c])]
+    named = [c for c in whole if _word(c) in WORDS["u"].split()]
+    if named:
+        index, responses = [c for c in whole if c not in ("index", named[0])], [c for c in table if c not in whole]
+        raise DataError(
+            f"{path}: a table with a row for each response of each unit",
+            got=f"a column {named[0]!r}",
+            wanted="a row for each presentation and a column for each unit",
+            fix=f"table.pivot(index={index}, columns={named[0]!r}, values={(responses or whole)[0]!r}).reset_index()"
+            ".to_csv('wide.csv', index=False)",
+        )
+
+
+def _word(column: str) -> str:
+    """A name of a column in plain words; names with digits, such as `n0`, are those of units."""
+    return column if any(letter.isdigit() for letter in column) else plain(column)
+
+
+def _matrix(table: Any) -> np.ndarray:
+    return np.asarray(table.to_numpy())
+
+
+def _column(values: Any) -> np.ndarray:
+    if types.is_numeric_dtype(values):
+        return np.asarray(values.to_numpy())
+    return np.array(["" if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)])

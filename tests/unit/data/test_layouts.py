@@ -1,0 +1,210 @@
+"""The same responses in every layout that people have give the same numbers; what is not plain is refused in words."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas
+import pytest
+import torch
+import xarray
+from forked import Forked
+from layouts import write_nwb, write_suite2p
+from recorded import write_v73
+from scipy.io import savemat
+
+from eigencode.base.errors import InputError
+from eigencode.data import prepared, read_recording
+from eigencode.given import recorded
+
+RNG = np.random.default_rng(0)
+SIGNAL = np.arange(1, 31) ** -0.5 * RNG.normal(size=(40, 30))
+LABELS = RNG.permutation(np.repeat(np.arange(40), RNG.integers(2, 5, 40)))
+X = (SIGNAL[LABELS] + 0.3 * RNG.normal(size=(len(LABELS), 30))).astype(np.float32)
+"""Presentations of 40 stimuli, each shown two to four times."""
+
+TABLE = pandas.DataFrame(X, columns=[f"unit{i}" for i in range(30)])
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eigencode.formats._apart.start", Forked)
+
+
+def _repeats() -> np.ndarray:
+    """Repeats x stimuli x units, in plain words."""
+    found = np.full((4, 40, 30), np.nan, np.float32)
+    for stimulus in range(40):
+        rows = X[stimulus == LABELS]
+        found[: len(rows), stimulus] = rows
+    return found
+
+
+def _netcdf(path: Path) -> None:
+    data = xarray.Dataset({"rates": (("presentation", "neuroid"), X)})
+    data["stimulus_id"] = ("presentation", LABELS)
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def _data_array(path: Path) -> None:
+    """An array without a name, with a time bin that is the only one, as neural benchmarks store it."""
+    data = xarray.DataArray(X.T[:, :, None], dims=("neuroid", "presentation", "time_bin"))
+    data.assign_coords(stimulus_id=("presentation", [f"im{i:02d}" for i in LABELS])).to_netcdf(path, engine="h5netcdf")
+
+
+def _h5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["session/responses"] = X
+        file["session/stimuli"] = LABELS
+
+
+def _names(labels: np.ndarray) -> np.ndarray:
+    return np.array([f"im{i:02d}" for i in labels])
+
+
+LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "repeats with NaN": ("a.npy", lambda p: np.save(p, _repeats())),
+    "npz": ("a.npz", lambda p: np.savez(p, responses=X, stimuli=LABELS)),
+    "npz names": ("a.npz", lambda p: np.savez(p, responses=X, stimuli=_names(LABELS))),
+    "npz istim": ("a.npz", lambda p: np.savez(p, resp=np.r_[X, X[:1]], istim=np.r_[LABELS + 1, 41])),
+    "mat": ("a.mat", lambda p: savemat(p, {"responses": X.T, "stim_id": LABELS})),
+    "mat 7.3": ("a.mat", lambda p: write_v73(p, {"responses": X, "stim_id": LABELS})),
+    "nc": ("a.nc", _netcdf),
+    "nc one time bin": ("a.nc", _data_array),
+    "h5": ("a.h5", _h5),
+    "nwb series": ("a.nwb", lambda p: write_nwb(p, X, LABELS)),
+    "nwb units": ("a.nwb", lambda p: write_nwb(p, X, LABELS, where="units")),
+    "nwb trials": ("a.nwb", lambda p: write_nwb(p, X, _names(LABELS), where="trials")),
+    "suite2p": ("session", lambda p: write_suite2p(p, X, LABELS)),
+    "suite2p single frames": ("session", lambda p: write_suite2p(p, X, LABELS, each=1)),
+    "pt": ("a.pt", lambda p: torch.save({"responses": torch.from_numpy(X), "stimuli": torch.from_numpy(LABELS)}, p)),
+    "pt nested": (
+        "a.pth",
+        lambda p: torch.save({"x": {"responses": torch.from_numpy(X), "image": _names(LABELS).tolist()}}, p),
+    ),
+    "csv": ("a.csv", lambda p: TABLE.assign(stimulus=LABELS).to_csv(p, index=False)),
+    "csv index": ("a.csv", lambda p: TABLE.assign(image=_names(LABELS), trial=range(len(X))).to_csv(p)),
+    "csv numbered": ("a.csv", lambda p: pandas.DataFrame(X).assign(stimulus=LABELS).to_csv(p, index=False)),
+    "tsv": ("a.tsv", lambda p: TABLE.assign(stim=LABELS).to_csv(p, sep="\t", index=False)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_gives_the_same_numbers(tmp_path: Path, name: str) -> None:
+    file, write = LAYOUTS[name]
+    write(tmp_path / file)
+    found = prepared(read_recording(tmp_path / file))
+    expected = torch.from_numpy(_repeats())
+    torch.testing.assert_close(found.responses.float(), expected, equal_nan=True, rtol=1e-5, atol=1e-6)
+    assert len(found.sha256) == 64
+
+
+def test_the_spectrum_of_a_layout_is_that_of_the_array(tmp_path: Path) -> None:
+    laws = []
+    for name in ("repeats with NaN", "suite2p", "csv"):
+        file, write = LAYOUTS[name]
+        write(tmp_path / file)
+        rows = recorded(prepared(read_recording(tmp_path / file)), (1, 10)).results["rows"]
+        laws.append([r["value"] for r in rows if r["quantity"] in ("α", "signal α", "signal α, participation ratio")])
+    np.testing.assert_allclose(laws[1:], [laws[0]] * 2, rtol=1e-4)
+
+
+def test_a_column_of_another_name_is_no_unit_and_is_told(tmp_path: Path) -> None:
+    TABLE.assign(condition_code=LABELS, good=True).to_csv(tmp_path / "a.csv", index=False)
+    found = read_recording(tmp_path / "a.csv")
+    assert found.responses.shape == (1, len(X), 30)
+    assert any(note.startswith("condition_code has 40 values") for note in found.notes)
+    assert read_recording(tmp_path / "a.csv", labels="condition_code").responses.shape == (4, 40, 30)
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_a_table_of_numbers_alone(tmp_path: Path, header: bool) -> None:
+    pandas.DataFrame(X).to_csv(tmp_path / "a.csv", index=False, header=header)
+    found = read_recording(tmp_path / "a.csv").responses
+    torch.testing.assert_close(found[0].float(), torch.from_numpy(X), rtol=1e-5, atol=1e-6)
+    counts = RNG.poisson(3, (9, 5))
+    np.savetxt(tmp_path / "b.csv", counts, delimiter=",", fmt="%d")
+    assert read_recording(tmp_path / "b.csv").responses[0].tolist() == counts.tolist()
+
+
+def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    TABLE.assign(stimulus=LABELS).to_parquet(tmp_path / "a.parquet")
+    found = read_recording(tmp_path / "a.parquet").responses
+    torch.testing.assert_close(found, torch.from_numpy(_repeats()), equal_nan=True)
+
+
+def test_cells_of_suite2p_are_those_that_it_marks(tmp_path: Path) -> None:
+    write_suite2p(tmp_path / "s", X, LABELS)
+    whole = read_recording(tmp_path / "s")
+    assert (whole.array, whole.responses.shape[2]) == ("spks", 30)  # of 33 regions, three are no cells
+    other = read_recording(tmp_path / "s", key="F")
+    torch.testing.assert_close(other.responses, 2 * whole.responses, equal_nan=True)
+    (tmp_path / "s" / "iscell.npy").unlink()
+    assert read_recording(tmp_path / "s").responses.shape[2] == 33
+    assert read_recording(tmp_path / "s").sha256 != whole.sha256
+
+
+def _suite2p(**arrays: Any) -> Callable[[Path], Path]:
+    def write(home: Path) -> Path:
+        write_suite2p(home / "s", X, LABELS)
+        for name, values in arrays.items():
+            path = home / "s" / f"{name}.npy"
+            path.unlink() if values is None else np.save(path, values)
+        return home / "s"
+
+    return write
+
+
+def _nwb(**how: Any) -> Callable[[Path], Path]:
+    return lambda home: write_nwb(home / "a.nwb", X, LABELS, **how)
+
+
+def _pickled(home: Path) -> Path:
+    torch.save({"responses": torch.from_numpy(X), "by": Path("x")}, home / "a.pt")
+    return home / "a.pt"
+
+
+def _long(home: Path) -> Path:
+    frame = TABLE.assign(stimulus=LABELS, trial=range(len(X))).melt(["stimulus", "trial"], var_name="neuron")
+    frame.to_csv(home / "a.csv", index=False)
+    return home / "a.csv"
+
+
+def _written(name: str, text: str) -> Callable[[Path], Path]:
+    def write(home: Path) -> Path:
+        (home / name).write_text(text)
+        return home / name
+
+    return write
+
+
+REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "suite2p without frames": (_suite2p(frames=None), "not a folder of suite2p with the frames"),
+    "suite2p without traces": (_suite2p(spks=None, F=None), "not a folder of suite2p"),
+    "suite2p wrong frames": (_suite2p(frames=np.arange(len(X)) - 1), "does not number the frames"),
+    "suite2p late frames": (_suite2p(frames=np.full(len(X), 10**6)), "does not number the frames"),
+    "suite2p times": (_suite2p(frames=np.arange(len(X)) / 2), "frames.npy does not hold whole numbers"),
+    "suite2p few labels": (_suite2p(stimuli=LABELS[:5]), "does not number|do not fit"),
+    "suite2p other cells": (_suite2p(iscell=np.ones((4, 2))), "does not mark the cells"),
+    "suite2p other traces": (_suite2p(F=np.ones((4, 9))), "traces of another shape"),
+    "suite2p pickled": (_suite2p(spks=np.array([{}], object)), "traces of another shape|pickled"),
+    "empty folder": (lambda home: home, "not a folder of suite2p"),
+    "nwb time series": (_nwb(where="acquisition"), "no responses to single trials"),
+    "nwb spikes": (_nwb(where="spikes"), "no responses to single trials"),
+    "pt pickled": (_pickled, "holds more than tensors"),
+    "csv long": (_long, "a row for each response of each unit"),
+    "csv semicolons": (_written("a.csv", "a;b\n1;2\n3;4\n"), "does not hold real numbers"),
+    "csv names": (_written("a.csv", "a,b\nx,y\nz,y\n"), "no array of responses"),
+    "csv ragged": (_written("a.csv", "a,b\n1.5,2\n3,4,5\n"), "cannot be read"),
+    "csv words": (_written("a.csv", "a\x00b"), "does not hold real"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_plain_is_refused(tmp_path: Path, name: str) -> None:
+    write, says = REFUSED[name]
+    with pytest.raises(InputError, match=says):
+        read_recording(write(tmp_path))
