@@ -114,7 +114,7 @@ def test_the_layout_of_stringer_from_file_to_table(tmp_path: Path) -> None:
 
 
 def test_five_repeats_in_a_file_give_the_planted_exponent_back(tmp_path: Path) -> None:
-    """Noise of five times the variance of the signal: cvPCA is too flat, of two repeats and of five; the moments are not."""
+    """Noise of five times the variance of the signal: cvPCA of two and of five is too flat, the moments are not."""
     draw = np.random.default_rng(3)
     x = np.arange(1, 151) ** -0.5 * draw.normal(size=(400, 150)) + 0.4 * draw.normal(size=(5, 400, 150))
     np.save(tmp_path / "five.npy", x)
