@@ -44,6 +44,7 @@ OBJECTS: dict[str, tuple[Any, ...]] = {
     "net": (nn.Module,),
     "code": (ec.at(nn.Identity(), "logits"),),
     "df": (pd.DataFrame,),
+    "table": (pd.DataFrame,),
     "x": (Tensor, np.ndarray, np.ma.MaskedArray, xarray.DataArray, scipy.sparse.csr_matrix),
     "y": (Tensor, np.ndarray),
     "z": (Tensor,),
@@ -53,10 +54,18 @@ OBJECTS: dict[str, tuple[Any, ...]] = {
 }
 """What the first word of a dotted name in an advice stands for; of several, one must have the rest of it."""
 
-ELSEWHERE = {"torchvision.transforms.ToTensor", "mynets.py", "FILE.json", "package.module", "step.json"}
+ELSEWHERE = {
+    "torchvision.transforms.ToTensor",
+    "mynets.py",
+    "FILE.json",
+    "package.module",
+    "step.json",
+    "stimuli.npy",
+    "frames.npy",
+}
 """Names of packages that are not installed here, and files."""
 
-KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth"}
+KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth", "index", "columns", "values"}
 """Keywords of other libraries, and of networks in `--arg depth=3`."""
 
 CALLED = {"full", "real", "list", "ToTensor"}

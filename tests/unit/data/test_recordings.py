@@ -263,8 +263,8 @@ def test_files_with_nothing_in_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no array of responses[\s\S]*no arrays"):
         read_recording(tmp_path / "none.npz")
     with pytest.raises(InputError, match="not a file of responses"):
-        read_recording(tmp_path / "a.csv")
-    for name, says in (("gone.npy", "no such file"), ("empty.mat", "the file is empty"), ("folder.nc", "no such file")):
+        read_recording(tmp_path / "a.pkl")
+    for name, says in (("gone.npy", "no such file"), ("empty.mat", "the file is empty"), ("folder.nc", "not a folder of suite2p")):
         (tmp_path / "empty.mat").touch()
         (tmp_path / "folder.nc").mkdir(exist_ok=True)
         with pytest.raises(DataError, match=says):
