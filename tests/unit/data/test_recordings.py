@@ -264,9 +264,10 @@ def test_files_with_nothing_in_them(tmp_path: Path) -> None:
         read_recording(tmp_path / "none.npz")
     with pytest.raises(InputError, match="not a file of responses"):
         read_recording(tmp_path / "a.pkl")
-    for name, says in (("gone.npy", "no such file"), ("empty.mat", "the file is empty"), ("folder.nc", "not a folder of suite2p")):
-        (tmp_path / "empty.mat").touch()
-        (tmp_path / "folder.nc").mkdir(exist_ok=True)
+    (tmp_path / "empty.mat").touch()
+    (tmp_path / "folder.nc").mkdir()
+    wrong = {"gone.npy": "no such file", "empty.mat": "the file is empty", "folder.nc": "not a folder of suite2p"}
+    for name, says in wrong.items():
         with pytest.raises(DataError, match=says):
             read_recording(tmp_path / name)
 
