@@ -94,9 +94,7 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
     return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)
 
 
-def cvpca_of_all(
-    repeats: Array, swaps: int, seed: int, groups: Array | None = None
-) -> tuple[Spectrum, list[str]]:
+def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = None) -> tuple[Spectrum, list[str]]:
     """cvPCA of all repeats, and what it would warn of; of two complete ones it is `cvpca_of_two`."""
     x, present, _ = repeats_of(repeats, fewest=3)
     if len(x) < 2 or swaps < 1:

@@ -220,7 +220,7 @@ class CalibrationBlock(Step):
             return {"": self._line(spectrum(population.sample(self.samples, seed), seed=seed))}
         x = population.repeats(self.samples, self.repeats, self.snr, seed)
         if self.estimator == "cvpca":
-            return {"": self._line(cvpca(x[0], x[1], seed=seed) if len(x) == 2 else cvpca(x, seed=seed))}
+            return {"": self._line(cvpca(x, seed=seed))}
         found = signal_spectrum(x, seed=seed)
         other = (found.law == "broken power law") != isinstance(self.alpha, tuple)
         fits = {}
