@@ -225,14 +225,6 @@ def other_rule() -> KrotovHopfield:
     return Doubled()
 
 
-SOME_MISSING = [*range(20), *range(20), *[None] * 20]
-"""Labels of groups of 60 rows."""
-
-
-def _twenty_groups() -> dict[str, Any]:
-    return {"np": np, "groups": np.arange(20)}
-
-
 TABLE: dict[str, tuple[Run, Run]] = {
     "base/moments.py: Moments.of": (
         lambda: ec.spectrum(torch.full((20, 3), torch.nan)),
@@ -480,19 +472,6 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "spectra/shape.py: shape": (
         lambda: ec.spectrum(torch.rand(90, 30)).shape((3, 6)),
         lambda fix: ec.spectrum(torch.rand(90, 30)).shape(**eval(f"dict({fix.removeprefix('for example ')})")),
-    ),
-    "base/labels.py: numbered": (
-        lambda: ec.spectrum(torch.rand(60, 3), groups=np.arange(20)),
-        lambda fix: ec.spectrum(torch.rand(60, 3), groups=eval(fix.partition(", if")[0], _twenty_groups())),
-    ),
-    "base/labels.py: numbered 2": (
-        lambda: ec.spectrum(torch.rand(60, 3), groups=SOME_MISSING),
-        lambda fix: [
-            exec(
-                fix.partition(": ")[2].replace("; x[good], ", "; ec.spectrum(x[good], groups=") + ")",
-                {"np": np, "ec": ec, "x": torch.rand(60, 3), "groups": SOME_MISSING},
-            )
-        ],
     ),
     "spectra/power_law.py: ranks": (
         lambda: fitted(30, (11, 500)),

@@ -356,6 +356,13 @@ def probed(**how: Any) -> object:
     return probe_from_options("mynets:Rows", how.pop("place", "last"), data="folder:photos", images=2, **how)
 
 
+def _twenty_groups() -> dict[str, Any]:
+    return {"np": np, "groups": np.arange(20)}
+
+
+SOME_MISSING = [*range(20), *range(20), *[None] * 20]
+"""Labels of groups of 60 rows."""
+
 TABLE: dict[str, tuple[Run, Run]] = {
     "base/arrays.py: array": (
         lambda: ec.spectrum(scipy.sparse.random(30, 8, 0.5, random_state=0)),
@@ -421,6 +428,19 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "base/inputs.py: inputs": (
         lambda: inputs(spoiled()),
         lambda fix: inputs(statements(fix.partition(": ")[2], x=spoiled())),
+    ),
+    "base/labels.py: numbered": (
+        lambda: ec.spectrum(torch.rand(60, 3), groups=np.arange(20)),
+        lambda fix: ec.spectrum(torch.rand(60, 3), groups=eval(fix.partition(", if")[0], _twenty_groups())),
+    ),
+    "base/labels.py: numbered 2": (
+        lambda: ec.spectrum(torch.rand(60, 3), groups=SOME_MISSING),
+        lambda fix: [
+            exec(
+                fix.partition(": ")[2].replace("; x[good], ", "; ec.spectrum(x[good], groups=") + ")",
+                {"np": np, "ec": ec, "x": torch.rand(60, 3), "groups": SOME_MISSING},
+            )
+        ],
     ),
     "base/labels.py: labels_of": (
         lambda: ec.Images(pixels(), list("abcdabcd")),
