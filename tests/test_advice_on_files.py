@@ -31,7 +31,6 @@ models.A = { kind = "krotov_hopfield", units = 6 }
 [[spectra]]
 window = [2, 4]
 """
-STUDIES = Path(__file__).resolve().parents[1] / "studies"
 MNIST, CIFAR = Path("data/mnist"), Path("data/cifar10")
 
 
@@ -200,10 +199,6 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "study/_measurements.py: _matched": (
         lambda: planned(measure=[{"kind": "Certified", "at": ["latent"]}]),
         lambda fix: planned(measure=[{"kind": "Certified"}]) if "leave out `at`" in fix else None,
-    ),
-    "study/read.py: read_study": (
-        lambda: read_study("nothing.toml"),
-        lambda fix: read_study(STUDIES / "demo.toml") if "studies" in fix else None,
     ),
     "study/read.py: _recipe": (lambda: recipe("SpecRegKH"), lambda fix: recipe(meant(fix))),
     "study/read.py: _explain": (

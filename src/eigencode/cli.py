@@ -27,7 +27,7 @@ app.add_typer(data_app, name="data")
 store_app = typer.Typer(help="The store of results: check it, see what takes room, clean up.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
-StudyFile = Annotated[Path, typer.Argument(help="A study file (TOML), see the studies folder.")]
+StudyFile = Annotated[Path, typer.Argument(help="A study file (TOML), or a name that `eigencode studies` lists.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set models.KH.units=200")]
 StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
 DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with data sets; default: EIGENCODE_DATA.")]
@@ -112,6 +112,17 @@ def run(
 
 
 @app.command()
+def studies(json_: JsonOption = False) -> None:
+    """List the studies that come with the package: what they show, on which data, and how long they take."""
+    with report_errors():
+        from eigencode.report._listing import catalogue
+
+        found = catalogue()
+        rows = [(e["name"], e["title"], ", ".join(e["data"]), e["takes"]) for e in found]
+        _print_list(found if json_ else None, ("study", "shows", "data", "time"), rows)
+
+
+@app.command()
 def status(
     study: StudyFile,
     set_: SetOption = None,
@@ -140,7 +151,7 @@ def status(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders with results.json, written by `eigencode run`.")],
+    folders: Annotated[list[Path], typer.Argument(help="Names of studies that ran, or folders with results.json.")],
     store: Annotated[Path | None, typer.Option("--store", help="Default: the store that each folder is in.")] = None,
     out: Annotated[Path, typer.Option(help="The page that compares several runs.")] = Path("comparison.html"),
 ) -> None:
@@ -151,7 +162,9 @@ def report(
         from eigencode.report._listing import say_unsealed
         from eigencode.report._table import show
 
-        finished = [StudyRun.found(folder, store) for folder in folders]
+        reports = (store or DEFAULT_STORE) / "reports"
+        places = [f if f.exists() or len(f.parts) != 1 else reports / f for f in folders]
+        finished = [StudyRun.found(folder, store) for folder in places]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
             show(run_.results, _console())
@@ -340,9 +353,12 @@ def main() -> None:
 
 def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: list[str] | None) -> "Study":
     from eigencode.study import part, read_study
+    from eigencode.study._shipped import home
 
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # a study may name code of its own as package.module:Name
+    if (there := str(home())) not in sys.path:
+        sys.path.append(there)  # so may one that comes with the package
     words = list(overrides or [])
     if seeds is not None:
         words.append(f"seeds={list(range(seeds))}")

@@ -14,7 +14,7 @@ import eigencode
 from eigencode.base import progress as bars
 from eigencode.base.errors import InputError
 
-COMMANDS = ("run", "status", "report", "spectrum", "probe", "doctor", "data list", "data fetch")
+COMMANDS = ("run", "studies", "status", "report", "spectrum", "probe", "doctor", "data list", "data fetch")
 
 
 def completion(words: str, **more: str) -> str:
@@ -34,7 +34,7 @@ def test_the_completion_script_is_emitted(shell: str) -> None:
 
 def test_commands_and_options_are_completed() -> None:
     offered = completion("eigencode s", _EIGENCODE_COMPLETE="complete_bash").split()
-    assert offered == ["status", "spectrum", "store"]
+    assert offered == ["studies", "status", "spectrum", "store"]
     assert "--weights" in completion("eigencode probe --", _EIGENCODE_COMPLETE="complete_bash").split()
 
 

@@ -31,7 +31,7 @@ PAGES = sorted(
 LINKED = ("examples", "studies", "published", "tests")
 """Folders of the repository that a command on a page may name."""
 
-DEVELOPER_TOOLS = {"ruff", "mypy", "sphinx-build", "touch", "echo"}
+DEVELOPER_TOOLS = {"ruff", "mypy", "sphinx-build", "touch", "echo", "pip"}
 """Developer tools that a make target calls; the tests check the call but do not run the tool."""
 
 DEVELOPER_MODULES = {"pytest", "pip"}

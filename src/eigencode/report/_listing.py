@@ -1,8 +1,10 @@
 """Short tables for the terminal, and the finished steps of a study."""
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,8 +12,10 @@ from rich.text import Text
 
 from eigencode.base.text import printable
 from eigencode.study._order import ordered
+from eigencode.study._shipped import header, shipped
 from eigencode.study._upkeep import unsealed
 from eigencode.study.plan import Cell
+from eigencode.study.read import loaded
 from eigencode.study.store import Store
 
 
@@ -34,6 +38,19 @@ def room(size: float) -> str:
     units = ("B", "KiB", "MiB", "GiB", "TiB")
     power = min(int(math.log2(size) // 10), len(units) - 1) if size >= 1 else 0
     return f"{size / 1024**power:.1f} {units[power]}" if power else f"{size:.0f} B"
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """The studies that come with the package: name, file, entries of the header, data sets, and in short what each
+    `takes`."""
+    found = []
+    for name, path in shipped().items():
+        said = header(path)
+        data = loaded(path).get("data", [])
+        takes = re.split(r"[;:]| \(|\. ", said.get("time", ""))[0]
+        data = [data] if isinstance(data, str) else data
+        found.append({"name": name, "file": str(path), **said, "data": data, "takes": takes})
+    return found
 
 
 def finished(cells: list[Cell], store: Store) -> dict[str, dict[str, float]]:

@@ -17,23 +17,32 @@ from eigencode.base.reading import reading
 from eigencode.study._checks import check_moments
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
+from eigencode.study._shipped import located, shipped
 from eigencode.study.config import Study
 
 
 def read_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     """Read a study from a TOML file and apply `key.path=value` overrides.
 
+    Args:
+        path: the file, or the name of a study that comes with the package, such as "demo".
+        overrides: texts of the form `key.path=value`.
+
     Raises:
         StudyError: no such file, not TOML, an unknown key, or a value out of range; names the key and a fix.
+
+    >>> read_study("demo", ["seeds=[3]"]).seeds
+    (3,)
     """
     admit(read_study, locals())
-    path = Path(path)
+    path = located(Path(path))
     if not path.is_file():
-        raise StudyError("no such study file", got=path, wanted="a .toml file", fix="see the studies folder")
-    return study({"name": path.stem, **_loaded(path)}, overrides)
+        wanted = "a .toml file, or a name that `eigencode studies` lists"
+        raise StudyError("no such study file", got=path, wanted=wanted, fix=nearest(path.stem, list(shipped())))
+    return study({"name": path.stem, **loaded(path)}, overrides)
 
 
-def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Load a study file, merged over the file that it `extends`."""
     try:
         raw = _parsed(path.read_text(encoding="utf-8"))
@@ -48,7 +57,7 @@ def _loaded(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         found = other.is_file() and other.resolve() not in above
     if not found:
         raise StudyError(what, got=base, wanted=wanted)
-    below = _loaded(other, (*above, path.resolve()))
+    below = loaded(other, (*above, path.resolve()))
     below.pop("name", None)
     return _merged(below, raw, arrays=True)
 
