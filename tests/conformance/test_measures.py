@@ -149,6 +149,7 @@ def travels(measure: Function) -> None:
     assert repr(loaded.scalars()) == repr(found.scalars())
     assert set(found.tensors()) <= set(found.dims()), "name the axes of every array in its annotation"
     assert set(found.to_dataset().variables) >= set(found.tensors())
+    assert len(found.to_frame()) > 0
     assert "<table>" in found._repr_html_()
 
 

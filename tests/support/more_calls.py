@@ -109,6 +109,7 @@ def methods() -> dict[str, Call]:
         "Batch.at": (made.at, {"place": "1"}),
         "Batch.points": (made.points, {"space": "pixel"}),
         **{f"{name}.to_dataset": (record.to_dataset, {}) for name, record in records.items()},
+        **{f"{name}.to_frame": (record.to_frame, {}) for name, record in records.items()},
         **{f"repr of {name}": (record.__repr__, {}) for name, record in records.items()},
     }
 

@@ -15,6 +15,7 @@ from eigencode.base.files import write_tensors
 from eigencode.base.text import printable
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
@@ -125,6 +126,28 @@ class Record:
         }
         return xarray.Dataset(data, coords, attrs)
 
+    def to_frame(self) -> "pandas.DataFrame":
+        """Convert to a `pandas.DataFrame`: a row per image, rank, epoch or the like, a column per tensor along it.
+
+        Of tensors along different axes, those are taken that have the commonest; two axes make a row per pair, with
+        the position or the coordinate of both.  `to_dataset()` has all tensors.  A record without tensors is one row
+        of its fields, an estimate as value, `_low` and `_high`.
+
+        >>> Estimate(1.5, 1.0, 2.0, n=9).to_frame().columns.tolist()
+        ['value', 'low', 'high', 'n', 'method']
+        """
+        import pandas
+
+        data, groups = self.to_dataset(), dict[tuple[str, ...], list[str]]()
+        for name in (k for k, v in self.tensors().items() if v.ndim):
+            groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
+        if not groups:
+            return pandas.DataFrame([flat(self)])
+        axes = max(groups, key=lambda a: len(groups[a]))
+        known = [a for a in axes if a in data.coords or len(axes) > 1]
+        frame = data[groups[axes]].to_dataframe(dim_order=axes).reset_index()
+        return frame[[*known, *(k for k in groups[axes] if k not in known)]]
+
     def _repr_html_(self) -> str:
         from eigencode.base.record_html import record_html
 
@@ -165,6 +188,16 @@ class Estimate(Record):
 
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+def flat(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, an estimate as three: its value, `_low` and `_high`."""
+    found: dict[str, Any] = {}
+    for name, value in ((f.name, getattr(record, f.name)) for f in dataclasses.fields(record)):
+        estimate = isinstance(value, Estimate)
+        found[name] = value.value if estimate else value
+        found |= {f"{name}_low": value.low, f"{name}_high": value.high} if estimate else {}
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from eigencode.base import strict_json
 from eigencode.base.durable import replacing
-from eigencode.base.record import Estimate, Record
+from eigencode.base.record import Estimate, Record, flat
 from eigencode.base.text import printable
 from eigencode.report.figures._style import WIDTH, label, log_axis, quiet, rotated, save, spread, style
 from eigencode.report.view import MODELS
@@ -134,16 +134,8 @@ class Profile:
 
 def _flat(row: PlaceProfile) -> dict[str, Any]:
     """A row as columns of a table: shapes and windows as text, an interval as two more columns."""
-    found: dict[str, Any] = {}
-    for name in (f.name for f in fields(row)):
-        value = getattr(row, name)
-        if isinstance(value, Estimate):
-            found |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        elif name in ("shape", "window", "warnings"):
-            found[name] = {"shape": " x ", "window": "..", "warnings": "; "}[name].join(map(str, value))
-        else:
-            found[name] = value
-    return found
+    joined = {"shape": " x ", "window": "..", "warnings": "; "}
+    return {name: joined[name].join(map(str, v)) if name in joined else v for name, v in flat(row).items()}
 
 
 def _cell(found: Estimate) -> str:

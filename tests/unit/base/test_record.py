@@ -117,6 +117,40 @@ def test_labelled_arrays() -> None:
     assert json.loads(data.attrs["alpha"])["value"] == 1.5
 
 
+def test_the_tensors_along_one_axis_are_a_table() -> None:
+    record = measured()
+    frame = record.to_frame()
+    assert list(frame) == ["eps", "accuracy"]
+    assert frame.to_numpy().tolist() == [[e, a] for e, a in zip(record.eps.tolist(), record.accuracy.tolist())]
+
+
+@dataclass(frozen=True)
+class Map(Record):
+    eps: Float[Tensor, " eps"]
+    high: Float[Tensor, "xi eps"]
+    low: Float[Tensor, "xi eps"]
+    scalar: Float[Tensor, ""]
+
+
+def test_tensors_along_two_axes_are_a_table_with_a_row_per_pair() -> None:
+    eps, high = torch.tensor([0.5, 1.5]), torch.arange(6.0).reshape(3, 2)
+    frame = Map(eps, high, -high, torch.tensor(1.0)).to_frame()
+    assert list(frame) == ["xi", "eps", "high", "low"]
+    pairs = [[i, float(eps[j]), float(high[i, j]), float(-high[i, j])] for i in range(3) for j in range(2)]
+    assert frame.to_numpy().tolist() == pairs
+
+
+@dataclass(frozen=True)
+class Scalars(Record):
+    alpha: Estimate
+    n: int
+
+
+def test_a_record_without_tensors_is_one_row() -> None:
+    frame = Scalars(Estimate(1.5, 1.0, 2.0), 7).to_frame()
+    assert frame.to_dict("records") == [{"alpha": 1.5, "alpha_low": 1.0, "alpha_high": 2.0, "n": 7}]
+
+
 def test_labelled_arrays_can_be_written(tmp_path: Path) -> None:
     measured().to_dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with xarray.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as data:
