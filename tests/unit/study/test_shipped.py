@@ -74,7 +74,8 @@ def test_the_list_names_every_study_and_its_time() -> None:
     found = json.loads(inside("studies", "--json").stdout)
     assert [entry["name"] for entry in found] == list(shipped())
     demo = next(entry for entry in found if entry["name"] == "demo")
-    assert (demo["data"], demo["takes"]) == (["mnist5k"], "8 minutes of one core")
+    assert demo["data"] == ["mnist5k"]
+    assert re.fullmatch(r"\d+ minutes of one core", demo["takes"])
     assert next(entry for entry in found if entry["name"] == "paper_brisk")["data"] == ["cifar10"]  # of the extended
     lines = inside("studies").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(shipped())
