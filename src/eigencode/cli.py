@@ -113,7 +113,7 @@ def run(
 
 @app.command()
 def studies(json_: JsonOption = False) -> None:
-    """List the studies that come with the package: what they show, on which data, and how long they take."""
+    """List the studies that come with the package, with their titles, data and computing times."""
     with report_errors():
         from eigencode.report._listing import catalogue
 

@@ -7,7 +7,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers of a disk, a quota or a file that takes no more."""
 
 REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-"""Error numbers of a file or a disk that this user may not write, or not read."""
+"""Error numbers of missing permission to write or read a file, and of a read-only disk."""
 
 
 def system_error(error: BaseException) -> int | None:

@@ -151,7 +151,7 @@ class PlantedCode:
 
 
 def _broken(law: Law) -> tuple[float, float, float]:
-    """A law as exponent, break, exponent; a single power law breaks nowhere."""
+    """A law as (exponent, rank of the break, exponent beyond it); a single power law has its break at infinity."""
     return law if isinstance(law, tuple) else (law, math.inf, law)
 
 

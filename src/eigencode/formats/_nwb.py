@@ -30,8 +30,8 @@ def plain_hdf5_file(path: Path) -> dict[str, Stored]:
 def nwb_file(path: Path) -> dict[str, Stored]:
     """The arrays of an NWB file that hold one entry for each trial (or other interval), by their own names.
 
-    Columns of the tables of intervals; matrices in the table of units, `unit x presentation`; the data of time series
-    with as many samples as there are intervals, `presentation x unit`.
+    Columns of the tables of intervals; matrices in the table of units, `unit x presentation`; time series with
+    one sample per interval, `presentation x unit`.
     """
     every = _data_sets(path)
     rows = {name.split("/")[1]: stored.shape[0] for name, stored in every.items() if _is_table(name)}

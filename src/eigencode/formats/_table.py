@@ -26,7 +26,7 @@ COLUMNS = 100_000
 
 
 def table_file(path: Path) -> dict[str, Stored]:
-    """The columns of a table: those of units together as `responses`, `presentation x unit`, others by their names.
+    """Read a table: its unit columns as one array `responses` (`presentation x unit`), other columns by name.
 
     Others are columns of text, those called `stimulus`, `trial`, `time` and the like, an index without a name, and
     columns of whole numbers beside ones with fractions.

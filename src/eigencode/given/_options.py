@@ -56,7 +56,7 @@ def probe_from_options(
 ) -> Probe | Profile:
     """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
 
-    A `place` that is "all" or a pattern with `*` gives a `Profile`, with Jacobian norms if `images` are given.  The
+    Returns a `Profile` if `place` is "all" or a pattern with `*`, with Jacobian norms if `images` is given.  The
     working directory is added to the import path.  Output printed by the network's code goes to standard error.
     """
     chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 class PlaceProfile(Record):
     """The numbers of one place of one network.
 
-    `units`: columns of the responses after `reduced`, the conversion of maps and tokens to rows, see
-    `representation.reducer`.  `alpha` with `plain` and `slope_range`: over `window`, see `PowerLaw` and `Shape`; NaN
-    with the reason in `warnings` if they cannot be fitted.  `participation_ratio`, `rankme`: of all eigenvalues.
-    `jacobian`: median over images of ‖∂z/∂x‖_F in pixel space, NaN if it was not asked for.
+    `units`: numbers per image after maps and tokens were reduced as `reduced` says, see `representation.reducer`.
+    `alpha`, `plain`, `slope_range`: fitted over `window`, see `PowerLaw` and `Shape`.  Without a fit they are NaN, and
+    `warnings` has the reason.  `participation_ratio`, `rankme`: of all eigenvalues.  `jacobian`: median over images of
+    ‖∂z/∂x‖_F in pixel space; NaN if it was not measured.
     """
 
     network: str

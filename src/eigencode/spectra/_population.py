@@ -67,9 +67,9 @@ def population(
     population eigenvalues: El Karoui (2008), Ledoit and Wolf (2015).  Differs from these by working with the measured
     fourth moments of the responses instead of Gaussian ones, and by correcting logarithms rank by rank.
 
-    With groups, all rows of a group have the same weight.  For rows repeated within groups this is the resampling of
-    one row per group, and for groups of independent rows that of all rows: in both cases compression by a random frame
-    gives the right law (see `resampled`), and in between the weights have the right variance.  Scatter of log λ is then
+    With groups, all rows of a group get the same weight.  If the rows of a group are equal, this resamples one row per
+    group; if they are independent, it resamples all rows.  In both cases the resampled eigenvalues follow the right law
+    (see `resampled`); in between, the weights have the right variance.  Scatter of log λ is then
     taken as that of n / (1 + (m − 1) ρ²) samples, the mean over directions, with m the size of a group and ρ the
     correlation within groups (Kish 1965).
 

@@ -10,7 +10,7 @@ ENTRY = re.compile(r"(\w+) {2,}(.*)")
 
 
 def home() -> Path:
-    """Folder of `studies`, and of code that they name: in an installed package `shipped`, else the repository."""
+    """The folder with `studies` and the code they import: `shipped` in an installed package, or the repository."""
     inside = PACKAGE / "shipped"
     return inside if inside.is_dir() else PACKAGE.parents[1]
 
