@@ -1,28 +1,36 @@
-"""Gram matrices and eigenvalues of symmetric matrices, by a fast routine of the device."""
+"""Gram matrices and eigenvalues of symmetric matrices, on a CPU by numpy or torch, whichever is faster."""
 
 import math
+from contextlib import AbstractContextManager
+from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from eigencode.base.errors import InputError
 
+SMALL = 512
+"""Matrices of fewer columns are given to numpy on a CPU, larger ones to torch."""
+
+_POOLS = ThreadpoolController()
+
 
 def gram(z: Float[Tensor, "samples units"]) -> Float[Tensor, "units units"]:
-    """Gram matrix zᵀz; on a CPU by numpy, which computes only one triangle of it (BLAS `syrk`).
+    """Gram matrix zᵀz.
 
     >>> gram(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
     tensor([[1., 2.],
             [2., 5.]])
     """
-    if z.device.type != "cpu":
-        product = z.T @ z
-    else:
+    if _by_numpy(z):
         a = z.detach().numpy()
-        with np.errstate(over="ignore", invalid="ignore"):
+        with _one_thread(), np.errstate(over="ignore", invalid="ignore"):
             product = torch.from_numpy(a.T @ a)
+    else:
+        product = z.T @ z
     refuse_unsquarable(z, product.diagonal())
     return product
 
@@ -47,16 +55,15 @@ def refuse_unsquarable(z: Float[Tensor, "samples units"], squares: Float[Tensor,
 def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
     """Eigenvalues of a symmetric matrix, descending.
 
-    On a CPU by numpy (LAPACK `syevd` of OpenBLAS), elsewhere by torch.  numpy is faster than torch on some CPUs and
-    slower on others; the choice is fixed so that results do not depend on it.
-
     >>> eigenvalues(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([3., 1.])
     """
-    on_cpu = matrix.device.type == "cpu"
-    rising: Tensor = (
-        torch.from_numpy(np.linalg.eigvalsh(matrix.detach().numpy())) if on_cpu else torch.linalg.eigvalsh(matrix)
-    )
+    rising: Tensor
+    if _by_numpy(matrix):
+        with _one_thread():
+            rising = torch.from_numpy(np.linalg.eigvalsh(matrix.detach().numpy()))
+    else:
+        rising = torch.linalg.eigvalsh(matrix)
     return rising.flip(0)
 
 
@@ -66,9 +73,21 @@ def eigenvectors(matrix: Float[Tensor, "n n"]) -> tuple[Float[Tensor, " n"], Flo
     >>> values, vectors = eigenvectors(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     >>> torch.testing.assert_close(vectors * values @ vectors.T, torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     """
-    if matrix.device.type != "cpu":
-        values, vectors = torch.linalg.eigh(matrix)
-    else:
-        found = np.linalg.eigh(matrix.detach().numpy())
+    if _by_numpy(matrix):
+        with _one_thread():
+            found = np.linalg.eigh(matrix.detach().numpy())
         values, vectors = torch.from_numpy(found.eigenvalues), torch.from_numpy(found.eigenvectors)
+    else:
+        values, vectors = torch.linalg.eigh(matrix)
     return values.flip(0), vectors.flip(1)
+
+
+def _by_numpy(matrix: Tensor) -> bool:
+    """True for a matrix that numpy handles faster: it computes one triangle of a product, and its `syevd` is faster
+    than torch's on some CPUs.  The choice depends on the size alone, so that results do not depend on the CPU."""
+    return matrix.device.type == "cpu" and matrix.shape[1] < SMALL
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Keep numpy to one thread: its threads spin for a while after their work, and those of torch wait for them."""
+    return cast("AbstractContextManager[Any]", _POOLS.limit(limits=1, user_api="blas"))

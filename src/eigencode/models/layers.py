@@ -119,13 +119,12 @@ class SoftWTA(Admitted, nn.Module):
 
 
 class SampledBatchNorm2d(Admitted, nn.BatchNorm2d):
-    """BatchNorm2d that `train_local` gives the statistics of 200 training images instead of those of all of them.
+    """BatchNorm2d as in the published SoftHebb code, to be compared with the statistics of all training images.
 
-    The published SoftHebb code evaluates with running averages of momentum 0.1 over batches of 10 images, which are
-    an average over the last 200 images or so; a departure, to be compared with exact statistics.
+    While the local layer behind it learns, `train_local` leaves it in training mode: every batch is normalised by its
+    own mean and variance.  Later it uses their running averages; with momentum 0.1 and 10 images per batch, those are
+    averages over the last 200 images or so.
     """
-
-    images = 200
 
 
 class Dense(Admitted, nn.Linear):

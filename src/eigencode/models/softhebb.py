@@ -113,7 +113,7 @@ def softhebb(
         dropout: share of the code that the read-out loses in training.
         precision: of the matrix products of the rule, see `rules.Hebbian`.
         departures: deviations of the published code, by name.  `"detached mean"`: see `Triangle`.  `"sampled
-            statistics"`: BatchNorm statistics of 200 images.  `"published twin"` (with `local=False`, depth ≤ 3):
+            statistics"`: see `SampledBatchNorm2d`.  `"published twin"` (with `local=False`, depth ≤ 3):
             ReLU instead of Triangle, maximum pooling from depth 2 on, the initial weights of `nn.Conv2d`, and a third
             convolution of 1 × 1 in groups of two inputs.
         seed: seed of the initial weights.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images, floats
+from eigencode.models.layers import SampledBatchNorm2d
 from eigencode.models.local import LocalLayer
 from eigencode.models.local_network import local_layer, local_layers
 from eigencode.representation._foreign import entering
@@ -29,11 +30,11 @@ def inputs_of(
     """Yield a function from image indices to the inputs of each layer, the rest of the network in evaluation mode.
 
     The inputs of one layer for all images are computed once if they fit into memory, otherwise batch by batch; those of
-    several layers, which change while they learn, in one forward pass per batch, with the BatchNorm layers `norms` in
-    training mode.
+    several layers, which change while they learn, or behind BatchNorm layers `norms`, which are left in training mode,
+    in one forward pass per batch.
     """
     device = device_of(net)
-    if len(layers) > 1:
+    if len(layers) > 1 or norms:
         with evaluating(net), torch.no_grad():
             for name in norms:
                 net.get_submodule(name).training = True
@@ -109,6 +110,19 @@ def without_statistics(net: nn.Module, images: Images, before: str | None = None
     return called[: called.index(before)] if before in called else called
 
 
+def sampled_before(net: nn.Module, images: Images, layers: Sequence[str]) -> dict[str, list[str]]:
+    """Names of the `SampledBatchNorm2d` between each of these layers and the local layer before it."""
+    sampled = {module: name for name, module in net.named_modules() if isinstance(module, SampledBatchNorm2d)}
+    found: dict[str, list[str]] = {name: [] for name in layers}
+    since: list[str] = []
+    for name in _called(net, sampled | {m: n for n, m in local_layers(net).items()}, images) if sampled else ():
+        if name in sampled.values():
+            since.append(name)
+        else:
+            found, since = ({**found, name: since} if name in found else found), []
+    return found
+
+
 def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
     """Give these BatchNorm layers, in order of execution, the statistics of all images at their inputs."""
     device = device_of(net)
@@ -116,8 +130,8 @@ def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
         with borrowed(net), torch.no_grad():
             norm = net.get_submodule(name)
             batches = (images[i : i + BATCH].x.to(device, copy=True) for i in range(0, len(images), BATCH))
-            found = statistics(input_of(net, norm), batches, len(images), getattr(norm, "images", None))
-        settle(norm, *found)
+            mean, variance = statistics(input_of(net, norm), batches)
+        settle(norm, mean, variance)
 
 
 def _called(net: nn.Module, names: Mapping[nn.Module, str], images: Images) -> list[str]:

@@ -7,8 +7,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from eigencode.base.seeding import stream
-
 
 def unsettled(module: nn.Module) -> bool:
     """True for a BatchNorm without affine part that has seen no data: its statistics are still 0 and 1.
@@ -22,23 +20,17 @@ def unsettled(module: nn.Module) -> bool:
 
 
 def statistics(
-    inputs: Callable[[Tensor], Tensor], batches: Iterable[Tensor], count: int, sampled: int | None = None
+    inputs: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
 ) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
     """Mean and variance Σ (x − mean)² / n of every channel over images and positions, in float64.
 
     Args:
         inputs: function from a batch of images to the input of a layer, with the channels in dimension 1.
-        batches: the images, batch by batch; `count` of them in all.
-        sampled: use only so many of them, drawn at random; None: all.
+        batches: the images, batch by batch.
     """
-    chosen = torch.zeros(count, dtype=torch.bool)
-    chosen[torch.randperm(count, generator=stream(0, "statistics"))[:sampled]] = True
-    mean, squares, n, first = torch.zeros(()), torch.zeros(()), 0, 0
+    mean, squares, n = torch.zeros(()), torch.zeros(()), 0
     for images in batches:
-        keep, first = chosen[first : first + len(images)], first + len(images)
-        if not bool(keep.any()):
-            continue
-        x = inputs(images[keep.to(images.device)]).double().movedim(1, -1).flatten(0, -2)
+        x = inputs(images).double().movedim(1, -1).flatten(0, -2)
         own, m = x.mean(0), len(x)
         shift = own - mean.to(own)  # Chan, Golub and LeVeque, Am. Stat. 37 (1983), eq. 2.1
         squares = squares.to(own) + (x - own).square().sum(0) + shift.square() * (n * m / (n + m))

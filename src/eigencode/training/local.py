@@ -23,7 +23,7 @@ from eigencode.models.local import LocalLayer
 from eigencode.models.local_network import check_rule, check_start, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
-from eigencode.training._layer_inputs import in_order, inputs_of, settle_all, without_statistics
+from eigencode.training._layer_inputs import in_order, inputs_of, sampled_before, settle_all, without_statistics
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._state import fingerprint
@@ -92,7 +92,8 @@ def train_local(
         at: dotted name of the layer to train; None: all of them.  One call per layer, in order of execution, gives
             the same weights as one call for all.
         joint: train all layers at once, each batch once for all of them, instead of one after the other.  BatchNorm
-            layers without statistics then use those of the batch, and get the exact ones at the end.
+            layers without statistics then use those of the batch, and get the exact ones at the end (except
+            `models.SampledBatchNorm2d`).
         decay: `"linear"` as above, or `"constant"`: ε_e = lr.
         callbacks: called after every step and epoch, see `Callback`; one that returns True ends the training of all
             layers.
@@ -165,8 +166,9 @@ def train_local(
     callbacks = tuple(callbacks)
     history = torch.full((5, epochs * len(layers)), float("nan"), dtype=torch.float64)
     done, earlier, stopped = 0, 0.0, False
-    norms = without_statistics(net, train, names[-1])
-    changing: dict[str, nn.Module] = {**layers, **{name: net.get_submodule(name) for name in norms}}
+    norms, sampled = without_statistics(net, train, names[-1]), sampled_before(net, train, names)
+    running = [name for own in sampled.values() for name in own]
+    changing = {name: net.get_submodule(name) for name in (*names, *norms, *running)}
     with _restored_on_error(list(changing.values())):
         if (state := saves.load()) is not None:
             done, earlier, stopped = (state[1][k] for k in ("step", "seconds", "stopped"))
@@ -196,7 +198,8 @@ def train_local(
             # the first layer's order of images does not depend on whether there are further local layers
             further = () if joint or order.index(group[0].name) == 0 else (order.index(group[0].name),)
             shuffled, told_of = None, ", ".join(learner.name for learner in group)
-            with inputs_of(net, [learner.layer for learner in group], train, norms if joint else ()) as inputs:
+            in_training = [*norms, *running] if joint else sampled[group[0].name]
+            with inputs_of(net, [learner.layer for learner in group], train, in_training) as inputs:
                 for _ in progress(range(done, last), f"local, {told_of}"):
                     epoch, step = divmod(done - start, per_epoch)
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr
@@ -224,7 +227,7 @@ def train_local(
                     if stopped:
                         break
         if joint and done == epochs * per_epoch:
-            settle_all(net, train, norms)
+            settle_all(net, train, [name for name in norms if name not in running])
     _warn(layers, rules, done // (epochs * per_epoch) * (len(layers) if joint else 1))
     converged, norm, repelled_share, active, sizes = history[:, ~history[4].isnan()].clone()
     return LocalTraining(

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import TrainingError
+from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models import LocalConv2d, SampledBatchNorm2d, Stack, softhebb
+from eigencode.models import LocalConv2d, Stack, softhebb
 from eigencode.rules import SoftHebb
 from eigencode.training import train_local, train_supervised
 from eigencode.training._layer_inputs import without_statistics
@@ -97,12 +98,47 @@ def test_a_failed_training_restores_them() -> None:
         torch.testing.assert_close(net.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_sampled_statistics_are_those_of_200_images() -> None:
-    net = softhebb(TRAIN, 1, 4, departures=["sampled statistics"])
-    assert isinstance(net.norm1, SampledBatchNorm2d)
+def sampled(depth: int) -> Stack:
+    return softhebb(TRAIN, depth, 4, 2, departures=["sampled statistics"])
+
+
+def test_sampled_statistics_are_those_of_the_batches_as_in_a_loop_of_torch() -> None:
+    net, other = sampled(1), sampled(1)
     learn(net)
+    learn(other, seed=1)
+    assert not torch.equal(net.norm1.running_mean, other.norm1.running_mean)  # they depend on the last batches
+    witness, exact = nn.BatchNorm2d(1, affine=False), TRAIN.x
+    with torch.no_grad():
+        witness.running_mean.fill_(exact.mean())  # type: ignore[union-attr]
+        witness.running_var.fill_(exact.var(correction=0))  # type: ignore[union-attr]
+        for index in torch.randperm(700, generator=stream(0, "order", 0)).split(100):
+            witness(exact[index])
+    torch.testing.assert_close(net.norm1.running_mean, witness.running_mean)
+    torch.testing.assert_close(net.norm1.running_var, witness.running_var)
+
+
+def test_with_sampled_statistics_a_layer_learns_from_normalised_batches() -> None:
+    net, seen = sampled(2).eval(), []
+    net.conv2.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach()))
+    learn(net)
+    batches = [x for x in seen if len(x) == 100]
+    assert len(batches) == 7
+    for x in batches:
+        torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-5)
+        torch.testing.assert_close(x.var((0, 2, 3), correction=0), torch.ones(4), rtol=0, atol=1e-3)
+    assert not any(module.training for module in net.modules())
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_sampled_statistics_of_a_resumed_training(tmp_path, joint: bool) -> None:
+    nets = [sampled(2) for _ in range(3)]
+    state = tmp_path / "state"
+    for net, more in zip(nets, ({}, {"checkpoint": state, "stop": 1}, {"checkpoint": state})):
+        train_local(net, TRAIN, epochs=2, lr=1.0, batch_size=100, joint=joint, **more)  # type: ignore[arg-type]
+    for name, value in nets[0].state_dict().items():
+        torch.testing.assert_close(nets[2].state_dict()[name], value, rtol=0, atol=0)
     exact = float(TRAIN.x.mean())
-    assert 0 < abs(float(net.norm1.running_mean) - exact) < 6 * float(TRAIN.x.std()) / (200 * 144) ** 0.5
+    assert float(nets[0].norm1.running_mean) != pytest.approx(exact, abs=1e-6)
 
 
 def test_a_network_of_ones_own_with_a_normalised_local_layer() -> None:
