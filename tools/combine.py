@@ -1,14 +1,16 @@
-"""`python -m tools.combine RESULTS PART`: models of a study measured again replace those in its published results.
+"""`python -m tools.combine RESULTS PART`: a study measured in parts becomes one published file.
 
-RESULTS is a results.json below published/, PART one of the same study run with `--model`.  The rows of PART's models
-take the place of the old ones; summary, claims and deviations are computed anew from all rows; `parts` says which
-models have another provenance than the rest.  Figures stay those of the first run.  Both must have measured the same
-things on the same images and seeds, and agree on the numbers of the data themselves.
+RESULTS is a results.json below published/, PART one of the same study run with other models (`--model`) or other seeds
+(`--set seeds=[1]`).  A model and seed of PART takes the place of the one in RESULTS, or joins it; claims of PART join,
+too.  Summary, claims and deviations are computed anew from all rows; `parts` says what has another provenance than the
+rest.  Figures stay those of the first run.  Both must have measured the same things on the same images, and agree on
+the numbers of the data themselves.
 """
 
 import argparse
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,38 +23,52 @@ from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.config import Study
 from eigencode.study.results import Row, kept, summarise
 
-OWN = {"name", "title", "models", "claims", "deviations"}
+OWN = {"name", "title", "models", "seeds", "claims", "deviations"}
 """What two runs of one study may differ in."""
 
 
 def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The results of `whole` with the models of `part`.
+    """The results of `whole` with the models and seeds of `part`.
 
     Raises:
-        SystemExit: other settings, a model `whole` does not have, or other numbers of the data.
+        SystemExit: other settings, or other numbers of the data.
     """
-    renewed = part["study"]["models"]
-    others = [k for k, v in whole["study"].items() if k not in OWN and part["study"].get(k) != v]
-    unknown = [m for m in renewed if m not in whole["study"]["models"]]
-    if others or unknown:
-        raise SystemExit(f"these are not runs of one study: {', '.join([*others, *unknown])} differ")
+    before, after = whole["study"], part["study"]
+    others = [k for k, v in before.items() if k not in OWN and after.get(k) != v]
+    if others:
+        raise SystemExit(f"these are not runs of one study: {', '.join(others)} differ")
     mine, theirs = (rows_of(results) for results in (whole, part))
     _same_data(mine, theirs, whole["headline"])
+    models = {**before["models"], **after["models"]}
+    renewed = {(model, seed) for model in after["models"] for seed in after["seeds"]}
+    changed = {model for model in after["models"] if before["models"].get(model) != after["models"][model]}
+    order = [DATA_ITSELF, *models]
 
-    def merged(old: list[Any], new: list[Any], model: Any) -> list[Any]:
-        """Old entries but those of the renewed models, which come from `new`, in the order of the study."""
-        kept = [e for e in old if model(e) not in renewed] + [e for e in new if model(e) in renewed]
-        order = [DATA_ITSELF, *whole["study"]["models"]]
-        return sorted(kept, key=lambda e: order.index(model(e)))
+    def merged(old: list[Any], new: list[Any], place: Callable[[Any], tuple[str, int]]) -> list[Any]:
+        """Old entries but those that are measured again, and the new ones, in the order of the study."""
+        known = {place(e) for e in old}
+        kept = [e for e in old if place(e) not in renewed and place(e)[0] not in changed]
+        added = [e for e in new if place(e) in renewed or place(e) not in known]
+        return sorted(kept + added, key=lambda e: (order.index(place(e)[0]), place(e)[1]))
 
-    study = {**whole["study"], "models": {**whole["study"]["models"], **renewed}}
-    rows = merged(mine, theirs, lambda row: row.model)
+    seeds = sorted({*before["seeds"], *after["seeds"]})
+    study = before | {"models": models, "seeds": seeds}
+    study |= {name: _joined(before[name], after[name]) for name in ("claims", "deviations")}
+    rows = merged(mine, theirs, lambda row: (row.model, row.seed))
+    every = seeds == sorted(after["seeds"])
+    names = after["models"] if every else [f"{model}, seed {seed}" for model, seed in sorted(renewed)]
     return whole | {
         "study": study,
-        "cells": merged(whole["cells"], part["cells"], lambda cell: cell["model"]),
+        "cells": merged(whole["cells"], part["cells"], lambda cell: (cell["model"], cell["seed"])),
         **computed(study_of(study), rows),
-        "parts": whole.get("parts", {}) | {m: _made(part) for m in renewed},
+        "parts": whole.get("parts", {}) | dict.fromkeys(names, _made(part)),
     }
+
+
+def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Claims or deviations of both runs, those of the second under a new name only."""
+    known = {json.dumps(e, sort_keys=True) for e in old}
+    return [*old, *(e for e in new if json.dumps(e, sort_keys=True) not in known)]
 
 
 def study_of(published: dict[str, Any]) -> Study:

@@ -1,4 +1,4 @@
-"""Models of a study measured again take the place of the old ones in its published results, and nothing else moves."""
+"""A study measured in parts: models and seeds join its published results or replace old ones; nothing else moves."""
 
 import copy
 import json
@@ -57,13 +57,49 @@ def test_new_numbers_reach_summary_and_claims(combine, part) -> None:
     assert made["provenance"] == PUBLISHED["provenance"]
 
 
-@pytest.mark.parametrize("what", ["seeds", "model", "data"])
+@pytest.mark.parametrize("what", ["spectra", "data"])
 def test_runs_that_do_not_belong_together_are_refused(combine, part, what: str) -> None:
-    if what == "seeds":
-        part["study"]["seeds"] = [5]
-    elif what == "model":
-        part["study"]["models"]["Other"] = part["study"]["models"]["SpecReg"]
+    if what == "spectra":
+        part["study"]["spectra"][0]["window"] = [1, 2]
     else:
         next(r for r in part["rows"] if r["model"] == "data")["value"] *= 1.01
-    with pytest.raises(SystemExit, match={"seeds": "seeds", "model": "Other", "data": "same images"}[what]):
+    with pytest.raises(SystemExit, match={"spectra": "spectra differ", "data": "same images"}[what]):
         combine(PUBLISHED, part)
+
+
+def of_seed(part: dict, seed: int, by: float) -> dict:
+    """The part with another seed, all its values multiplied."""
+    part["study"]["seeds"] = [seed]
+    for e in (*part["rows"], *part["cells"]):
+        e["seed"] = seed
+    for r in (r for r in part["rows"] if r["model"] != "data" and r["quantity"] == QUANTITY):
+        r |= {k: r[k] * by for k in ("value", "low", "high")}
+    return part
+
+
+def test_another_seed_joins(combine, part) -> None:
+    old = next(s for s in PUBLISHED["summary"] if (s["model"], s["quantity"]) == ("SpecReg", QUANTITY))
+    made = combine(PUBLISHED, of_seed(part, 7, 3.0))
+    new = next(s for s in made["summary"] if (s["model"], s["quantity"]) == ("SpecReg", QUANTITY))
+    assert made["study"]["seeds"] == [*PUBLISHED["study"]["seeds"], 7]
+    assert (old["seeds"], new["seeds"]) == (1, 2)
+    assert new["mean"] == pytest.approx(2 * old["mean"])
+    assert "SpecReg, seed 7" in made["parts"]
+    assert len(made["rows"]) == len(PUBLISHED["rows"]) + len(part["rows"])
+    of = {s["model"]: s for s in made["summary"] if s["quantity"] == QUANTITY}
+    assert of["BP"] == {"epoch": None, "step": None} | next(
+        s for s in PUBLISHED["summary"] if (s["model"], s["quantity"]) == ("BP", QUANTITY)
+    )
+
+
+def test_another_model_joins_with_its_claims(combine, part) -> None:
+    whole, specreg = copy.deepcopy(PUBLISHED), lambda claim: "SpecReg" in (claim["model"], claim["other"])
+    del whole["study"]["models"]["SpecReg"]
+    part["study"]["claims"] = [c for c in PUBLISHED["study"]["claims"] if specreg(c)]
+    whole["study"]["claims"] = [c for c in PUBLISHED["study"]["claims"] if not specreg(c)]
+    for name in ("rows", "cells"):
+        whole[name] = [e for e in whole[name] if e["model"] != "SpecReg"]
+    made = combine(whole, part)
+    judged = {c["statement"]: (c["verdict"], c["value"]) for c in made["claims"]}
+    assert judged == {c["statement"]: (c["verdict"], c["value"]) for c in PUBLISHED["claims"]}
+    assert len(made["rows"]) == len(PUBLISHED["rows"])
