@@ -73,9 +73,11 @@ def described(model: dict[str, Any]) -> str:
             said[-1] += f", with {' and '.join(listed)}"
         if against := supervised.get("adversarial"):
             said[-1] += f", on images attacked by {_name(against.get('attack'))} (ε = {against['eps']:g})"
-    made = ", ".join(said) or (
-        f"weights of {model['weights']}" if model.get("weights") else "untrained, random weights"
-    )
+    if not said:
+        said.append(f"weights of {model['weights']}" if model.get("weights") else "untrained, random weights")
+    if model.get("ridge"):
+        said.append("only its read-out by ridge regression")
+    made = ", ".join(said)
     more = [model["factory"] if model.get("factory") else _size(model)]
     more += ["batch normalisation"] if model.get("batch_norm") else []
     more += [f"as published: {', '.join(model['published'])}"] if model.get("published") else []

@@ -102,6 +102,9 @@ def _check_model(label: str, model: Model) -> None:
         raise StudyError(f"models.{label}: `radius` is for local training, and there is none", got=model.radius)
     if model.supervised is not None:
         _check_supervised(label, model.supervised)
+    if model.supervised is not None and model.ridge is not None:
+        got, wanted = f"models.{label}.supervised and models.{label}.ridge", "one of them"
+        raise StudyError(f"models.{label}: two ways to train its read-out", got=got, wanted=wanted)
 
 
 def _check_arguments(label: str, model: Model) -> None:

@@ -9,6 +9,7 @@ from eigencode.study._architecture import places, smallest
 from eigencode.study._measurements import Planned
 from eigencode.study.config import Model, TrainingLength
 from eigencode.study.step import Step
+from eigencode.study.steps.fitted import Fitted
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.network import NetworkStep, Training
 from eigencode.study.steps.trained import Trained
@@ -55,7 +56,7 @@ def course(model: Model, planned: Planned, chain: Sequence[Step]) -> Iterator[tu
         stages = [s for s in stages if isinstance(s, LocallyTrained) and planned.measure.stage == "local"]
     for end in stages[:1]:
         of_logits = planned.measure.stage == "last" and isinstance(end, LocallyTrained) and _of_logits(planned, model)
-        if of_logits and (model.supervised is None or model.supervised.parameters == "all"):
+        if of_logits and _trained(model) == "all":
             return
         for step, made in _moments(model, end):
             every = planned.when == "snapshots"
@@ -88,13 +89,22 @@ def _moments(model: Model, end: Training) -> list[tuple[int, Training]]:
 def _of_logits(planned: Planned, model: Model) -> bool:
     """True for a measure of what the training of the read-out changes."""
     known = places(model)
-    trained = "" if model.supervised is None else model.supervised.parameters
+    trained = _trained(model)
     first = known.index(trained if trained in known else "logits")
     return not planned.place or known.index(planned.place) >= first
 
 
-def _read_out(model: Model, start: Training) -> Trained:
+def _trained(model: Model) -> str:
+    """The layers that are trained after the local ones; "all" without any, since no read-out is trained then."""
+    if model.ridge is not None:
+        return model.ridge.at
+    return "all" if model.supervised is None else model.supervised.parameters
+
+
+def _read_out(model: Model, start: Training) -> Trained | Fitted:
     """A snapshot with the read-out of the finished network, trained on it in the same way."""
-    assert model.supervised is not None
     common = {"data": start.data, "seed": start.seed, "validation": start.validation}
+    if model.ridge is not None:
+        return Fitted(**common, start=start, ridge=model.ridge.model_dump())  # type: ignore[arg-type]
+    assert model.supervised is not None
     return Trained(**common, start=start, supervised=model.supervised.settings())  # type: ignore[arg-type]

@@ -101,8 +101,18 @@ class Supervised(TrainingLength):
     adversarial: AdversarialChoice | None = None
 
 
+class Ridge(Strict):
+    """The read-out `at`, in closed form on all training images or the first `images`, see `training.fit_readout`."""
+
+    at: str = "readout"
+    strength: float | None = Field(None, gt=0)
+    images: int | None = Field(None, ge=1)
+
+
 class Model(Strict):
     """One network: architecture, then optional local training, pruning and training by gradient descent.
+
+    `ridge` solves the read-out in closed form, in the place of training by gradient descent.
 
     `factory = "package.module:callable"` builds a network of one's own from `settings`, instead of a built-in `kind`;
     `weights` is a file of its weights, see `models.load_weights`, relative to the working directory.
@@ -125,6 +135,7 @@ class Model(Strict):
     local: Local | None = None
     prune: bool = False
     supervised: Supervised | None = None
+    ridge: Ridge | None = None
     published: tuple[str, ...] = ()
 
     @property

@@ -19,6 +19,7 @@ from eigencode.study.config import Model, Planted, Study
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data
+from eigencode.study.steps.fitted import Fitted
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
@@ -130,6 +131,8 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
     if model.supervised is not None:
         supervised = {**common, "start": step, "supervised": model.supervised.settings()}
         step = _variant(model, training(Trained, supervised, model.supervised))
+    if model.ridge is not None:
+        step = _variant(model, Fitted(**common, start=step, ridge=model.ridge.model_dump()))  # type: ignore[arg-type]
     return _variant(model, step, last=True)
 
 
@@ -183,7 +186,7 @@ def _model_cells(
             yield cell(p, stages["local"], RAW, f"{p.name}, {RAW}", ", before pruning")
     for p in here:
         for epoch, done, made in course(model, p, chain) if p.when else ():
-            net = _variant(model, made, last=True) if isinstance(made, Trained) else made
+            net = _variant(model, made, last=True) if isinstance(made, Trained | Fitted) else made
             raw = "pruned" in stages and p.measure.stage == "last" and stages["pruned"] not in _chain(net)
             yield cell(p, net, p.measure.kind, p.name, ", before pruning" * raw, epoch=epoch, at_step=done)
 

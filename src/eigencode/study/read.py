@@ -88,7 +88,11 @@ def _expand(name: str, entry: Any) -> Any:
     recipe = entry.pop("recipe", None)
     if recipe is None:
         return entry
-    return _merged(_recipe(name, recipe), entry)
+    settings = _recipe(name, recipe)
+    for one, other in (("ridge", "supervised"), ("supervised", "ridge")):
+        if one in entry and other not in entry:  # another way to train the read-out than the one of the recipe
+            settings = {k: v for k, v in settings.items() if k != other}
+    return _merged(settings, entry)
 
 
 def _recipe(model: str, name: Any) -> dict[str, Any]:

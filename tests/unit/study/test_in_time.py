@@ -17,6 +17,7 @@ from eigencode.study._course import COURSE, course, half_way
 from eigencode.study._measurements import names
 from eigencode.study._paired import margin
 from eigencode.study.read import study
+from eigencode.study.steps.fitted import Fitted
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.network import WEIGHTS
 from eigencode.study.steps.trained import Trained
@@ -314,3 +315,31 @@ def test_what_was_not_measured_is_left_out_of_a_course() -> None:
     assert told["q, step of the smallest"] == 1
     assert told["q, half way"] == pytest.approx(math.sqrt(6) - 1)
     assert not list(course([replace(r, value=math.nan) for r in found]))
+
+
+@pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning")
+def test_a_read_out_in_closed_form_on_every_snapshot(tmp_path: Path) -> None:
+    kh = {**{k: v for k, v in KH.items() if k != "supervised"}, "ridge": {"images": 150}}
+    plain = {"spectra": [], "critical": [], "claims": [], "measure": [{"kind": "accuracy", "when": "snapshots"}]}
+    some, store = made(models={"KH": kh}, seeds=[1], **plain), Store(tmp_path)
+    cells = plan(some)
+    assert {type(c.network) for c in cells if c.name == "test accuracy"} == {Fitted}
+    assert execute([c.step for c in cells], store).ok
+    found = chosen(rows(some, cells, store), "KH", "test accuracy", 1)
+    assert set(found) == {None, *STEPS["KH"]}
+    assert found[None].value == found[12].value
+    train, test = (images[:n] for images, n in zip(ec.load("digits"), (200, 60), strict=True))
+    train, _ = train.split(0.1, 1)
+    net = ec.models.krotov_hopfield(train, units=12, n=1.0, seed=1)
+    ec.models.initialise(net, ec.rules.KrotovHopfield(), 1)
+    ec.train_local(net, train, epochs=3, batch_size=50, seed=1)
+    ec.training.fit_readout(net, train[:150], seed=1)
+    assert found[None].value == accuracy(net, test)
+
+
+def test_a_model_has_one_way_to_train_its_read_out() -> None:
+    recipe, plain = {"recipe": "KH", "units": 12}, {"claims": [], "spectra": [], "critical": [], "measure": []}
+    assert made(models={"KH": {**recipe, "ridge": {}}}, **plain).models["KH"].supervised is None
+    assert made(models={"KH": recipe}, **plain).models["KH"].supervised is not None
+    with pytest.raises(StudyError, match="two ways to train its read-out"):
+        plan(made(models={"KH": {**recipe, "ridge": {}, "supervised": READOUT}}, **plain))

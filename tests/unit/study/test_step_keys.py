@@ -11,12 +11,14 @@ from eigencode.study import _fingerprint as code_module
 from eigencode.study._catalogue import decisive, make
 from eigencode.study._choice import Choice
 from eigencode.study._order import ordered
-from eigencode.study.config import Local, Supervised
+from eigencode.study.config import Local, Ridge, Supervised
 from eigencode.study.step import Source, Step
 from eigencode.study.steps.data import Data
+from eigencode.study.steps.fitted import Fitted
 from eigencode.study.steps.initial import Initial
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
+from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.trained import Trained
 
@@ -26,6 +28,7 @@ COMMON: dict[str, Any] = {"data": DATA, "seed": 0, "validation": 0.1}
 INITIAL = Initial(**COMMON, architecture={"kind": "krotov_hopfield", "units": 10})
 LOCAL = LocallyTrained(**COMMON, start=INITIAL, local=Local().settings())
 PRUNED = Pruned(**COMMON, start=LOCAL)
+FITTED = Fitted(**COMMON, start=LOCAL, ridge=Ridge().model_dump())
 TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().settings())
 
 
@@ -36,7 +39,7 @@ def measured(kind: str, **settings: Any) -> Measured:
 
 FGSM = {"attack": {"name": "FGSM"}}
 SPECTRUM, CRITICAL, CURVE = measured("spectrum"), measured("critical", **FGSM), measured("curve", **FGSM)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, FITTED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
@@ -44,6 +47,7 @@ CHANGES: dict[str, list[Any]] = {
     "validation": [0.2, 0.0],
     "architecture": [{"kind": "krotov_hopfield", "units": 11}, {"kind": "krotov_hopfield", "units": 10, "p": 2.0}],
     "local": [Local(lr=0.03).model_dump(), Local(decay="constant").model_dump(), Local(images=100).model_dump()],
+    "ridge": [Ridge(strength=0.1).model_dump(), Ridge(images=100).model_dump(), Ridge(at="fc").model_dump()],
     "supervised": [Supervised(keep="best").model_dump(), Supervised(epochs=7).model_dump()],
     "start": [lambda step: dataclasses.replace(step.start, seed=5)],
     "net": [lambda step: dataclasses.replace(step.net, seed=5)],
@@ -104,7 +108,7 @@ def test_test_images_decide_no_training_but_every_measurement() -> None:
     other = dataclasses.replace(DATA, sha256="aa:ee")
     for step in STEPS:
         same = dataclasses.replace(step, data=other).key == step.key  # type: ignore[call-arg]
-        assert same == isinstance(step, Initial | LocallyTrained | Pruned | Trained), step.name
+        assert same == isinstance(step, NetworkStep), step.name
 
 
 def test_a_change_far_up_the_chain_reaches_the_end() -> None:
