@@ -112,12 +112,16 @@ def _levenberg_marquardt(
     """Fit every row of `logs` with every design; exponents stay within 0 and `STEEPEST`."""
     p = torch.arange(1, logs.shape[1] + 1, dtype=torch.float64)
 
+    weighted = design * log_weight.exp()[:, None]
+
     def model(theta: Tensor) -> tuple[Tensor, Tensor]:
-        law = torch.einsum("gnk,bgk->bgn", design, theta)
-        terms = p[:, None] * law[:, :, None] + log_weight
-        value = terms.logsumexp(-1)
-        share = (terms - value[..., None]).exp()
-        return value, p[:, None] * torch.einsum("bgpn,gnk->bgpk", share, design)
+        """log Σₙ wₙ λₙᵖ and its derivatives; powers by multiplication, since as many exponentials take much longer."""
+        law = theta.transpose(0, 1) @ design.mT  # (designs, batch, ranks)
+        largest = law.amax(-1, keepdim=True)
+        powers = (law - largest).exp()[:, :, None].expand(-1, -1, len(p), -1).cumprod(2)
+        sums = (powers.flatten(1, 2) @ weighted).unflatten(1, (-1, len(p))).transpose(0, 1)
+        total = sums[..., :1]  # the first column of a design is one
+        return p * largest.transpose(0, 1) + total[..., 0].log(), p[:, None] * (sums / total)
 
     goal = logs[:, None]
     value, jacobian = model(theta)
