@@ -119,7 +119,7 @@ def _levenberg_marquardt(
         law = theta.transpose(0, 1) @ design.mT  # (designs, batch, ranks)
         largest = law.amax(-1, keepdim=True)
         powers = (law - largest).exp()[:, :, None].expand(-1, -1, len(p), -1).cumprod(2)
-        sums = (powers.flatten(1, 2) @ weighted).unflatten(1, (-1, len(p))).transpose(0, 1)
+        sums = (powers.flatten(1, 2) @ weighted).view(*powers.shape[:3], -1).transpose(0, 1)
         total = sums[..., :1]  # the first column of a design is one
         return p * largest.transpose(0, 1) + total[..., 0].log(), p[:, None] * (sums / total)
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from eigencode.base.errors import InputError
-from eigencode.models import Dense, LocalConv2d, LocalDense, RePU, UnitNorm
+from eigencode.models import Dense, LocalConv2d, LocalDense, Readout, RePU, UnitNorm
 from eigencode.representation._modes import borrowed
 from eigencode.representation.layers import chain, unit_norm_power
 from eigencode.rules import KrotovHopfield
@@ -267,3 +267,30 @@ def test_weights_kernels_and_maps_that_do_not_fit_are_refused() -> None:
         for run in (layer, layer.rows):
             with pytest.raises(InputError, match=r"does not fit(?s:.*)\(N, 2, height, width\)"):
                 run(x)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.3, 255 / 256])
+def test_dropout_of_a_read_out_keeps_the_mean_and_drops_numbers_independently(share: float) -> None:
+    torch.manual_seed(0)
+    layer, z = Readout(24, 3, share), torch.ones(20_000, 24)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(3, 24))
+        layer.bias.fill_(0.25)
+        seen = layer(z) - layer.bias  # 0 or 1 / (1 - share), of three neighbouring inputs
+    kept = (seen > 0).double()
+    torch.testing.assert_close(seen[seen > 0], torch.full_like(seen[seen > 0], 1 / (1 - share)), rtol=1e-5, atol=0)
+    error = 4.5 * (share * (1 - share) / len(z)) ** 0.5
+    torch.testing.assert_close(kept.mean(0), torch.full((3,), 1 - share).double(), rtol=0, atol=error)
+    both = (kept[:, 0] * kept[:, 1]).mean()
+    assert float(both) == pytest.approx((1 - share) ** 2, abs=2 * error)
+    torch.testing.assert_close(layer.eval()(z), z @ layer.weight.T + layer.bias)
+
+
+def test_every_input_of_a_read_out_is_dropped_alike_and_with_its_gradient() -> None:
+    torch.manual_seed(1)
+    layer, z = Readout(19, 2, 0.5), torch.rand(4000, 19, requires_grad=True)
+    layer(z)[:, 0].sum().backward()
+    dropped = (z.grad == 0).double()
+    torch.testing.assert_close(dropped.mean(0), torch.full((19,), 0.5).double(), rtol=0, atol=0.035)
+    twice = 2 * layer.weight[0].detach().expand(4000, -1)
+    torch.testing.assert_close(z.grad, twice * (1 - dropped).float())
