@@ -41,7 +41,8 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     _same_data(mine, theirs, whole["headline"])
     models = {**before["models"], **after["models"]}
     renewed = {(model, seed) for model in after["models"] for seed in after["seeds"]}
-    changed = {model for model in after["models"] if before["models"].get(model) != after["models"][model]}
+    known, again = study_of(before).models, study_of(after).models  # compared with all defaults, whatever their version
+    changed = {model for model in again if known.get(model) != again[model]}
     order = [DATA_ITSELF, *models]
 
     def merged(old: list[Any], new: list[Any], place: Callable[[Any], tuple[str, int]]) -> list[Any]:
