@@ -123,6 +123,9 @@ def main() -> None:
     chosen = parser.parse_args()
     whole, part = (json.loads(path.read_text("utf-8")) for path in (chosen.results, chosen.part))
     chosen.results.write_text(dumps(signed(combined(whole, part))) + "\n", "utf-8")
+    from tools.publish import refresh  # which reads rows by this module
+
+    refresh()
     print(f"{', '.join(part['study']['models'])} of {chosen.part} are now in {chosen.results}")
 
 

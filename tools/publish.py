@@ -186,6 +186,12 @@ def quoting_files() -> list[Path]:
     return [path for pattern in QUOTING for path in sorted(ROOT.glob(pattern))]
 
 
+def refresh() -> None:
+    """Write all tables anew from the published files."""
+    for path in quoting_files():
+        path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
+
+
 def _head(*names: str) -> list[str]:
     return [_row(*names), "|---" * len(names) + "|"]
 
@@ -214,8 +220,7 @@ def main() -> None:
     source, target = chosen.store / "reports" / chosen.study, ROOT / "published" / (chosen.to or chosen.study)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("report.html"))
-    for path in quoting_files():
-        path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
+    refresh()
     print(f"published {chosen.study} to {target.relative_to(ROOT)}")
 
 
