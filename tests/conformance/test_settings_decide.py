@@ -679,6 +679,7 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
             "batch_norm": (False, True, {"kind": "perceptron"}),
             "local": (None, SHORT),
             "prune": (False, True, {"local": {"epochs": 100, "batch_size": 10, "lr": 0.3}, "units": 60}),
+            "readout_n": (None, 3.0, {"local": SHORT}),
             "supervised": (None, SHORT),
             "published": ((), ("D17",), {"kind": "perceptron", "batch_norm": True}),
         },

@@ -89,6 +89,8 @@ def _check_model(label: str, model: Model) -> None:
     if model.prune and (model.local is None or model.factory or model.kind != "krotov_hopfield"):
         wanted = "kind = 'krotov_hopfield' with local training"
         raise StudyError(f"models.{label}: nothing to prune", got=model.factory or model.kind, wanted=wanted)
+    if model.readout_n is not None:
+        _check_readout_n(label, model)
     for name in model.published:
         variant = variants().get(name)
         if variant is None or variant.network is None:
@@ -105,6 +107,22 @@ def _check_model(label: str, model: Model) -> None:
     if model.supervised is not None and model.ridge is not None:
         got, wanted = f"models.{label}.supervised and models.{label}.ridge", "one of them"
         raise StudyError(f"models.{label}: two ways to train its read-out", got=got, wanted=wanted)
+
+
+def _check_readout_n(label: str, model: Model) -> None:
+    """A layer trained before its rectifier changes, and measured at no moment between."""
+    if model.local is None or model.factory or model.kind != "krotov_hopfield":
+        raise StudyError(
+            f"models.{label}: `readout_n` is the power of the rectifier after local training",
+            got=model.factory or model.kind,
+            wanted="kind = 'krotov_hopfield' with local training",
+        )
+    if model.local.snapshots:
+        raise StudyError(
+            f"models.{label}: the snapshots of a local training have the power `n`, not `readout_n`",
+            got=f"readout_n = {model.readout_n:g}",
+            wanted="no snapshots in `local`, or no `readout_n`",
+        )
 
 
 def _check_arguments(label: str, model: Model) -> None:
@@ -160,15 +178,20 @@ def _check_supervised(label: str, plan: Supervised) -> None:
 def _check_claim(study: Study, claim: Claim) -> None:
     """Refuse a claim about an unknown model or quantity, and one that does not state exactly one comparison."""
     models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
-    check_known(study, "claim", models, [q for q in (claim.quantity, claim.other_quantity) if q])
+    named = (claim.quantity, claim.other_quantity, claim.largest, claim.smallest)
+    check_known(study, "claim", models, [q for q in named if q])
     against = [claim.other is not None, claim.value is not None].count(True)
     wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
     wrong = wrong or bool(claim.other_quantity and claim.other is None)
-    if wrong or (claim.model and (against != 1 or (claim.comparison == "within" and claim.value is None))):
+    wrong = wrong or bool(claim.order and (claim.share is not None or claim.chooses))
+    wrong = wrong or bool(claim.largest and claim.smallest) or bool(claim.chooses and claim.share is not None)
+    compares = claim.comparison != "within" or (claim.value is not None) > bool(claim.chooses)
+    if wrong or (claim.model and (against != (not claim.chooses) or not compares)):
         raise StudyError(
             "a claim that cannot be judged",
             got=claim.statement,
-            wanted="model with comparison and other or value; or an order of two models or more",
+            wanted="model with comparison and other or value; model with `largest` or `smallest`, > or <; or an order "
+            "of two models or more",
         )
     _check_sizes(study, claim)
     known = [*TABLE, *study.data]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from eigencode.study._mean import Mean, holm
-from eigencode.study._paired import margin
+from eigencode.study._paired import chosen, held, margin
 from eigencode.study.config import Claim, Study
 from eigencode.study.results import Row
 
@@ -44,6 +44,10 @@ class Verdict:
     correction for their number; if undecided, it has the same sign if all means are in order.  `value`, `low` and
     `high` are those of the difference that decides: the least certain one if all have the sign of the claim, otherwise
     the most certain one of the opposite sign, whose p-value is multiplied by the number of differences.
+
+    For a claim about a share of the seeds `value` is the share minus the claimed one, with the Wilson interval over
+    seeds; for one about a chosen seed, its number minus the mean of the others, with the prediction interval of one
+    more seed like them.
     """
 
     data: str
@@ -72,17 +76,24 @@ def _judged(claim: Claim, data: str, rows: Sequence[Row]) -> Verdict:
     found = [r for r in rows if r.data == data]
     if claim.order:
         number, p, verdict, compared = _ordered(claim, found)
+    elif claim.share is not None:
+        number, p, verdict, compared = _shared(claim, claim.share, found)
+    elif claim.chooses:
+        number, p, verdict, compared = _chosen(claim, found)
     elif claim.comparison == "within":
         number, p, verdict, compared = _within(claim, found)
     else:
-        other = None if claim.other is None else (claim.other, claim.other_quantity or claim.quantity)
-        number = margin(found, (claim.model, claim.quantity), other, claim.value or 0.0)
+        number = margin(found, (claim.model, claim.quantity), _other(claim), claim.value or 0.0)
         compared = f"{claim.model} − {_against(claim)}, claimed {claim.comparison} 0"
         p, verdict = number.p, _positive(number if claim.comparison == ">" else -number)
     numbers = (number.value, number.low, number.high, number.seeds)
     return Verdict(
         *(data, claim.statement, claim.quantity, compared, *numbers, claim.published, verdict, claim.explained_by, p)
     )
+
+
+def _other(claim: Claim) -> tuple[str, str] | None:
+    return None if claim.other is None else (claim.other, claim.other_quantity or claim.quantity)
 
 
 def _against(claim: Claim) -> str:
@@ -98,6 +109,30 @@ def _positive(number: Mean) -> Judged:
     if number.differs():
         return "reproduced" if number.value > 0 else "reversed"
     return "undecided, same sign" if number.value > 0 else "undecided, opposite sign"
+
+
+def _shared(claim: Claim, least: float, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:
+    if claim.comparison == "within":
+        told = f"{claim.model} within {claim.value:g} ± {claim.tolerance:g}"
+    else:
+        told = f"{claim.model} − {_against(claim)} {claim.comparison} 0"
+
+    def holds(difference: float) -> bool:
+        if claim.comparison == "within":
+            return abs(difference) <= claim.tolerance
+        return difference > 0 if claim.comparison == ">" else difference < 0
+
+    number = held(rows, (claim.model, claim.quantity), _other(claim), claim.value or 0.0, holds) - least
+    compared = f"share of the seeds with {told}, minus {least:g}, claimed > 0"
+    return number, number.p, _positive(number), compared
+
+
+def _chosen(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:
+    sign = 1 if claim.largest else -1
+    number, rank = chosen(rows, (claim.model, claim.quantity), claim.chooses, sign)
+    which = f"the {'largest' if claim.largest else 'smallest'} {claim.chooses}"
+    compared = f"{claim.model} with {which} ({rank or 'too few seeds'}) − the others, claimed {claim.comparison} 0"
+    return number, number.p, _positive(number if claim.comparison == ">" else -number), compared
 
 
 def _within(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:

@@ -172,7 +172,7 @@ def headline(study: Study) -> list[str]:
     if not study.models:
         return coverage
     further = set(details(study))
-    claimed = [c.quantity for c in study.claims if c.quantity in further]
+    claimed = [q for c in study.claims for q in (c.quantity, c.chooses) if q in further]
     return [*measured(study), *dict.fromkeys(claimed), *coverage]
 
 

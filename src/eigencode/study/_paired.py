@@ -1,8 +1,10 @@
 """Numbers of a study and differences between them over seeds, with a 95 % interval and a p-value."""
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 
+from eigencode.robustness.survival import share
 from eigencode.study._mean import Mean, Z
 from eigencode.study.results import Row
 
@@ -37,6 +39,44 @@ def margin(rows: Sequence[Row], one: Place, other: Place | None = None, value: f
     else:
         found = Mean.of(differences)
     return found if len(known) == len(seeds) else Mean(found.value, found.seeds, found.over_seeds, math.inf, math.inf)
+
+
+def held(rows: Sequence[Row], one: Place, other: Place | None, value: float, holds: Callable[[float], bool]) -> Mean:
+    """The share of seeds in which the difference `holds`, with its Wilson interval over seeds.
+
+    The difference is that of `margin`.  The interval is that of all seeds, from its lower end if no seed holds whose
+    difference is not known to the upper end if all of them do; the value is the share of the others.
+    """
+    end = [r for r in rows if r.epoch is None]
+    mine = {r.seed: r.value for r in end if (r.model, r.quantity) == one}
+    theirs = {r.seed: r.value for r in end if (r.model, r.quantity) == other}
+    found = [v - (value if other is None else theirs.get(s, math.nan)) for s, v in mine.items()]
+    known = [d for d in found if not math.isnan(d)]
+    if not known:
+        return Mean(math.nan, 0, math.nan)
+    yes, n = sum(map(holds, known)), len(found)
+    rate = yes / len(known)
+    low, high = float(share(yes, n).low), float(share(yes + n - len(known), n).high)
+    return Mean(rate, len(known), 0.0, ((rate - low) / Z) ** 2, ((high - rate) / Z) ** 2)
+
+
+def chosen(rows: Sequence[Row], one: Place, by: str, sign: int) -> tuple[Mean, str]:
+    """The number at `one` of the seed in which `sign` · `by` is largest, minus the mean of the other seeds; its rank.
+
+    The interval is the prediction interval of one more seed like the others, so the difference is significant if the
+    chosen seed is unlike a seed chosen by lot.  Seeds that lack one of the two numbers are left out.
+    """
+    end = [r for r in rows if r.epoch is None and r.model == one[0] and math.isfinite(r.value)]
+    values, keys = ({r.seed: r.value for r in end if r.quantity == name} for name in (one[1], by))
+    seeds = [s for s in values if s in keys]
+    if len(seeds) < 3:
+        return Mean(math.nan, len(seeds), math.nan), ""
+    best = max(seeds, key=lambda s: sign * keys[s])
+    others = [values[s] for s in seeds if s != best]
+    rank = 1 + sum(v > values[best] for v in others)
+    variance = statistics.variance(others) * (1 + 1 / len(others))
+    found = Mean(values[best] - statistics.fmean(others), len(others), variance)
+    return found, f"seed {best}, rank {rank} of {len(seeds)} from the largest"
 
 
 def _over_images(one: Row, two: Row) -> tuple[float, float]:

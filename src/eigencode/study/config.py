@@ -118,6 +118,8 @@ class Model(Strict):
     `weights` is a file of its weights, see `models.load_weights`, relative to the working directory.
     The kinds "softhebb" and "softhebb_dense" take the arguments of `models.softhebb` and `models.softhebb_dense` as
     `settings`.
+    `readout_n`: another power n of the rectifier, from after the local training on, which does not depend on n: models
+    that differ only in this one share the step of their local training.
     `published`: variants of how the network is made, see `study._extensions`.
     """
 
@@ -134,6 +136,7 @@ class Model(Strict):
     batch_norm: bool = False
     local: Local | None = None
     prune: bool = False
+    readout_n: float | None = Field(None, gt=0)
     supervised: Supervised | None = None
     ridge: Ridge | None = None
     published: tuple[str, ...] = ()
@@ -275,6 +278,11 @@ class Claim(Strict):
     `other` may be the same model.  `published` quotes the publication, for the reader.  `data`: the only data set on
     which the claim is judged, for a number that the publication gives for that data set; by default all.
     `explained_by` lists departures of the published code, each of which must be among the study's `deviations`.
+
+    Two claims about the seeds as an ensemble.  `share`: the comparison is made in every seed, and the claim is that it
+    holds in more than this share of all seeds.  `largest` or `smallest`: a quantity of `model`; the seed in which it is
+    largest (smallest) is chosen, and `quantity` of this seed is compared with that of the other seeds, instead of with
+    an `other` model or a `value`.
     """
 
     statement: str
@@ -286,9 +294,17 @@ class Claim(Strict):
     value: float | None = None
     tolerance: float = Field(0.0, ge=0)
     order: tuple[str, ...] = ()
+    share: float | None = Field(None, ge=0, lt=1)
+    largest: str = ""
+    smallest: str = ""
     published: str = ""
     data: str = ""
     explained_by: tuple[str, ...] = ()
+
+    @property
+    def chooses(self) -> str:
+        """The quantity by which a seed is chosen; "" if none is."""
+        return self.largest or self.smallest
 
 
 class Deviation(Strict):

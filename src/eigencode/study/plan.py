@@ -25,6 +25,7 @@ from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
 from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
+from eigencode.study.steps.rectified import Rectified
 from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
 
@@ -128,12 +129,20 @@ def networks(study: Study, images: Data, model: Model, seed: int) -> NetworkStep
         step = _variant(model, training(LocallyTrained, local, model.local, layers(model)))
         if model.prune:
             step = _variant(model, Pruned(**common, start=step))  # type: ignore[arg-type]
+        step = _rectified(model, step)
     if model.supervised is not None:
         supervised = {**common, "start": step, "supervised": model.supervised.settings()}
         step = _variant(model, training(Trained, supervised, model.supervised))
     if model.ridge is not None:
         step = _variant(model, Fitted(**common, start=step, ridge=model.ridge.model_dump()))  # type: ignore[arg-type]
     return _variant(model, step, last=True)
+
+
+def _rectified(model: Model, step: NetworkStep) -> NetworkStep:
+    """The network of a step with the activation of the model's `readout_n`, if it has one."""
+    if model.readout_n is None:
+        return step
+    return Rectified(step.data, step.seed, step.validation, step, model.readout_n)
 
 
 def _variant(model: Model, step: NetworkStep, last: bool = False) -> NetworkStep:
@@ -183,7 +192,7 @@ def _model_cells(
         yield cell(p, stages[p.measure.stage], p.measure.kind, p.name)
     for p in here if "pruned" in stages else []:
         if p.raw:
-            yield cell(p, stages["local"], RAW, f"{p.name}, {RAW}", ", before pruning")
+            yield cell(p, _rectified(model, stages["local"]), RAW, f"{p.name}, {RAW}", ", before pruning")
     for p in here:
         for epoch, done, made in course(model, p, chain) if p.when else ():
             net = _variant(model, made, last=True) if isinstance(made, Trained | Fitted) else made

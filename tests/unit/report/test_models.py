@@ -31,6 +31,7 @@ GRADIENT: dict[str, Any] = {"parameters": "all", "penalties": [], "adversarial":
             "trained by backpropagation, on images attacked by PGD (ε = 0.005); a:b",
         ),
         ({"published": ["D17"]}, "untrained, random weights; ? hidden units; as published: D17"),
+        ({"units": 9, "readout_n": 10.0}, "untrained, random weights; 9 hidden units; read out behind relu^10"),
         ({}, ""),
     ],
 )
