@@ -179,6 +179,13 @@ def calls() -> dict[str, Call]:
                 **{"points": False, "batch_size": 2, "seed": 0},
             },
         ),
+        "tangents": (
+            geometry.tangents,
+            {
+                **{"code": net(), "images": images(), "kinds": ["neighbour", "rotation"], "directions": 1, "steps": 2},
+                **{"shift": 1.0, "angle": 5.0, "batch_size": 2, "seed": 0},
+            },
+        ),
         "lipschitz_upper": (
             geometry.lipschitz_upper,
             {

@@ -22,10 +22,12 @@ import eigencode as ec
 from eigencode.base.record import Estimate, Record
 from eigencode.measures import (
     AccuracyMeasure,
+    BoundMeasure,
     CertifiedMeasure,
     ConvergenceMeasure,
     CriticalMeasure,
     CurveMeasure,
+    ExpressivityMeasure,
     JacobianMeasure,
     LandscapeMeasure,
     Measure,
@@ -35,6 +37,7 @@ from eigencode.measures import (
     SignalMeasure,
     SpectrumMeasure,
     Subject,
+    TangentsMeasure,
     WidthsMeasure,
 )
 from eigencode.paper._measures import CriticalOnGridMeasure, SpectrumInSingleMeasure
@@ -87,6 +90,10 @@ class _Single(nn.Module):
         return self.code(x.double())
 
 
+def along(code: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Record:
+    return ec.geometry.tangents(_Single(code), labelled(x), directions=2, steps=3, batch_size=size)
+
+
 def curved(net: Callable[..., object], *words: object, **more: object) -> Record:
     return ec.robustness.curve(net, *words, eps=[0.0, 0.05, 0.2], check=False, **more)  # type: ignore[arg-type]
 
@@ -103,6 +110,7 @@ TABLE: dict[str, Function] = {
     "jacobian_norm": lambda code, x, size: ec.jacobian_norm(code, x, batch_size=size),
     "jacobian_norm, random": lambda code, x, size: ec.jacobian_norm(code, x, "hutchinson", batch_size=size),
     "spectral_norm": lambda code, x, size: ec.geometry.spectral_norm(code, x, batch_size=size),
+    "tangents": along,
     "curve": partial(attacked, curved),
     "critical_size": partial(attacked, sized),
 }
@@ -222,12 +230,14 @@ def test_the_table_catches_a_bad_measure(fault: str, check: Callable[[Function],
 GRID = {"eps": (1e-2, 1.0), "points": 4}
 MEASURES: list[Measure] = [
     AccuracyMeasure(),
+    BoundMeasure(),
     CertifiedMeasure(),
     ConvergenceMeasure(),
     CriticalMeasure(FGSM()),
     CriticalMeasure(Gaussian(), space="pixel", images=20),
     CriticalOnGridMeasure(FGSM(), **GRID),  # type: ignore[arg-type]
     CurveMeasure(Gaussian(), **GRID, read=(1e-2, 1.0)),  # type: ignore[arg-type]
+    ExpressivityMeasure((1, 4), folds=2),
     JacobianMeasure(),
     JacobianMeasure(method="hutchinson", projections=3, space="pixel"),
     LandscapeMeasure(points=3),
@@ -240,6 +250,7 @@ MEASURES: list[Measure] = [
     SpectrumInSingleMeasure(window=(1, 5)),
     SpectrumMeasure(window=(1, 5)),
     SpectrumMeasure("noise", samples=80, window=(1, 5), weights="1/n"),
+    TangentsMeasure(directions=2, steps=2),
     WidthsMeasure(widths=(4, 8, 20), window=(1, 5)),
 ]
 

@@ -30,6 +30,7 @@ from eigencode.data.noise import gaussian_noise
 from eigencode.data.synthetic import random_basis
 from eigencode.geometry._plane import random_plane
 from eigencode.given import recorded
+from eigencode.measures.expressivity import expressivity, halves
 from eigencode.models.factory import build
 from eigencode.paper.published.grid import first_on_grid
 from eigencode.paper.published.penalties import PublishedJacobian
@@ -191,6 +192,9 @@ TABLE: dict[str, Seeded] = {
     "textbook jackknife": lambda s: textbook_intervals.delete_d_jackknife(responses(), lambda v: float(v[3]), 10, s),
     "jacobian_norm": lambda s: ec.jacobian_norm(net(), images().x[:4], "hutchinson", projections=3, seed=s),
     "spectral_norm": lambda s: ec.geometry.spectral_norm(net(), images().x[:4], iterations=2, seed=s),
+    "tangents": lambda s: ec.geometry.tangents(ec.at(net(), "2"), images(), directions=1, steps=1, seed=s).random,
+    "expressivity": lambda s: expressivity(responses(), torch.arange(500) % 6, [1], 2, folds=3, seed=s),
+    "halves": lambda s: halves(torch.arange(9), 4, s),
     "random_plane": lambda s: random_plane(images().x[0], s),
     "landscape": lambda s: ec.landscape(net(), images().x[0], "2", "pixel", 1.0, 3, s, rays=4),
     "critical_size": perturbed(ec.robustness.Gaussian()),

@@ -435,6 +435,7 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
     "PublishedGaussian": (of_attack, {"clip": (True, False)}),
     "PublishedPGD": (of_attack, {"steps": (5, 3)}),
     "Accuracy": (of_measure, {}),
+    "Bound": (of_measure, {"source": ("images", "noise"), "samples": (None, 20)}),
     "Certified": (of_measure, {"norm": NORMS, "images": (None, 8)}),
     "Convergence": (of_measure, {}),
     "Critical": (
@@ -456,6 +457,10 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
             "read": ((), (0.05,)),
         },
     ),
+    "Expressivity": (
+        of_measure,
+        {"directions": ((1, 3), (1, 4)), "dichotomies": (1, 2), "images": (None, 20), "folds": (5, 3)},
+    ),
     "Jacobian measure": (
         of_measure,
         {**SOME, "method": ("closed", "hutchinson"), "projections": (5, 9, {"method": "hutchinson"})},
@@ -465,6 +470,10 @@ PLUGINS: dict[str, tuple[Run, Pairs]] = {
     "Ridge": (of_measure, {"images": (None, 20), "folds": (5, 3)}),
     "Signal": (of_measure, {n: FITTED[n] for n in ("samples", "reduce")}),
     "Spectrum": (of_measure, FITTED),
+    "Tangents": (
+        of_measure,
+        {**SOME, "directions": (1, 2), "steps": (2, 3), "shift": (1.0, 0.5), "angle": (9.0, 5.0)},
+    ),
     "Widths": (
         of_widths,
         {**FITTED, "widths": ((4, 8), (4, 9)), "rounding": (False, True, {"window": (1, 6), "widths": (12,)})},

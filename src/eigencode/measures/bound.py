@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 import torch
 
 from eigencode.base.record import Record
-from eigencode.base.types import Space
 from eigencode.measures.protocol import Count, Measure, Reading, Subject
 from eigencode.measures.spectrum import SpectrumMeasure
 from eigencode.spectra.spectrum import Spectrum
@@ -19,14 +18,13 @@ class BoundMeasure(Measure):
     """The largest n λₙ / λ₁ over the ranks n ≥ 2 of a covariance spectrum: below 1 if λₙ < λ₁ / n for all of them.
 
     Args:
-        source, samples, space: as in `SpectrumMeasure`.
+        source, samples: as in `SpectrumMeasure`.
 
     Source: the stored notebooks of arXiv 2405.00679 continue with a layer chosen from a hundred by this bound.
     """
 
     source: Literal["images", "noise"] = "images"
     samples: Count | None = None
-    space: Space = "unit"
     kind: ClassVar[str] = "bound"
     record: ClassVar[type[Record]] = Spectrum
     default_place: ClassVar[str] = "latent"
@@ -39,7 +37,7 @@ class BoundMeasure(Measure):
         return ("",)
 
     def measure(self, subject: Subject) -> Record:
-        return SpectrumMeasure(self.source, self.samples, space=self.space, interval=False).measure(subject)
+        return SpectrumMeasure(self.source, self.samples, interval=False).measure(subject)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:
         values = record.eigenvalues

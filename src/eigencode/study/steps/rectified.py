@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from eigencode.models.layers import RePU
 from eigencode.study.step import Inputs
 from eigencode.study.steps.network import NetworkStep, network
 
@@ -19,6 +18,5 @@ class Rectified(NetworkStep):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
-        net.activation = RePU(self.n)
-        net.spec = {**net.spec, "n": self.n}  # type: ignore[dict-item, assignment]
+        net.spec = {**net.spec, "n": self.n}  # type: ignore[dict-item, assignment]  # from which its file is read
         self.write(net, folder)
