@@ -1,4 +1,4 @@
-"""The studies of deep networks and of learning in time run from end to end in a small form, on bundled digits."""
+"""Studies of deep networks, of learning in time and of many local layers run in a small form, on bundled digits."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from eigencode.study import Store, execute
+from eigencode.study._claims import verdicts
 from eigencode.study.config import Study
 from eigencode.study.part import part
 from eigencode.study.plan import plan
@@ -15,10 +16,18 @@ from eigencode.study.results import rows
 STUDIES = Path(__file__).parents[3] / "studies"
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-SMALL = {"softhebb_cifar10": ["soft, 3 layers", "BP as published, 3 layers"], "dynamics": ["KH", "SoftHebb, BP twin"]}
+SMALL = {
+    "softhebb_cifar10": ["soft, 3 layers", "BP as published, 3 layers"],
+    "dynamics": ["KH", "SoftHebb, BP twin"],
+    "ensemble": ["KH"],
+    "exponent": ["KH-4.5", "KH-10", "ridge-4.5", "ridge-10"],
+    "manifold": ["KH", "BP", "BP-5", "Init"],
+}
+SEEDS = {"ensemble": [0, 1, 2]}
+"""By default one."""
 
 
-def smaller(study: Study) -> Study:
+def smaller(study: Study, seeds: list[int]) -> Study:
     """Few images, units, epochs, snapshots and steps of the attacks; everything else as it is."""
     raw: dict[str, Any] = study.model_dump(exclude_unset=True)
     for model in raw["models"].values():
@@ -35,21 +44,27 @@ def smaller(study: Study) -> Study:
         if entry["kind"] == "critical" and "steps" in entry["attack"]:
             entry["attack"] = {**entry["attack"], "steps": 3}
     # the claims of models and quantities stay
-    return Study.model_validate({**raw, "data": "mnist5k", "train_images": 60, "test_images": 30, "seeds": [0]})
+    return Study.model_validate({**raw, "data": "mnist5k", "train_images": 60, "test_images": 30, "seeds": seeds})
 
 
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.usefixtures("unchecked")
 def test_a_study_in_small(name: str, tmp_path: Path) -> None:
-    study = smaller(part(read_study(STUDIES / f"{name}.toml"), SMALL[name]))
+    study = smaller(part(read_study(STUDIES / f"{name}.toml"), SMALL[name]), SEEDS.get(name, [0]))
     store, cells = Store(tmp_path), plan(study)
     done = execute([cell.step for cell in cells], store)
     assert not done.failed
     found = {(r.model, r.quantity) for r in rows(study, cells, store) if r.epoch is None}
-    named = {
-        (m, q) for c in study.claims for m, q in ((c.model, c.quantity), (c.other, c.other_quantity or c.quantity))
-    }
-    assert named <= found
+    for c in study.claims:
+        named = {(model, c.quantity) for model in (*c.order, c.model) if model}
+        named |= {(c.other, c.other_quantity or c.quantity)} if c.other else set()
+        assert named | ({(c.model, c.chooses)} if c.chooses else set()) <= found
+    if name == "ensemble":
+        judged = {v.statement: v for v in verdicts(study, rows(study, cells, store))}
+        assert all(v.verdict != "not measured" for said, v in judged.items() if "bound" in v.compared), judged
+        assert any("rank" in v.compared for v in judged.values())
+    if name == "exponent":
+        assert len({s.key for c in cells for s in c.made_by() if s.name == "local"}) == 1
     if name == "dynamics":
         moments = {r.step for r in rows(study, cells, store) if r.model == "KH" and r.quantity == "α images"}
         assert {None, 0, 1} <= moments
