@@ -20,6 +20,7 @@ from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.measured import Measured
 from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
+from eigencode.study.steps.rectified import Rectified
 from eigencode.study.steps.trained import Trained
 
 DATA = Data("digits", "aa:bb", "digits", None, None, None)
@@ -28,6 +29,7 @@ COMMON: dict[str, Any] = {"data": DATA, "seed": 0, "validation": 0.1}
 INITIAL = Initial(**COMMON, architecture={"kind": "krotov_hopfield", "units": 10})
 LOCAL = LocallyTrained(**COMMON, start=INITIAL, local=Local().settings())
 PRUNED = Pruned(**COMMON, start=LOCAL)
+RECTIFIED = Rectified(**COMMON, start=PRUNED, n=3.0)
 FITTED = Fitted(**COMMON, start=LOCAL, ridge=Ridge().model_dump())
 TRAINED = Trained(**COMMON, start=PRUNED, supervised=Supervised().settings())
 
@@ -39,7 +41,7 @@ def measured(kind: str, **settings: Any) -> Measured:
 
 FGSM = {"attack": {"name": "FGSM"}}
 SPECTRUM, CRITICAL, CURVE = measured("spectrum"), measured("critical", **FGSM), measured("curve", **FGSM)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, FITTED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
+STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, RECTIFIED, FITTED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
@@ -52,6 +54,7 @@ CHANGES: dict[str, list[Any]] = {
     "start": [lambda step: dataclasses.replace(step.start, seed=5)],
     "net": [lambda step: dataclasses.replace(step.net, seed=5)],
     "place": ["encoder"],
+    "n": [2.0],
     "measure": [{"name": "certified"}],
     "weights": [],  # the file counts by its content, in `architecture`: test_foreign
     "stop": [3],
