@@ -41,7 +41,18 @@ def measured(kind: str, **settings: Any) -> Measured:
 
 FGSM = {"attack": {"name": "FGSM"}}
 SPECTRUM, CRITICAL, CURVE = measured("spectrum"), measured("critical", **FGSM), measured("curve", **FGSM)
-STEPS: list[Step] = [INITIAL, LOCAL, PRUNED, RECTIFIED, FITTED, TRAINED, measured("accuracy"), SPECTRUM, CRITICAL, CURVE]
+STEPS: list[Step] = [
+    INITIAL,
+    LOCAL,
+    PRUNED,
+    RECTIFIED,
+    FITTED,
+    TRAINED,
+    measured("accuracy"),
+    SPECTRUM,
+    CRITICAL,
+    CURVE,
+]
 
 CHANGES: dict[str, list[Any]] = {
     "data": [OTHER],
