@@ -118,8 +118,8 @@ class Model(Strict):
     `weights` is a file of its weights, see `models.load_weights`, relative to the working directory.
     The kinds "softhebb" and "softhebb_dense" take the arguments of `models.softhebb` and `models.softhebb_dense` as
     `settings`.
-    `readout_n`: another power n of the rectifier, from after the local training on, which does not depend on n: models
-    that differ only in this one share the step of their local training.
+    `readout_n`: power of the rectifier after local training, which does not depend on it; models that differ in nothing
+    else share their local training.
     `published`: variants of how the network is made, see `study._extensions`.
     """
 
