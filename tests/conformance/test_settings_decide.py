@@ -30,7 +30,7 @@ from eigencode.rules import KrotovHopfield, Rows, Rule
 from eigencode.study import Store, execute
 from eigencode.study._catalogue import _settings, plugins
 from eigencode.study._checks import check
-from eigencode.study.config import AdversarialChoice, Local, Model, Supervised
+from eigencode.study.config import AdversarialChoice, Local, Model, Ridge, Supervised
 from eigencode.study.plan import networks
 from eigencode.study.read import study
 from eigencode.study.steps.data import data
@@ -231,6 +231,10 @@ def entry(**more: Any) -> Any:
 def local_entry(kind: str = "krotov_hopfield", **more: Any) -> Any:
     made = UNTRAINED if kind == "krotov_hopfield" else {"kind": kind, "settings": {"depth": 2, "width": 2}}
     return in_study(**made, local={**SHORT, **more})
+
+
+def ridge_entry(**more: Any) -> Any:
+    return in_study(**{**UNTRAINED, "kind": "perceptron"}, ridge=more)
 
 
 def supervised_entry(**more: Any) -> Any:
@@ -690,6 +694,7 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
             "prune": (False, True, {"local": {"epochs": 100, "batch_size": 10, "lr": 0.3}, "units": 60}),
             "readout_n": (None, 3.0, {"local": SHORT}),
             "supervised": (None, SHORT),
+            "ridge": (None, {}),
             "published": ((), ("D17",), {"kind": "perceptron", "batch_norm": True}),
         },
     ),
@@ -703,6 +708,11 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
             "decay": ("linear", "constant"),
             "joint": (False, True, {"kind": "softhebb"}),
         },
+    ),
+    "models.A.ridge": (
+        ridge_entry,
+        Ridge,
+        {"at": ("readout", "nowhere"), "strength": (1e-3, 10.0), "images": (None, 20)},
     ),
     "models.A.supervised": (
         supervised_entry,

@@ -19,6 +19,7 @@ from eigencode.study._course import EXTREMES, about
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Supervised
+from eigencode.training.readout import readout_layer
 
 ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
 """Settings of a model with one hidden layer; other kinds and a `factory` of one's own have `settings` instead."""
@@ -104,6 +105,11 @@ def _check_model(label: str, model: Model) -> None:
         raise StudyError(f"models.{label}: `radius` is for local training, and there is none", got=model.radius)
     if model.supervised is not None:
         _check_supervised(label, model.supervised)
+    if model.ridge is not None:
+        try:
+            readout_layer(built(architecture(model)), model.ridge.at)
+        except InputError as error:
+            raise StudyError(f"models.{label}.ridge: {error}") from None
     if model.supervised is not None and model.ridge is not None:
         got, wanted = f"models.{label}.supervised and models.{label}.ridge", "one of them"
         raise StudyError(f"models.{label}: two ways to train its read-out", got=got, wanted=wanted)

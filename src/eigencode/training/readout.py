@@ -93,7 +93,7 @@ def fit_readout(
     began = time.monotonic()
     train = Images.of(train, "train")
     check_classes(train, None, needs_validation=False)
-    layer = _linear(net, at)
+    layer = readout_layer(net, at)
     rest, part = train.split(held_out, seed)
     with borrowed(net), torch.no_grad():
         inputs, device = input_of(net, layer), device_of(net)
@@ -199,7 +199,8 @@ def _solve(matrix: Tensor, right: Tensor, alpha: float) -> Tensor:
     return torch.cholesky_solve(right, torch.linalg.cholesky(shifted))
 
 
-def _linear(net: nn.Module, at: str) -> nn.Linear:
+def readout_layer(net: nn.Module, at: str) -> nn.Linear:
+    """The linear layer called `at`, or the last layer of the submodule of this name; refused if it is no such layer."""
     modules = dict(net.named_modules())
     if at not in modules:
         raise InputError("no such part to train", got=at, fix=nearest(at, [name for name in modules if name]))
