@@ -115,7 +115,7 @@ def run(
 def studies(json_: JsonOption = False) -> None:
     """List the studies that come with the package, with their titles, data and computing times."""
     with report_errors():
-        from eigencode.report._listing import catalogue
+        from eigencode.base.shipped import catalogue
 
         found = catalogue()
         rows = [(e["name"], e["title"], ", ".join(e["data"]), e["takes"]) for e in found]
@@ -305,7 +305,7 @@ def store_verify(store: StoreOption = DEFAULT_STORE, seal: SealOption = False, j
 def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
     """Show how many steps and how much room every study takes, and everything else."""
     with report_errors():
-        from eigencode.report._listing import room
+        from eigencode.base.listing import room
         from eigencode.study._upkeep import existing, sizes
 
         found = sizes(existing(store))
@@ -317,7 +317,7 @@ def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) ->
 def store_prune(store: StoreOption = DEFAULT_STORE, yes: YesOption = False) -> None:
     """List what nothing needs: damaged results, files of runs that ended long ago, results no report uses."""
     with report_errors():
-        from eigencode.report._listing import room
+        from eigencode.base.listing import room
         from eigencode.study._upkeep import existing, remove, waste
 
         found = waste(kept := existing(store))
@@ -352,8 +352,8 @@ def main() -> None:
 
 
 def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: list[str] | None) -> "Study":
+    from eigencode.base.shipped import home
     from eigencode.study import part, read_study
-    from eigencode.study._shipped import home
 
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # a study may name code of its own as package.module:Name
@@ -376,8 +376,8 @@ def _console() -> "Console":
 
 def _print_list(as_json: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print `as_json` as JSON; if it is None, print the rows as a table."""
+    from eigencode.base.listing import listing
     from eigencode.base.strict_json import dumps
-    from eigencode.report._listing import listing
 
     if as_json is not None:
         typer.echo(dumps(as_json))

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ValidationError
 from eigencode.base.border import admit
 from eigencode.base.errors import StudyError, nearest
 from eigencode.base.reading import reading
+from eigencode.base.shipped import located, shipped
 from eigencode.study._checks import check_moments
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
-from eigencode.study._shipped import located, shipped
 from eigencode.study.config import Study
 
 

@@ -1,8 +1,10 @@
 """The studies that come with the package: their files by name, and what their headers say."""
 
 import re
+import tomllib
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ENTRY = re.compile(r"(\w+) {2,}(.*)")
@@ -52,3 +54,25 @@ def header(path: Path) -> dict[str, str]:
         elif key:
             found[key] += f" {line.strip()}"
     return found
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """The studies that come with the package: name, file, entries of the header, data sets, and in short what each
+    `takes`.
+
+    >>> next(entry["data"] for entry in catalogue() if entry["name"] == "demo")
+    ['mnist5k']
+    """
+    found = []
+    for name, path in shipped().items():
+        said, data = header(path), _data(path)
+        takes = re.split(r"[;:]| \(|\. ", said.get("time", ""))[0]
+        data = [data] if isinstance(data, str) else data
+        found.append({"name": name, "file": str(path), **said, "data": data, "takes": takes})
+    return found
+
+
+def _data(path: Path) -> Any:
+    """The data sets of a study file, or of the file that it extends; without `read_study`, which imports torch."""
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    return raw["data"] if "data" in raw else _data(path.parent / raw["extends"]) if "extends" in raw else []

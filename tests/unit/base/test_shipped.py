@@ -2,14 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from command import inside
 
 from eigencode.base.errors import StudyError
+from eigencode.base.shipped import catalogue, header, located, shipped
 from eigencode.study import read_study
-from eigencode.study._shipped import header, located, shipped
 
 ROOT = Path(__file__).parents[3]
 TAKES = re.compile(r"([\d.]+) (minutes|hours) of one core \(`seconds` in (published/\S+)\)")
@@ -80,6 +82,23 @@ def test_the_list_names_every_study_and_its_time() -> None:
     lines = inside("studies").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(shipped())
     assert all(entry["title"] in line and entry["takes"] in line for entry, line in zip(found, lines[1:], strict=True))
+
+
+def test_the_data_of_the_list_are_those_of_the_studies() -> None:
+    for entry in catalogue():
+        study = read_study(entry["file"])
+        assert tuple(entry["data"]) == (() if study.calibration else study.data), entry["name"]
+
+
+@pytest.mark.parametrize("words", ["studies", "--help", "--version"])
+def test_the_list_comes_without_the_packages_that_take_seconds(words: str) -> None:
+    code = (
+        "import sys; from eigencode.cli import app; app([*sys.argv[1:]], standalone_mode=False); "
+        "print([n for n in ('torch', 'scipy', 'matplotlib', 'pandas') if n in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_report_of_a_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

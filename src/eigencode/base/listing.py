@@ -1,0 +1,31 @@
+"""Short tables for the terminal."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eigencode.base.text import printable
+
+
+def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
+    """Print a table without lines, numbers right-aligned; an empty header is omitted."""
+    table = Table(box=None, pad_edge=False, show_header=any(header), header_style="dim")
+    for name, cells in zip(header, zip(*rows, strict=True), strict=True):
+        table.add_column(Text(name), justify="right" if all(isinstance(c, int | float) for c in cells) else "left")
+    for row in rows:
+        table.add_row(*(Text(printable(cell, 500)) for cell in row))
+    console.print(table)
+
+
+def room(size: float) -> str:
+    """Format a number of bytes.
+
+    >>> room(512), room(20_480), room(3.2e9)
+    ('512 B', '20.0 KiB', '3.0 GiB')
+    """
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log2(size) // 10), len(units) - 1) if size >= 1 else 0
+    return f"{size / 1024**power:.1f} {units[power]}" if power else f"{size:.0f} B"
