@@ -11,7 +11,7 @@ from pathlib import Path
 import benchmarks
 from eigencode.study._provenance import provenance
 
-SKIP = {"__main__", "timing"}
+SKIP = {"__main__", "compare", "timing"}
 
 
 def main() -> None:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.models import perceptron
-from eigencode.training import Callback, Progress, Schedule, TensorBoard, train_supervised
+from eigencode.training import Callback, Log, Progress, Schedule, TensorBoard, train_supervised
 from eigencode.training._run import Run
 
 TRAIN = Images(torch.rand(80, 1, 5, 5, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 3)
@@ -124,3 +125,49 @@ def test_tensorboard(tmp_path: Path) -> None:
     board = TensorBoard(str(tmp_path))
     train_supervised(perceptron(TRAIN, units=8), TRAIN, epochs=1, validation=VALIDATION, callbacks=[board])
     assert any(tmp_path.iterdir())
+
+
+class Wandb:
+    """As `wandb.log`: numbers of one step are one row, and steps do not go back."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def log(self, data: dict[str, float], step: int | None = None) -> None:
+        assert step is not None
+        assert all(type(v) is float and isinstance(k, str) for k, v in data.items())
+        assert step >= max(self.rows, default=0)
+        self.rows.setdefault(step, {}).update(data)
+
+
+def test_a_log_has_what_callbacks_are_told() -> None:
+    board, diary = Wandb(), Diary()
+    log = Log(board.log, measure=lambda net: {"norm": net.readout.weight.detach().norm()})
+    settings = {"epochs": 2, "lr": 0.1, "batch_size": 30, "schedule": Schedule("linear"), "validation": VALIDATION}
+    train_supervised(perceptron(TRAIN, units=8), TRAIN, **settings, callbacks=[diary, log])
+    for told in diary.steps:
+        row = {k: v for k, v in board.rows[told.step].items() if k in ("cross-entropy", "lr")}
+        assert row == {**told.losses, "lr": told.lr}
+    for told, weights in zip(diary.epochs, diary.weights, strict=True):
+        assert board.rows[told.step]["validation accuracy"] == told.validation_accuracy
+        assert board.rows[told.step]["norm"] == pytest.approx(float(weights.norm()))
+    assert len(board.rows) == 6
+
+
+def test_a_log_changes_no_training() -> None:
+    def trained(*callbacks: Callback) -> torch.Tensor:
+        net = perceptron(TRAIN, units=8)
+        train_supervised(net, TRAIN, epochs=2, callbacks=callbacks)
+        return net.readout.weight.detach()
+
+    seen: list[int] = []
+    torch.testing.assert_close(trained(Log(lambda numbers, step: seen.append(step))), trained(), rtol=0, atol=0)
+    assert seen == [1, 2]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_logs_that_cannot_be() -> None:
+    with pytest.raises(InputError, match="log is of the wrong type"):
+        Log("run.log")
+    with pytest.raises(InputError, match="nothing would be logged"):
+        Log(print, every=0)
