@@ -51,7 +51,7 @@ class PlaceProfile(Record):
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """Rows of `profile`, one per network and place, in order of execution; prints as a table.
 
@@ -126,6 +126,8 @@ class Profile:
         out = io.StringIO()
         self.show(Console(file=out, width=10_000))
         return out.getvalue()
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         html: str = self.to_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from rich.console import Console
@@ -18,6 +18,7 @@ from eigencode.base.record import Record
 from eigencode.geometry.jacobian import JacobianNorm
 from eigencode.measures.accuracy import Accuracy
 from eigencode.measures.protocol import Readable
+from eigencode.report._results import frame
 from eigencode.report._table import show
 from eigencode.report.build import build
 from eigencode.report.run import StudyRun
@@ -32,6 +33,9 @@ from eigencode.study._provenance import provenance
 from eigencode.study.plan import Cell
 from eigencode.study.results import Row, content, numbers, where
 from eigencode.study.step import Inputs, Step
+
+if TYPE_CHECKING:
+    import pandas
 
 G = TypeVar("G", bound="Given")
 R = TypeVar("R", bound=Record)
@@ -69,7 +73,7 @@ class Measurement:
     kind: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Given:
     """Measurements of one network or one recording; can be printed, saved, and written as JSON.
 
@@ -141,6 +145,11 @@ class Given:
         """The results as strict JSON text: null for NaN, "Infinity" for an infinite number."""
         return strict_json.dumps(self.results)
 
+    def to_frame(self) -> "pandas.DataFrame":
+        """Convert to a `pandas.DataFrame`: a row per quantity, with `mean`, the 95 % interval `low`, `high`, convention
+        and warnings."""
+        return frame(self.results)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the preparation of the network or the responses, shown below the table."""
@@ -178,6 +187,8 @@ class Given:
         out = io.StringIO()
         self.show(Console(file=out, width=10_000))
         return out.getvalue()
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         out = Console(file=io.StringIO(), record=True, width=200)

@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eigencode.base.errors import InputError
 from eigencode.base.reading import reading
 from eigencode.base.strict_json import number
 from eigencode.study._integrity import DamagedError, intact
+
+if TYPE_CHECKING:
+    import pandas
 
 EFFECT = (
     *(f"{kind}{end}" for kind in ("published", "corrected") for end in ("", "_low", "_high")),
@@ -35,6 +38,15 @@ def finished(entries: Entries) -> list[dict[str, Any]]:
     [{'model': 'A', 'epoch': None}, {'model': 'of an older version'}]
     """
     return [entry for entry in entries if entry.get("epoch") is None]
+
+
+def frame(found: dict[str, Any]) -> "pandas.DataFrame":
+    """The summary of results as a `pandas.DataFrame`: a row per data set, model, quantity and moment of training."""
+    import pandas
+
+    columns = ("data", "model", "quantity", "mean", "low", "high", "seeds", "convention", *MOMENT)
+    joined = {name: [" ".join(entry[name]) for entry in found["summary"]] for name in ("warnings", "notes")}
+    return pandas.DataFrame(found["summary"], columns=list(columns)).assign(**joined)
 
 
 def results(path: Path) -> dict[str, Any]:

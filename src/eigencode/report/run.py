@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
 from eigencode.base.errors import InputError
 from eigencode.base.reading import reading
 from eigencode.base.record import Record
-from eigencode.report._results import finished, results
+from eigencode.report._results import finished, frame, results
 from eigencode.study._integrity import damage, described, refuse
 from eigencode.study._measurements import DATA_ITSELF
 from eigencode.study.store import Store
+
+if TYPE_CHECKING:
+    import pandas
 
 R = TypeVar("R", bound=Record)
 
@@ -62,6 +65,11 @@ class StudyRun:
                 key = (table, e["epoch"] is not None, e["data"], e["model"], e["quantity"])
                 found.setdefault(key, []).append(e)
         return found
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Convert the summary to a `pandas.DataFrame`: a row per data set, model, quantity and moment of training, with
+        `mean`, the 95 % interval `low`, `high`, and convention."""
+        return frame(self.results)
 
     @property
     def models(self) -> list[str]:

@@ -18,6 +18,7 @@ from torch import nn
 import eigencode as ec
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.models import Standardised
+from eigencode.report import StudyRun
 from eigencode.report._numbers import measured
 
 FGSM = {"FGSM": ec.robustness.FGSM()}
@@ -187,6 +188,27 @@ def test_the_table_shows_every_headline_with_its_interval(found: ec.Probe) -> No
                 assert row["low"] <= row["value"] <= row["high"]
                 assert f"[{measured(row['low'])}, {measured(row['high'])}]" in line
             assert row["convention"][:20] in line
+
+
+def test_a_frame_has_the_numbers_of_the_table(found: ec.Probe, tmp_path: Path) -> None:
+    table = found.to_frame().set_index("quantity")
+    assert list(table.index) == [entry["quantity"] for entry in found.results["summary"]]
+    accuracy = table.loc["test accuracy"]
+    assert (accuracy["mean"], accuracy["low"], accuracy["high"]) == (
+        found.accuracy.value,
+        found.accuracy.low,
+        found.accuracy.high,
+    )
+    assert table["mean"]["critical size, FGSM"] == found.critical["FGSM"].median.value
+    assert all(warning in " ".join(table["warnings"]) for warning in found.warnings)
+    found.save(tmp_path)
+    assert StudyRun.found(tmp_path).to_frame().equals(found.to_frame())
+
+
+def test_a_prompt_shows_the_table(found: ec.Probe) -> None:
+    assert repr(found) == str(found)
+    assert "tensor(" not in repr(found)
+    assert "{" not in repr(found)
 
 
 def test_names_are_harmless(found: ec.Probe) -> None:

@@ -79,7 +79,7 @@ def test_table_frame_json_and_files(found: Profile, tmp_path: Path) -> None:
     frame = found.to_frame()
     assert list(frame.place) == [r.place for r in found]
     assert {"alpha", "alpha_low", "alpha_high", "slope_range", "jacobian_low", "window"} <= set(frame.columns)
-    assert "layer3" in str(found)
+    assert "layer3" in str(found) == repr(found)
     assert "! fc:" in str(found)
     assert "<table" in found._repr_html_()
     page = found.save(tmp_path / "out")
