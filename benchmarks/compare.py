@@ -93,13 +93,19 @@ def planted(topic: str, samples: int) -> Iterator[Callable[[], list[Row]]]:
             laws.append(ec.spectrum(code.sample(samples, seed)).power_law(RANKS, "1/n"))
             return laws[-1].alpha
 
-        rows = [repeated(topic, "eigencode", "α, with interval", 1.0, fit, DRAWS)]
+        rows = [repeated(topic, "eigencode", "α", 1.0, fit, DRAWS)]
         plain = [law.plain for law in laws]
         rows.append(Row(topic, "eigencode", "α, plain fit", float(np.mean(plain)), float(np.std(plain, ddof=1)), 1.0))
         intervals = [law.interval for law in laws if not math.isnan(law.interval[0])]
         right = float(np.mean([low <= 1.0 <= high for low, high in intervals])) if intervals else math.nan
         name = "share of 95 % intervals that hold α"
         return [*rows, Row(topic, "eigencode", name, right, truth=0.95)] if intervals else rows
+
+    def moments() -> list[Row]:
+        def fit(seed: int) -> float:
+            return ec.signal_spectrum(code.sample(samples, seed)).alpha
+
+        return [repeated(topic, "eigencode", "α, spectral moments", 1.0, fit, DRAWS)]
 
     def reptrix() -> list[Row]:
         alpha = tool("reptrix.alpha").get_alpha  # changes its fit_range, so that each call needs its own
@@ -109,7 +115,7 @@ def planted(topic: str, samples: int) -> Iterator[Callable[[], list[Row]]]:
 
         return [repeated(topic, "reptrix", "α", 1.0, fit, DRAWS)]
 
-    yield from (ours, reptrix)
+    yield from (ours, moments, reptrix)
 
 
 def noisy_repeats() -> Iterator[Callable[[], list[Row]]]:

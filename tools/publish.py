@@ -1,12 +1,13 @@
 """`python -m tools.publish STUDY [--store DIR] [--to FOLDER]`: copy results into published/ and refresh tables.
 
 A table in a Markdown file stands between a line such as `<!-- table: published/STUDY/results.json -->` and `<!-- end of
-table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are five kinds:
+table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are six kinds:
 
     <!-- table: FILE -->                    models by quantities; `FILE; α images; α noise` for some of the quantities
     <!-- claims: FILE -->                   the verdict on every claim
     <!-- deviations: FILE -->               every departure of the published code, switched on and off
     <!-- faults: FILE -->                   the trials of `tools.faults`
+    <!-- comparison: FILE; TOPIC; TOPIC --> numbers of several tools, of `benchmarks.compare`
     <!-- matrix: HEAD = FILE + FILE; HEAD = FILE; CLAIM; CLAIM -->    the verdicts on some claims, a column per HEAD
 
 A number in a sentence is held to a file by a comment below the paragraph: the place in the JSON, and what stands there.
@@ -37,7 +38,8 @@ from tools.fault_bench import WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
-    r"(<!-- (table|claims|deviations|faults|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)", re.S
+    r"(<!-- (table|claims|deviations|faults|comparison|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)",
+    re.S,
 )
 HELD = re.compile(r"<!-- held: (.*?) -->", re.S)
 QUOTING = ("README.md", "docs/*.md", "docs/appendix/*.md")
@@ -87,6 +89,17 @@ def faults(results: dict) -> str:
     return "\n".join([*lines, _row("all", "", *total)]) + "\n"
 
 
+def comparison(results: dict, *topics: str) -> str:
+    """Some topics of `benchmarks.compare` as Markdown: a row per tool and quantity, ± the spread over draws."""
+    lines = _head("same input", "tool", "number", "value", "right", "seconds")
+    for r in (r for topic in topics for r in results["results"] if r["topic"] == topic):
+        value, spread, truth, seconds = (number(r[k]) for k in ("value", "spread", "truth", "seconds"))
+        shown = f"{value:.4g}" if math.isnan(spread) else f"{value:.4g} ± {spread:.2g}"
+        known, took = ("" if math.isnan(v) else f"{v:.{d}g}" for v, d in ((truth, 4), (seconds, 2)))
+        lines.append(_row(r["topic"], r["tool"], r["quantity"], shown, known, took))
+    return "\n".join(lines) + "\n"
+
+
 def matrix(*words: str) -> str:
     """The verdicts on some claims as Markdown: a column per study, and the published result as a claim gives it."""
     columns = dict(w.split(" = ", 1) for w in words if "= published/" in w)
@@ -103,7 +116,7 @@ def matrix(*words: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-KINDS = {"table": table, "claims": claims, "deviations": deviations, "faults": faults}
+KINDS = {"table": table, "claims": claims, "deviations": deviations, "faults": faults, "comparison": comparison}
 
 
 def refreshed(text: str) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pages import PAGES, ROOT, Block, Reader, blocks, recipe
 
+from eigencode import __version__
+
 EXAMPLES = ROOT / "examples"
 
 WITH_BLOCKS = [p for p in PAGES if blocks(p)]
@@ -77,6 +79,9 @@ def page_of(folder: Path, text: str) -> Path:
         "<!-- file: a.py -->\n```python\nassert False\n```\n\n```sh\npython a.py\n```\n",
         "```toml\na = 1\n```\n",
         "```\nplain\n```\n",
+        "```python\nprint('α', 1.0)\n```\n\n```text\nα 1.2\n```\n",
+        "```python\nprint('α', 1.0)\n```\n\n```text\nalpha 1.0\n```\n",
+        "```sh\neigencode --version\n```\n\n```text\n0.7.0\n```\n",
     ],
 )
 def test_a_block_that_is_wrong_fails(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +89,14 @@ def test_a_block_that_is_wrong_fails(text: str, tmp_path: Path, monkeypatch: pyt
     (folder := tmp_path / "reader").mkdir()
     with pytest.raises(AssertionError):
         Reader(folder, monkeypatch).follow(page)
+
+
+def test_an_output_is_that_of_the_block_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "```python\nprint('α =', 1.0)\nprint([2])\n```\n\nIt prints\n\n```text\nα = 1.05\n[2]\n```\n"
+    text += f"```sh\neigencode --version\n```\n```text\n{__version__}\n```\n"
+    page = page_of(tmp_path, text)
+    (folder := tmp_path / "reader").mkdir()
+    assert len(Reader(folder, monkeypatch).follow(page)) == 4
 
 
 def test_marks_are_read_and_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

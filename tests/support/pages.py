@@ -6,8 +6,11 @@ A comment directly above a block says how it is tested, and readers of the rende
     <!-- file: NAME -->       the page tells the reader to save the block as NAME; so it is saved
     <!-- with: WORDS -->      words added to every `eigencode` command, so that a test of it takes seconds
     <!-- needs: NAME ... -->  things the page assumes the reader has (`tests/support/props.py`), such as data
+
+A block of `text` is the output of the block above it: the same words, and numbers that differ by a tenth at most.
 """
 
+import io
 import os
 import re
 import runpy
@@ -15,6 +18,7 @@ import shlex
 import subprocess
 import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +38,11 @@ LINKED = ("examples", "studies", "published", "tests")
 DEVELOPER_TOOLS = {"ruff", "mypy", "sphinx-build", "touch", "echo", "pip"}
 """Developer tools that a make target calls; the tests check the call but do not run the tool."""
 
-DEVELOPER_MODULES = {"pytest", "pip"}
+DEVELOPER_MODULES = {"pytest", "pip", "benchmarks.compare", "tools.lowest"}
 """The same for tools called with `python -m`."""
 
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.S | re.M)
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MARK = re.compile(r"<!-- (slow|file|with|needs)(?:: (.*?))? -->\n")
 
 
@@ -58,7 +63,7 @@ class Block:
     @property
     def runnable(self) -> bool:
         """True if the test can run or save the block; other blocks would go out of date unnoticed."""
-        return self.language in ("python", "sh") or "file" in self.marks or self.language.startswith("{")
+        return self.language in ("python", "sh", "text") or "file" in self.marks or self.language.startswith("{")
 
 
 def blocks(page: Path) -> list[Block]:
@@ -78,6 +83,7 @@ class Reader:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, everything: bool = False) -> None:
         self.folder, self.patch, self.everything = folder, patch, everything
         self.names: dict[str, object] = {"__name__": "__main__"}
+        self.printed = ""
         for name in LINKED:
             (folder / name).symlink_to(ROOT / name)
         patch.chdir(folder)
@@ -101,6 +107,16 @@ class Reader:
         return done
 
     def run(self, block: Block) -> None:
+        """Run one block, or save it as a file; compare a block of text with the output of the one before."""
+        if block.language == "text" and "file" not in block.marks:
+            assert agrees(block.text, self.printed), f"{block.where}: printed was\n{self.printed}"
+            return
+        output = io.StringIO()
+        with redirect_stdout(output):
+            self.perform(block)
+        self.printed = output.getvalue()
+
+    def perform(self, block: Block) -> None:
         """Run one block, or save it as a file."""
         for need in block.marks.get("needs", "").split():
             getattr(props, need)(self.folder, self.patch)
@@ -136,6 +152,7 @@ class Reader:
             if really:
                 done = inside(*words[1:], *more)
                 assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}"
+                print(done.stdout, end="")
         elif program == "python" and words[1].endswith(".py"):
             if really:
                 self.patch.setattr(sys, "argv", [words[1], *words[2:], *more])
@@ -146,10 +163,20 @@ class Reader:
             raise AssertionError(f"the test does not know how to run {shlex.join(words)!r}")
 
 
+def agrees(shown: str, printed: str) -> bool:
+    """Whether an output is as shown on a page: the same words, and numbers that differ by a tenth at most."""
+    texts = [" ".join(text.split()) for text in (shown, printed)]
+    words = [NUMBER.split(text) for text in texts]
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in texts]
+    return words[0] == words[1] and numbers[1] == pytest.approx(numbers[0], rel=0.1)
+
+
 def _is_developer_tool(program: str, words: list[str]) -> bool:
     if program == "sh":
         return words[1].startswith("tools/") and (ROOT / words[1]).is_file()
-    return program in DEVELOPER_TOOLS or (program == "python" and words[1] == "-m" and words[2] in DEVELOPER_MODULES)
+    return program in DEVELOPER_TOOLS or (
+        program in ("python", "python3") and words[1] == "-m" and words[2] in DEVELOPER_MODULES
+    )
 
 
 def recipe(words: list[str]) -> list[str]:
