@@ -36,7 +36,7 @@ def main() -> None:
     def python(*words: str, cwd: Path = ROOT) -> None:
         subprocess.run([FOLDER / "bin" / "python", "-m", *words], cwd=cwd, env=environment, check=True)
 
-    python("pip", "install", "--quiet", "--disable-pip-version-check", *lowest(), *TOOLS)
+    python("pip", "install", "--quiet", "--disable-pip-version-check", "--editable", str(ROOT), *lowest(), *TOOLS)
     python("eigencode", "run", "demo", *DEMO, cwd=FOLDER)
     python("pytest", "-q", "-m", "not slow", "-o", "filterwarnings=default", *(sys.argv[1:] or TESTS))
 
