@@ -1,4 +1,4 @@
-"""`python -m benchmarks.compare --out published/compare.json [--only TOPIC …]`: the same work by tools people know.
+"""`python -m benchmarks.compare [--only TOPIC …] [--out published/compare.json]`: the same work by tools people know.
 
 Every topic gives all tools the same activations, weights, network or images, and knows the right answer where there is
 one.  Tools that are not installed are named under `missing` and have no rows.  Install them apart from your work:
@@ -8,6 +8,7 @@ one.  Tools that are not installed are named under `missing` and have no rows.  
 
 The cvPCA of Stringer et al. is a file and no package: `--stringer FOLDER` takes the folder `python` of a clone of
 https://github.com/MouseLand/stringer-pachitariu-et-al-2018b.  Seconds are of one processor core.
+Rows of other topics and tools that are already in the file stay.
 """
 
 import argparse
@@ -354,9 +355,14 @@ def main() -> None:
                     f"truth {r.truth:<9.4g} {r.seconds:.3g} s",
                     flush=True,
                 )
-    found = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(r).items()} for r in rows]
+    made_now = provenance()
     versions = {name: version(name) for name in PACKAGES}
-    whole = {"results": found, "missing": sorted(missing), "tools": versions, "provenance": provenance()}
+    found = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(r).items()} for r in rows]
+    found = [{**r, "commit": made_now["commit"]} for r in found]
+    if chosen.out and chosen.out.is_file():
+        before, again = json.loads(chosen.out.read_text("utf-8"))["results"], {(r.topic, r.tool) for r in rows}
+        found = [r for r in before if (r["topic"], r["tool"]) not in again] + found
+    whole = {"results": found, "missing": sorted(missing), "tools": versions, "provenance": made_now}
     if chosen.out:
         chosen.out.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
         print(f"written to {chosen.out}")

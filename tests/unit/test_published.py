@@ -143,3 +143,37 @@ def test_deviations_as_a_table(publish) -> None:
     assert publish.deviations({"deviations": [entry]}).splitlines()[2] == (
         "| D7 | KH | noise | 1 | 2 [-1.5, 2.5] | – |"
     )
+
+
+def test_a_comparison_of_tools(publish) -> None:
+    one = {
+        "topic": "A",
+        "tool": "x",
+        "quantity": "α",
+        "value": 1.23456,
+        "spread": 0.01234,
+        "truth": 1,
+        "seconds": 0.123,
+    }
+    two = {**one, "tool": "y", "spread": None, "truth": None, "seconds": None}
+    lines = publish.comparison({"results": [two, {**one, "topic": "B"}, one]}, "A").splitlines()
+    assert lines[2:] == ["| A | y | α | 1.235 |  |  |", "| A | x | α | 1.235 ± 0.012 | 1 | 0.12 |"]
+
+
+def test_the_comparison_with_other_tools_agrees_where_it_must() -> None:
+    found = json.loads((ROOT / "published/compare.json").read_text("utf-8"))["results"]
+    value = {(r["topic"], r["tool"], r["quantity"]): r["value"] for r in found}
+    for images in ("2000", "500"):
+        topic = f"α = 1, {images} images"
+        assert value[topic, "reptrix", "α"] == pytest.approx(value[topic, "eigencode", "α, plain fit"], abs=1e-4)
+    exact = [r for r in found if r["quantity"] == "exact"]
+    assert len(exact) == 2
+    for r in (*exact, *(r for r in found if (r["tool"], r["quantity"]) == ("eigencode", "RankMe"))):
+        assert r["value"] == pytest.approx(r["truth"], rel=1e-5)
+
+
+def test_a_tool_that_is_not_installed_is_named(publish) -> None:
+    from benchmarks.compare import Missing, tool
+
+    with pytest.raises(Missing, match=r"^no_such_tool$"):
+        tool("no_such_tool.part")
