@@ -148,6 +148,11 @@ class Record:
         frame = data[groups[axes]].to_dataframe(dim_order=axes).reset_index()
         return frame[[*known, *(k for k in groups[axes] if k not in known)]]
 
+    def __str__(self) -> str:
+        from eigencode.base.record_text import record_text
+
+        return record_text(self)
+
     def _repr_html_(self) -> str:
         from eigencode.base.record_html import record_html
 
