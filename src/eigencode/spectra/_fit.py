@@ -127,13 +127,13 @@ def _warnings(
     where = f"α over ranks {window[0]}..{window[1]}"
     if not usable:
         yield f"{where}: the eigenvalues beyond rank {len(spectrum.logs.values)} are rounding: no interval"
-    elif spectrum.n_samples <= spectrum.n_units:
+    elif spectrum.n_samples <= spectrum.n_units and not math.isfinite(bias):  # a code of low rank can be corrected
         yield (
             f"{where}: {spectrum.n_samples} samples of {spectrum.n_units} units; sampling bends the whole spectrum, "
             "and its bias cannot be corrected: no interval"
         )
     elif 0 < spectrum.n_groups < FEWEST_GROUPS or (
-        0 < spectrum.n_groups <= spectrum.n_units and spectrum.kind == "covariance"
+        0 < spectrum.n_groups <= spectrum.n_units and spectrum.kind == "covariance" and not math.isfinite(bias)
     ):
         yield (
             f"{where}: {spectrum.n_groups} groups of samples for {spectrum.n_units} units are too few: no interval, "

@@ -1,5 +1,6 @@
 """The correction for finite sampling: it must have settled, and say how surely it is known."""
 
+import math
 from dataclasses import replace
 from statistics import mean
 from typing import Any
@@ -89,3 +90,23 @@ def test_the_bias_is_what_resampling_does_to_the_population_found(kind: str, mon
         spectrum(PlantedCode.of(50, 3.5, kind).sample(100, seed), seed=seed)
     assert len(errors) == 5
     assert mean(errors) < 0.001  # 0.002 without the derivative
+
+
+def test_a_code_of_lower_rank_than_samples_is_corrected_without_a_warning_also_with_more_units() -> None:
+    """512 units in 200 dimensions, 300 samples: the interval holds the truth, and nothing says that there is none."""
+    held = []
+    for seed in range(12):
+        generator = torch.Generator().manual_seed(seed)
+        mixing = torch.linalg.qr(torch.randn(512, 200, generator=generator, dtype=torch.float64))[0]
+        scale = torch.arange(1, 201).double().rsqrt()
+        law = spectrum(torch.randn(300, 200, generator=generator, dtype=torch.float64) * scale @ mixing.T).power_law(
+            (5, 50)
+        )
+        low, high = law.interval
+        held.append(low <= 1 <= high)
+        assert not any("no interval" in w for w in law.warnings)
+        assert math.isfinite(law.bias)
+    assert sum(held) >= 10
+    full = spectrum(torch.randn(300, 512, generator=torch.Generator().manual_seed(0))).power_law((5, 50))
+    assert any("no interval" in w for w in full.warnings)
+    assert full.interval[0] != full.interval[0]
