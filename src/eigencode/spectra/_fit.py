@@ -130,7 +130,7 @@ def _warnings(
     elif spectrum.n_samples <= spectrum.n_units and not math.isfinite(bias):  # a code of low rank can be corrected
         yield (
             f"{where}: {spectrum.n_samples} samples of {spectrum.n_units} units; sampling bends the whole spectrum, "
-            "and its bias cannot be corrected: no interval"
+            "and its bias cannot be corrected: no interval (ec.signal_spectrum fits a law to moments without this bias)"
         )
     elif 0 < spectrum.n_groups < FEWEST_GROUPS or (
         0 < spectrum.n_groups <= spectrum.n_units and spectrum.kind == "covariance" and not math.isfinite(bias)
