@@ -15,10 +15,7 @@ DISPLAY_ONLY = frozenset({"eigencode.base.progress"})
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages: their versions are in the provenance of a result, not in its key."""
 
-SAME_RESULT: dict[str, str] = {
-    # base.record: `print(record)` shows two lines
-    "fafba868ac5fe132fc050a1f96c3632b2c32d24170533167732ebdf5409cf71d": "6f36d58e778a2cc32f2c37797affb2af1312eb8d9a67b47d1ebe85bc8ee98581",  # noqa: E501
-}
+SAME_RESULT: dict[str, str] = {}
 """Digest of a module whose change can change no result -> its digest before, so that stored results keep their keys.
 
 A new module that can change no result of before has the digest "".  The next change of a module gives it another
