@@ -41,20 +41,22 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     _same_data(mine, theirs, whole["headline"])
     models = {**before["models"], **after["models"]}
     renewed = {(model, seed) for model in after["models"] for seed in after["seeds"]}
-    known, again = study_of(before).models, study_of(after).models  # compared with all defaults, whatever their version
-    changed = {model for model in again if known.get(model) != again[model]}
+    known, again = study_of(before), study_of(after)  # compared with all defaults, whatever their version
+    changed = {model for model in again.models if known.models.get(model) != again.models[model]}
     order = [DATA_ITSELF, *models]
 
     def merged(old: list[Any], new: list[Any], place: Callable[[Any], tuple[str, int]]) -> list[Any]:
         """Old entries but those that are measured again, and the new ones, in the order of the study."""
-        known = {place(e) for e in old}
+        there = {place(e) for e in old}
         kept = [e for e in old if place(e) not in renewed and place(e)[0] not in changed]
-        added = [e for e in new if place(e) in renewed or place(e) not in known]
+        added = [e for e in new if place(e) in renewed or place(e) not in there]
         return sorted(kept + added, key=lambda e: (order.index(place(e)[0]), place(e)[1]))
 
     seeds = sorted({*before["seeds"], *after["seeds"]})
     study = before | {"models": models, "seeds": seeds}
-    study |= {name: _joined(before[name], after[name]) for name in ("claims", "deviations")}
+    for name in ("claims", "deviations"):
+        stated = zip(after[name], getattr(again, name), strict=True)
+        study[name] = [*before[name], *(raw for raw, made in stated if made not in getattr(known, name))]
     rows = merged(mine, theirs, lambda row: (row.model, row.seed))
     every = seeds == sorted(after["seeds"])
     names = after["models"] if every else [f"{model}, seed {seed}" for model, seed in sorted(renewed)]
@@ -64,12 +66,6 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         **computed(study_of(study), rows),
         "parts": whole.get("parts", {}) | dict.fromkeys(names, _made(part)),
     }
-
-
-def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Claims or deviations of both runs, those of the second under a new name only."""
-    known = {json.dumps(e, sort_keys=True) for e in old}
-    return [*old, *(e for e in new if json.dumps(e, sort_keys=True) not in known)]
 
 
 def study_of(published: dict[str, Any]) -> Study:

@@ -70,7 +70,9 @@ def test_runs_that_do_not_belong_together_are_refused(combine, part, what: str) 
 def of_seed(part: dict, seed: int, by: float) -> dict:
     """The part with another seed, all its values multiplied."""
     part["study"]["seeds"] = [seed]
-    part["study"]["models"]["SpecReg"]["ridge"] = None  # a default that older results do not have
+    part["study"]["models"]["SpecReg"]["ridge"] = None  # defaults that older results do not have
+    for claim in part["study"]["claims"]:
+        claim["share"] = None
     for e in (*part["rows"], *part["cells"]):
         e["seed"] = seed
     for r in (r for r in part["rows"] if r["model"] != "data" and r["quantity"] == QUANTITY):
@@ -83,6 +85,7 @@ def test_another_seed_joins(combine, part) -> None:
     made = combine(PUBLISHED, of_seed(part, 7, 3.0))
     new = next(s for s in made["summary"] if (s["model"], s["quantity"]) == ("SpecReg", QUANTITY))
     assert made["study"]["seeds"] == [*PUBLISHED["study"]["seeds"], 7]
+    assert len(made["claims"]) == len(PUBLISHED["claims"])
     assert (old["seeds"], new["seeds"]) == (1, 2)
     assert new["mean"] == pytest.approx(2 * old["mean"])
     assert "SpecReg, seed 7" in made["parts"]

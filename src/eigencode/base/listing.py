@@ -11,7 +11,7 @@ from eigencode.base.text import printable
 
 
 def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
-    """Print a table without lines, numbers right-aligned; an empty header is omitted."""
+    """Print rows as aligned columns without lines, numbers to the right; the header row is left out if it is empty."""
     table = Table(box=None, pad_edge=False, show_header=any(header), header_style="dim")
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
         table.add_column(Text(name), justify="right" if all(isinstance(c, int | float) for c in cells) else "left")

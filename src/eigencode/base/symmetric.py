@@ -83,8 +83,10 @@ def eigenvectors(matrix: Float[Tensor, "n n"]) -> tuple[Float[Tensor, " n"], Flo
 
 
 def _by_numpy(matrix: Tensor) -> bool:
-    """True for a matrix that numpy handles faster: it computes one triangle of a product, and its `syevd` is faster
-    than torch's on some CPUs.  The choice depends on the size alone, so that results do not depend on the CPU."""
+    """True for a small matrix on a CPU, which numpy handles faster than torch on some CPUs.
+
+    numpy computes only one triangle of zᵀz.  The choice depends on the size alone, not on the CPU.
+    """
     return matrix.device.type == "cpu" and matrix.shape[1] < SMALL
 
 

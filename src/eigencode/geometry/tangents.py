@@ -113,7 +113,7 @@ def tangents(
     batch_size: int = 500,
     seed: int = 0,
 ) -> Tangents:
-    """Derivative of a code along the data and along random directions, and the length of the code along paths.
+    """Measure how fast and how straight a code moves along the data, beside random directions.
 
     A code may be smooth where the data is and not elsewhere, or the reverse.  For each image x and each kind of tangent
     t, with ‖t‖₂ = 1 in the space of the code, the derivative is ‖J t‖ with J = ∂z/∂x.  It is compared with random
@@ -153,7 +153,7 @@ def tangents(
     Source: the derivative along transformations of the image is that of Simard, LeCun, Denker and Victorri 1998,
     "Transformation invariance in pattern recognition"; the curvature of natural paths is treated by Hénaff, Goris and
     Simoncelli 2019, Nature Neuroscience 22, 984.
-    Differs from `jacobian_norm` by the direction: that is the mean over all directions, times √d.
+    Differs from `jacobian_norm`, which covers all directions at once: the root mean square over directions, times √d.
     """
     admit(tangents, locals())
     images = Images.of(images)

@@ -48,7 +48,7 @@ class Expressivity(Record):
         directions: numbers of leading principal directions of the code that a read-out gets.
         correct: whether it classifies each image correctly, with so many directions.
         side: the dichotomies; True for the classes on one side.
-        right: share of the dichotomies for which an image is put on its side.
+        right: share of the dichotomies in which an image is classified correctly.
         chance: share of the images on the larger side, mean over the dichotomies.
         folds: number of parts; every image is classified by read-outs fitted on the others.
         place, units: of the code.
