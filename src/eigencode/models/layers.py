@@ -195,5 +195,6 @@ def _rectified(h: Tensor, power: float) -> Tensor:
     """max(h, 0)^power, with derivative zero at 0 for a power below 1."""
     if power >= 1:
         return F.relu(h) if power == 1 else F.relu(h).pow(power)
-    on = h > 0  # the slope at 0 is infinite; in the graph, 0 · inf would make the gradient NaN
-    return torch.where(on, torch.where(on, h, 1.0).pow(power), 0.0)
+    above = F.relu(h)
+    off = (above == 0).to(h.dtype)  # 1^power − 1 there: the slope of a power at 0 is infinite, and 0 · inf is NaN
+    return (above + off).pow(power) - off

@@ -11,7 +11,7 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Images, floats
 from eigencode.models.layers import UnitNorm
 from eigencode.models.stack import Stack
-from eigencode.representation._modes import borrowed, device_of
+from eigencode.representation._modes import borrowed, device_of, hooked
 from eigencode.training._kept import kept
 
 KEPT_BYTES = 8 * 2**30
@@ -19,8 +19,8 @@ KEPT_BYTES = 8 * 2**30
 
 It is a constant, so that results do not depend on the memory of the machine."""
 
-CHUNK_NUMBERS = 2**27
-"""Largest number of activations computed at once; a chunk has at most 1000 images."""
+CACHED_NUMBERS, DEVICE_NUMBERS = 2**21, 2**27
+"""Largest number of activations of one layer computed at once, on a CPU, whose cache they fit, and on other devices."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def feed(net: nn.Module, images: Images, fixed: Sequence[str], keep: bool = Fals
             return Feed(images.pixels.to(device), y, net, None)
 
         def compute() -> Tensor:
-            return computed(lambda chunk: net.run(chunk, until=last), images, device)
+            return computed(net, lambda chunk: net.run(chunk, until=last), images)
 
         x = kept(compute, "outputs", last, images.sha256, net=net) if keep else compute()
     return Feed(x, y, lambda rows: net.run(rows, after=last), last)
@@ -90,14 +90,36 @@ def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter
     return found
 
 
-def computed(run: Callable[[Tensor], Tensor], images: Images, device: torch.device) -> Tensor:
-    """Apply `run` to all images chunk by chunk and return the outputs as one tensor."""
-    one = run(images[:1].x.to(device, copy=True))
-    size = max(1, min(1000, CHUNK_NUMBERS // max(1, one.numel())))
-    found = one.new_empty(len(images), *one.shape[1:])
-    for i in range(0, len(images), size):
-        found[i : i + size] = run(images[i : i + size].x.to(device, copy=True))
+def computed(net: nn.Module, run: Callable[[Tensor], Tensor], images: Images) -> Tensor:
+    """Apply `run`, a part of the network, to all images and return the outputs as one tensor."""
+    found, i = None, 0
+    for part in outputs(net, run, images):
+        if found is None:
+            found = part.new_empty(len(images), *part.shape[1:])
+        found[i : i + len(part)] = part
+        i += len(part)
+    assert found is not None
     return found
+
+
+def outputs(net: nn.Module, run: Callable[[Tensor], Tensor], images: Images) -> Iterator[Tensor]:
+    """Yield the outputs of `run`, a part of the network, chunk by chunk.
+
+    A chunk has at most 1000 images, and as few as keep the outputs of every module of the network in the cache: of a
+    convolution, several times as fast as with all of them.
+    """
+    device = device_of(net)
+    sizes = [1]
+
+    def note(module: nn.Module, args: object, out: object) -> None:
+        sizes.append(out.numel() if isinstance(out, Tensor) else 1)
+
+    with hooked(net.modules(), note):
+        run(images[:1].x.to(device, copy=True))
+    numbers = CACHED_NUMBERS if device.type == "cpu" else DEVICE_NUMBERS
+    size = max(1, min(1000, numbers // max(sizes)))
+    for i in range(0, len(images), size):
+        yield run(images[i : i + size].x.to(device, copy=True))
 
 
 def fits(one: Tensor, images: int) -> bool:

@@ -15,23 +15,27 @@ from eigencode.models.local import LocalLayer
 from eigencode.models.local_network import local_layer, local_layers
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import borrowed, device_of, evaluating, hooked
-from eigencode.training._feed import computed, fits
+from eigencode.training._feed import computed, fits, outputs
 from eigencode.training._kept import kept
 from eigencode.training._statistics import settle, statistics, unsettled
 
-BATCH = 500
-"""Images at a time for the statistics of a BatchNorm."""
+BATCH = 100
+"""Images at a time for the statistics of a BatchNorm from all its inputs."""
 
 
 @contextmanager
 def inputs_of(
-    net: nn.Module, layers: Sequence[LocalLayer], images: Images, norms: Sequence[str] = ()
+    net: nn.Module,
+    layers: Sequence[LocalLayer],
+    images: Images,
+    norms: Sequence[str] = (),
+    known: Tensor | None = None,
 ) -> Iterator[Callable[[Tensor], list[Tensor]]]:
     """Yield a function from image indices to the inputs of each layer, the rest of the network in evaluation mode.
 
     The inputs of one layer for all images are computed once if they fit into memory, otherwise batch by batch; those of
     several layers, which change while they learn, or behind BatchNorm layers `norms`, which are left in training mode,
-    in one forward pass per batch.
+    in one forward pass per batch.  `known`: those of a single layer, where `settle_all` has computed them.
     """
     device = device_of(net)
     if len(layers) > 1 or norms:
@@ -45,7 +49,11 @@ def inputs_of(
         run = input_of(net, layer)
         if fits(run(images[:1].x.to(device)), len(images)):
             name = next(n for n, module in net.named_modules() if module is layer)
-            inputs = kept(lambda: computed(run, images, device), "inputs", name, images.sha256, net=net, without=name)
+
+            def compute() -> Tensor:
+                return computed(net, run, images) if known is None else known
+
+            inputs = kept(compute, "inputs", name, images.sha256, net=net, without=name)
         else:
             with layer.changing():
                 yield lambda index: [run(floats(images.pixels[index].to(device)))]
@@ -123,15 +131,40 @@ def sampled_before(net: nn.Module, images: Images, layers: Sequence[str]) -> dic
     return found
 
 
-def settle_all(net: nn.Module, images: Images, names: Sequence[str]) -> None:
-    """Give these BatchNorm layers, in order of execution, the statistics of all images at their inputs."""
-    device = device_of(net)
+def settle_all(net: nn.Module, images: Images, names: Sequence[str], layer: nn.Module | None = None) -> Tensor | None:
+    """Give these BatchNorm layers, in order of execution, the statistics of all images at their inputs.
+
+    Returns:
+        The inputs of `layer` for all images, if they are the outputs of the last of these BatchNorm layers and fit into
+        memory: the layers before it then need no second pass.
+    """
+    device, known = device_of(net), None
     for name in names:
         with borrowed(net), torch.no_grad():
             norm = net.get_submodule(name)
-            batches = (images[i : i + BATCH].x.to(device, copy=True) for i in range(0, len(images), BATCH))
-            mean, variance = statistics(input_of(net, norm), batches)
+            run = input_of(net, norm)
+            ahead = layer is not None and name == names[-1] and _follows(net, norm, layer, images)
+            if ahead and fits(run(images[:1].x.to(device)), len(images)):
+                known = computed(net, run, images)
+            mean, variance = statistics(outputs(net, run, images) if known is None else torch.split(known, BATCH))
         settle(norm, mean, variance)
+        if known is not None:
+            with borrowed(net), torch.no_grad():
+                for x in torch.split(known, BATCH):
+                    x.copy_(norm(x))
+    return known
+
+
+def _follows(net: nn.Module, norm: nn.Module, layer: nn.Module, images: Images) -> bool:
+    """True if the output of `norm`, unchanged, is the input of the first call of `layer`."""
+    found: list[tuple[Tensor, int]] = []
+
+    def note(module: nn.Module, args: tuple[Any, ...], out: Tensor) -> None:
+        found.append((out, out._version))
+
+    with hooked([norm], note):
+        x = input_of(net, layer)(images[:1].x.to(device_of(net), copy=True))
+    return len(found) == 1 and x is found[0][0] and x._version == found[0][1]
 
 
 def _called(net: nn.Module, names: Mapping[nn.Module, str], images: Images) -> list[str]:

@@ -1,6 +1,6 @@
 """Statistics of the training images for BatchNorm layers that stay fixed while the layers behind them learn."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -19,18 +19,15 @@ def unsettled(module: nn.Module) -> bool:
     return not seen and bool((module.running_mean == 0).all()) and bool((module.running_var == 1).all())
 
 
-def statistics(
-    inputs: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
-) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
+def statistics(inputs: Iterable[Tensor]) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
     """Mean and variance Σ (x − mean)² / n of every channel over images and positions, in float64.
 
     Args:
-        inputs: function from a batch of images to the input of a layer, with the channels in dimension 1.
-        batches: the images, batch by batch.
+        inputs: the inputs of a layer, batch by batch, with the channels in dimension 1.
     """
     mean, squares, n = torch.zeros(()), torch.zeros(()), 0
-    for images in batches:
-        x = inputs(images).double().movedim(1, -1).flatten(0, -2)
+    for batch in inputs:
+        x = batch.double().movedim(1, -1).flatten(0, -2)
         own, m = x.mean(0), len(x)
         shift = own - mean.to(own)  # Chan, Golub and LeVeque, Am. Stat. 37 (1983), eq. 2.1
         squares = squares.to(own) + (x - own).square().sum(0) + shift.square() * (n * m / (n + m))

@@ -192,14 +192,16 @@ def train_local(
             start, last = place * epochs * per_epoch, min((place + 1) * epochs * per_epoch, saves.last)
             if done >= last or stopped:
                 continue
-            settle_all(net, train, without_statistics(net, train, group[-1].name))
             for learner in group:
                 learner.begin()
             # the first layer's order of images does not depend on whether there are further local layers
             further = () if joint or order.index(group[0].name) == 0 else (order.index(group[0].name),)
             shuffled, told_of = None, ", ".join(learner.name for learner in group)
             in_training = [*norms, *running] if joint else sampled[group[0].name]
-            with inputs_of(net, [learner.layer for learner in group], train, in_training) as inputs:
+            own = [learner.layer for learner in group]
+            unsettled = without_statistics(net, train, group[-1].name)
+            alone = None if in_training or len(own) > 1 else own[0]
+            with inputs_of(net, own, train, in_training, settle_all(net, train, unsettled, alone)) as inputs:
                 for _ in progress(range(done, last), f"local, {told_of}"):
                     epoch, step = divmod(done - start, per_epoch)
                     size = lr * (1 - epoch / epochs) if decay == "linear" else lr

@@ -20,14 +20,11 @@ from eigencode.base.symmetric import gram
 from eigencode.base.types import Images
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.training._checks import check_classes, check_logits, require
-from eigencode.training._feed import CHUNK_NUMBERS
+from eigencode.training._feed import DEVICE_NUMBERS, outputs
 from eigencode.training._layer_inputs import input_of
 
 STRENGTHS = tuple(10.0**k for k in range(-6, 4))
 """Penalties to choose from, in units of the mean eigenvalue of the features' scatter matrix."""
-
-BATCH = 500
-"""Images per forward pass."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +97,10 @@ def fit_readout(
         _check_output(net, layer, inputs, train)
 
         def batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-            size = max(1, min(5000, CHUNK_NUMBERS // layer.in_features))
+            size = max(1, min(5000, DEVICE_NUMBERS // layer.in_features))
             for i in range(0, len(images), size):
                 some = images[i : i + size]
-                z = torch.cat([inputs(x.to(device)).flatten(1).double() for x in torch.split(some.x, BATCH)])
+                z = torch.cat([part.flatten(1).double() for part in outputs(net, inputs, some)])
                 yield z, F.one_hot(some.y.to(device), layer.out_features).double()
 
         if dual is None:

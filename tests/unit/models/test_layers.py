@@ -294,3 +294,15 @@ def test_every_input_of_a_read_out_is_dropped_alike_and_with_its_gradient() -> N
     torch.testing.assert_close(dropped.mean(0), torch.full((19,), 0.5).double(), rtol=0, atol=0.035)
     twice = 2 * layer.weight[0].detach().expand(4000, -1)
     torch.testing.assert_close(z.grad, twice * (1 - dropped).float())
+
+
+@pytest.mark.parametrize("power", [0.5, 0.7, 1.0, 2.0])
+def test_a_rectified_power_has_no_slope_below_zero_and_keeps_nan(power: float) -> None:
+    h = torch.tensor([-2.0, 0.0, 1e-30, 0.25, math.inf, math.nan], requires_grad=True)
+    out = RePU(power)(h)
+    out[:4].sum().backward()
+    assert h.grad is not None
+    torch.testing.assert_close(out[:5], h.detach()[:5].clamp(min=0).pow(power), rtol=0, atol=0)
+    assert out[5].isnan()
+    assert h.grad[:2].eq(0).all()
+    assert h.grad[2:4].gt(0).all()

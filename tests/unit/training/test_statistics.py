@@ -10,9 +10,11 @@ from eigencode.base.errors import TrainingError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.models import LocalConv2d, Stack, softhebb
+from eigencode.representation._modes import hooked
 from eigencode.rules import SoftHebb
 from eigencode.training import train_local, train_supervised
-from eigencode.training._layer_inputs import without_statistics
+from eigencode.training._feed import computed, outputs
+from eigencode.training._layer_inputs import settle_all, without_statistics
 
 TRAIN = Images(torch.rand(700, 1, 12, 12, generator=torch.Generator().manual_seed(5)) ** 3, torch.arange(700) % 3)
 
@@ -159,3 +161,46 @@ def test_a_network_of_ones_own_with_a_normalised_local_layer() -> None:
     assert without_statistics(net, TRAIN) == ["after"]
     torch.testing.assert_close(float(net.bn.running_mean), float(TRAIN.x.mean()), rtol=1e-4, atol=0)
     assert float(net.learning.running_mean) == 0  # a layer that learns stays as it is while it is fixed
+
+
+class _Doubled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 1.0
+
+
+@pytest.mark.parametrize("between", [nn.Identity, _Doubled], ids=["at once", "a second pass"])
+def test_the_inputs_of_a_layer_are_computed_once_with_its_statistics(between: type[nn.Module]) -> None:
+    images, conv, behind = TRAIN[:200], layer(), layer()
+    net = Stack({"norm": nn.BatchNorm2d(1, affine=False), "conv": conv, "second": nn.Conv2d(3, 1, 1)})
+    net.add_module("norm2", nn.BatchNorm2d(1, affine=False))
+    net.add_module("between", between())
+    net.add_module("behind", behind)
+    passes = 0
+
+    def count(module: nn.Module, args: object, out: torch.Tensor) -> None:
+        nonlocal passes
+        passes += len(out)
+
+    with hooked([net.get_submodule("second")], count):
+        found = settle_all(net.eval(), images, ["norm", "norm2"], behind)
+    assert (found is None) == (between is _Doubled)
+    if found is not None:
+        torch.testing.assert_close(found, net.run(images.x, until="between"), rtol=0, atol=0)
+        assert passes <= len(images) + 5
+
+
+def test_a_layer_behind_something_done_in_place_is_not_behind_its_norm() -> None:
+    net = Stack({"norm": nn.BatchNorm2d(1, affine=False), "relu": nn.ReLU(inplace=True), "conv": layer()})
+    assert settle_all(net.eval(), TRAIN[:200], ["norm"], net.get_submodule("conv")) is None
+
+
+def test_a_chunk_is_small_where_a_layer_is_large() -> None:
+    images = TRAIN[:600]
+    wide = Stack({"wide": nn.Conv2d(1, 100, 1), "sum": nn.Conv2d(100, 1, 1)})
+    small = Stack({"small": nn.Conv2d(1, 1, 1)})
+    with torch.no_grad():
+        sizes = [len(part) for part in outputs(wide, wide, images)]
+        torch.testing.assert_close(computed(wide, wide, images), wide(images.x))
+        alone = [len(part) for part in outputs(small, small, images)]
+    assert sizes == [145] * 4 + [20]
+    assert alone == [600]
