@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 STORE  ?= store
 
-.PHONY: setup demo test browser check docs bench lint types slow lowest clean
+.PHONY: setup demo test browser check docs bench lint types slow lowest newest clean
 
 setup: $(STAMP)  ## a virtual environment with everything
 
@@ -24,8 +24,8 @@ browser:  ## Chromium and axe-core for the tests of the page, where apt and npm 
 slow: $(STAMP) $(VENV)/.docs browser  ## the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow or hypothesis" --hypothesis-profile=default
 
-lowest:  ## a shortened demo and tests on the lowest versions of the dependencies that pyproject.toml allows
-	$(PYTHON) -m tools.lowest
+lowest newest:  ## a shortened demo and tests with the lowest, or the newest, dependencies that pyproject.toml allows
+	$(PYTHON) -m tools.dependencies $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
