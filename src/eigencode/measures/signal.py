@@ -7,12 +7,14 @@ from typing import ClassVar
 import torch
 
 from eigencode.base.errors import InputError
+from eigencode.base.groups import groups_of
 from eigencode.base.record import Record
 from eigencode.measures.protocol import Count, Measure, Reading, Subject
 from eigencode.representation._modes import borrowed
 from eigencode.representation.at import between
 from eigencode.representation.reduce import reducer
 from eigencode.spectra._repeats import FEWEST
+from eigencode.spectra._responses import of_rows
 from eigencode.spectra.signal import SignalSpectrum, signal_spectrum
 
 
@@ -48,14 +50,16 @@ class SignalMeasure(Measure):
             raise InputError("signal: too few images", got=min(self.samples or images, images), wanted=f">= {FEWEST}")
 
     def measure(self, subject: Subject) -> SignalSpectrum:
-        code, x = between(subject.network, "pixel", subject.place, self.reduce), subject.some(self.samples).x
+        code, images = between(subject.network, "pixel", subject.place, self.reduce), subject.some(self.samples)
         with borrowed(code), torch.no_grad():
-            rows = torch.cat([code(part).flatten(1).cpu() for part in torch.split(x, subject.batch_size)])
-        return signal_spectrum(rows, seed=subject.seed)
+            rows = torch.cat([code(part).flatten(1).cpu() for part in torch.split(images.x, subject.batch_size)])
+        groups = of_rows(groups_of(images, None, len(images)), len(images), len(rows) // len(images))
+        return signal_spectrum(rows, seed=subject.seed, groups=groups)
 
     def readings(self, record: SignalSpectrum) -> Iterator[Reading]:
         of = f"moments of {record.n_samples} stimuli x {record.n_units} units"
         of += f", {record.n_repeats} repeats" * (record.n_repeats > 1)
+        of += f", {record.n_groups} groups" * (record.n_groups > 0)
         yield Reading.of("", record.alpha, f"λₙ ∝ n^(−α), {of}", record.warnings)
         broken = f"λₙ ∝ n^(−α₁) up to the break, n^(−α₂) beyond, {of}"
         for what, found in (("α₁", record.alpha_1), ("break", record.break_rank), ("α₂", record.alpha_2)):

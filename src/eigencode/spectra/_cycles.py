@@ -2,16 +2,21 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eigencode.base.groups import Groups
 from eigencode.spectra._repeats import halves
 
 BLOCK = 750
 """Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, drawn anew in
 every pairing, which loses nothing to first order in 1/n and keeps time linear in the number of stimuli."""
+
+PAIRS = 100
+"""Smallest number of pairs of groups in a block, if there are so many; of large groups some stimuli are then drawn."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,12 @@ class SpectralMoments:
     pairs: int
 
 
-def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Float[Tensor, "n p"]]:
+def cycles(
+    a: Float[Tensor, "n n"],
+    count: int,
+    part: Int[Tensor, " n"] | None = None,
+    weights: tuple[int, ...] | None = None,
+) -> tuple[Float[Tensor, " p"], Float[Tensor, "parts p"]]:
     """Unbiased moments from products A = X₁X₂ᵀ of independent, centred rows, and their expectation given each row.
 
     m̂ₚ = tr(Fᵖ⁻¹ A) / C(n, p), F the strictly upper triangle of A: the mean over all i₁ < … < iₚ of the cycle
@@ -37,15 +47,25 @@ def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Fl
     between X₁ and X₂ every cycle has expectation Σ λᵢᵖ.  The second result is the mean over the cycles through row i,
     Σₖ (Fᵖ⁻¹⁻ᵏ A Fᵏ)[i,i] / C(n − 1, p − 1).
 
+    Where rows belong together, only rows of different parts are multiplied: F holds A[i,j] for part i < part j, and the
+    second result is that of the parts.  The rows of X₁ and X₂ are then scaled by the roots of weights, which in each
+    part add up to its weight, and `normalisers` take the place of the numbers of cycles.
+
+    Args:
+        part: number of the part of every row, ascending from 0; by default every row is one.
+        weights: weights of the parts, in any unit; those of the rows add up to them, in units of their mean.
+
     Source: W. Kong, G. Valiant, Spectrum estimation from samples, Ann. Stat. 45 (2017), algorithm 1, for one matrix;
     D. Pospisil, J. Pillow, PNAS 2025, for two repeats.  The conditional means are those of Hoeffding (1948).
 
     >>> a = torch.tensor([[9.0, 2.0, 3.0], [4.0, 9.0, 5.0], [6.0, 7.0, 9.0]], dtype=torch.float64)
     >>> cycles(a, 3)[0].tolist()  # (9 + 9 + 9) / 3, (2 4 + 3 6 + 5 7) / 3, 2 5 6
     [9.0, 20.333333333333332, 60.0]
+    >>> cycles(a / 1.5, 2, torch.tensor([0, 0, 1]), (2, 1))[0].tolist()  # (9 + 9 + 9) / 3, (3 6 + 5 7) / 2
+    [9.0, 26.5]
     """
-    n = len(a)
-    f = a.triu(1)
+    n, part = len(a), None if part is None else part.to(a.device)
+    f = a.triu(1) if part is None else a.masked_fill(part[:, None] >= part, 0.0)
     powers, ends = [f], [a]
     for _ in range(count - 1):
         ends.append(f @ ends[-1])
@@ -56,9 +76,44 @@ def cycles(a: Float[Tensor, "n n"], count: int) -> tuple[Float[Tensor, " p"], Fl
         for k in range(1, p + 1):
             through[:, p] += torch.einsum("ij,ji->i", ends[p - k], powers[k - 1])
     order = torch.arange(1, count + 1, dtype=a.dtype, device=a.device)
-    whole = through.new_tensor([float(math.comb(n, p + 1)) for p in range(count)])
-    rest = through.new_tensor([float(math.comb(n - 1, p)) for p in range(count)])
-    return through.sum(0) / order / whole, through / rest
+    whole, rest, _ = (v.to(through) for v in normalisers(weights or (1,) * n, count))
+    values = through.sum(0) / order / whole
+    if part is not None:
+        through = torch.zeros_like(rest).index_add_(0, part, through)
+    return values, through / rest
+
+
+@lru_cache(8)
+def normalisers(
+    weights: tuple[int, ...], count: int
+) -> tuple[Float[Tensor, " p"], Float[Tensor, "parts p"], Float[Tensor, "parts p"]]:
+    """Weight of all cycles of p parts, of those through each part, and the share of a part in them times the parts.
+
+    With weights w of mean 1: eₚ(w) = Σ over i₁ < … < iₚ of w[i₁] … w[iₚ], wᵢ eₚ₋₁(w without i), and n times the ratio
+    of these.  In integers, since eₚ(w without i) = eₚ(w) − wᵢ eₚ₋₁(w without i) may lose all digits of floats.
+
+    >>> [v.tolist() for v in normalisers((1, 1, 1), 2)]
+    [[3.0, 3.0], [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]], [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]]
+    """
+    n, total = len(weights), sum(weights)
+    sums = [1, *[0] * count]
+    for w in weights:
+        for p in range(count, 0, -1):
+            sums[p] += w * sums[p - 1]
+    unit = [(n**p, total**p) for p in range(1, count + 1)]
+    through = {}
+    for w in set(weights):
+        without = [1]
+        for p in range(1, count):
+            without.append(sums[p] - w * without[-1])
+        through[w] = [w * e for e in without]
+    whole = [e * up / down for e, (up, down) in zip(sums[1:], unit, strict=True)]
+    rest = {w: [e * up / down for e, (up, down) in zip(of, unit, strict=True)] for w, of in through.items()}
+    share = {w: [n * e / all_of_them for e, all_of_them in zip(of, sums[1:], strict=True)] for w, of in through.items()}
+    made = [
+        torch.tensor(v, dtype=torch.float64) for v in (whole, [rest[w] for w in weights], [share[w] for w in weights])
+    ]
+    return made[0], made[1], made[2]
 
 
 def spectral_moments(
@@ -67,6 +122,7 @@ def spectral_moments(
     count: int,
     pairings: int,
     generator: torch.Generator,
+    groups: Groups | None = None,
 ) -> SpectralMoments:
     """Average `cycles` over random pairings, orders and splits of the repeats.
 
@@ -74,25 +130,40 @@ def spectral_moments(
     covariance of x, and the repeats of every stimulus are split at random into two halves, which are averaged: over
     many splits all pairs of different repeats count alike.  With one repeat both halves are that repeat.
 
-    Covariance: with I the influence p (conditional mean − m̂ₚ) of a stimulus in one pairing, V the mean of IIᵀ over
+    With groups these are joined in random pairs, and their stimuli, see `_matched`; differences of one pair of groups
+    are never multiplied with each other.  A pair of groups of m and n stimuli weighs m n, so that stimuli count alike.
+
+    Covariance: with I the influence of a stimulus in one pairing, p (conditional mean − m̂ₚ), V the mean of IIᵀ over
     stimuli and pairings, and Q that of the mean influences over the B pairings, (2 Q − V / B) / pairs.  The first-order
-    effect of a stimulus is common to all pairings, that of its partner is not, and averages out.
+    effect of a stimulus is common to all pairings, that of its partner is not, and averages out.  With groups, these
+    take the place of the stimuli, and n wᵢ eₚ₋₁ / eₚ that of p (`normalisers`); the influence is divided by one minus
+    the share of the pair in all weights, as for the residuals of a weighted mean: unequal groups have large shares.
     """
-    stimuli = x.shape[1]
-    half = stimuli // 2
-    blocks = -(-half // BLOCK)
+    members = x.shape[1] if groups is None else groups.count
+    half = members // 2
+    blocks = -(-(x.shape[1] // 2) // BLOCK)
+    blocks = blocks if groups is None else max(1, min(blocks, half // PAIRS))
     size = half // blocks
     used = 2 * size * blocks
     values, influences, scale = [], [], 0.0
     for _ in range(pairings):
-        order = torch.randperm(stimuli, generator=generator)[:used]
-        first, second = ((one[0::2] - one[1::2]) / math.sqrt(2) for one in halves(x, present, order, generator))
+        order = torch.randperm(members, generator=generator)[:used]
+        made = _alone(order, size) if groups is None else _matched(groups, order, size, BLOCK * blocks, generator)
+        stimuli, roots = torch.cat([b.stimuli for b in made]), torch.cat([b.roots for b in made]).to(x.device)
+        first, second = ((one[0::2] - one[1::2]) / math.sqrt(2) for one in halves(x, present, stimuli, generator))
         scale = scale or float(first.square().sum(1).mean())
-        parts = [cycles(a / scale, count) for a in _products(first, second, size)]
+        if groups is not None:
+            first, second = first * roots[:, None], second * roots[:, None]
+        products = _products(first, second, [len(b.roots) for b in made])
+        parts = [cycles(a / scale, count, b.part, b.weights) for a, b in zip(products, made, strict=True)]
         values.append(torch.stack([m for m, _ in parts]).mean(0).cpu())
         mean = torch.cat([h for _, h in parts]).cpu() - values[-1]
-        spread = mean.new_zeros(stimuli, count)
-        spread[order] = mean.repeat_interleave(2, 0) * torch.arange(1, count + 1, dtype=mean.dtype)
+        share = torch.cat([normalisers(b.weights, count)[2] for b in made])
+        spread = mean.new_zeros(members, count)
+        influence = mean * share
+        if groups is not None:
+            influence /= (1 - share[:, :1] / (size * blocks)).clamp_min(1e-9)  # a single pair has all of it
+        spread[order] = influence.repeat_interleave(2, 0)
         influences.append(spread)
     every = torch.stack(influences)
     single = torch.einsum("bsp,bsq->pq", every, every) / (pairings * used)
@@ -102,10 +173,52 @@ def spectral_moments(
     return SpectralMoments(torch.stack(values).mean(0), _positive(covariance), scale, size * blocks)
 
 
-def _products(first: Tensor, second: Tensor, size: int) -> list[Tensor]:
+@dataclass(frozen=True)
+class _Block:
+    """Differences of stimuli 2i and 2i + 1, the part of each, the roots of their weights, and the weights of the parts.
+
+    `part` is None if every difference is a part of its own.
+    """
+
+    stimuli: Int[Tensor, " rows2"]
+    part: Int[Tensor, " rows"] | None
+    roots: Float[Tensor, " rows"]
+    weights: tuple[int, ...]
+
+
+def _alone(order: Tensor, size: int) -> list[_Block]:
+    """Blocks of pairs of independent stimuli."""
+    return [
+        _Block(two, None, torch.ones(size, dtype=torch.float64), (1,) * size) for two in torch.split(order, 2 * size)
+    ]
+
+
+def _matched(groups: Groups, order: Tensor, size: int, most: int, generator: torch.Generator) -> list[_Block]:
+    """Blocks of pairs of groups, whose stimuli are matched at random.
+
+    The smaller group of a pair is repeated until every stimulus of the larger one has a partner.  If there are more
+    than `most` differences, every pair of groups has fewer of them, at random, and at least one.
+    """
+    mixed = torch.randperm(len(groups.of_row), generator=generator)
+    mixed = mixed[groups.of_row[mixed].argsort(stable=True)]  # the stimuli of each group one after the other
+    start, sizes = groups.sizes.cumsum(0) - groups.sizes, groups.sizes
+    pairs = order.reshape(-1, 2)
+    longest = sizes[pairs].amax(1)
+    rows = (longest * min(1.0, most / int(longest.sum()))).ceil().long()
+    weights = sizes[pairs].prod(1)
+    made = []
+    for of, count, weight in zip(*(torch.split(v, size) for v in (pairs, rows, weights)), strict=True):
+        part = torch.arange(len(of)).repeat_interleave(count)
+        place = torch.arange(len(part)) - (count.cumsum(0) - count)[part]
+        stimuli = mixed[start[of[part]] + place[:, None] % sizes[of[part]]]
+        roots = (weight / weight.double().mean() / count)[part].sqrt()
+        made.append(_Block(stimuli.flatten(), part, roots, tuple(weight.tolist())))
+    return made
+
+
+def _products(first: Tensor, second: Tensor, rows: list[int]) -> list[Tensor]:
     """Products X₁X₂ᵀ of blocks of rows."""
-    starts = range(0, len(first), size)
-    return [first[start : start + size] @ second[start : start + size].T for start in starts]
+    return [a @ b.T for a, b in zip(torch.split(first, rows), torch.split(second, rows), strict=True)]
 
 
 def _positive(covariance: Tensor) -> Tensor:

@@ -46,22 +46,33 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Target:
-    """Log moments to fit, with the covariance of their errors and the weights of the fit."""
+    """Log moments to fit, with the covariance of their errors and the weights of the fit.
+
+    `freedom`: degrees of freedom of the covariance, if it is of few groups.
+    """
 
     logs: Float[Tensor, " p"]
     covariance: Float[Tensor, "p p"]
     white: Float[Tensor, "p p"]
+    freedom: int = 0
 
     @classmethod
-    def of(cls, logs: Tensor, covariance: Tensor) -> "Target":
+    def of(cls, logs: Tensor, covariance: Tensor, freedom: int = 0) -> "Target":
         ridge = covariance + RIDGE * covariance.diagonal().diag()
-        return cls(logs, covariance, torch.linalg.inv(torch.linalg.cholesky(ridge)))
+        return cls(logs, covariance, torch.linalg.inv(torch.linalg.cholesky(ridge)), freedom)
 
     def draws(self, around: Tensor, count: int, generator: torch.Generator) -> Float[Tensor, "count p"]:
-        """Log moments of new experiments in which those of the population are `around`."""
+        """Log moments of new experiments in which those of the population are `around`.
+
+        Normal, or a multivariate t of `freedom` degrees of freedom.
+        """
         values, vectors = torch.linalg.eigh(self.covariance)
         root = vectors * values.clamp_min(0).sqrt()
-        drawn: Tensor = around + torch.randn(count, len(values), dtype=torch.float64, generator=generator) @ root.T
+        errors = torch.randn(count, len(values), dtype=torch.float64, generator=generator) @ root.T
+        if self.freedom:
+            squares = torch.randn(count, self.freedom, dtype=torch.float64, generator=generator).square()
+            errors = errors / squares.mean(1, keepdim=True).sqrt()
+        drawn: Tensor = around + errors
         return drawn
 
 

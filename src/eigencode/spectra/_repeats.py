@@ -6,21 +6,25 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.errors import InputError
+from eigencode.base.groups import groups_of
 from eigencode.base.symmetric import refuse_unsquarable
 
 FEWEST = 8
 """Smallest number of stimuli for moments."""
 
 
-def repeats_of(responses: Array, fewest: int = FEWEST) -> tuple[Tensor, Tensor, list[str]]:
-    """Responses, where there is a presentation (repeats x stimuli), and notes on stimuli that were left out.
+def repeats_of(
+    responses: Array, fewest: int = FEWEST, groups: Array | None = None
+) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
+    """Responses, where there is a presentation (repeats x stimuli), groups, and notes on stimuli that were left out.
 
     Args:
         fewest: smallest number of stimuli.
+        groups: a label per stimulus.
 
     >>> x = torch.rand(2, 9, 4)
     >>> x[1, 3] = torch.nan
-    >>> x, present, notes = repeats_of(x)
+    >>> x, present, _, notes = repeats_of(x)
     >>> x.shape, int(present.sum()), notes
     (torch.Size([2, 8, 4]), 16, ['1 of 9 stimuli shown fewer than twice left out'])
     """
@@ -44,11 +48,12 @@ def repeats_of(responses: Array, fewest: int = FEWEST) -> tuple[Tensor, Tensor, 
             wanted="finite numbers; all units NaN where a stimulus was not shown",
             fix="x[..., np.isfinite(np.asarray(x)).all(tuple(range(x.ndim - 1)))], if few units are affected",
         )
-    kept = present.sum(0) >= min(2, len(x))
+    kept, numbers = present.sum(0) >= min(2, len(x)), groups_of(None, groups, x.shape[1])
     notes = []
     if not bool(kept.all()):
         notes.append(f"{int((~kept).sum())} of {len(kept)} stimuli shown fewer than twice left out")
         x, present = x[:, kept], present[:, kept]
+        numbers = None if numbers is None else numbers[kept.cpu()]
     if x.shape[1] < fewest:
         raise InputError("too few stimuli shown twice", got=x.shape[1], wanted=f">= {fewest}")
     for r in range(len(x)):
@@ -64,7 +69,7 @@ def repeats_of(responses: Array, fewest: int = FEWEST) -> tuple[Tensor, Tensor, 
                 got=f"{x.shape[2]} constant units",
                 wanted="responses that vary with the stimulus",
             )
-    return x, present.cpu(), notes
+    return x, present.cpu(), numbers, notes
 
 
 def halves(

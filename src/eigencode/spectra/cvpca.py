@@ -96,7 +96,7 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
 
 def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = None) -> tuple[Spectrum, list[str]]:
     """cvPCA of all repeats, and what it would warn of; of two complete ones it is `cvpca_of_two`."""
-    x, present, _ = repeats_of(repeats, fewest=3)
+    x, present, numbers, _ = repeats_of(repeats, 3, groups)
     if len(x) < 2 or swaps < 1:
         raise InputError(
             "all repeats cannot be split into halves",
@@ -104,7 +104,7 @@ def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = N
             wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
         )
     if len(x) == 2:
-        found = cvpca_of_two(x[0], x[1], swaps, seed, groups)
+        found = cvpca_of_two(x[0], x[1], swaps, seed, numbers)
         return found, _doubts(x, present, found, swaps)
     generator = stream(seed, "cvpca", "halves")
     n, units = x.shape[1:]
@@ -112,7 +112,7 @@ def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = N
     for _ in range(swaps):
         first, second = halves(x, present, torch.arange(n), generator)
         products += _products(first, second) / swaps
-    found = _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, groups)
+    found = _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, numbers)
     return found, _doubts(x, present, found, swaps)
 
 

@@ -8,11 +8,13 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
+from scipy.special import stdtrit
 from torch import Tensor
 
 from eigencode.base.arrays import Array
 from eigencode.base.border import admit
 from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.groups import Groups
 from eigencode.base.inputs import at_least
 from eigencode.base.record import Estimate, Record
 from eigencode.base.seeding import stream
@@ -53,6 +55,8 @@ class SignalSpectrum(Record):
     `moments`: estimates of Σ (λₙ / scale)ᵖ, p = 1..P, and `covariance` of their errors; `moments[p − 1] * scale ** p`
     is unbiased.  The fits use the first `used` of them, those with a relative standard error below 1/2.
 
+    `n_groups`: number of independent groups of stimuli that belong together; 0 if every stimulus is independent.
+
     `warnings` could reverse a comparison; `notes` tell how to read the numbers.
     """
 
@@ -76,6 +80,7 @@ class SignalSpectrum(Record):
     n_repeats: int
     pairings: int
     seed: int = 0
+    n_groups: int = 0
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -100,7 +105,13 @@ class SignalSpectrum(Record):
 
 
 def signal_spectrum(
-    responses: Array, *, moments: int = 10, pairings: int = 8, draws: int = 200, seed: int = 0
+    responses: Array,
+    *,
+    moments: int = 10,
+    pairings: int = 8,
+    draws: int = 200,
+    seed: int = 0,
+    groups: Array | None = None,
 ) -> SignalSpectrum:
     """Signal spectrum of noisy responses from repeats of the same stimuli, by its spectral moments (MEME).
 
@@ -123,12 +134,16 @@ def signal_spectrum(
         pairings: number of random pairings to average over; the variance falls towards half of that of one.
         draws: number of fits for the intervals.
         seed: of pairings and draws.
+        groups: a label per stimulus, the same for stimuli that belong together: frames of one film, augmentations of
+            one image.  Only responses to stimuli of different groups are then multiplied with each other, and C and the
+            intervals (draws of a multivariate t) are over groups.  There are no laws with fewer than ten.
 
     Returns:
         A `SignalSpectrum`; read its `warnings`.  Its numbers are NaN where the repeats share no variance.
 
     Raises:
-        InputError: wrong shapes, Inf, presentations with some NaN, fewer than 8 stimuli shown twice, no variation.
+        InputError: wrong shapes, Inf, presentations with some NaN, fewer than 8 stimuli shown twice, no variation,
+            groups that do not fit, or a single one.
 
     Warns:
         EigencodeWarning: identical repeats.
@@ -148,7 +163,14 @@ def signal_spectrum(
     at_least(2, moments=moments)
     at_least(1, pairings=pairings)
     at_least(20, draws=draws)
-    x, present, notes = repeats_of(responses)
+    x, present, numbers, notes = repeats_of(responses, groups=groups)
+    together = Groups.of(numbers)
+    if together is not None and together.count == 1:
+        raise InputError(
+            "all stimuli are one group",
+            got=f"{x.shape[1]} stimuli of one group",
+            wanted="two groups or more, ten for a law",
+        )
     if len(x) == 1:
         notes.append("one repeat: noise, if there is any, counts as signal")
     elif bool((x[:, present.all(0)] == x[:1, present.all(0)]).all()):
@@ -157,24 +179,34 @@ def signal_spectrum(
             EigencodeWarning,
             stacklevel=2,
         )
-    count = min(moments, x.shape[1] // 4)
-    found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"))
-    return _record(found, x, pairings, draws, seed, notes)
+    count = min(moments, max(1, (x.shape[1] if together is None else together.count) // 4))
+    found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"), together)
+    return _record(found, x, pairings, draws, seed, notes, together)
 
 
 def _record(
-    found: SpectralMoments, x: Tensor, pairings: int, draws: int, seed: int, notes: list[str]
+    found: SpectralMoments,
+    x: Tensor,
+    pairings: int,
+    draws: int,
+    seed: int,
+    notes: list[str],
+    groups: Groups | None,
 ) -> SignalSpectrum:
     """The record of moments that are known well enough, with the laws fitted to them."""
     repeats, stimuli, units = x.shape
     m, covariance, scale = found.values, found.covariance, found.scale
     usable = (m > 0) & (covariance.diagonal().sqrt() < NOISIEST * m)
     used = int(usable.long().cumprod(0).sum())
+    few = groups.too_few if groups is not None else ""
+    freedom = groups.count - 1 if groups is not None else 0
+    reach = float(stdtrit(freedom, 0.975)) if freedom else 1.96
 
     def estimate(value: float, low: float = math.nan, high: float = math.nan) -> Estimate:
-        return Estimate(value, low, high, stimuli, "" if math.isnan(low) else "95 % over stimuli")
+        over = f"{groups.count} groups of stimuli" if groups is not None else "stimuli"
+        return Estimate(value, low, high, stimuli, "" if math.isnan(low) else f"95 % over {over}")
 
-    unknown, half = estimate(math.nan), 1.96 * float(covariance[0, 0].sqrt())
+    unknown, half = estimate(math.nan), math.nan if few else reach * float(covariance[0, 0].sqrt())
     record = SignalSpectrum(
         alpha=unknown,
         p=math.nan,
@@ -184,7 +216,7 @@ def _record(
         p_broken=math.nan,
         law="power law",
         identified_rank=0,
-        total=estimate(*((float(m[0]) + z * half) * scale for z in (0, -1, 1))),
+        total=estimate(float(m[0]) * scale, *((float(m[0]) + z * half) * scale for z in (-1, 1))),
         participation_ratio=unknown,
         largest=(math.nan, math.nan),
         moments=m,
@@ -196,13 +228,14 @@ def _record(
         n_repeats=repeats,
         pairings=pairings,
         seed=seed,
-        warnings=(f"too little signal: {used} of {len(m)} moments are known to better than half their size",),
+        n_groups=groups.count if groups is not None else 0,
+        warnings=(few or f"too little signal: {used} of {len(m)} moments are known to better than half their size",),
         notes=tuple(notes),
     )
-    if used < 2:
+    if few or used < 2:
         return record
     relative = covariance[:used, :used] / m[:used] / m[:used, None]
-    target, ranks = Target.of(m[:used].log() + relative.diagonal() / 2, relative), Ranks.of(units)
+    target, ranks = Target.of(m[:used].log() + relative.diagonal() / 2, relative, freedom), Ranks.of(units)
     straight = LawFit.of(target, ranks, broken=False, draws=draws, seed=seed)
     bent = LawFit.of(target, ranks, broken=True, draws=draws, seed=seed) if used >= PARAMETERS else None
     broken = bent is not None and straight.p < REJECTED and not bent.p <= straight.p
@@ -221,7 +254,7 @@ def _record(
         p_broken=bent.p if bent else math.nan,
         law="broken power law" if broken else "power law",
         identified_rank=rank,
-        participation_ratio=estimate(*(math.exp(log_ratio + z * sd) for z in (0, -1.96, 1.96))),
+        participation_ratio=estimate(*(math.exp(log_ratio + z * sd) for z in (0, -reach, reach))),
         largest=(straight.largest * scale, bent.largest * scale if bent else math.nan),
         warnings=tuple(_warnings(best.p, rank, break_rank.value if broken else 0.0)),
     )
