@@ -5,6 +5,9 @@ RESULTS is a results.json below published/, PART one of the same study run with 
 too.  Summary, claims and deviations are computed anew from all rows; `parts` says what has another provenance than the
 rest.  Figures stay those of the first run.  Both must have measured the same things on the same images, and agree on
 the numbers of the data themselves.
+
+Of a calibration, PART has other populations (`--set calibration.units=[1000]`), estimators or numbers of repeats, with
+everything else alike.  They join those of RESULTS; numbers that both have must agree.  Its figures are drawn anew.
 """
 
 import argparse
@@ -19,21 +22,33 @@ from eigencode.base.strict_json import dumps, number
 from eigencode.study._claims import verdicts
 from eigencode.study._deviations import effects
 from eigencode.study._integrity import signed
-from eigencode.study._measurements import DATA_ITSELF
+from eigencode.study._measurements import DATA_ITSELF, headline
 from eigencode.study.config import Study
+from eigencode.study.plan import plan
 from eigencode.study.results import Row, kept, summarise
 
 OWN = {"name", "title", "models", "seeds", "claims", "deviations"}
 """What two runs of one study may differ in."""
 
+STATED = ("claims", "deviations")
+
+POPULATIONS = ("kinds", "alphas", "units", "samples", "stimuli")
+NOISE = ("snr", "repeats", "estimators")
+"""What two runs of one calibration may differ in."""
+
+ORDERED = ("snr", "units", "samples", "stimuli", "repeats")
+"""Of these, numbers to be put in order, ratios from the largest."""
+
 
 def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The results of `whole` with the models and seeds of `part`.
+    """The results of `whole` with the models and seeds of `part`, or with its populations.
 
     Raises:
-        SystemExit: other settings, or other numbers of the data.
+        SystemExit: other settings, or other numbers of the data, or of the same population.
     """
     before, after = whole["study"], part["study"]
+    if before.get("calibration") and after.get("calibration") and not before["models"] and not after["models"]:
+        return _calibrated(whole, part)
     others = [k for k, v in before.items() if k not in OWN and after.get(k) != v]
     if others:
         raise SystemExit(f"these are not runs of one study: {', '.join(others)} differ")
@@ -54,7 +69,7 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
     seeds = sorted({*before["seeds"], *after["seeds"]})
     study = before | {"models": models, "seeds": seeds}
-    for name in ("claims", "deviations"):
+    for name in STATED:
         stated = zip(after[name], getattr(again, name), strict=True)
         study[name] = [*before[name], *(raw for raw, made in stated if made not in getattr(known, name))]
     rows = merged(mine, theirs, lambda row: (row.model, row.seed))
@@ -66,6 +81,59 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         **computed(study_of(study), rows),
         "parts": whole.get("parts", {}) | dict.fromkeys(names, _made(part)),
     }
+
+
+def _calibrated(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The results of a calibration with those of other populations, estimators or numbers of repeats."""
+    before, after = (study_of(results["study"]).model_dump(mode="json") for results in (whole, part))
+    mine, theirs = before["calibration"], after["calibration"]
+    joined = _united(mine, theirs, POPULATIONS)
+    if mine["noise"] and theirs["noise"]:
+        joined["noise"] = _united(mine["noise"], theirs["noise"], NOISE)
+    others = [k for k in before if k not in OWN | {"calibration"} and before[k] != after[k]]
+    others += [k for k in mine if k not in (*POPULATIONS, "noise") and mine[k] != theirs[k]]
+    others += [k for k in ("noise", "stimuli") if bool(mine[k]) != bool(theirs[k])]
+    if others:
+        raise SystemExit(f"these are not runs of one calibration: {', '.join(others)} differ")
+    stated = {name: [*before[name], *(e for e in after[name] if e not in before[name])] for name in STATED}
+    study = whole["study"] | {"calibration": joined} | stated
+    order = {(c.data, c.model, c.quantity): i for i, c in enumerate(plan(study_of(study)))}
+    every = [*part["cells"], *whole["cells"]]
+    cells = {_place(c): c for c in every}
+    at = {(c["data"], c["model"], c["key"]): order[_place(c)] for c in every}
+    rows = {(r.data, r.model, r.quantity): r for r in rows_of(whole)}
+    for r in rows_of(part):
+        known = rows.setdefault((r.data, r.model, r.quantity), r)
+        if not all(_close(getattr(r, end), getattr(known, end)) for end in ("value", "low", "high")):
+            where = f"{r.quantity} of {r.model}, {r.data}"
+            raise SystemExit(f"these runs do not agree: {where}: {known.value} and {r.value}")
+    return whole | {
+        "study": study,
+        "headline": headline(study_of(study)),
+        "cells": sorted(cells.values(), key=lambda c: order[_place(c)]),
+        **computed(study_of(study), sorted(rows.values(), key=lambda r: at[r.data, r.model, r.key])),
+        "parts": whole.get("parts", {}) | {_told(theirs, joined): _made(part)},
+    }
+
+
+def _united(mine: dict[str, Any], theirs: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Settings with the lists `names` of both."""
+    joined = dict(mine)
+    for name in names:
+        both = [*mine[name], *(v for v in theirs[name] if v not in mine[name])]
+        joined[name] = sorted(both, reverse=name == "snr") if name in ORDERED else both
+    return joined
+
+
+def _told(part: dict[str, Any], joined: dict[str, Any]) -> str:
+    """The populations of a part, by the settings of which it has not all values."""
+    lists = [(name, part[name], joined[name]) for name in POPULATIONS]
+    lists += [(name, part["noise"][name], joined["noise"][name]) for name in NOISE if joined["noise"]]
+    return "; ".join(f"{name} = {mine}" for name, mine, both in lists if len(mine) < len(both)) or "all populations"
+
+
+def _place(cell: dict[str, Any]) -> tuple[str, str, str]:
+    return cell["data"], cell["model"], cell["quantity"]
 
 
 def study_of(published: dict[str, Any]) -> Study:
@@ -119,10 +187,13 @@ def main() -> None:
     chosen = parser.parse_args()
     whole, part = (json.loads(path.read_text("utf-8")) for path in (chosen.results, chosen.part))
     chosen.results.write_text(dumps(signed(combined(whole, part))) + "\n", "utf-8")
-    from tools.publish import refresh  # which reads rows by this module
+    from tools.publish import refresh  # which read rows by this module
+    from tools.reread import redrawn
 
+    if not part["study"]["models"]:
+        redrawn(chosen.results.parent)
     refresh()
-    print(f"{', '.join(part['study']['models'])} of {chosen.part} are now in {chosen.results}")
+    print(f"{', '.join(part['study']['models']) or 'the populations'} of {chosen.part} are now in {chosen.results}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A study measured in parts: models and seeds join its published results or replace old ones; nothing else moves."""
+"""A study measured in parts: models, seeds and populations join its published results; nothing else moves."""
 
 import copy
 import json
@@ -107,3 +107,113 @@ def test_another_model_joins_with_its_claims(combine, part) -> None:
     judged = {c["statement"]: (c["verdict"], c["value"]) for c in made["claims"]}
     assert judged == {c["statement"]: (c["verdict"], c["value"]) for c in PUBLISHED["claims"]}
     assert len(made["rows"]) == len(PUBLISHED["rows"])
+
+
+NOISY = {
+    **{"kinds": ["gaussian"], "alphas": [1.0, [0.2, 4, 2.0]], "units": [20], "stimuli": [60], "replicates": 2},
+    **{"n_min": 2, "weights": "1/n", "noise": {"snr": [30.0, 1.0], "repeats": [2]}},
+}
+MADE = {"claims": [], "deviations": [], "seconds": 1.0}
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory):
+    """Run a small calibration with other settings and return its results."""
+    from eigencode.study import Store, execute, plan, results, rows
+    from eigencode.study.read import study
+
+    store = Store(tmp_path_factory.mktemp("calibrated"))
+
+    def run(commit: str = "a", noise: dict = NOISY["noise"], **settings: object) -> dict:
+        chosen = study({"name": "c", "calibration": {**NOISY, "noise": noise, **settings}})
+        cells = plan(chosen)
+        assert execute([cell.step for cell in cells], store).ok
+        folder = store.root / "reports" / f"c{len(list(store.root.glob('reports/*')))}"
+        made = MADE | {"provenance": {"commit": commit}}
+        results.write(folder, chosen, cells, rows(chosen, cells, store), made)
+        return json.loads((folder / "results.json").read_text("utf-8"))
+
+    return run
+
+
+def without(results: dict) -> dict:
+    return {k: v for k, v in results.items() if k not in ("parts", "sha256", "provenance")}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "told"),
+    [
+        ({"units": [20]}, {"units": [30]}, "units = [30]"),
+        ({"units": [30]}, {"units": [20]}, "units = [20]"),
+        ({"noise": {"snr": [1.0], "repeats": [2]}}, {"noise": {"snr": [30.0], "repeats": [2]}}, "snr = [30.0]"),
+        ({}, {"noise": {"snr": [30.0, 1.0], "repeats": [3]}}, "repeats = [3]"),
+        ({"alphas": [1.0]}, {"alphas": [[0.2, 4, 2.0]]}, "alphas = [[0.2, 4.0, 2.0]]"),
+    ],
+)
+def test_populations_join_as_if_they_were_measured_together(
+    combine, calibrated, mine: dict, theirs: dict, told: str
+) -> None:
+    whole, part = calibrated(**mine), calibrated("b", **theirs)
+    made = combine(whole, part)
+    both = {k: sorted([*mine[k], *theirs[k]], key=str) for k in mine if k != "noise"}
+    snr = sorted({*whole["study"]["calibration"]["noise"]["snr"], *part["study"]["calibration"]["noise"]["snr"]})
+    repeats = {n for results in (whole, part) for n in results["study"]["calibration"]["noise"]["repeats"]}
+    together = calibrated(noise={"snr": snr[::-1], "repeats": sorted(repeats)}, **both)
+    assert without(made) == without(together)
+    assert made["provenance"] == {"commit": "a"}
+    assert {k: v["provenance"] for k, v in made["parts"].items()} == {told: {"commit": "b"}}
+
+
+def test_populations_that_were_not_measured_are_not_in_the_table(combine, calibrated) -> None:
+    """Two parts that do not fill the grid, and a part that both have."""
+    made = combine(calibrated(), calibrated("b", units=[30], noise={"snr": [1.0], "repeats": [2]}))
+    measured = {(c["data"].split(", ")[1], c["model"].split(", ")[2]) for c in made["cells"]}
+    assert measured == {("20 units", "SNR 30"), ("20 units", "SNR 1"), ("30 units", "SNR 1")}
+    again = combine(made, calibrated("c", noise={"snr": [30.0], "repeats": [2]}))
+    assert without(again) == without(made)
+    assert set(again["parts"]) == {"units = [30]; snr = [1.0]", "units = [20]; snr = [30.0]"}
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"replicates": 3}, "replicates differ"),
+        ({"n_min": 3}, "n_min differ"),
+        ({"stimuli": [], "samples": [3.0]}, "stimuli differ"),
+        ({"noise": None}, "noise differ"),
+    ],
+)
+def test_calibrations_that_do_not_belong_together_are_refused(combine, calibrated, other: dict, says: str) -> None:
+    whole = calibrated()
+    part = copy.deepcopy(whole)
+    part["study"]["calibration"] |= other
+    with pytest.raises(SystemExit, match=f"one calibration: {says}"):
+        combine(whole, part)
+
+
+def test_populations_with_other_numbers_are_refused(combine, calibrated) -> None:
+    whole = calibrated()
+    part = copy.deepcopy(whole)
+    part["rows"][3]["value"] = LARGE
+    with pytest.raises(SystemExit, match=r"do not agree: .* and 9\.0"):
+        combine(whole, part)
+
+
+def test_the_command_renews_file_and_figures(
+    calibrated, coarse: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.delitem(sys.modules, "tools", raising=False)
+    from eigencode.study._integrity import intact
+    from tools import combine, publish
+
+    monkeypatch.setattr(publish, "refresh", lambda: None)
+    for name, results in (("whole", calibrated()), ("part", calibrated("b", units=[30]))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(results), "utf-8")
+    monkeypatch.setattr(sys, "argv", ["combine", *(str(tmp_path / n / "results.json") for n in ("whole", "part"))])
+    combine.main()
+    made = json.loads((tmp_path / "whole" / "results.json").read_text("utf-8"))
+    assert intact(made)
+    assert made["study"]["calibration"]["units"] == [20, 30]
+    assert len(list((tmp_path / "whole" / "figures").glob("calibration-*.svg"))) == 2
