@@ -192,21 +192,21 @@ def test_a_measure_hands_on_groups_of_images_and_of_positions(rng: torch.Generat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("alike", "size"), [(1.0, 10), (0.7, 5)], ids=["repeated", "augmented"])
-def test_intervals_over_groups_cover(alike: float, size: int, rng: torch.Generator) -> None:
-    """Of 150 intervals of exponent, total and participation ratio, 90 to 99 % hold the truth, within counting."""
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("alike", "groups", "size"), [(1.0, 150, 10), (0.7, 200, 2)], ids=["repeated", "augmented"])
+def test_intervals_over_groups_cover(alike: float, groups: int, size: int, rng: torch.Generator) -> None:
+    """Of 100 intervals of exponent, total and participation ratio, 90 to 99 % hold the truth, within counting."""
     eigenvalues = torch.arange(1, 101, dtype=torch.float64) ** -1.0
     truth = (1.0, float(eigenvalues.sum()), float(eigenvalues.sum() ** 2 / eigenvalues.square().sum()))
-    of = torch.arange(80).repeat_interleave(size)
+    of = torch.arange(groups).repeat_interleave(size)
     covered, counted = torch.zeros(3), 0
-    for seed in range(150):
-        found = signal_spectrum(grouped(of, alike, rng, eigenvalues), pairings=3, draws=100, seed=seed, groups=of)
+    for seed in range(100):
+        found = signal_spectrum(grouped(of, alike, rng, eigenvalues), pairings=2, draws=100, seed=seed, groups=of)
         if found.warnings or found.law != "power law":
             continue
         counted += 1
         estimates = (found.alpha, found.total, found.participation_ratio)
         covered += torch.tensor([float(e.low <= t <= e.high) for e, t in zip(estimates, truth, strict=True)])
-    print(covered / counted, counted)
-    assert counted > 100
-    assert bool((covered / counted > 0.88).all()), (covered, counted)
-    assert float(covered.mean()) / counted < 0.99
+    assert counted > 70
+    assert bool((covered / counted > 0.86).all()), (covered, counted)
+    assert 0.9 < float(covered.mean()) / counted < 0.99
