@@ -15,6 +15,9 @@ BLOCK = 750
 """Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, drawn anew in
 every pairing, which loses nothing to first order in 1/n and keeps time linear in the number of stimuli."""
 
+STRIP = 100
+"""Smallest number of rows of a triangular matrix that are multiplied together."""
+
 PAIRS = 100
 """Smallest number of pairs of groups in a block, if there are so many; of large groups some stimuli are then drawn."""
 
@@ -67,21 +70,38 @@ def cycles(
     """
     n, part = len(a), None if part is None else part.to(a.device)
     f = a.triu(1) if part is None else a.masked_fill(part[:, None] >= part, 0.0)
-    powers, ends = [f], [a]
+    power, flipped, ends = f, [f.T.contiguous()], [a]
     for _ in range(count - 1):
-        ends.append(f @ ends[-1])
+        ends.append(_times(f, ends[-1]))
     for _ in range(count - 2):
-        powers.append(f @ powers[-1])
-    through = torch.stack([ends[p].diagonal() for p in range(count)], 1)
+        power = _times(f, power, triangular=True)
+        flipped.append(power.T.contiguous())
+    through = torch.stack([end.diagonal() for end in ends], 1)
     for p in range(1, count):
+        products = torch.zeros_like(a)
         for k in range(1, p + 1):
-            through[:, p] += torch.einsum("ij,ji->i", ends[p - k], powers[k - 1])
+            products.addcmul_(ends[p - k], flipped[k - 1])
+        through[:, p] += products.sum(1)
     order = torch.arange(1, count + 1, dtype=a.dtype, device=a.device)
     whole, rest, _ = (v.to(through) for v in normalisers(weights or (1,) * n, count))
     values = through.sum(0) / order / whole
     if part is not None:
         through = torch.zeros_like(rest).index_add_(0, part, through)
     return values, through / rest
+
+
+def _times(f: Float[Tensor, "n n"], b: Float[Tensor, "n n"], triangular: bool = False) -> Float[Tensor, "n n"]:
+    """The product of an upper triangular matrix with another matrix, which may be `triangular` too, without the zeros.
+
+    >>> f, b = torch.rand(300, 300).triu(), torch.rand(300, 300)
+    >>> torch.testing.assert_close(_times(f, b), f @ b)
+    >>> torch.testing.assert_close(_times(f, b.triu(), triangular=True), f @ b.triu())
+    """
+    out, step = torch.zeros_like(b), max(STRIP, -(-len(f) // 4))
+    for i in range(0, len(f), step):
+        j = i if triangular else 0
+        torch.mm(f[i : i + step, i:], b[i:, j:], out=out[i : i + step, j:])
+    return out
 
 
 @lru_cache(8)

@@ -62,12 +62,12 @@ class Target:
         return cls(logs, covariance, torch.linalg.inv(torch.linalg.cholesky(ridge)), freedom)
 
     def draws(self, around: Tensor, count: int, generator: torch.Generator) -> Float[Tensor, "count p"]:
-        """Log moments of new experiments in which those of the population are `around`.
+        """Log moments of new experiments in which those of the population are `around`, the same but for rounding.
 
         Normal, or a multivariate t of `freedom` degrees of freedom.
         """
         values, vectors = torch.linalg.eigh(self.covariance)
-        root = vectors * values.clamp_min(0).sqrt()
+        root = vectors * values.clamp_min(0).sqrt() @ vectors.T  # which the signs of the vectors do not change
         errors = torch.randn(count, len(values), dtype=torch.float64, generator=generator) @ root.T
         if self.freedom:
             squares = torch.randn(count, self.freedom, dtype=torch.float64, generator=generator).square()
@@ -123,14 +123,19 @@ def _levenberg_marquardt(
     """Fit every row of `logs` with every design; exponents stay within 0 and `STEEPEST`."""
     p = torch.arange(1, logs.shape[1] + 1, dtype=torch.float64)
 
-    weighted = design * log_weight.exp()[:, None]
+    weighted = (design * log_weight.exp()[:, None]).mT.contiguous().mT  # the faster layout
+    least = min(-50.0, -690.0 / len(p))  # below it powers would be subnormal numbers, which take much longer
 
     def model(theta: Tensor) -> tuple[Tensor, Tensor]:
         """log Σₙ wₙ λₙᵖ and its derivatives; powers by multiplication, since as many exponentials take much longer."""
         law = theta.transpose(0, 1) @ design.mT  # (designs, batch, ranks)
         largest = law.amax(-1, keepdim=True)
-        powers = (law - largest).exp()[:, :, None].expand(-1, -1, len(p), -1).cumprod(2)
-        sums = (powers.flatten(1, 2) @ weighted).view(*powers.shape[:3], -1).transpose(0, 1)
+        powers = base = (law - largest).clamp_min(least).exp()
+        each = [powers @ weighted]
+        for _ in p[1:]:
+            powers = powers * base
+            each.append(powers @ weighted)
+        sums = torch.stack(each, 2).transpose(0, 1)
         total = sums[..., :1]  # the first column of a design is one
         return p * largest.transpose(0, 1) + total[..., 0].log(), p[:, None] * (sums / total)
 

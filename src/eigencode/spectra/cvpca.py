@@ -89,7 +89,7 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
     products = one.new_zeros(n, min(units, n - 1))
     for _ in range(rounds):
         flip = torch.rand(n, generator=generator) < (0.5 if swaps else 0.0)
-        first, second = _scores_by_gram(both, flip, n) if both is not None else _scores(one, two, flip)
+        first, second = _scores(one, two, flip) if both is None else _scores_by_gram(*_swapped(both, flip, n))
         products += first * second / rounds
     return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)
 
@@ -124,7 +124,8 @@ def _products(one: Tensor, two: Tensor) -> Tensor:
     if n > units:
         first, second = _scores(one, two, flip)
     else:
-        first, second = _scores_by_gram(gram(torch.cat([one, two]).T), flip, n)
+        products = torch.cat([one, two]) @ one.T
+        first, second = _scores_by_gram(products[:n], products[n:])
     return first * second
 
 
@@ -218,15 +219,20 @@ def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
     return first @ vectors, second @ vectors
 
 
-def _scores_by_gram(both: Tensor, flip: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Scores as in `_scores`, from the 2n x 2n Gram matrix of all presentations, computed once for all swaps.
-
-    With X₁ = U S Vᵀ the scores are X₁V = U S and X₂V = X₂X₁ᵀ U S⁻¹.
-    """
+def _swapped(both: Tensor, flip: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """X₁X₁ᵀ and X₂X₁ᵀ of exchanged repeats, from the 2n x 2n Gram matrix of all presentations."""
     stimulus = torch.arange(n)
     a = torch.where(flip, stimulus + n, stimulus).to(both.device)
     b = torch.where(flip, stimulus, stimulus + n).to(both.device)
-    inner, cross = _centred(both[a[:, None], a]), _centred(both[b[:, None], a])
+    return both[a[:, None], a], both[b[:, None], a]
+
+
+def _scores_by_gram(inner: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores as in `_scores`, from X₁X₁ᵀ and X₂X₁ᵀ.
+
+    With X₁ = U S Vᵀ the scores are X₁V = U S and X₂V = X₂X₁ᵀ U S⁻¹.
+    """
+    n, inner, cross = len(inner), _centred(inner), _centred(cross)
     values, vectors = eigenvectors(inner)
     scale = values[: n - 1].clamp_min(float(values[0]) * 1e-15).sqrt()
     u = vectors[:, : n - 1]
