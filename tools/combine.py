@@ -25,6 +25,7 @@ from eigencode.study._integrity import signed
 from eigencode.study._measurements import DATA_ITSELF, headline
 from eigencode.study.config import Study
 from eigencode.study.plan import plan
+from eigencode.study.relations._related import related
 from eigencode.study.results import Row, kept, summarise
 
 OWN = {"name", "title", "models", "seeds", "claims", "deviations"}
@@ -145,10 +146,12 @@ def study_of(published: dict[str, Any]) -> Study:
 
 def computed(study: Study, rows: list[Row]) -> dict[str, Any]:
     """The parts of results.json that follow from the rows."""
+    relations = related(study, rows)
     return {
         "rows": [kept(r) for r in rows],
         "summary": [asdict(s) for s in summarise(rows)],
-        "claims": [asdict(v) for v in verdicts(study, rows)],
+        **({"relations": [r.kept() for r in relations]} if relations else {}),
+        "claims": [asdict(v) for v in verdicts(study, rows, relations)],
         "deviations": [asdict(e) for e in effects(study, rows)],
     }
 

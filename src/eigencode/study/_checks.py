@@ -19,6 +19,7 @@ from eigencode.study._course import EXTREMES, about
 from eigencode.study._extensions import extensions, variants
 from eigencode.study._measurements import DATA_ITSELF, details, measured, measurements, names
 from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Supervised
+from eigencode.study.relations._checks import check_claim_about_relation, check_relations
 from eigencode.training.readout import readout_layer
 
 ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
@@ -41,6 +42,7 @@ def check(study: Study) -> None:
     for label, model in study.models.items():
         _check_model(label, model)
     measurements(study)
+    check_relations(study)
     for claim in study.claims:
         _check_claim(study, claim)
     known = list(variants())
@@ -182,24 +184,11 @@ def _check_supervised(label: str, plan: Supervised) -> None:
 
 
 def _check_claim(study: Study, claim: Claim) -> None:
-    """Refuse a claim about an unknown model or quantity, and one that does not state exactly one comparison."""
-    models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
-    named = (claim.quantity, claim.other_quantity, claim.largest, claim.smallest)
-    check_known(study, "claim", models, [q for q in named if q])
-    against = [claim.other is not None, claim.value is not None].count(True)
-    wrong = bool(claim.model) == bool(claim.order) or (claim.order and (against or len(claim.order) < 2))
-    wrong = wrong or bool(claim.other_quantity and claim.other is None)
-    wrong = wrong or bool(claim.order and (claim.share is not None or claim.chooses))
-    wrong = wrong or bool(claim.largest and claim.smallest) or bool(claim.chooses and claim.share is not None)
-    compares = claim.comparison != "within" or (claim.value is not None) > bool(claim.chooses)
-    if wrong or (claim.model and (against != (not claim.chooses) or not compares)):
-        raise StudyError(
-            "a claim that cannot be judged",
-            got=claim.statement,
-            wanted="model with comparison and other or value; model with `largest` or `smallest`, > or <; or an order "
-            "of two models or more",
-        )
-    _check_sizes(study, claim)
+    """Refuse a claim about unknown names, and one that does not state exactly one comparison."""
+    if claim.relation or claim.effect or claim.predictor:
+        check_claim_about_relation(study, claim)
+    else:
+        _check_comparison(study, claim)
     known = [*TABLE, *study.data]
     if claim.data and claim.data not in known:
         fix = nearest(claim.data, known)
@@ -213,6 +202,31 @@ def _check_claim(study: Study, claim: Claim) -> None:
                 got=f"{claim.statement}: {name}",
                 wanted=wanted,
             )
+
+
+def _check_comparison(study: Study, claim: Claim) -> None:
+    """Refuse a claim that does not compare models with one another or with a constant."""
+    models = [*claim.order, *(n for n in (claim.model, claim.other) if n)]
+    named = (claim.quantity, claim.other_quantity, claim.largest, claim.smallest)
+    check_known(study, "claim", models, [q for q in named if q])
+    against = [claim.other is not None, claim.value is not None].count(True)
+    wrong = (
+        not claim.quantity
+        or bool(claim.model) == bool(claim.order)
+        or (claim.order and (against or len(claim.order) < 2))
+    )
+    wrong = wrong or bool(claim.other_quantity and claim.other is None)
+    wrong = wrong or bool(claim.order and (claim.share is not None or claim.chooses))
+    wrong = wrong or bool(claim.largest and claim.smallest) or bool(claim.chooses and claim.share is not None)
+    compares = claim.comparison != "within" or (claim.value is not None) > bool(claim.chooses)
+    if wrong or (claim.model and (against != (not claim.chooses) or not compares)):
+        raise StudyError(
+            "a claim that cannot be judged",
+            got=claim.statement,
+            wanted="model with comparison and other or value; model with `largest` or `smallest`, > or <; or an order "
+            "of two models or more",
+        )
+    _check_sizes(study, claim)
 
 
 def _check_sizes(study: Study, claim: Claim) -> None:

@@ -9,6 +9,9 @@ from typing import Literal
 from eigencode.study._mean import Mean, holm
 from eigencode.study._paired import chosen, held, margin
 from eigencode.study.config import Claim, Study
+from eigencode.study.relations._related import Related, related
+from eigencode.study.relations._schema import JOINT
+from eigencode.study.relations.effects import Effect
 from eigencode.study.results import Row
 
 Judged = Literal[
@@ -47,7 +50,7 @@ class Verdict:
 
     For a claim about a share of the seeds `value` is the share minus the claimed one, with the Wilson interval over
     seeds; for one about a chosen seed, its number minus the mean of the others, with the prediction interval of one
-    more seed like them.
+    more seed like them; for one about a relation, its effect minus the constant, with the interval over its groups.
     """
 
     data: str
@@ -65,10 +68,17 @@ class Verdict:
     p_holm: float = math.nan
 
 
-def verdicts(study: Study, rows: Sequence[Row]) -> list[Verdict]:
-    """Judge every claim of a study on each of its data sets; a claim with `data` only on that one."""
+def verdicts(study: Study, rows: Sequence[Row], relations: Sequence[Related] | None = None) -> list[Verdict]:
+    """Judge every claim of a study on each of its data sets; a claim with `data` only on that one.
+
+    `relations`: those of the study, if they are known already.
+    """
+    known = {(r.data, r.relation.name): r for r in (related(study, rows) if relations is None else relations)}
     pairs = [(claim, data) for data in study.datasets for claim in study.claims if claim.data in ("", data)]
-    found = [_judged(claim, data, rows) for claim, data in pairs]
+    found = [
+        _of_relation(claim, known[data, claim.relation]) if claim.relation else _judged(claim, data, rows)
+        for claim, data in pairs
+    ]
     return [replace(v, p_holm=p) for v, p in zip(found, holm([v.p for v in found]), strict=True)]
 
 
@@ -86,9 +96,35 @@ def _judged(claim: Claim, data: str, rows: Sequence[Row]) -> Verdict:
         number = margin(found, (claim.model, claim.quantity), _other(claim), claim.value or 0.0)
         compared = f"{claim.model} − {_against(claim)}, claimed {claim.comparison} 0"
         p, verdict = number.p, _positive(number if claim.comparison == ">" else -number)
-    numbers = (number.value, number.low, number.high, number.seeds)
+    numbers = (number.value, number.low, number.high, int(number.seeds))
     return Verdict(
         *(data, claim.statement, claim.quantity, compared, *numbers, claim.published, verdict, claim.explained_by, p)
+    )
+
+
+def _of_relation(claim: Claim, found: Related) -> Verdict:
+    """The verdict on an effect of a relation, whose number is compared on the scale on which its error is normal."""
+    relation, groups = found.relation, len(found.groups)
+    of = None if claim.effect in JOINT else relation.known[claim.predictor] if claim.predictor else 0
+    effects = found.analysis.effects if found.analysis else ()
+    nothing = Effect(str(claim.effect), of, math.nan, math.nan, 1.0)
+    effect = next((e for e in effects if (e.kind, e.of) == (claim.effect, of)), nothing)
+    value, about = claim.value or 0.0, ", ".join(p.label for p in relation.predictors)
+    about = about if of is None else relation.predictors[of].label
+    given = f" given {', '.join(c.label for c in relation.controls)}" if relation.controls else ""
+    compared = f"{claim.effect} of {about}{given}, {len(found.points)} networks in {groups} groups"
+    number = effect.minus(value)
+    if claim.comparison == "within":
+        p, verdict = _inside(effect.minus(0.0), effect.at(value - claim.tolerance), effect.at(value + claim.tolerance))
+        compared += f", claimed {value:g} ± {claim.tolerance:g}"
+        ends = effect.interval
+    else:
+        p, verdict = number.p, _positive(number if claim.comparison == ">" else -number)
+        compared += f", minus {value:g}" * bool(value) + f", claimed {claim.comparison} 0"
+        ends = tuple(end - value for end in effect.interval)  # type: ignore[assignment]
+    seeds, outcome = len({p.seed for p in found.points}), relation.outcome.label
+    return Verdict(
+        *(found.data, claim.statement, outcome, compared, *ends, seeds, claim.published, verdict, claim.explained_by, p)
     )
 
 
@@ -139,17 +175,20 @@ def _within(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str
     number = margin(rows, (claim.model, claim.quantity))
     assert claim.value is not None
     low, high = claim.value - claim.tolerance, claim.value + claim.tolerance
-    compared = f"{claim.model}, claimed {claim.value:g} ± {claim.tolerance:g}"
+    return number, *_inside(number, low, high), f"{claim.model}, claimed {claim.value:g} ± {claim.tolerance:g}"
+
+
+def _inside(number: Mean, low: float, high: float) -> tuple[float, Judged]:
+    """p-value and verdict of a number claimed to lie in a range: both ends are tested (TOST)."""
     if not math.isfinite(number.value):
-        return number, math.nan, "not measured", compared
+        return math.nan, "not measured"
     if low <= number.low and number.high <= high:
         verdict: Judged = "reproduced"
     elif number.high < low or number.low > high:
         verdict = "outside"
     else:
         verdict = "undecided, inside" if low <= number.value <= high else "undecided, outside"
-    ends = [p for p in ((number - low).p, (number - high).p) if not math.isnan(p)]
-    return number, max(ends, default=math.nan), verdict, compared
+    return max((p for p in ((number - low).p, (number - high).p) if not math.isnan(p)), default=math.nan), verdict
 
 
 def _ordered(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, str]:

@@ -9,6 +9,7 @@ from eigencode.study._order import ordered
 from eigencode.study._provenance import combined, mixed, provenance
 from eigencode.study.config import Study
 from eigencode.study.plan import Cell
+from eigencode.study.relations._related import related
 from eigencode.study.results import rows, write
 from eigencode.study.store import Store
 
@@ -21,8 +22,10 @@ def conclude(study: Study, cells: list[Cell], store: Store) -> Path:
     folder, found = store.root / "reports" / study.name, rows(study, cells, store)
     metas = [store.meta(s) for s in ordered([c.step for c in cells]) if store.has(s)]
     made = [p for meta in metas for p in (*meta.get("resumed_from", ()), meta["provenance"])]
+    relations = related(study, found)
     more = {
-        "claims": [asdict(v) for v in verdicts(study, found)],
+        "relations": [r.kept() for r in relations],
+        "claims": [asdict(v) for v in verdicts(study, found, relations)],
         "deviations": [asdict(e) for e in effects(study, found)],
         "mixed": mixed(made),
         "provenance": combined(made),

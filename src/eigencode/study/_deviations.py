@@ -47,7 +47,7 @@ def effects(study: Study, rows: Sequence[Row]) -> list[Effect]:
                     *(data, d.id, *d.corrected, *d.as_published),
                     *(on.value, on.low, on.high, off.value, off.low, off.high),
                     *(change.value, change.low, change.high),
-                    seeds=change.seeds,
+                    seeds=int(change.seeds),
                 )
             )
     return found

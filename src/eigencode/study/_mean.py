@@ -22,13 +22,13 @@ class Mean:
     approximation, which covers 88 % with two seeds; this one 93 to 96 %).
 
     Attributes:
-        seeds: their number.
+        seeds: their number; for an effect over groups of networks, its degrees of freedom + 1.
         over_seeds: variance of the mean over seeds, s² divided by their number.
         below, above: variance over images on the side of smaller and larger truths; infinite where unknown.
     """
 
     value: float
-    seeds: int
+    seeds: float
     over_seeds: float
     below: float = 0.0
     above: float = 0.0
@@ -108,13 +108,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return found
 
 
-def _beyond(u: float, n: int, share: float) -> float:
+def _beyond(u: float, n: float, share: float) -> float:
     """Probability of an error beyond ±u standard deviations; `share`: part of the variance that seeds contribute."""
     seeds = float(special.stdtr(n - 1, -u)) if share else 0.0
     return 2 * (share * seeds + (1 - share) * float(special.ndtr(-u)))
 
 
-def _quantile(n: int, share: float) -> float:
+def _quantile(n: float, share: float) -> float:
     """The u with 5 % of the errors beyond ±u."""
     if share == 0:
         return Z

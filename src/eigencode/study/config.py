@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from eigencode.base.errors import InputError
 from eigencode.data.synthetic import EXACT, Kind, Law
 from eigencode.study._choice import Choice, Strict
+from eigencode.study.relations._schema import EffectName, Relation
 from eigencode.study.steps.calibration import PARAMETERS
 from eigencode.training.moments import moments
 from eigencode.training.schedule import Schedule
@@ -121,6 +122,7 @@ class Model(Strict):
     `readout_n`: power of the rectifier after local training, which does not depend on it; models that differ in nothing
     else share their local training.
     `published`: variants of how the network is made, see `study._extensions`.
+    `family`: what it is grouped with in `[[relations]]`, by default nothing else; no part of how it is made.
     """
 
     kind: Literal["krotov_hopfield", "perceptron", "softhebb", "softhebb_dense"] = "perceptron"
@@ -140,6 +142,7 @@ class Model(Strict):
     supervised: Supervised | None = None
     ridge: Ridge | None = None
     published: tuple[str, ...] = ()
+    family: str = ""
 
     @property
     def has_snapshots(self) -> bool:
@@ -283,10 +286,13 @@ class Claim(Strict):
     holds in more than this share of all seeds.  `largest` or `smallest`: a quantity of `model`; the seed in which it is
     largest (smallest) is chosen, and `quantity` of this seed is compared with that of the other seeds, instead of with
     an `other` model or a `value`.
+
+    About a relation: `effect` of a `predictor` (by default the first) in the `relation` of this name is compared with
+    `value`, by default 0.
     """
 
     statement: str
-    quantity: str
+    quantity: str = ""
     model: str = ""
     comparison: Literal[">", "<", "within"] = ">"
     other: str | None = None
@@ -297,6 +303,9 @@ class Claim(Strict):
     share: float | None = Field(None, ge=0, lt=1)
     largest: str = ""
     smallest: str = ""
+    relation: str = ""
+    effect: EffectName | None = None
+    predictor: str = ""
     published: str = ""
     data: str = ""
     explained_by: tuple[str, ...] = ()
@@ -351,6 +360,7 @@ class Study(Strict):
     calibration: Planted | None = None
     receptive_fields: int = Field(0, ge=0)
     data_spectrum: bool = True
+    relations: tuple[Relation, ...] = ()
     claims: tuple[Claim, ...] = ()
     deviations: tuple[Deviation, ...] = ()
 

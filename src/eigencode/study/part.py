@@ -11,6 +11,8 @@ from eigencode.study.config import Claim, Study
 def part(study: Study, models: Sequence[str]) -> Study:
     """Return the study with these models only, without claims and deviations about others; its order is kept.
 
+    Relations are about all models, so they and the claims about them are left out if a model is.
+
     All other settings are kept, so the steps have the same keys as in the whole study.
 
     Raises:
@@ -25,16 +27,17 @@ def part(study: Study, models: Sequence[str]) -> Study:
             )
     if not models:
         raise StudyError("no model is left of the study", wanted=", ".join(study.models))
-    here = {*models, DATA_ITSELF}
+    here, whole = {*models, DATA_ITSELF}, set(models) == set(study.models)
     deviations = tuple(d for d in study.deviations if {d.model, d.as_published[0]} <= here)
     shown = {d.id for d in deviations}
     claims = tuple(
         c.model_copy(update={"explained_by": tuple(i for i in c.explained_by if i in shown)})
         for c in study.claims
-        if _models(c) <= here
+        if _models(c) <= here and (whole or not c.relation)
     )
     kept = {name: model for name, model in study.models.items() if name in models}
-    return study.model_copy(update={"models": kept, "claims": claims, "deviations": deviations})
+    changed = {"models": kept, "claims": claims, "deviations": deviations}
+    return study.model_copy(update=changed if whole else {**changed, "relations": ()})
 
 
 def _models(claim: Claim) -> set[str]:
