@@ -10,6 +10,7 @@ from eigencode.report.figures.moments import training_moments
 from eigencode.report.figures.plot import Plot
 from eigencode.report.figures.pruning import pruning
 from eigencode.report.figures.receptive_fields import receptive_fields
+from eigencode.report.figures.relations import effects, predictions, relations
 from eigencode.report.figures.robustness import robustness
 from eigencode.report.figures.seeds import seeds
 from eigencode.report.figures.spectra import spectra
@@ -26,6 +27,23 @@ FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
         "Accuracy against robustness",
         "A point per seed, with 95 % intervals over images; up and to the right is better. The critical size of an "
         "image is the smallest perturbation found that changes its predicted class; ▾: models of far lower accuracy.",
+    ),
+    "relations": (
+        relations,
+        "What the outcome depends on, over all networks",
+        "A point per network. Solid: the slope within families, through each; dashed: between their means. Both are at "
+        "equal controls; where they disagree, families differ in something else.",
+    ),
+    "effects": (
+        effects,
+        "Effects of the predictors at equal controls",
+        "Change of the outcome per standard deviation of the predictor: over all networks, within, between families. "
+        "Bars are 95 % intervals over families.",
+    ),
+    "predictions": (
+        predictions,
+        "Networks of one family predicted from all others",
+        "On the line the prediction is right; R² = 0 is no better than the mean of the other families, below 0 worse.",
     ),
     "moments": (
         training_moments,
