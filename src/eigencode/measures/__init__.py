@@ -9,6 +9,7 @@ from eigencode.measures.curve import CurveMeasure as CurveMeasure
 from eigencode.measures.expressivity import Expressivity as Expressivity, ExpressivityMeasure as ExpressivityMeasure
 from eigencode.measures.jacobian import JacobianMeasure as JacobianMeasure
 from eigencode.measures.landscape import LandscapeMeasure as LandscapeMeasure
+from eigencode.measures.margin import MarginMeasure as MarginMeasure
 from eigencode.measures.protocol import Measure as Measure, Reading as Reading, Subject as Subject
 from eigencode.measures.pruning import PruningMeasure as PruningMeasure, Units as Units
 from eigencode.measures.ridge import RidgeAccuracy as RidgeAccuracy, RidgeMeasure as RidgeMeasure
