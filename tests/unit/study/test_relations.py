@@ -82,6 +82,15 @@ def test_units_do_not_matter() -> None:
     np.testing.assert_allclose(other.sigma, 1e3 * one.sigma, rtol=1e-5)
 
 
+def test_without_errors_the_coefficients_are_exact_and_a_row_per_column_is_no_fit() -> None:
+    x, _ = example()
+    y = x @ [1.0, 2.0, -1.0]
+    found = fits(x, np.minimum(y, 2.0), y > 2.0, np.stack([np.ones(40), np.arange(40) < 3]).astype(float))
+    np.testing.assert_allclose(found.beta[0], [1.0, 2.0, -1.0], atol=1e-4)
+    assert found.sigma[0] < 1e-3
+    assert np.isnan(found.beta[1]).all()
+
+
 def test_dependent_columns_and_nothing_uncensored_have_no_fit() -> None:
     x, y = example()
     twice = np.concatenate([x, x[:, 1:2] - 2 * x[:, 2:]], 1)

@@ -23,7 +23,7 @@ DEPENDENT = 1e-9
 
 @dataclass(frozen=True)
 class Fits:
-    """Maximum-likelihood fits y = X β + σ e, one per weighting; NaN where the columns are not independent.
+    """Maximum-likelihood fits y = X β + σ e, one per weighting; NaN where the columns are not independent or as many as the uncensored rows.
 
     Attributes:
         beta: coefficients, in the unit of y per unit of the column.
@@ -52,7 +52,7 @@ def fits(
     [[-0.1, 1.4]]
     """
     found = Fits(*(np.full((len(weights), *shape), np.nan) for shape in ((x.shape[1],), (), ())))
-    usable = _independent(x, weights) & ((weights * ~censored) @ np.ones(len(y)) > 0)
+    usable = _independent(x, weights) & (((weights > 0) & ~censored).sum(1) > x.shape[1])
     if not usable.any():
         return found
     centre, scale = float(y.mean()), float(y.std()) or 1.0
