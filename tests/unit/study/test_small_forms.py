@@ -30,8 +30,11 @@ SMALL = {
 SEEDS = {"ensemble": [0, 1, 2], "alpha_buys": [0, 1]}
 """By default one."""
 
+EPOCHS = {"alpha_buys": 20}
+"""By default one."""
 
-def smaller(study: Study, seeds: list[int]) -> Study:
+
+def smaller(study: Study, seeds: list[int], epochs: int) -> Study:
     """Few images, units, epochs, snapshots and steps of the attacks; everything else as it is."""
     raw: dict[str, Any] = study.model_dump(exclude_unset=True)
     for model in raw["models"].values():
@@ -41,9 +44,9 @@ def smaller(study: Study, seeds: list[int]) -> Study:
         else:
             model["units"] = 12
         for stage in (model[name] for name in ("local", "supervised") if model.get(name)):
-            stage |= {"epochs": 1} | ({"snapshots": "log:3"} if stage.get("snapshots") else {})
+            stage |= {"epochs": epochs} | ({"snapshots": "log:3"} if stage.get("snapshots") else {})
     for entry in (e for table in ("measure", "critical", "spectra") for e in raw.get(table, ())):
-        images = 20 if entry["kind"] == "ridge" else 6
+        images = 6 if epochs == 1 else 20
         entry |= {k: v for k, v in {"images": images, "samples": 40}.items() if k in entry}
         if entry["kind"] == "spectrum":
             entry |= {"window": (1, 3)}
@@ -60,7 +63,7 @@ def test_a_study_in_small(name: str, tmp_path: Path) -> None:
     some = part(whole, SMALL[name])
     claims = (*some.claims, *(c for c in whole.claims if c.relation))  # a part has none about relations
     some = some.model_copy(update={"relations": whole.relations, "claims": claims}) if whole.relations else some
-    study = smaller(some, SEEDS.get(name, [0]))
+    study = smaller(some, SEEDS.get(name, [0]), EPOCHS.get(name, 1))
     store, cells = Store(tmp_path), plan(study)
     done = execute([cell.step for cell in cells], store)
     assert not done.failed
