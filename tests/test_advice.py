@@ -687,7 +687,6 @@ NOT_FOLLOWED = {
     "study/_checks.py: check": "tests/test_advice_on_files.py",
     "study/_checks.py: check_known": "tests/test_advice_on_files.py",
     "study/_measurements.py: _matched": "tests/test_advice_on_files.py",
-    "study/relations/_checks.py: _refuse": "suggests a name",
     "study/read.py: _recipe": "tests/test_advice_on_files.py",
     "study/read.py: _explain": "tests/test_advice_on_files.py",
     "study/_upkeep.py: existing": "an option of the command line: tests/unit/study/test_upkeep.py",
