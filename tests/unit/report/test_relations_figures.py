@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from eigencode.report import StudyRun
+from eigencode.report.build import drawings
 from eigencode.report.figures.plot import Plot
 from eigencode.report.figures.relations import effects, predictions, relations
+from eigencode.report.html._page import page
 from eigencode.report.view import View
 from eigencode.study import plan, results as study_results
 from eigencode.study.read import study
@@ -93,6 +95,15 @@ def test_measured_beside_predicted(view: View) -> None:
     np.testing.assert_allclose([float(r["x"]) for r in rows], [p["predicted"] for p in kept["points"]], rtol=1e-4)
     (share,) = (e["value"] for e in kept["effects"] if e["effect"] == "prediction R2")
     assert plot.panels[0].get_title() == f"both: R² = {share:.4g}"
+
+
+def test_the_page_shows_them(view: View) -> None:
+    made = [d for d in drawings(view) if d.name in ("relations", "effects", "predictions")]
+    assert [d.name for d in made] == ["relations", "effects", "predictions"]
+    whole = page(view, made)
+    assert all(f'id="{d.name}"' in whole for d in made)
+    models = {mark["m"] for mark in made[0].content["marks"]}
+    assert models == {*range(18), len(view.models)}  # the last is no model, so that no switch hides the lines
 
 
 def test_other_studies_have_no_such_figure(view: View, tmp_path: Path) -> None:

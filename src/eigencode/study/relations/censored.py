@@ -23,7 +23,9 @@ DEPENDENT = 1e-9
 
 @dataclass(frozen=True)
 class Fits:
-    """Maximum-likelihood fits y = X β + σ e, one per weighting; NaN where the columns are not independent or as many as the uncensored rows.
+    """Maximum-likelihood fits y = X β + σ e, one per weighting.
+
+    NaN where the columns are not independent, or as many as the uncensored rows.
 
     Attributes:
         beta: coefficients, in the unit of y per unit of the column.
