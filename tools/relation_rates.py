@@ -8,7 +8,7 @@ published/relation_rates/:
     holm.json       share of studies with a false verdict, before and after Holm's correction
     coverage.json   95 % intervals that hold the true coefficient, of four kinds
 
-and makes the tables of docs/alpha.md anew.
+and makes the tables of docs/appendix/relation_rates.md anew.
 """
 
 import argparse
