@@ -85,7 +85,8 @@ def test_the_top_level_imports_nothing_of_its_own() -> None:
         eigencode.nonsense
 
 
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "pandas", "xarray", "jinja2", "eigencode.study")
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "pandas", "xarray", "jinja2", "distributed")
+HEAVY += ("eigencode.study",)
 
 
 @pytest.mark.parametrize(

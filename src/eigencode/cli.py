@@ -1,19 +1,18 @@
 """The command line `eigencode`; heavy packages are imported inside the commands, so that `--help` is fast."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eigencode.base.ending import open_closed_outputs, report_errors, say
+from eigencode.cli_store import DEFAULT_STORE, JsonOption, StoreOption, store_app
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from eigencode.given import Given, Profile
-    from eigencode.study import Study
+    from eigencode.report._live import Live
+    from eigencode.study import Cell, Outcome, Store, Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,12 +23,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets: what is there, and how to get it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-store_app = typer.Typer(help="The store of results: check it, see what takes room, clean up.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
 StudyFile = Annotated[Path, typer.Argument(help="A study file (TOML), or a name that `eigencode studies` lists.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set models.KH.units=200")]
-StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
 DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder with data sets; default: EIGENCODE_DATA.")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Run seeds 0 .. N-1 instead of the study's.")]
 ModelOption = Annotated[
@@ -37,10 +34,6 @@ ModelOption = Annotated[
     typer.Option("--model", help="Only this model (repeat for several); claims about others are left out."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress: only the result.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
-SealOption = Annotated[bool, typer.Option("--seal", help="Add checksums to results of older versions.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Delete what is listed; without it nothing is deleted.")]
-DEFAULT_STORE = Path("store")
 
 
 def _version(wanted: bool) -> bool:
@@ -67,28 +60,37 @@ def run(
     data_dir: DataOption = None,
     seeds: SeedsOption = None,
     model: ModelOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of this machine; 1: steps run in this one.", show_default="1")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Workers: slurm:N (pbs, sge, lsf), tcp://HOST:PORT, file:SCHEDULER.json or local:N."),
+    ] = None,
+    leave_running: Annotated[
+        bool, typer.Option("--leave-running", help="After Ctrl-C an existing Dask finishes the steps it has begun.")
+    ] = False,
     quiet: QuietOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
 ) -> None:
     """Run a study: compute missing steps, print the table, write figures and the page."""
     with report_errors(quiet=quiet):
-        from eigencode.base.progress import shown
+        from eigencode.base.errors import InputError
+        from eigencode.base.listing import console
         from eigencode.base.text import printable
         from eigencode.report import StudyRun, build
         from eigencode.report._listing import say_unsealed
-        from eigencode.report._live import Live, summary
+        from eigencode.report._live import summary
         from eigencode.report._table import show
-        from eigencode.study import Store, execute, plan
         from eigencode.study._conclusion import conclude
-        from eigencode.study.plan import check_sizes
 
-        chosen = _read(study, set_, seeds, model)
-        cells = plan(chosen, data_dir)
-        check_sizes(chosen, data_dir)
-        kept, live = Store(store).writable(), Live(cells, workers)
-        with shown(live):
-            outcome = execute([c.step for c in cells], kept, workers, None if quiet else live)
+        if workers and cluster:
+            got = f"--workers {workers} --cluster {cluster}"
+            raise InputError("two kinds of workers", got=got, wanted="one of the two")
+        chosen, how = _read(study, set_, seeds, model), cluster or workers or 1
+        outcome, live, cells, kept = _computed(
+            chosen, store, data_dir, quiet, how, jobs=chosen.cluster, leave_running=leave_running
+        )
         try:
             finished = StudyRun(conclude(chosen, cells, kept), store)
             try:
@@ -97,7 +99,7 @@ def run(
                 if json_:
                     sys.stdout.write((finished.folder / "results.json").read_text(encoding="utf-8"))
                 else:
-                    show(finished.results, _console())
+                    show(finished.results, console())
                     typer.echo(summary(outcome))
             if not json_:
                 typer.echo(f"page: {printable(page, 1000)}")
@@ -105,8 +107,32 @@ def run(
         finally:
             for key, why in outcome.renewed.items():
                 say(f"not used: {live.owners[key]}: {printable(why, 500)}; see {store}/damaged")
-            for key, message in outcome.failed.items():
-                say(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}")
+            _say_failed(outcome, live)
+        if not outcome.ok:
+            raise typer.Exit(1)
+
+
+@app.command()
+def work(
+    study: StudyFile,
+    set_: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    data_dir: DataOption = None,
+    seeds: SeedsOption = None,
+    model: ModelOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compute steps of a study beside other processes, until none is left; writes no table and no page."""
+    with report_errors(quiet=quiet):
+        from random import Random
+
+        from eigencode.base.process import this_process
+        from eigencode.report._live import summary
+
+        chosen = _read(study, set_, seeds, model)
+        outcome, live, _, _ = _computed(chosen, store, data_dir, quiet, order=Random(this_process()))
+        typer.echo(summary(outcome))
+        _say_failed(outcome, live)
         if not outcome.ok:
             raise typer.Exit(1)
 
@@ -115,11 +141,12 @@ def run(
 def studies(json_: JsonOption = False) -> None:
     """List the studies that come with the package, with their titles, data and computing times."""
     with report_errors():
+        from eigencode.base.listing import print_list
         from eigencode.base.shipped import catalogue
 
         found = catalogue()
         rows = [(e["name"], e["title"], ", ".join(e["data"]), e["takes"]) for e in found]
-        _print_list(found if json_ else None, ("study", "shows", "data", "time"), rows)
+        print_list(found if json_ else None, ("study", "shows", "data", "time"), rows)
 
 
 @app.command()
@@ -134,6 +161,7 @@ def status(
 ) -> None:
     """Show how many steps of a study are finished, by kind of step."""
     with report_errors():
+        from eigencode.base.listing import print_list
         from eigencode.base.progress import clock
         from eigencode.report._listing import finished, say_unsealed
         from eigencode.report._live import owners
@@ -144,7 +172,7 @@ def status(
         cells, kept = plan(_read(study, set_, seeds, model), data_dir), Store(store)
         found = finished(cells, kept)
         rows = [(n, e["finished"], "of", e["steps"], clock(e["seconds"])) for n, e in found.items()]
-        _print_list(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
+        print_list(found if json_ else None, ("step", "finished", "", "", "computing time"), rows)
         say_unsealed(kept, known := owners(cells))
         refuse({f"{known[s.key]}: {s.describe()}": w for s in ordered([c.step for c in cells]) if (w := kept.doubt(s))})
 
@@ -157,6 +185,7 @@ def report(
 ) -> None:
     """Rebuild figures and page of a finished study, or a page that compares several; computes no steps."""
     with report_errors():
+        from eigencode.base.listing import console
         from eigencode.base.text import printable
         from eigencode.report import StudyRun, build, compare
         from eigencode.report._listing import say_unsealed
@@ -167,7 +196,7 @@ def report(
         finished = [StudyRun.found(folder, store) for folder in places]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:
-            show(run_.results, _console())
+            show(run_.results, console())
         for kept in dict.fromkeys(run_.steps for run_ in finished):
             say_unsealed(kept, [key for run_ in finished if run_.steps == kept for key in run_.keys])
         typer.echo(f"page: {printable(page, 1000)}")
@@ -261,6 +290,7 @@ def probe(
 def data_list(data_dir: DataOption = None, json_: JsonOption = False) -> None:
     """List the data sets, their size, and whether they are on this machine."""
     with report_errors():
+        from eigencode.base.listing import print_list
         from eigencode.data import available
 
         sets = available(data_dir)
@@ -268,7 +298,7 @@ def data_list(data_dir: DataOption = None, json_: JsonOption = False) -> None:
             (d.name, "×".join(map(str, d.shape)), d.train, "+", d.test, _whereabouts(d.name, d.present)) for d in sets
         ]
         header = ("data set", "pixels (c×h×w)", "training", "", "test images", "")
-        _print_list([d.scalars() for d in sets] if json_ else None, header, rows)
+        print_list([d.scalars() for d in sets] if json_ else None, header, rows)
 
 
 @data_app.command("fetch")
@@ -286,55 +316,13 @@ def data_fetch(
             typer.echo(f"{name} is here")
 
 
-@store_app.command("verify")
-def store_verify(store: StoreOption = DEFAULT_STORE, seal: SealOption = False, json_: JsonOption = False) -> None:
-    """Check every result against its checksums; exit code 1 if one is damaged."""
-    with report_errors():
-        from eigencode.report._listing import say_unsealed
-        from eigencode.study._integrity import refuse
-        from eigencode.study._upkeep import existing, verify
-
-        found = verify(kept := existing(store), seal)
-        rows = [("results", found["steps"]), *((n.replace("_", " "), len(found[n])) for n in list(found)[1:])]
-        _print_list(found if json_ else None, ("", ""), rows)
-        say_unsealed(kept, found["without_checksums"])
-        refuse(found["damaged"])
-
-
-@store_app.command("info")
-def store_info(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
-    """Show how many steps and how much room every study takes, and everything else."""
-    with report_errors():
-        from eigencode.base.listing import room
-        from eigencode.study._upkeep import existing, sizes
-
-        found = sizes(existing(store))
-        rows = [(n, e["steps"], room(e["bytes"]), room(e["alone"]) if "alone" in e else "") for n, e in found.items()]
-        _print_list(found if json_ else None, ("study", "steps", "size", "used by no other"), rows)
-
-
-@store_app.command("prune")
-def store_prune(store: StoreOption = DEFAULT_STORE, yes: YesOption = False) -> None:
-    """List what nothing needs: damaged results, files of runs that ended long ago, results no report uses."""
-    with report_errors():
-        from eigencode.base.listing import room
-        from eigencode.study._upkeep import existing, remove, waste
-
-        found = waste(kept := existing(store))
-        if found:
-            _print_list(None, ("", "size", ""), [(w.path.relative_to(store), room(w.bytes), w.why) for w in found])
-        total = room(sum(w.bytes for w in found))
-        if yes:
-            remove(kept, found)
-        typer.echo(f"{total} deleted" if yes else f"{total} in all; nothing is deleted without --yes")
-
-
 @app.command()
 def doctor(json_: JsonOption = False) -> None:
     """Show versions, threads, matrix hardware and data sets of this machine."""
     with report_errors():
         import torch
 
+        from eigencode.base.listing import print_list
         from eigencode.data import available
         from eigencode.study._provenance import provenance
 
@@ -342,7 +330,7 @@ def doctor(json_: JsonOption = False) -> None:
         found["instructions"] = torch.backends.cpu.get_cpu_capability()
         found["data"] = [d.name for d in available() if d.present]
         rows = [*found["versions"].items(), *((k, v) for k, v in found.items() if k not in ("versions", "data"))]
-        _print_list(found if json_ else None, ("", ""), [*rows, ("data", ", ".join(found["data"]))])
+        print_list(found if json_ else None, ("", ""), [*rows, ("data", ", ".join(found["data"]))])
 
 
 def main() -> None:
@@ -366,31 +354,36 @@ def _read(path: Path, overrides: list[str] | None, seeds: int | None, models: li
     return part(whole, models) if models else whole
 
 
-def _console() -> "Console":
-    """Console for standard output; lines are not wrapped if it is a file or a pipe."""
-    from rich.console import Console
+def _computed(
+    chosen: "Study", store: Path, data_dir: Path | None, quiet: bool, workers: int | str = 1, **how: Any
+) -> "tuple[Outcome, Live, list[Cell], Store]":
+    """Plan a study and execute its steps, with progress."""
+    from eigencode.base.progress import shown
+    from eigencode.report._live import Live
+    from eigencode.study import Store, execute, plan
+    from eigencode.study.plan import check_sizes
 
-    console = Console()
-    return console if console.is_terminal else Console(width=10_000)
+    cells = plan(chosen, data_dir)
+    check_sizes(chosen, data_dir)
+    kept, live = Store(store).writable(), Live(cells, workers if isinstance(workers, int) else 1)
+    with shown(live):
+        return execute([c.step for c in cells], kept, workers, None if quiet else live, **how), live, cells, kept
 
 
-def _print_list(as_json: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print `as_json` as JSON; if it is None, print the rows as a table."""
-    from eigencode.base.listing import listing
-    from eigencode.base.strict_json import dumps
+def _say_failed(outcome: "Outcome", live: "Live") -> None:
+    from eigencode.base.text import printable
 
-    if as_json is not None:
-        typer.echo(dumps(as_json))
-    else:
-        listing(header, rows, _console())
+    for key, message in outcome.failed.items():
+        say(f"failed: {live.owners[key]}: {printable(message, 500, lines=True)}")
 
 
 def _print_given(found: "Given | Profile", folder: Path | None, json_: bool, quiet: bool) -> None:
     """Save the results of a probe, profile or recording to `folder`, if given; print them as JSON or as a table."""
+    from eigencode.base.listing import console
     from eigencode.given._files import write
 
     page = None if folder is None else write(found, folder)
-    typer.echo(found.json()) if json_ else found.show(_console())
+    typer.echo(found.json()) if json_ else found.show(console())
     if page is not None and not quiet:
         typer.echo(f"page: {page}", err=json_)
 

@@ -86,7 +86,7 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_quiet_reaches_bars_and_steps(quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def execute(goals: object, store: object, workers: int, watch: object) -> None:
+    def execute(goals: object, store: object, workers: int, watch: object, **_: object) -> None:
         seen.append((bars._quiet.get(), watch is None))
         raise InputError("far enough")
 

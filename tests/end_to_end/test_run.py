@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from command import inside
+from processes import alive, children
 from tiny import tree, write
 
 from eigencode.base.errors import TrainingError
@@ -218,14 +219,6 @@ def test_an_interrupt_ends_with_130_and_keeps_what_is_finished(here: Path, monke
     assert steps_of(here) == before
 
 
-def alive(pid: str) -> bool:
-    """The process exists and has not ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to see what becomes of the workers")
 @pytest.mark.usefixtures("one_figure")
 def test_a_killed_run_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
@@ -236,7 +229,7 @@ def test_a_killed_run_goes_on_where_it_was(home: Path, tmp_path: Path) -> None:
     end = time.monotonic() + 200
     while len(list(store.glob("steps/*"))) < 8 and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
-    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = children(process.pid)
     process.kill()
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     while any(map(alive, workers)) and time.monotonic() < end:

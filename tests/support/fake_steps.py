@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -53,13 +54,27 @@ class GoWrong(Write):
 
 
 @dataclass(frozen=True)
-class Unpicklable(Write):
-    """Cannot be pickled, and so not be sent to a worker process."""
+class DiesOnce(Write):
+    """Its process dies the first time."""
 
-    name: ClassVar[str] = "unpicklable"
+    name: ClassVar[str] = "dies_once"
 
-    def __reduce__(self) -> str:
-        raise TypeError("cannot be sent anywhere")
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        if not (inputs.scratch / "died").exists():
+            (inputs.scratch / "died").touch()
+            os._exit(3)
+        super().run(folder, inputs)
+
+
+@dataclass(frozen=True)
+class Sleeps(Write):
+    """Takes two seconds."""
+
+    name: ClassVar[str] = "sleeps"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        time.sleep(2)
+        super().run(folder, inputs)
 
 
 @dataclass(frozen=True)
@@ -70,3 +85,23 @@ class Subnormal(Write):
 
     def run(self, folder: Path, inputs: Inputs) -> None:
         (folder / "out.txt").write_text(repr((torch.tensor([1e-45, 1.2e-38]) * torch.tensor([2, 0.5])).tolist()))
+
+
+@dataclass(frozen=True)
+class Logged(Write):
+    """Takes a moment; notes in the folder `log` of the store who starts and who finishes it."""
+
+    name: ClassVar[str] = "logged"
+
+    def run(self, folder: Path, inputs: Inputs) -> None:
+        log = inputs.scratch.parents[1] / "log" / self.text
+        log.parent.mkdir(exist_ok=True)
+        _note(log, "start")
+        time.sleep(0.2)
+        super().run(folder, inputs)
+        _note(log, "end")
+
+
+def _note(log: Path, what: str) -> None:
+    with log.open("a") as file:
+        file.write(f"{what} {os.getpid()}\n")

@@ -18,7 +18,7 @@ import shlex
 import subprocess
 import sys
 import warnings
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,7 @@ class Reader:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, everything: bool = False) -> None:
         self.folder, self.patch, self.everything = folder, patch, everything
         self.names: dict[str, object] = {"__name__": "__main__"}
+        self.servers = ExitStack()
         self.printed = ""
         for name in LINKED:
             (folder / name).symlink_to(ROOT / name)
@@ -99,6 +100,7 @@ class Reader:
                     self.run(block)
                     done.append(block.where)
         finally:
+            self.servers.close()
             for name in set(sys.modules) - before:
                 if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(self.folder)):
                     del sys.modules[name]
@@ -119,7 +121,9 @@ class Reader:
     def perform(self, block: Block) -> None:
         """Run one block, or save it as a file."""
         for need in block.marks.get("needs", "").split():
-            getattr(props, need)(self.folder, self.patch)
+            made = getattr(props, need)(self.folder, self.patch)
+            if made is not None:  # it runs until the page is done
+                self.servers.enter_context(made)
         if "file" in block.marks:
             path = self.folder / block.marks["file"]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +157,9 @@ class Reader:
                 done = inside(*words[1:], *more)
                 assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}"
                 print(done.stdout, end="")
+        elif program == "sbatch":
+            if really:
+                subprocess.run(words, check=True, capture_output=True, timeout=300)
         elif program == "python" and words[1].endswith(".py"):
             if really:
                 self.patch.setattr(sys, "argv", [words[1], *words[2:], *more])
@@ -172,6 +179,8 @@ def agrees(shown: str, printed: str) -> bool:
 
 
 def _is_developer_tool(program: str, words: list[str]) -> bool:
+    if program == "dask":  # started by what the block needs
+        return words[1] in ("scheduler", "worker")
     if program == "sh":
         return words[1].startswith("tools/") and (ROOT / words[1]).is_file()
     return program in DEVELOPER_TOOLS or (

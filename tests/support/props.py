@@ -1,9 +1,13 @@
 """Files that the documentation pages assume the reader has: a trained network, data sets, a recording."""
 
+import os
+import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import fake_data
 import numpy as np
+import processes
 import pytest
 import recorded
 import torch
@@ -67,7 +71,22 @@ def photographs(folder: Path, patch: pytest.MonkeyPatch) -> None:
                 Image.fromarray(pixels).save(folder / "birds" / kind / species / f"{i}.png")
 
 
-def batch_system(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """The environment variables of one task of a batch system."""
-    patch.setenv("TASK", "3")
-    patch.setenv("SHARED", str(folder))
+def running_dask(folder: Path, patch: pytest.MonkeyPatch) -> AbstractContextManager[object]:
+    """A Dask scheduler with one worker, and its file."""
+    return processes.running_dask(folder)
+
+
+def slurm(folder: Path, patch: pytest.MonkeyPatch) -> "AbstractContextManager[Path] | None":
+    """A Slurm of one node; it goes on until the page is done."""
+    from slurm import missing, running_slurm
+
+    if why := missing():
+        pytest.skip(why)
+    home = folder / "slurm"
+    if home.exists():
+        return None
+    home.mkdir()
+    patch.setenv("SLURM_CONF", str(home / "slurm.conf"))
+    patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    patch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
+    return running_slurm(home)

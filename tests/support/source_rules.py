@@ -15,6 +15,7 @@ LEVELS = {
     "paper": 7,
     "report": 8,
     "given": 9,
+    "cli_store": 9,
     "cli": 10,
     "__main__": 11,
 }

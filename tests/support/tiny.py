@@ -1,5 +1,6 @@
 """The smallest study with everything in it: digits, 12 units, three models, two seeds, all kinds of measurement."""
 
+import json
 from pathlib import Path
 
 STUDY = """
@@ -69,3 +70,8 @@ def write(folder: Path, *changes: tuple[str, str], name: str = "tiny.toml") -> P
 def tree(folder: Path) -> dict[str, int]:
     """Every file below a folder with the time of its last change."""
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def contents(store: Path) -> dict[str, str]:
+    """The digest of every result in a store, which is that of its bits."""
+    return {p.parent.name: json.loads(p.read_text("utf-8"))["content"] for p in store.glob("steps/*/step.json")}

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eigencode.base.strict_json import dumps
 from eigencode.base.text import printable
 
 
@@ -18,6 +20,20 @@ def listing(header: Sequence[str], rows: Sequence[Sequence[object]], console: Co
     for row in rows:
         table.add_row(*(Text(printable(cell, 500)) for cell in row))
     console.print(table)
+
+
+def print_list(as_json: object, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print `as_json` as JSON; if it is None, print the rows as a table."""
+    if as_json is not None:
+        typer.echo(dumps(as_json))
+    else:
+        listing(header, rows, console())
+
+
+def console() -> Console:
+    """Console for standard output; lines are not wrapped if it is a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=10_000)
 
 
 def room(size: float) -> str:

@@ -44,6 +44,7 @@ class Live:
                 self.elsewhere.discard(step.key)
             if event == "start":
                 self.running[step.key] = time.monotonic()
+                self.workers = max(self.workers, len(self.running))
             elif event not in ("waiting", "idle"):
                 self.running.pop(step.key, None)
                 self.waiting.pop(step.key, None)

@@ -9,6 +9,8 @@ The protocol, with nothing but a shared folder:
   clock.  Only whether the time of the file changes counts, never its value, so clocks may differ.
 * To take over an abandoned claim N is to create N + 1: exactly one of several that try succeeds.
 * Who gets a claim looks once more whether the result is there before it computes.
+* A run may let a worker take its claim N over, by creating N + 1 likewise; so a step is held by the process that
+  computes it.  If a worker is known to have died, its run takes the claim back in the same way.
 * Who has finished, or has failed, deletes the claims up to its own, the lowest first; if it has been taken over
   meanwhile, it leaves them to its successor.
 
@@ -59,30 +61,47 @@ class Claims:
             OSError: no claim can be written.
         """
         last = 0
-        while self._path(key, last + 1).exists():
+        while self.path(key, last + 1).exists():
             last += 1
-        if last and not self._abandoned(self._path(key, last)):
+        if last and not self._abandoned(self.path(key, last)):
             return False
+        return self.follow(key, last)
+
+    def follow(self, key: str, number: int) -> bool:
+        """Take over claim `number`, whose holder lets go of it or has ended; False if another has done so.
+
+        Raises:
+            OSError: no claim can be written.
+        """
         try:
-            self._create(self._path(key, last + 1))
+            self._create(self.path(key, number + 1))
         except FileExistsError:
             return False
-        self._held[key] = last + 1
+        self._held[key] = number + 1
         if not self._beating.ident:
             self._beating.start()
         return True
 
+    def number(self, key: str) -> int:
+        """The number of the claim that is held on a step; 0 if none is."""
+        return self._held.get(key, 0)
+
+    def path(self, key: str, number: int) -> Path:
+        """The file of a claim."""
+        return self.folder / f"{key}.{number}"
+
+    def forget(self, key: str) -> None:
+        """Leave a claim to the worker that took it over."""
+        self._held.pop(key, None)
+
     def release(self, key: str) -> None:
         """Give a claim back, if it is held, whether its step is finished or has failed."""
         mine = self._held.pop(key, 0)
-        if self._path(key, mine + 1).exists():
+        if self.path(key, mine + 1).exists():
             return
         for number in range(1, mine + 1):
             with suppress(OSError):
-                self._path(key, number).unlink()
-
-    def _path(self, key: str, number: int) -> Path:
-        return self.folder / f"{key}.{number}"
+                self.path(key, number).unlink()
 
     def _create(self, path: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,4 +139,4 @@ class Claims:
         while not self._ended.wait(BEAT_S):
             for key, number in tuple(self._held.items()):
                 with suppress(OSError):
-                    os.utime(self._path(key, number))
+                    os.utime(self.path(key, number))

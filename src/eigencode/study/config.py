@@ -340,6 +340,26 @@ class Deviation(Strict):
         return self.published_model or self.model, self.published_quantity or self.quantity
 
 
+class Jobs(Strict):
+    """What to ask a batch system for, for each worker of `eigencode run --cluster`; changes no result.
+
+    `setup`: lines of shell before the worker starts.  `directives`: further options of the job, such as
+    "--constraint=avx512".  `interface`: the network that the nodes share, such as "ib0".  `logs`: a folder for the
+    output of the jobs.
+    """
+
+    queue: str = ""
+    account: str = ""
+    walltime: str = ""
+    memory: str = "4GB"
+    cores: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    setup: tuple[str, ...] = ()
+    directives: tuple[str, ...] = ()
+    interface: str = ""
+    logs: str = ""
+
+
 class Study(Strict):
     """A whole study: data sets × models × seeds × measurements, and claims about the results."""
 
@@ -363,6 +383,7 @@ class Study(Strict):
     relations: tuple[Relation, ...] = ()
     claims: tuple[Claim, ...] = ()
     deviations: tuple[Deviation, ...] = ()
+    cluster: Jobs = Field(Jobs(), exclude=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,21 +1,19 @@
-"""Run steps after their inputs, in this process or in several; a failure stops only steps that depend on it."""
+"""Run steps after their inputs, here or in workers; a failure stops only steps that depend on it."""
 
-import os
+import random
 import time
-import traceback
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 
-from eigencode.base.errors import EigencodeError, EigencodeWarning
-from eigencode.base.flush import flushing
+from eigencode.base.errors import EigencodeError
+from eigencode.study._attempt import DIED, Ended
 from eigencode.study._claim import Claims
-from eigencode.study._order import Queue, ordered
-from eigencode.study._provenance import elsewhere, provenance
-from eigencode.study._worker import DIED, Ended, Worker
-from eigencode.study.step import Inputs, Step
+from eigencode.study._engine import Engine, Here
+from eigencode.study._order import Queue, chains, ordered
+from eigencode.study._workers import engine
+from eigencode.study.config import Jobs
+from eigencode.study.step import Step
 from eigencode.study.store import Store, readable_write_errors
 
 FIRST_LOOK_S, LAST_LOOK_S = 0.1, 5.0
@@ -49,7 +47,16 @@ class Outcome:
         return not self.failed and not self.skipped
 
 
-def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | None = None) -> Outcome:
+def execute(
+    goals: list[Step],
+    store: Store,
+    workers: int | str = 1,
+    watch: Watch | None = None,
+    *,
+    jobs: Jobs | None = None,
+    leave_running: bool = False,
+    order: random.Random | None = None,
+) -> Outcome:
     """Run the goals and all steps they depend on, except those that the store already has.
 
     A damaged result is computed again; results made from it are too, if that gives it other bits.
@@ -58,12 +65,18 @@ def execute(goals: list[Step], store: Store, workers: int = 1, watch: Watch | No
     are done meanwhile, and its result is taken when it appears.
 
     Args:
-        workers: 1 runs the steps in this process with all of its threads; more start that many processes, which share
-            the threads evenly.  A process that dies fails only its own step.
+        workers: 1 runs the steps in this process with all of its threads; N > 1 or "local:N" starts N processes, which
+            share the threads evenly; "slurm:N" (pbs, sge, lsf) starts N jobs; "tcp://HOST:PORT" or
+            "file:SCHEDULER.json" uses the workers of a Dask scheduler.  If a worker dies, its step is tried once more.
+        jobs: what to ask the batch system for.
+        leave_running: an interrupted run lets the workers of an existing Dask finish the steps they have begun.
+        order: draws the order of steps that may start, so that several processes rarely try the same one; by default
+            it is that of the study, and with workers the longest chain of waiting steps comes first.
     """
-    began = time.monotonic()
-    with Claims(store.root / "claims") as claims, _worker_environment(workers):
-        run = _Run(ordered(goals), store, claims, workers, watch)
+    began, steps = time.monotonic(), ordered(goals)
+    missing = _unsettled(steps, store)
+    with engine(workers if missing else 1, jobs, leave_running) as chosen, Claims(store.root / "claims") as claims:
+        run = _Run(steps, missing, store, claims, chosen, watch, order)
         try:
             run.finish()
         finally:
@@ -84,14 +97,35 @@ def _unsettled(steps: list[Step], store: Store) -> list[Step]:
 class _Run:
     """State of one run: steps that wait, run here, and run elsewhere."""
 
-    def __init__(self, steps: list[Step], store: Store, claims: Claims, workers: int, watch: Watch | None) -> None:
+    def __init__(
+        self,
+        steps: list[Step],
+        missing: list[Step],
+        store: Store,
+        claims: Claims,
+        chosen: Engine,
+        watch: Watch | None,
+        order: random.Random | None,
+    ) -> None:
         self.outcome = Outcome()
-        self.steps, self.store, self.claims, self.workers, self.watch = steps, store, claims, workers, watch
+        self.steps, self.store, self.claims, self.engine, self.watch = steps, store, claims, chosen, watch
         self.unavailable: set[str] = set()
-        self.free: list[Worker] = []
-        self.running: dict[Connection, tuple[Step, Worker]] = {}
+        self.running: dict[str, Step] = {}
         self.elsewhere: dict[str, Step] = {}
-        self.queue = Queue(_unsettled(steps, store))
+        self.died: dict[str, Step] = {}
+        self.again: list[Step] = []
+        self.queue = Queue(missing, self.urgency(missing, order))
+
+    def urgency(self, missing: list[Step], order: random.Random | None) -> dict[str, float]:
+        """What makes a step start before others: chance, the steps that wait for it, or nothing but its place."""
+        if order is not None:
+            return {s.key: order.random() for s in missing}
+        if isinstance(self.engine, Here) or not missing:
+            return {}
+        waiting, took = {s.key for s in missing}, dict[str, list[float]]()
+        for known in (s for s in self.steps if s.key not in waiting):
+            took.setdefault(known.name, []).append(self.store.meta(known).get("seconds", 0.0))
+        return chains(missing, {name: sum(those) / len(those) for name, those in took.items()})
 
     def finish(self) -> None:
         """Run until every step has ended."""
@@ -100,18 +134,20 @@ class _Run:
             self.notify("cached", known)
         pause = FIRST_LOOK_S
         while self.queue:
-            while self.has_room() and (step := self.queue.next()) is not None:
+            while self.again and self.engine.has_room():
+                self.begin(self.again.pop())
+            while self.engine.has_room() and (step := self.queue.next()) is not None:
                 self.start(step)
             before = len(self.elsewhere)
-            for ended in wait(list(self.running), pause if self.elsewhere else None) if self.running else ():
-                step, worker = self.running.pop(ended)  # type: ignore[call-overload]
-                self.end_of(step, worker)
+            if self.running or not self.engine.has_room():
+                for step, ended in self.engine.ended(pause if self.elsewhere else None):
+                    self.end_of(step, ended)
             if self.elsewhere and not self.running:
                 if pause / 2 < SAID_AFTER_S <= pause:
                     self.notify("idle", next(iter(self.elsewhere.values())))
                 time.sleep(pause)
-            for step in tuple(self.elsewhere.values()) if self.has_room() else ():
-                if self.has_room():
+            for step in tuple(self.elsewhere.values()) if self.engine.has_room() else ():
+                if self.engine.has_room():
                     self.start(step)
             pause = min(2 * pause, LAST_LOOK_S) if len(self.elsewhere) == before else FIRST_LOOK_S
         self.tidy()  # last: a run beside this one may have been killed meanwhile
@@ -124,10 +160,6 @@ class _Run:
                 if step.key in here and self.claims.take(step.key):
                     self.store.sweep(step, everything=True)
             self.claims.release(step.key)
-
-    def has_room(self) -> bool:
-        """True if one more step can run here."""
-        return len(self.running) < max(1, self.workers)
 
     def start(self, step: Step) -> None:
         """Start a step whose inputs have ended, unless it is there, cannot run, or another run has it."""
@@ -153,34 +185,47 @@ class _Run:
             if step.key not in self.elsewhere:
                 self.elsewhere[step.key] = step
                 self.notify("waiting", step)
-        elif self.workers <= 1:
-            self.notify("start", step)
-            self.record(step, *_attempt(step, self.store))
         else:
-            self.notify("start", step)
-            worker = self.free.pop() if self.free else Worker(_attempt)
-            try:
-                worker.send(step, self.store)
-            except Exception as error:  # it cannot be pickled
-                self.free.append(worker)
-                self.record(step, f"{type(error).__name__}: {error}", 0.0)
-            else:
-                self.running[worker.connection] = (step, worker)
+            self.begin(step)
+
+    def begin(self, step: Step) -> None:
+        """Give a step, with the claim on it, to the engine."""
+        self.elsewhere.pop(step.key, None)
+        self.running[step.key] = step
+        self.notify("start", step)
+        self.engine.start(step, self.store, self.claims.number(step.key))
 
     def known(self, step: Step) -> None:
         """Take a result that is there."""
         self.outcome.cached.append(step)
         self.ended(step, "cached")
 
-    def end_of(self, step: Step, worker: Worker) -> None:
-        """Record the end of a step in a worker, and what has become of the worker."""
-        result = worker.result()
-        if result is None:
-            worker.stop()
-            self.store.sweep(step)
+    def end_of(self, step: Step, ended: Ended) -> None:
+        """Record how a step has ended; one whose worker has died is tried once more."""
+        del self.running[step.key]
+        if ended.died:
+            mine = self.recover(step)
+            if mine and step.key not in self.died:
+                self.died[step.key] = step
+                self.again.append(step)
+                return
+            ended = Ended(ended.error or DIED, elsewhere=not mine)
+        elif ended.taken:
+            self.claims.forget(step.key)
+        if ended.elsewhere:
+            self.claims.forget(step.key)
+            self.elsewhere[step.key] = step
+            self.notify("waiting", step)
         else:
-            self.free.append(worker)
-        self.record(step, *(result or (DIED, 0.0)))
+            self.record(step, ended.error, ended.seconds)
+
+    def recover(self, step: Step) -> bool:
+        """Take back the claim on a step whose worker has ended, and delete half results; False if others have it."""
+        self.store.sweep(step)
+        number = self.claims.number(step.key)
+        with suppress(OSError):
+            return any(self.claims.follow(step.key, n) for n in (number, number + 1))
+        return True
 
     def record(self, step: Step, error: str | None, seconds: float) -> None:
         """Record the end of a step that was tried here."""
@@ -205,65 +250,10 @@ class _Run:
             self.watch(event, step, seconds, finished, len(self.steps))
 
     def stop(self) -> None:
-        """End all workers at once; a step that runs is left as after a kill, for the next run to go on from."""
-        for step, worker in self.running.values():
-            worker.stop()
-            self.store.sweep(step)
-        for worker in self.free:
-            worker.stop()
-
-
-@contextmanager
-def _worker_environment(workers: int) -> Iterator[None]:
-    """Set the environment variables that workers read at start: number of threads, and huge pages for large tensors.
-
-    Huge pages are a setting of torch, off by default; a training step allocates several large tensors anew.
-    """
-    import torch
-
-    threads = str(max(1, torch.get_num_threads() // workers)) if workers > 1 else ""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    huge_pages = {"THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1")}
-    wanted = {**dict.fromkeys(names, threads), **huge_pages} if threads else {}
-    before = {n: os.environ.get(n) for n in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name in wanted:
-            del os.environ[name]
-        os.environ.update({n: v for n, v in before.items() if v is not None})
-
-
-def _attempt(step: Step, store: Store) -> Ended:
-    """Run one step, unless it is finished already."""
-    began = time.monotonic()
-    if store.has(step):
-        return None, 0.0
-    meta = {
-        "name": step.name,
-        "version": step.version,
-        "label": step.describe(),
-        "settings": step.settings(),
-        "code": step.code,
-        "inputs": {s.key: store.content(s) for s in step.inputs()},
-    }
-    try:
-        folders = {s.key: store.checked(s.key) for s in step.inputs()}
-        with store.writing(step, meta) as folder, warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", EigencodeWarning)
-            if earlier := elsewhere(store.begun(step, here := provenance()), here):
-                meta["resumed_from"] = earlier
-            with flushing():  # before the thread pool of torch starts: its threads inherit the setting
-                step.run(folder, Inputs(folders, store.scratch(step)))
-            seconds = time.monotonic() - began
-            said = sorted({str(w.message) for w in caught if issubclass(w.category, EigencodeWarning)})
-            meta |= {"seconds": seconds, "warnings": said, "provenance": here}
-    except (Exception, SystemExit) as error:  # a module of somebody's own may call sys.exit
-        if store.has(step):  # another process has finished the same step meanwhile and removed its scratch folder
-            return None, time.monotonic() - began
-        if isinstance(error, EigencodeError):
-            return str(error), time.monotonic() - began
-        # any other error is a defect of the step: the other steps go on, and the report shows the traceback
-        return traceback.format_exc(limit=-6), time.monotonic() - began
-    return None, seconds
+        """End all steps at once; those that run are left as after a kill, for the next run to go on from."""
+        stopped = self.engine.stop()
+        for step in self.running.values():
+            if stopped:
+                self.recover(step)
+            else:
+                self.claims.forget(step.key)

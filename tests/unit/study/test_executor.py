@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from fake_steps import GoWrong, Subnormal, Unpicklable, Write
+from fake_steps import GoWrong, Subnormal, Write
 from tiny import tree, write
 
 from eigencode.base.errors import ConvergenceWarning
@@ -116,14 +116,14 @@ def test_a_pool_gives_the_same_results_and_survives_a_worker_that_dies(tmp_path:
     study = read_study(write(tmp_path), ["seeds=[0]", 'models={"KH"={recipe="KH", units=12, local={epochs=2}}}'])
     study = study.model_copy(update={"models": {"KH": study.models["KH"].model_copy(update={"supervised": None})}})
     real = [c.step for c in plan(study)]
-    dies, cannot = GoWrong("dies", how="exit"), Unpicklable("cannot")
+    dies, cannot = GoWrong("dies", how="exit"), Write("cannot", where=Path("x"))  # type: ignore[arg-type]
     child, late = Write("child", (dies,)), Write("late", (Write("early"),))
     goals: list[Step] = [dies, child, cannot, *real, late]
     pooled, single = Store(tmp_path / "pooled"), Store(tmp_path / "single")
     outcome = execute(goals, pooled, workers=2)
     assert set(outcome.failed) == {dies.key, cannot.key}, outcome.failed
     assert "its process died" in outcome.failed[dies.key]
-    assert "cannot be sent anywhere" in outcome.failed[cannot.key]
+    assert "cannot be sent to a worker" in outcome.failed[cannot.key]
     assert outcome.skipped == [child]
     assert all(pooled.has(s) for s in [*real, late])
     assert pooled.meta(real[0])["provenance"]["threads"] == 1

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from fake_steps import GoWrong, Write
 from hypothesis import given, settings, strategies as st
-from same_process import SameProcess
+from same_process import same_process
 
 from eigencode.study import Step, Store, execute, executor
 from eigencode.study._order import Queue, ordered
@@ -64,7 +64,7 @@ def test_any_number_of_workers_that_end_in_any_order(goals: list[Step], workers:
 @given(studies(), st.sampled_from([1, 2, 5]))
 def test_execution_gives_the_same_whatever_the_workers(goals: list[Step], workers: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "Worker", SameProcess)
+        patch.setattr(executor, "engine", same_process)
         store, started = Store(Path(folder)), list[Step]()
         outcome = execute(
             goals, store, workers, lambda event, step, *_: started.append(step) if event == "start" else None
@@ -82,7 +82,7 @@ def test_execution_gives_the_same_whatever_the_workers(goals: list[Step], worker
 def test_a_failure_blocks_what_needs_it_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(executor, "Worker", SameProcess)
+    monkeypatch.setattr(executor, "engine", same_process)
     bad, good = GoWrong("bad"), Write("good")
     below = [Write("child", (bad,)), Write("both", (good, bad))]
     last = Write("grandchild", tuple(below))
