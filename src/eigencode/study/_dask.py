@@ -154,8 +154,8 @@ class Workers(Engine):
 
     def _own_pids(self) -> list[int] | None:
         """The worker processes of a cluster on this machine; None if it is none."""
-        found = [getattr(nanny, "pid", "a job") for nanny in (self.own.workers if self.own else {}).values()]
-        return None if not found or "a job" in found else [pid for pid in found if pid]
+        nannies = list(self.own.workers.values()) if self.own else []
+        return [n.pid for n in nannies if n.pid] if nannies and all(hasattr(n, "pid") for n in nannies) else None
 
     def _lost(self) -> list[tuple[Step, Ended]]:
         """The steps whose worker is not there any more."""
