@@ -14,7 +14,7 @@ import eigencode
 from eigencode.base import progress as bars
 from eigencode.base.errors import InputError
 
-COMMANDS = ("run", "studies", "status", "report", "spectrum", "probe", "doctor", "data list", "data fetch")
+COMMANDS = ("run", "studies", "status", "report", "spectrum", "probe", "doctor", "work", "data list", "data fetch")
 
 
 def completion(words: str, **more: str) -> str:

@@ -17,7 +17,7 @@ from tiny import contents
 
 from eigencode.study import Store, execute
 
-MOMENTS = 10
+MOMENTS = 3
 """Kills in each of the two tests."""
 
 

@@ -22,7 +22,7 @@ def children(pid: int) -> list[str]:
     return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
-def until(there: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(there: Callable[[], bool], seconds: float = 250.0) -> None:
     """Wait until this is true."""
     end = time.monotonic() + seconds
     while not there():

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from same_process import same_process
 
 from eigencode.study import Step, Store, execute, executor
-from eigencode.study._order import Queue, ordered
+from eigencode.study._order import Queue, chains, ordered
 
 
 @st.composite
@@ -58,6 +58,20 @@ def test_any_number_of_workers_that_end_in_any_order(goals: list[Step], workers:
         queue.done(step)
     assert sorted(s.key for s in started) == sorted(s.key for s in steps)
     assert workers > 1 or started == steps
+
+
+@given(studies(), st.sampled_from([{}, {"write": 3.0}]))
+def test_the_longest_chain_comes_first(goals: list[Step], seconds: dict[str, float]) -> None:
+    steps = ordered(goals)
+
+    def longest(step: Step) -> int:
+        return 1 + max((longest(s) for s in steps if step in s.inputs()), default=0)
+
+    found = chains(steps, seconds)
+    assert found == {s.key: seconds.get("write", 1.0) * longest(s) for s in steps}
+    first = Queue(steps, found).next()
+    assert first is not None
+    assert longest(first) == max(map(longest, steps))
 
 
 @settings(max_examples=30, deadline=None)

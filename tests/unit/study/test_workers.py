@@ -193,6 +193,7 @@ def test_the_workers_of_an_existing_dask(dask: str, tmp_path: Path) -> None:
     assert not [*store.root.glob("scratch/*/part-*")]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_ends_is_told_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """It is killed while its worker computes a step."""
     store, slow = Store(tmp_path / "store"), Sleeps("slow", (Write("first"),))
@@ -214,6 +215,7 @@ def test_a_scheduler_that_ends_is_told_and_the_same_command_goes_on(tmp_path: Pa
     assert list((store.root / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [False, True])
 def test_an_interrupt_ends_steps_in_an_existing_dask_unless_they_are_left(tmp_path: Path, leave: bool) -> None:
     store, slow = Store(tmp_path / "store"), Sleeps("slow", (Write("first"),))
