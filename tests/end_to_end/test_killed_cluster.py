@@ -17,7 +17,7 @@ from tiny import contents
 
 from eigencode.study import Store, execute
 
-MOMENTS = 3
+MOMENTS = 10
 """Kills in each of the two tests."""
 
 

@@ -17,4 +17,5 @@ def goals() -> list[Step]:
 
 if __name__ == "__main__":
     outcome = execute(goals(), Store(Path(sys.argv[1])), sys.argv[2])
+    print(outcome.failed, file=sys.stderr)
     sys.exit(0 if outcome.ok else 1)

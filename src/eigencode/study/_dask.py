@@ -108,8 +108,8 @@ class Workers(Engine):
         if sent.future is None:
             return [(sent.step, Ended(sent.error))]
         try:
-            answer = Ended(**json.loads(sent.future.result(timeout=60)))
-        except KilledWorker:
+            answer = Ended(**json.loads(sent.future.result(timeout=30)))
+        except (KilledWorker, TimeoutError):  # or it died with the answer, after the step was finished
             return [(sent.step, self._died(sent))]
         except CancelledError:
             raise EigencodeError(GONE) from None
