@@ -97,7 +97,8 @@ def test_an_existing_dask_and_its_client(tmp_path: Path) -> None:
     with ExitStack() as stack:
         for moment in range(MOMENTS):
             if moment == 0 or dask[0].poll() is not None:
-                stack.close()
+                with stack.pop_all():  # ends what is left of the one before
+                    pass
                 (tmp_path / "scheduler.json").unlink(missing_ok=True)
                 dask = stack.enter_context(running_dask(tmp_path))
             run = client(store, file)

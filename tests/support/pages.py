@@ -95,12 +95,12 @@ class Reader:
         """Run the blocks of a page; return the positions of those that were run."""
         before, done = set(sys.modules), []
         try:
-            for block in blocks(page):
-                if self.everything or not block.slow:
-                    self.run(block)
-                    done.append(block.where)
+            with self.servers:
+                for block in blocks(page):
+                    if self.everything or not block.slow:
+                        self.run(block)
+                        done.append(block.where)
         finally:
-            self.servers.close()
             for name in set(sys.modules) - before:
                 if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(self.folder)):
                     del sys.modules[name]
