@@ -13,7 +13,7 @@ from damages import DAMAGES, flip
 from eigencode.base.errors import EigencodeError
 from eigencode.report import StudyRun
 from eigencode.report._table import warning_lines
-from eigencode.study import Store, _conclusion, _integrity, _provenance, execute, executor, plan, read_study
+from eigencode.study import Store, _attempt, _conclusion, _integrity, _provenance, execute, plan, read_study
 from eigencode.study._integrity import META, DamagedError
 
 KINDS = (
@@ -149,7 +149,7 @@ def test_provenance_is_that_of_the_steps_and_not_of_the_reader(here: Path, monke
     cells = plan(study)
     other = {**now, "processor": "another", "versions": {**now["versions"], "torch": "9.9"}, "python": "3.99"}
     monkeypatch.setattr(_conclusion, "provenance", lambda: other)
-    monkeypatch.setattr(executor, "provenance", lambda: other)
+    monkeypatch.setattr(_attempt, "provenance", lambda: other)
     found = StudyRun(_conclusion.conclude(study, cells, store), store.root).results
     assert found["provenance"] == made
     assert found["reader"]["processor"] == "another"

@@ -38,7 +38,7 @@ LINKED = ("examples", "studies", "published", "tests")
 DEVELOPER_TOOLS = {"ruff", "mypy", "sphinx-build", "touch", "echo", "pip"}
 """Developer tools that a make target calls; the tests check the call but do not run the tool."""
 
-DEVELOPER_MODULES = {"pytest", "pip", "benchmarks.compare", "tools.lowest"}
+DEVELOPER_MODULES = {"pytest", "pip", "benchmarks.compare", "tools.dependencies"}
 """The same for tools called with `python -m`."""
 
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.S | re.M)

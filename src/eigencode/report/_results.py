@@ -83,7 +83,7 @@ def results(path: Path) -> dict[str, Any]:
             _check(entry, **dict.fromkeys((*NAMES, "convention"), str), seeds=int, warnings=list)
         for claim in found.setdefault("claims", []):
             claim |= {k: number(claim[k]) for k in ("value", "low", "high")} | _newer(claim, "p", "p_holm")
-        for relation in found.setdefault("relations", []):
+        for relation in found.get("relations", []):
             for effect in relation["effects"]:
                 effect |= {k: number(effect[k]) for k in ("value", "low", "high", "p", "df")}
             for point in relation["points"]:

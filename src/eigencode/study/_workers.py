@@ -134,7 +134,7 @@ def _local(number: int) -> Iterator[tuple["Client", Any]]:
             n_workers=number,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=None,
             silence_logs=logging.CRITICAL,
             local_directory=str(folder),
@@ -206,7 +206,7 @@ def job_settings(kind: str, jobs: Jobs) -> dict[str, Any]:
         "job_name": "eigencode",
         "job_script_prologue": [*(f"export {n}={v}" for n, v in environment.items()), *jobs.setup],
         "job_extra_directives": list(jobs.directives),
-        "scheduler_options": {"dashboard": shown, "dashboard_address": ":0" if shown else None},
+        "scheduler_options": {"dashboard": shown, "dashboard_address": ":0"},
     }
     if jobs.gpus and kind == "pbs":
         found["resource_spec"] = f"select=1:ncpus={jobs.cores}:mem={jobs.memory}:ngpus={jobs.gpus}"

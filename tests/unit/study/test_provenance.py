@@ -107,10 +107,10 @@ class GoesOn(GoWrong):
 
 def test_a_step_says_where_it_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step, store = GoesOn("a", how="interrupt"), Store(tmp_path)
-    monkeypatch.setattr("eigencode.study.executor.provenance", lambda: made(bfloat16="products in float32"))
+    monkeypatch.setattr("eigencode.study._attempt.provenance", lambda: made(bfloat16="products in float32"))
     with pytest.raises(KeyboardInterrupt):
         execute([step], store)
-    monkeypatch.setattr("eigencode.study.executor.provenance", made)
+    monkeypatch.setattr("eigencode.study._attempt.provenance", made)
     assert execute([step], store).ok
     assert store.meta(step)["provenance"] == made()
     assert store.meta(step)["resumed_from"] == [made(bfloat16="products in float32")]
@@ -120,6 +120,6 @@ def test_a_step_says_where_it_was_begun(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_attempt_without_a_checkpoint_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step, store = Write("a"), Store(tmp_path)
     assert store.begun(step, made(processor="B")) == []
-    monkeypatch.setattr("eigencode.study.executor.provenance", made)
+    monkeypatch.setattr("eigencode.study._attempt.provenance", made)
     assert execute([step], store).ok
     assert "resumed_from" not in store.meta(step)

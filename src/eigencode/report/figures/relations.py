@@ -78,7 +78,7 @@ def _found(view: View, data: str) -> list[Related]:
         where = (len(view.models), series.where[1])
         whole = replace(series, model="", label="", where=where, colour=INK, marker="")
         if not any(whole.run is known.run for known, _ in found):
-            kept = [r for r in series.run.results["relations"] if r["data"] == data and r["effects"]]
+            kept = [r for r in series.run.results.get("relations", []) if r["data"] == data and r["effects"]]
             found += [(whole, relation) for relation in kept]
     return found
 
