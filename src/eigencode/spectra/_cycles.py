@@ -108,7 +108,7 @@ def _times(f: Float[Tensor, "n n"], b: Float[Tensor, "n n"], triangular: bool = 
 def normalisers(
     weights: tuple[int, ...], count: int
 ) -> tuple[Float[Tensor, " p"], Float[Tensor, "parts p"], Float[Tensor, "parts p"]]:
-    """Weight of all cycles of p parts, of those through each part, and the share of a part in them times the parts.
+    """Total weight of all cycles of p groups, of those through each group, and each group's share times their number.
 
     With weights w of mean 1: eₚ(w) = Σ over i₁ < … < iₚ of w[i₁] … w[iₚ], wᵢ eₚ₋₁(w without i), and n times the ratio
     of these.  In integers, since eₚ(w without i) = eₚ(w) − wᵢ eₚ₋₁(w without i) may lose all digits of floats.

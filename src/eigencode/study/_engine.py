@@ -20,7 +20,7 @@ class Engine(ABC):
 
     @abstractmethod
     def ended(self, patience: float | None) -> list[tuple[Step, Ended]]:
-        """The steps that have ended since the last call; waits for the first, at most `patience` seconds.
+        """Return the steps that ended since the last call; wait for one if there is none, at most `patience` seconds.
 
         Raises:
             EigencodeError: nothing can be executed any more.

@@ -189,7 +189,7 @@ class _Run:
             self.begin(step)
 
     def begin(self, step: Step) -> None:
-        """Give a step, with the claim on it, to the engine."""
+        """Start a step whose claim this run holds."""
         self.elsewhere.pop(step.key, None)
         self.running[step.key] = step
         self.notify("start", step)

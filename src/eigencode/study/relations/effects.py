@@ -60,7 +60,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The effects of a relation, and the outcome of every row as predicted from all other groups."""
+    """Estimated effects of a relation, and the leave-one-group-out prediction of every row."""
 
     effects: tuple[Effect, ...]
     predicted: Float[np.ndarray, " row"]
