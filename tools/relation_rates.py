@@ -11,24 +11,20 @@ published/relation_rates/:
 and makes the tables of docs/appendix/relation_rates.md anew.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
-from eigencode.base.strict_json import dumps
 from eigencode.study._claims import verdicts
-from eigencode.study._provenance import provenance
 from eigencode.study.config import Study
 from eigencode.study.read import study
 from eigencode.study.relations import Table, analyse, fits
-from eigencode.study.results import Row, content
-from tools.verdict_rates import _counted
+from eigencode.study.results import Row
+from tools.verdict_rates import _counted, main
 
 SIZES = (1, 1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6)
 """Models of each family."""
@@ -228,22 +224,5 @@ def _table(data: str, counts: Mapping[str, dict[str, int]], replicates: int) -> 
             yield Row(**{**vars(row), "data": data})
 
 
-def main() -> None:
-    from tools.publish import ROOT, quoting_files, refreshed
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=400)
-    parser.add_argument("--to", type=Path, default=ROOT / "published" / "relation_rates")
-    chosen = parser.parse_args()
-    chosen.to.mkdir(parents=True, exist_ok=True)
-    for name, found in simulated(chosen.replicates).items():
-        settings = {"name": name, "seeds": [0], "replicates": chosen.replicates}
-        shown = list(dict.fromkeys(r.quantity for r in found))
-        made = content(settings, shown, [], found, {"claims": [], "deviations": [], "provenance": provenance()})
-        (chosen.to / f"{name}.json").write_text(dumps(made) + "\n", "utf-8")
-    for path in quoting_files():
-        path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, "relation_rates", 400, simulated)

@@ -12,7 +12,7 @@ and makes the tables of docs/verdicts.md anew.
 import argparse
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -220,22 +220,23 @@ def simulated(replicates: int) -> dict[str, list[Row]]:
     return rows
 
 
-def main() -> None:
+def main(about: str | None, name: str, replicates: int, simulated: Callable[[int], Mapping[str, list[Row]]]) -> None:
+    """Simulate, write the tables to published/`name`, and renew the pages that quote them."""
     from tools.publish import ROOT, quoting_files, refreshed
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=2000)
-    parser.add_argument("--to", type=Path, default=ROOT / "published" / "verdict_rates")
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--replicates", type=int, default=replicates)
+    parser.add_argument("--to", type=Path, default=ROOT / "published" / name)
     chosen = parser.parse_args()
     chosen.to.mkdir(parents=True, exist_ok=True)
-    for name, rows in simulated(chosen.replicates).items():
-        settings = {"name": name, "seeds": [0], "replicates": chosen.replicates}
+    for table, rows in simulated(chosen.replicates).items():
+        settings = {"name": table, "seeds": [0], "replicates": chosen.replicates}
         shown = list(dict.fromkeys(r.quantity for r in rows))
         made = content(settings, shown, [], rows, {"claims": [], "deviations": [], "provenance": provenance()})
-        (chosen.to / f"{name}.json").write_text(dumps(made) + "\n", "utf-8")
+        (chosen.to / f"{table}.json").write_text(dumps(made) + "\n", "utf-8")
     for path in quoting_files():
         path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, "verdict_rates", 2000, simulated)
