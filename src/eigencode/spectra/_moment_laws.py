@@ -46,7 +46,7 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Target:
-    """Log moments to fit, with the covariance of their errors and the weights of the fit.
+    """Logarithms of the spectral moments, the covariance of their errors, and the weights of a fit to them.
 
     `freedom`: degrees of freedom of the covariance, if it is of few groups.
     """

@@ -33,9 +33,9 @@ def engine(where: int | str, jobs: Jobs | None = None, leave_running: bool = Fal
     """Workers for the steps of a run, which end with the block unless they were there before.
 
     Args:
-        where: 1, this process; "local:N" or N, so many processes of this machine, which share its threads evenly;
-            "slurm:N" (pbs, sge, lsf), so many jobs; "tcp://HOST:PORT" or "file:SCHEDULER.json", the workers of a Dask
-            scheduler.
+        where: where the steps run.  1: in this process.  "local:N" or N: in N processes of this machine, which share
+            its threads evenly.  "slurm:N" (pbs, sge, lsf): in N jobs of the batch system.  "tcp://HOST:PORT" or
+            "file:SCHEDULER.json": in the workers of a running Dask scheduler.
         jobs: what to ask the batch system for.
         leave_running: an interrupted run lets the workers of an existing Dask finish the steps they have begun.
 

@@ -37,8 +37,8 @@ FIGURES: dict[str, tuple[Callable[[View, str], Iterable[Plot]], str, str]] = {
     "effects": (
         effects,
         "Effects of the predictors at equal controls",
-        "Change of the outcome per standard deviation of the predictor: over all networks, within, between families. "
-        "Bars are 95 % intervals over families.",
+        "Regression coefficients, in units of the outcome per standard deviation of the predictor: over all networks, "
+        "within families, and between families. Bars are 95 % intervals over families.",
     ),
     "predictions": (
         predictions,

@@ -159,7 +159,7 @@ def _title(relation: dict[str, Any], more: str = "") -> str:
 
 
 def _keyed(plot: Plot, some: list[dict[str, Any]], lines: bool) -> Plot:
-    """The families in the legend, in place of the models."""
+    """The plot with a legend of families instead of models; with `lines`, also of the two kinds of lines."""
     plot.legend = False
     looks = {name: look for relation in some for name, look in _groups(relation).items()}
     plot.keys = [Line2D([], [], color=c, marker=m, ls="", label=label(n, 24)) for n, (c, m) in looks.items()]

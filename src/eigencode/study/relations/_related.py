@@ -16,7 +16,7 @@ from eigencode.study.results import Row
 
 @dataclass(frozen=True)
 class Point:
-    """One network in a relation: its outcome (a lower bound if `censored`), predictors and controls, transformed."""
+    """The numbers of one network: outcome (a lower bound if `censored`), predictors and controls, all transformed."""
 
     model: str
     seed: int

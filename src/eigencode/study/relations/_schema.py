@@ -12,9 +12,10 @@ BUILT_IN = {"local": "trained by a local rule", "warned": "one of its numbers ha
 EffectName = Literal[
     "pooled", "within", "between", "between minus within", "partial R2", "R2", "prediction R2", "prediction gain"
 ]
-"""The numbers of a relation, see `relations.analyse`; the last three are about all predictors together."""
+"""The numbers of a relation, see `relations.analyse`."""
 
 JOINT = ("R2", "prediction R2", "prediction gain")
+"""Those of all predictors together; each of the others belongs to one predictor."""
 
 FEWEST = 3
 """Groups, and networks beyond the number of columns, without which nothing is computed."""
