@@ -13,6 +13,7 @@ from eigencode.measures.margin import MarginMeasure as MarginMeasure
 from eigencode.measures.protocol import Measure as Measure, Reading as Reading, Subject as Subject
 from eigencode.measures.pruning import PruningMeasure as PruningMeasure, Units as Units
 from eigencode.measures.ridge import RidgeAccuracy as RidgeAccuracy, RidgeMeasure as RidgeMeasure
+from eigencode.measures.sharded import Sharded as Sharded
 from eigencode.measures.signal import SignalMeasure as SignalMeasure
 from eigencode.measures.spectrum import SpectrumMeasure as SpectrumMeasure
 from eigencode.measures.tangents import TangentsMeasure as TangentsMeasure

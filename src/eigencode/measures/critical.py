@@ -1,9 +1,9 @@
 """Critical perturbation sizes of correctly classified test images."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -12,10 +12,12 @@ from torch import Tensor
 from eigencode.base.record import Record
 from eigencode.base.types import Space
 from eigencode.measures import _reweighted
-from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
+from eigencode.measures.protocol import ALL, CORRECT, Reading, Some, Subject, images_of
+from eigencode.measures.sharded import Sharded, share
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
+from eigencode.robustness.shards import joined_sizes
 from eigencode.robustness.survival import caveats, share_of
 
 IMAGES = {"all images": ALL, "broken only": "those that broke", "changeable images": "those that noise can change"}
@@ -23,7 +25,7 @@ IMAGES = {"all images": ALL, "broken only": "those that broke", "changeable imag
 
 
 @dataclass(frozen=True)
-class CriticalMeasure(Measure):
+class CriticalMeasure(Sharded):
     """Smallest perturbation by an attack that changes the prediction, per image; see `robustness.critical_size`."""
 
     attack: Perturbation | MinimumNorm
@@ -33,6 +35,7 @@ class CriticalMeasure(Measure):
     tolerance: Annotated[float, Field(gt=0)] = 1e-2
     kind: ClassVar[str] = "critical"
     record: ClassVar[type[Record]] = CriticalSizes
+    shard_record: ClassVar[type[Record] | None] = CriticalSizes
 
     def label(self) -> str:
         return f"critical size, {type(self.attack).__name__}"
@@ -50,14 +53,22 @@ class CriticalMeasure(Measure):
         return norm, f"{self.space} space", *images_of(self.images, IMAGES.get(what, CORRECT))
 
     def measure(self, subject: Subject) -> CriticalSizes:
-        return critical_size(
-            subject.network,
-            attack=self.attack,
-            space=self.space,
-            eps_max=self.eps_max,
-            tolerance=self.tolerance,
-            **subject.attacked(self.images),
-        )
+        return self._sizes(subject, **subject.attacked(self.images))
+
+    def used(self, images: int) -> int:
+        return min(self.images or images, images)
+
+    def shard(self, subject: Subject, number: int, of: int) -> CriticalSizes:
+        index = torch.arange(len(subject.some(self.images))) if subject.subset is None else subject.subset
+        mine = index[share(len(index), number, of)]
+        return self._sizes(subject, **{**subject.attacked(None), "check": False, "test": subject.test, "subset": mine})
+
+    def joined(self, subject: Subject, shards: Sequence[CriticalSizes]) -> CriticalSizes:
+        return joined_sizes(shards, subject.network, subject.test, blind=self.attack.blind, check=subject.check)
+
+    def _sizes(self, subject: Subject, **images: Any) -> CriticalSizes:
+        limits: dict[str, Any] = {"eps_max": self.eps_max, "tolerance": self.tolerance}
+        return critical_size(subject.network, attack=self.attack, space=self.space, **limits, **images)
 
     def readings(self, record: CriticalSizes) -> Iterator[Reading]:
         censored, where = int(record.censored.sum()), f"median L2, {record.space} space"

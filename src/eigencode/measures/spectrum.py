@@ -1,7 +1,7 @@
 """Covariance spectrum of a representation over test images or noise, and the power law fitted to it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,15 +15,20 @@ from eigencode.base.seeding import stream
 from eigencode.base.types import Space
 from eigencode.data.noise import gaussian_noise
 from eigencode.measures._reweighted import DRAWS
-from eigencode.measures.protocol import Count, Measure, Reading, Subject, Window
+from eigencode.measures.protocol import Count, Reading, Subject, Window
+from eigencode.measures.sharded import Sharded, share
 from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
 from eigencode.representation.reduce import reducer
 from eigencode.spectra._covariance import Scale
 from eigencode.spectra.power_law import PowerLaw, ranks
 from eigencode.spectra.shape import third_rows
+from eigencode.spectra.shards import SpectrumShard, joined_spectrum, spectrum_shard
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import placed
+
+NOISE = 10_000
+"""Number of noise images if a study gives none."""
 
 FITTED = {
     "plain": ("plain", "fit to the measured eigenvalues, with the bias of finite sampling"),
@@ -42,7 +47,7 @@ SHAPE = {
 
 
 @dataclass(frozen=True)
-class SpectrumMeasure(Measure):
+class SpectrumMeasure(Sharded):
     """Covariance spectrum of a representation, and the exponent α of a power law over a window of ranks.
 
     Args:
@@ -71,6 +76,7 @@ class SpectrumMeasure(Measure):
     scale: Scale = "none"
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
+    shard_record: ClassVar[type[Record] | None] = SpectrumShard
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
     default_place: ClassVar[str] = "latent"
     of_data: ClassVar[bool] = True
@@ -94,16 +100,33 @@ class SpectrumMeasure(Measure):
 
     def available(self, units: int, images: int) -> int:
         """The number of eigenvalues of a place."""
-        most = 10_000 if self.source == "noise" else images
-        return min(units, (self.samples or most if self.source == "noise" else min(self.samples or most, most)) - 1)
+        return min(units, self.used(images) - 1)
+
+    def used(self, images: int) -> int:
+        return self.samples or NOISE if self.source == "noise" else min(self.samples or images, images)
 
     def measure(self, subject: Subject) -> Record:
+        return spectrum(*self._of(subject), **self._how(subject))
+
+    def shard(self, subject: Subject, number: int, of: int) -> Record:
         code, points = self.source_of(subject)
-        how: dict[str, Any] = {"interval": self.interval, "scale": self.scale, "seed": subject.seed}
-        how["groups"] = self.groups_of(subject)
+        mine = points[share(len(points), number, of)]
         if code is None:
-            return spectrum(points.flatten(1), **how)
-        return spectrum(code, points, points=True, batch_size=subject.batch_size, **how)
+            return spectrum_shard(mine.flatten(1))
+        return spectrum_shard(code, mine, points=True, batch_size=subject.batch_size)
+
+    def joined(self, subject: Subject, shards: Sequence[SpectrumShard]) -> Record:
+        return joined_spectrum(shards, *self._of(subject), **self._how(subject))
+
+    def _of(self, subject: Subject) -> tuple[Any, ...]:
+        """The first arguments of `ec.spectrum`: a code and its inputs, or the images themselves as one array."""
+        code, points = self.source_of(subject)
+        return (points.flatten(1),) if code is None else (code, points)
+
+    def _how(self, subject: Subject) -> dict[str, Any]:
+        """The other arguments of `ec.spectrum`."""
+        how = {"interval": self.interval, "scale": self.scale, "seed": subject.seed, "groups": self.groups_of(subject)}
+        return how if subject.net is None else {"points": True, "batch_size": subject.batch_size, **how}
 
     def groups_of(self, subject: Subject) -> Tensor | None:
         """Groups of the images; noise has none."""
@@ -113,14 +136,14 @@ class SpectrumMeasure(Measure):
         """Return (representation, its inputs); the representation is None if the images themselves are measured."""
         noise, images = self.source == "noise", subject.some(self.samples).x
         if subject.net is None:
-            drawn = gaussian_noise(self.samples or 10_000, subject.test.shape, seed=subject.seed) if noise else images
+            drawn = gaussian_noise(self.samples or NOISE, subject.test.shape, seed=subject.seed) if noise else images
             return None, drawn if noise else UnitNorm()(drawn)
         start = self.start or ("unit" if subject.normed and self.space == "unit" else "pixel")
         code = between(subject.net, start, subject.place, self.reduce)
         if not noise:
             return code, code.points(images)
         shape = code.points(images[:2]).shape[1:]
-        drawn = gaussian_noise(self.samples or 10_000, (1, 1, shape.numel()), seed=subject.seed)
+        drawn = gaussian_noise(self.samples or NOISE, (1, 1, shape.numel()), seed=subject.seed)
         return code, drawn.reshape(-1, *shape)
 
     def readings(self, record: Spectrum) -> Iterator[Reading]:

@@ -148,14 +148,17 @@ def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) ->
         return check
     if not check or blind:
         return Masking(space=subject.space, seed=subject.seed)
-    spent = subject.model.evaluations + 2 * subject.model.gradients
-    images = min(IMAGES, max(FEWEST, int(SHARE * spent / COST)))
-    return _checked(subject, images, warn=True)
+    return _checked(subject, affordable(subject.model.evaluations + 2 * subject.model.gradients), warn=True)
+
+
+def affordable(spent: int) -> int:
+    """The number of images that the checks of a measurement look at, given its evaluations and twice its gradients."""
+    return min(IMAGES, max(FEWEST, int(SHARE * spent / COST)))
 
 
 def _checked(subject: Subject, images: int, warn: bool) -> Masking:
     found = Masking(space=subject.space, seed=subject.seed)
-    index = _spaced(subject.attacked(), images)
+    index = spaced(subject.attacked(), images)
     if not len(index):
         return found
     few = Subject(
@@ -177,7 +180,7 @@ def _checked(subject: Subject, images: int, warn: bool) -> Masking:
     return found
 
 
-def _spaced(index: Int[Tensor, " n"], count: int) -> Int[Tensor, " m"]:
+def spaced(index: Int[Tensor, " n"], count: int) -> Int[Tensor, " m"]:
     """At most `count` of the indices, evenly spaced, so that images sorted by class are of several classes."""
     places = torch.linspace(0, len(index) - 1, min(count, len(index))).round().long()
     return index[places]

@@ -89,13 +89,43 @@ class Accumulator:
             return from_moments(self._moments, self._eps, directions, scale)
         return _from_rows(torch.cat(self._kept), self._eps, directions, scale)
 
+    def state(self) -> tuple[Tensor | None, Moments | None, float]:
+        """The rows that are stored or else the moments, and the largest machine epsilon of the batches."""
+        return torch.cat(self._kept) if self._kept else None, self._moments, self._eps
 
-def eigen(batches: Iterable[Tensor], directions: bool, scale: Scale = "none") -> Eigen:
-    """Covariance eigenvalues from one pass over `batches`."""
+    @classmethod
+    def of(cls, rows: Tensor | None, moments: Moments | None, eps: float) -> "Accumulator":
+        """The accumulator with this `state()`."""
+        made = cls()
+        made._eps, made._moments, made._kept = eps, moments, [] if rows is None else [rows]
+        if rows is not None:
+            made.rows, made._units = rows.shape
+        elif moments is not None:
+            made.rows, made._units = moments.n, len(moments.mean)
+        return made
+
+    def merge(self, other: "Accumulator") -> "Accumulator":
+        """All responses of both."""
+        if self._units != other._units:
+            raise InputError("shards differ in their number of units", got=other._units, wanted=self._units)
+        eps, n = max(self._eps, other._eps), self.rows + other.rows
+        if self._moments is None and other._moments is None and n <= self._units:
+            return Accumulator.of(torch.cat([*self._kept, *other._kept]), None, eps)
+        one, two = (a._moments or Moments.of(torch.cat(a._kept)) for a in (self, other))
+        return Accumulator.of(None, one.merge(two), eps)
+
+
+def accumulated(batches: Iterable[Tensor]) -> Accumulator:
+    """All responses of one pass over `batches`."""
     seen = Accumulator()
     for batch in batches:
         seen.add(batch)
-    return seen.eigen(directions, scale)
+    return seen
+
+
+def eigen(batches: Iterable[Tensor], directions: bool, scale: Scale = "none") -> Eigen:
+    """Covariance eigenvalues from one pass over `batches`."""
+    return accumulated(batches).eigen(directions, scale)
 
 
 def _factors(mean: Tensor, variance: Tensor, eps: float) -> Tensor:

@@ -16,11 +16,11 @@ from eigencode.base.groups import Groups
 from eigencode.base.record import Record, host
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.spectra._covariance import Eigen, Scale, eigen
+from eigencode.spectra._covariance import Accumulator, Eigen, Scale, accumulated
 from eigencode.spectra._fit import Method, fit
 from eigencode.spectra._influence import rows_wanted, sampling, subsample
 from eigencode.spectra._logs import Logs
-from eigencode.spectra._responses import Source, responses
+from eigencode.spectra._responses import Responses, Source, responses
 from eigencode.spectra.alternatives import Comparison, compare
 from eigencode.spectra.dimension import participation_ratio, rankme
 from eigencode.spectra.power_law import PowerLaw, Window
@@ -209,10 +209,17 @@ def spectrum(
     if scale not in ("none", "zscore"):
         raise InputError("unknown scale of the units", got=scale, wanted="'none' or 'zscore'")
     given = responses(code, x, batch_size, points, groups)
-    together = Groups.of(given.groups)
-    kept = Reservoir(seed, groups=together) if interval and given.rows is None else None
+    kept = Reservoir(seed, groups=Groups.of(given.groups)) if interval and given.rows is None else None
     batches = given.batches()
-    found = eigen(kept.watching(batches) if kept else batches, directions=interval, scale=scale)
+    return finished(given, accumulated(kept.watching(batches) if kept else batches), interval, scale, seed, kept)
+
+
+def finished(
+    given: Responses, seen: Accumulator, interval: bool, scale: Scale, seed: int, kept: "Reservoir | None" = None
+) -> Spectrum:
+    """The spectrum of responses that were all `seen`; `kept`: a sample of their rows, if they cannot be read again."""
+    together = Groups.of(given.groups)
+    found = seen.eigen(directions=interval, scale=scale)
     check_rows(given.groups, found.n)
     found = found.with_errors(given.errors()) if interval else found
     index = rows = None

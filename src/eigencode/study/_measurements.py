@@ -38,6 +38,7 @@ class Planned:
         measure: an instance of `used`, which reads the record.
         chosen: name and settings of the measure in the study.
         used: the same after the variants in `published`; it makes the record.
+        shards: steps that share its images.
         when: the snapshots of the training at which it is made, too: "snapshots" for all, or some by their epochs.
     """
 
@@ -48,6 +49,7 @@ class Planned:
     used: Choice
     published: tuple[str, ...] = ()
     when: str | tuple[float, ...] = ()
+    shards: int = 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,11 +111,14 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         widths = plain.pop("widths")
         yield from _planned(study, Measurement(**plain), where)
         if widths:
-            nested = {**plain, "kind": "widths", "widths": widths}
+            nested = {**plain, "kind": "widths", "widths": widths, "shards": 1}
             yield from _planned(study, Measurement(**nested), where)
         return
     chosen = Choice(name=entry.kind, **settings)
     measure: Measure = make("measures", chosen, where=where)
+    if entry.shards > 1 and getattr(measure, "shard_record", None) is None:
+        fix = f"leave out `shards`: {entry.kind} is measured in one step"
+        raise StudyError(f"{where}.shards: the images of this measure cannot be split", got=entry.shards, fix=fix)
     used = chosen
     for name in entry.published:
         variant = variants().get(name)
@@ -126,7 +131,7 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
     when = entry.when if any(model.has_snapshots for model in study.models.values()) else ()
     for place in seen:
         called = f"{name}, {place}" if len(seen) > 1 else name
-        yield Planned(called, place, reads, chosen, used, entry.published, when)
+        yield Planned(called, place, reads, chosen, used, entry.published, when, entry.shards)
 
 
 def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> list[str]:

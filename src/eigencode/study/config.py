@@ -156,7 +156,7 @@ class Measurement(BaseModel):
     `kind`: a measure of `eigencode.measures`, or `package.module:Name`.  `at`: places of the networks, or patterns such
     as "layer*"; each place that a network has is measured.  `when`: "snapshots" for all snapshots of the training, or
     the epochs of some of them; the finished network is always measured.  `published`: variants of the measure, see
-    `study._extensions`.
+    `study._extensions`.  `shards`: steps that share the images of a spectrum or an attack, for workers to run at once.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -166,6 +166,7 @@ class Measurement(BaseModel):
     at: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     when: Literal["snapshots"] | tuple[Epoch, ...] = ()
     published: tuple[str, ...] = ()
+    shards: int = Field(default=1, ge=1)
 
     def settings(self) -> dict[str, Any]:
         """The settings of the measure."""

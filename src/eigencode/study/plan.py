@@ -26,6 +26,7 @@ from eigencode.study.steps.measured import Measured
 from eigencode.study.steps.network import NetworkStep
 from eigencode.study.steps.pruned import Pruned
 from eigencode.study.steps.rectified import Rectified
+from eigencode.study.steps.sharded import split
 from eigencode.study.steps.trained import Trained
 from eigencode.study.steps.units import UnitsOf
 
@@ -94,11 +95,16 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
 def check_sizes(study: Study, data_dir: Path | str | None = None) -> None:
     """Refuse a measurement that the layer of no network, or the number of test images, is large enough for.
 
+    Also one in more shards than there are images.
+
     Raises:
         StudyError: the first of them, for a run to find before it trains anything.
     """
     for name in study.datasets:
         _, test = data(name, data_dir, study.train_images, study.test_images).pair()
+        for p in measurements(study):
+            if p.shards > 1 and p.shards > (most := p.measure.used(len(test))):  # type: ignore[attr-defined]
+                raise StudyError(f"{p.name} on {name}: more shards than images", got=p.shards, wanted=f"at most {most}")
         for p in (p for p in measurements(study) if p.place):
             here = [m for m in study.models.values() if p.place in places(m)]
             refused = [
@@ -163,7 +169,7 @@ def _data_cells(study: Study, images: Data, found: list[Planned], seed: int) -> 
         if p.measure.of_data:
             # images do not depend on the seed: all seeds share one step
             drawn = seed if getattr(p.measure, "source", "") == "noise" else study.seeds[0]
-            step = Measured(images, None, "input", drawn, decisive(p.used, p.measure))
+            step = split(Measured(images, None, "input", drawn, decisive(p.used, p.measure)), p.shards)
             yield Cell(images.name, DATA_ITSELF, seed, p.measure.kind, p.measure.title(p.name), step, p.name, p.measure)
 
 
@@ -181,7 +187,9 @@ def _model_cells(
     def cell(p: Planned, net: NetworkStep, kind: str, name: str, note: str = "", **moment: Any) -> Cell:
         measure = p.measure
         held = net.held.get(measure.kind)
-        step: Step = net if held is not None else Measured(images, net, p.place, seed, decisive(p.used, measure))
+        step: Step = net
+        if held is None:
+            step = split(Measured(images, net, p.place, seed, decisive(p.used, measure)), p.shards)
         if measure.kind == "pruning":
             step = UnitsOf(net, stages["local"])  # type: ignore[arg-type]
         where = (images.name, label, seed, kind, measure.title(name))

@@ -44,6 +44,10 @@ class Measured(Step):
         return tuple(modules("measures", Choice(**self.measure)))
 
     def run(self, folder: Path, inputs: Inputs) -> None:
+        self.made.measure(self.subject(inputs)).save(folder)
+
+    def subject(self, inputs: Inputs) -> Subject:
+        """The network and the test images."""
         _, test = self.data.pair()
         net = None if self.net is None else network(inputs.folder(self.net), self.net.origin.get("where"))
-        self.made.measure(Subject(net, test, self.place, self.seed)).save(folder)
+        return Subject(net, test, self.place, self.seed)
