@@ -687,6 +687,7 @@ NOT_FOLLOWED = {
     "study/_checks.py: check": "tests/test_advice_on_files.py",
     "study/_checks.py: check_known": "tests/test_advice_on_files.py",
     "study/_measurements.py: _matched": "tests/test_advice_on_files.py",
+    "study/_measurements.py: _planned": "tests/test_advice_on_files.py",
     "study/_remote.py: _compare": "is about another machine",
     "study/_workers.py: _parsed": "suggests a name",
     "study/_workers.py: engine": "installs something",

@@ -200,6 +200,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: planned(measure=[{"kind": "Certified", "at": ["latent"]}]),
         lambda fix: planned(measure=[{"kind": "Certified"}]) if "leave out `at`" in fix else None,
     ),
+    "study/_measurements.py: _planned": (
+        lambda: planned(measure=[{"kind": "jacobian", "shards": 2}]),
+        lambda fix: planned(measure=[{"kind": "jacobian"}]) if "leave out `shards`" in fix else None,
+    ),
     "study/read.py: _recipe": (lambda: recipe("SpecRegKH"), lambda fix: recipe(meant(fix))),
     "study/read.py: _explain": (
         lambda: read_study(study_file()),

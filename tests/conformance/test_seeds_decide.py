@@ -223,6 +223,7 @@ PASSED_ON = {
     "Subject": "what `critical_size` is made of",
     "batch": "kept in the batch for the penalties, which have rows",
     "estimated_seconds": "a time",
+    "joined_spectrum": "that of `spectrum`: tests/unit/spectra/test_shards.py",
     "landscape_through": "the plane is given; the seed is that of `jacobian_norm`",
 }
 """Functions with a seed that have no row, and why."""

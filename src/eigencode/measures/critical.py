@@ -14,10 +14,10 @@ from eigencode.base.types import Space
 from eigencode.measures import _reweighted
 from eigencode.measures.protocol import ALL, CORRECT, Reading, Some, Subject, images_of
 from eigencode.measures.sharded import Sharded, share
+from eigencode.robustness._shards import joined_sizes
 from eigencode.robustness.critical import CriticalSizes, critical_size
 from eigencode.robustness.minimal import MinimumNorm
 from eigencode.robustness.protocol import Perturbation
-from eigencode.robustness.shards import joined_sizes
 from eigencode.robustness.survival import caveats, share_of
 
 IMAGES = {"all images": ALL, "broken only": "those that broke", "changeable images": "those that noise can change"}

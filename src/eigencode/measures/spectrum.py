@@ -21,9 +21,9 @@ from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
 from eigencode.representation.reduce import reducer
 from eigencode.spectra._covariance import Scale
+from eigencode.spectra._shards import SpectrumShard, joined_spectrum, spectrum_shard
 from eigencode.spectra.power_law import PowerLaw, ranks
 from eigencode.spectra.shape import third_rows
-from eigencode.spectra.shards import SpectrumShard, joined_spectrum, spectrum_shard
 from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import placed
 

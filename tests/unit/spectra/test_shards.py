@@ -8,7 +8,7 @@ from torch import nn
 
 import eigencode as ec
 from eigencode.base.errors import InputError
-from eigencode.spectra.shards import SpectrumShard, joined_spectrum, spectrum_shard
+from eigencode.spectra._shards import SpectrumShard, joined_spectrum, spectrum_shard
 
 SHARES = [(0, 130), (130, 131), (131, 300), (300, 400)]
 
