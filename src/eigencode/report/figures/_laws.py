@@ -28,6 +28,9 @@ LOWEST, HIGHEST = 1e-9, 2.0
 LISTED = 8
 """Most models whose α is written into a panel."""
 
+NAMED = 30
+"""Most characters of a name and its exponent that fit into a panel."""
+
 CHARACTERS, EACH = 1_200_000, 10 * 8 * 4 / 3
 SMALLEST, LARGEST = 14, 160
 
@@ -72,18 +75,22 @@ def spectrum_axes(axes: Axes, name: str, ends: Iterable[float]) -> None:
     log_axes(axes)
 
 
-def list_laws(plot: Plot, axes: Axes, found: list[dict[str, Any]]) -> None:
-    """List the exponents of a panel of spectra (`Plot.more`), unless they are too many."""
+def list_laws(plot: Plot, axes: Axes, found: list[dict[str, Any]]) -> bool:
+    """List the exponents of a panel of spectra (`Plot.more`), unless they are too many; True if it names all models."""
     found = [e for e in found if e["p"] == plot.panels.index(axes) and "fit" in e]
     if not 0 < len(found) <= LISTED:
-        return
-    handles = [plot.key(plot.marks[e["fit"]]["series"], e.pop("told")) for e in found]
+        return False
+    told = [e.pop("told") for e in found]
+    named = max(len("  ".join(words)) for words in told) <= NAMED
+    texts = ["  ".join(words) if named else words[1] for words in told]
+    handles = [plot.key(plot.marks[e["fit"]]["series"], text) for e, text in zip(found, texts, strict=True)]
     legend = axes.legend(handles=handles, loc="lower left", title="α", handlelength=1.6, fontsize=6, labelspacing=0.25)
     line: Any
     for entry, line, text in zip(found, legend.legend_handles, legend.get_texts(), strict=True):
         entry["key"] = f"key-{entry['m']}-in-{entry['p']}-{entry['r']}"
         line.set_gid(f"{entry['key']}-line")
         text.set_gid(entry["key"])
+    return named
 
 
 def law_of(spectrum: Spectrum, window: Any, weights: str) -> Any:

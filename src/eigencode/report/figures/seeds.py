@@ -33,7 +33,8 @@ def seeds(view: View, data: str) -> Iterator[Plot]:
                 _row(plot, axes, series, records, models.index(series.where[0]) + lane, 0.3 / len(view.runs))
             axes.set_xlim(*around([r["value"] for _, records in rows for r in records]))
             said = {r["convention"] for _, records in rows for r in records}
-            axes.set(title=label(quantity), xlabel=wrapped(said.pop()) if len(said) == 1 else "")
+            axes.set_title(label(quantity), fontsize=7.5)
+            axes.set_xlabel(wrapped(said.pop(), 26) if len(said) == 1 else "", fontsize=6.5)
             axes.set_yticks(range(len(models)), _labels([view.models[m] for m in models], i % 3 == 0))
             axes.set_ylim(len(models) - 0.5, -0.5)
             axes.grid(axis="x", color="0.9", lw=0.5)

@@ -20,6 +20,7 @@ def spectra(view: View, data: str) -> Iterator[Plot]:
         return
     every = [s for several in found.values() for _, records in several for s in records]
     plot = Plot(view, len(found), 2.9)
+    plot.legend = False
     plot.more = {"grid": laws.common_grid(view, every), "spectra": []}
     for axes, (name, several) in zip(plot.panels, found.items(), strict=True):
         for series, records in several:
@@ -29,8 +30,7 @@ def spectra(view: View, data: str) -> Iterator[Plot]:
                 plot.line(axes, series, *laws.points(values, len(every)), color=PALETTE[0], marker=".", ls="", ms=2)
                 axes.annotate("dots: stimuli shuffled", (0.98, 0.95), xycoords="axes fraction", ha="right", fontsize=6)
         laws.spectrum_axes(axes, name, (laws.smallest(spectrum) for _, records in several for spectrum in records))
-        laws.list_laws(plot, axes, plot.more["spectra"])
-    plot.legend = any(axes.get_legend() is None for axes in plot.panels)
+        plot.legend |= not laws.list_laws(plot, axes, plot.more["spectra"])
     yield plot
 
 
@@ -48,5 +48,5 @@ def _draw(plot: Plot, axes: Axes, series: Series, records: list[Spectrum], name:
         told = next(iter(series.numbers(name, "summary")), None)
         words = ranged(told["mean"], told["low"], told["high"]) if told else f"{alpha['alpha']:.4g}"
         laws.law_line(plot, axes, series, fit["window"], **alpha)
-        entry |= {"fit": len(plot.marks) - 1, "told": f"{series.label}  {words}"}
+        entry |= {"fit": len(plot.marks) - 1, "told": (series.label, words)}
     plot.more["spectra"].append(entry)

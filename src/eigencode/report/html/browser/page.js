@@ -34,7 +34,8 @@ drawn.filter(({ figure }) => figure.spectra).forEach(({ name, figure, card, part
       const words = e.key && document.getElementById(`${name}-${e.key}`).querySelector("text");
       if (!words) return;
       words.dataset.own ??= words.textContent;
-      words.textContent = now.moved ? `${label(e)}  ${number(alpha)}` : words.dataset.own;
+      const named = words.dataset.own.includes("  ") ? `${label(e)}  ` : "";
+      words.textContent = now.moved ? `${named}${number(alpha)}` : words.dataset.own;
     });
     const head = element("tr");
     head.append(element("th", { scope: "col" }, "α (mean, sd over seeds)"), ...panels.map((p) => {
