@@ -7,7 +7,7 @@ the package costs nothing.  `dir(eigencode)` lists everything.
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = (
     "data",

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eigencode import __version__
+
 PACKAGES = ("eigencode", "torch", "numpy", "scipy", "scikit-learn")
 
 
@@ -88,6 +90,8 @@ def _fixed() -> dict[str, Any]:
 
 
 def _version(name: str) -> str:
+    if name == "eigencode":
+        return __version__  # the metadata of an editable installation may be older than the code
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
