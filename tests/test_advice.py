@@ -685,6 +685,7 @@ NOT_FOLLOWED = {
     "study/_checks.py: _check_claim": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_arguments": "suggests a name",
     "study/_checks.py: check": "tests/test_advice_on_files.py",
+    "study/_checks.py: _check_model": "tests/test_advice_on_files.py",
     "study/_checks.py: check_known": "tests/test_advice_on_files.py",
     "study/_measurements.py: _matched": "tests/test_advice_on_files.py",
     "study/_measurements.py: _planned": "tests/test_advice_on_files.py",

@@ -188,6 +188,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: planned(spectra=[{"window": [2, 6]}, {"window": [2, 5]}]),
         lambda fix: planned(spectra=[{"window": [2, 6], re.findall("`(.*)`", fix)[0]: "a"}, {"window": [2, 5]}]),
     ),
+    "study/_checks.py: _check_model": (
+        lambda: planned('models.A={"activation"="tanh","n"=2.0}'),
+        lambda fix: planned('models.A={"activation"="tanh"}') if fix == "leave out `n`" else None,
+    ),
     "study/_checks.py: _check_claim": (
         lambda: claimed(data="digit"),
         lambda fix: claimed(data=meant(fix)),

@@ -581,7 +581,14 @@ CALLS: dict[str, tuple[Run, Any, Pairs]] = {
     "perceptron": (
         of(output, ec.models.perceptron, train=images()),
         ec.models.perceptron,
-        {"units": (6, 7), "batch_norm": (False, True), "n": (1.0, 2.0), "norm_p": (3.0, 2.0), "seed": (0, 1)},
+        {
+            "units": (6, 7),
+            "batch_norm": (False, True),
+            "n": (1.0, 2.0),
+            "activation": ("relu", "tanh"),
+            "norm_p": (3.0, 2.0),
+            "seed": (0, 1),
+        },
     ),
     "softhebb": (
         of(deep, ec.models.softhebb, train=images(), depth=1, width=3),
@@ -694,6 +701,7 @@ ENTRIES: dict[str, tuple[Run, Any, Pairs]] = {
             "spread": (1.0, 0.1),
             "norm_p": (3.0, 2.0),
             "batch_norm": (False, True, {"kind": "perceptron"}),
+            "activation": ("relu", "tanh", {"kind": "perceptron", "n": None}),
             "local": (None, SHORT),
             "prune": (False, True, {"local": {"epochs": 100, "batch_size": 10, "lr": 0.3}, "units": 60}),
             "readout_n": (None, 3.0, {"local": SHORT}),

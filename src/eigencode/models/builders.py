@@ -1,7 +1,7 @@
 """The networks of arXiv 2405.00679, with one hidden layer: norm → encoder → activation → read-out."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -66,21 +66,28 @@ def perceptron(
     batch_norm: bool = False,
     *,
     n: float = 1.0,
+    activation: Literal["relu", "tanh"] = "relu",
     norm_p: float = 3.0,
     seed: int = 0,
 ) -> Stack:
     """Build an untrained perceptron with one hidden layer, for end-to-end training by gradient.
 
     Children and places are those of `krotov_hopfield`.  The encoder has no bias and He initialisation; `batch_norm`
-    puts a BatchNorm after the ReLU (the paper's SpecReg networks), a child and place `batch_norm`.  Other arguments as
-    in `krotov_hopfield`.
+    puts a BatchNorm after the ReLU (the paper's SpecReg networks), a child and place `batch_norm`.  `activation="tanh"`
+    is that of Nassar et al. 2020, in place of max(h, 0)^n.  Other arguments as in `krotov_hopfield`.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> [name for name, _ in perceptron(images, units=10).named_children()]
     ['norm', 'encoder', 'activation', 'readout']
     """
     admit(perceptron, locals())
-    spec = {"kind": "perceptron", "units": units, "batch_norm": batch_norm, "n": n, "norm_p": norm_p}
+    spec: dict[str, Any] = {"kind": "perceptron", "units": units, "batch_norm": batch_norm, "n": n, "norm_p": norm_p}
+    if activation == "tanh":
+        if n != 1.0:
+            raise InputError("tanh has no power n", got=n, wanted="n=1")
+        spec["activation"] = activation
+    elif activation != "relu":
+        raise InputError("unknown activation", got=activation, wanted="'relu' or 'tanh'")
     _check_units(units)
     train = Images.of(train, "train")
     encoder = Dense(train.inputs, units, stream(seed, "encoder"))
@@ -91,7 +98,7 @@ def _one_hidden_layer(encoder: nn.Module, train: Images, units: int, spec: dict[
     layers: dict[str, nn.Module] = {
         "norm": UnitNorm(spec["norm_p"]),
         "encoder": encoder,
-        "activation": RePU(spec["n"]),
+        "activation": nn.Tanh() if spec.get("activation") == "tanh" else RePU(spec["n"]),
         **({"batch_norm": nn.BatchNorm1d(units)} if spec["batch_norm"] else {}),
         "readout": nn.Linear(units, len(train.class_names), device="meta"),
     }

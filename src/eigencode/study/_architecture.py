@@ -36,7 +36,8 @@ def architecture(model: Model) -> dict[str, Any]:
         return {"kind": model.kind, **model.settings}
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
     if model.kind == "perceptron":
-        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm}
+        other = {} if model.activation == "relu" else {"activation": model.activation}
+        return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm, **other}
     n = 4.5 if model.n is None else model.n
     return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
 

@@ -22,11 +22,11 @@ from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Superv
 from eigencode.study.relations._checks import check_claim_about_relation, check_relations
 from eigencode.training.readout import readout_layer
 
-ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm")
+ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm", "activation")
 """Settings of a model with one hidden layer; other kinds and a `factory` of one's own have `settings` instead."""
 
 INAPPLICABLE = {
-    "krotov_hopfield": ("batch_norm",),
+    "krotov_hopfield": ("batch_norm", "activation"),
     "perceptron": ("p", "radius", "spread"),
     **dict.fromkeys(ARGUMENTS, ONE_LAYER_ONLY),
 }
@@ -72,6 +72,8 @@ def _check_model(label: str, model: Model) -> None:
         if (value := getattr(model, name)) != Model.model_fields[name].default:
             kind = model.factory or f"a {model.kind} network"
             raise StudyError(f"models.{label}: {kind} has no such setting", got=f"{name} = {value}")
+    if model.activation == "tanh" and model.n is not None:
+        raise StudyError(f"models.{label}: tanh has no power n", got=f"n = {model.n:g}", fix="leave out `n`")
     if model.settings and not model.factory and model.kind not in ARGUMENTS:
         wanted = f"kind = {' or '.join(map(repr, ARGUMENTS))}, or a `factory` of your own"
         raise StudyError(f"models.{label}: a {model.kind} network has no `settings`", got=model.settings, wanted=wanted)

@@ -136,6 +136,7 @@ class Model(Strict):
     spread: float = Field(1.0, gt=0)
     norm_p: float = Field(3.0, ge=1)
     batch_norm: bool = False
+    activation: Literal["relu", "tanh"] = "relu"
     local: Local | None = None
     prune: bool = False
     readout_n: float | None = Field(None, gt=0)

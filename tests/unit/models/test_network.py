@@ -5,11 +5,12 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
+from eigencode.geometry import jacobian_norm
 from eigencode.models import Stack, krotov_hopfield, perceptron
 from eigencode.representation.at import at
 
@@ -22,6 +23,7 @@ MAKE: dict[str, Callable[..., Stack]] = {
     "krotov_hopfield": lambda **k: krotov_hopfield(TRAIN, units=8, p=2.5, n=3.0, norm_p=2.0, **k),
     "perceptron": lambda **k: perceptron(TRAIN, units=8, **k),
     "batch_norm": lambda **k: perceptron(TRAIN, 8, True, n=2.0, **k),
+    "tanh": lambda **k: perceptron(TRAIN, 8, activation="tanh", **k),
 }
 
 
@@ -39,7 +41,7 @@ def trained(name: str) -> Stack:
 def by_hand(net: Stack, x: Tensor) -> dict[str, Tensor]:
     u = (x.flatten(1) / torch.linalg.vector_norm(x.flatten(1), net.norm.p, dim=1, keepdim=True)).reshape(x.shape)
     h = u.flatten(1) @ net.encoder.matrix().T
-    z = h.clamp_min(0) ** net.activation.n
+    z = h.tanh() if isinstance(net.activation, nn.Tanh) else h.clamp_min(0) ** net.activation.n
     top = net.batch_norm(z) if hasattr(net, "batch_norm") else z
     logits = top @ net.readout.weight.T + net.readout.bias
     return {"input": u.flatten(1), "encoder": h, "latent": z, "batch_norm": top, "logits": logits}
@@ -67,9 +69,10 @@ def test_every_place_in_both_spaces(name: str) -> None:
 @pytest.mark.parametrize("name", MAKE)
 def test_closed_layers_compute_the_places(name: str) -> None:
     net = trained(name)
+    open_ = {"batch_norm": ("input",), "tanh": ("input", "batch_norm", "latent", "logits")}
     for place, wanted in by_hand(net, TRAIN.x).items():
         layers = net.as_layers(place)
-        if place in ("input", *(["batch_norm"] if name != "batch_norm" else [])):
+        if place in open_.get(name, ("input", "batch_norm")):
             assert layers is None
             continue
         found = net.norm(TRAIN.x)
@@ -132,3 +135,21 @@ def test_settings_of_the_rule_are_checked_when_the_network_is_built() -> None:
     for wrong in ({"p": 0.5}, {"radius": -1.0}, {"n": 0.0}, {"norm_p": 0.0}):
         with pytest.raises(InputError, match="out of range"):
             krotov_hopfield(TRAIN, **wrong)
+
+
+def test_the_latent_code_of_a_tanh_network_is_tanh() -> None:
+    net = perceptron(TRAIN, 8, activation="tanh")
+    assert at(net, "latent")(TRAIN.x).equal(at(net, "encoder")(TRAIN.x).tanh())
+    with pytest.raises(InputError, match="tanh has no power"):
+        perceptron(TRAIN, 8, activation="tanh", n=2.0)
+
+
+def test_jacobian_norms_of_tanh_are_those_of_its_derivative() -> None:
+    """d tanh(h) / dx = (1 - tanh(h)^2) W."""
+    net = perceptron(TRAIN, 8, activation="tanh")
+    x = net.norm(TRAIN.x)
+    slope = 1 - at(net, "latent")(TRAIN.x).double() ** 2
+    wanted = (slope**2 @ net.encoder.weight.double().square().sum(1)).sqrt()
+    found = jacobian_norm(at(net, "latent", space="unit"), TRAIN.x)
+    torch.testing.assert_close(found.value.double(), wanted, rtol=1e-5, atol=0)
+    assert len(x) == len(found.value)
