@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import torch
@@ -176,13 +177,22 @@ class _OfImages:
         more = self.over(batches)
         return _OfImages(torch.cat([self.z, more.z]), torch.cat([self.y, more.y]))
 
+    @cached_property
+    def centred(self) -> tuple[Tensor, Tensor]:
+        """Mean of the features, and the features without it."""
+        mean = self.z.mean(0)
+        return mean, self.z - mean
+
+    @cached_property
+    def products(self) -> tuple[Tensor, float]:
+        """Products of all images, and the mean of their eigenvalues that may be positive."""
+        products = gram(self.centred[1].T)
+        return products, _level(products, len(self.z), int((self.z != self.z[0]).any(0).sum()))
+
     def weights(self, strength: float) -> Fit:
-        mean, target = self.z.mean(0), self.y.mean(0)
-        z = self.z - mean
-        products = gram(z.T)
-        alpha = strength * _level(products, len(z), int((self.z != self.z[0]).any(0).sum()))
-        weight = _solve(products, self.y - target, alpha).T @ z
-        return weight, target - weight @ mean, alpha
+        (mean, z), (products, level), target = self.centred, self.products, self.y.mean(0)
+        weight = _solve(products, self.y - target, strength * level).T @ z
+        return weight, target - weight @ mean, strength * level
 
 
 def _level(matrix: Tensor, images: int, varying: int) -> float:
