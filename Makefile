@@ -21,7 +21,7 @@ test: $(STAMP) browser  ## the fast tests: no network, no accelerator needed
 browser:  ## Chromium and axe-core for the tests of the page, where apt and npm can get them; skipped elsewhere
 	@sh tools/browser.sh
 
-slow: $(STAMP) $(VENV)/.docs browser  ## the tests that take minutes
+slow: $(STAMP) $(VENV)/.docs browser lowest  ## the tests that take minutes, and those with the lowest dependencies
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow or hypothesis" --hypothesis-profile=default
 
 lowest newest:  ## a shortened demo and tests with the lowest, or the newest, dependencies that pyproject.toml allows
