@@ -27,7 +27,7 @@ SMALL = {
     "exponent": ["KH-4.5", "KH-10", "ridge-4.5", "ridge-10"],
     "manifold": ["KH", "BP", "BP-5", "Init"],
 }
-SEEDS = {"ensemble": [0, 1, 2], "alpha_buys": [0, 1]}
+SEEDS = {"ensemble": [0, 1, 2]}
 """By default one."""
 
 EPOCHS = {"alpha_buys": 20}
