@@ -1,7 +1,7 @@
 """Critical perturbation sizes of correctly classified test images."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -59,12 +59,12 @@ class CriticalMeasure(Sharded):
         return min(self.images or images, images)
 
     def shard(self, subject: Subject, number: int, of: int) -> CriticalSizes:
-        index = torch.arange(len(subject.some(self.images))) if subject.subset is None else subject.subset
+        index = torch.arange(len(subject.some(self.images))) if subject.subset is None else subject.subset.sort().values
         mine = index[share(len(index), number, of)]
         return self._sizes(subject, **{**subject.attacked(None), "check": False, "test": subject.test, "subset": mine})
 
-    def joined(self, subject: Subject, shards: Sequence[CriticalSizes]) -> CriticalSizes:
-        return joined_sizes(shards, subject.network, subject.test, blind=self.attack.blind, check=subject.check)
+    def joined(self, subject: Subject, shards: Iterable[CriticalSizes]) -> CriticalSizes:
+        return joined_sizes(tuple(shards), subject.network, subject.test, blind=self.attack.blind, check=subject.check)
 
     def _sizes(self, subject: Subject, **images: Any) -> CriticalSizes:
         limits: dict[str, Any] = {"eps_max": self.eps_max, "tolerance": self.tolerance}

@@ -1,7 +1,7 @@
 """Base class of measures whose images can be shared out over several steps and workers."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from eigencode.base.record import Record
@@ -14,10 +14,16 @@ class Sharded(Measure):
     The joined record is that of `measure`, up to rounding; it depends on N, and not on who measured which share.
 
     Class attributes:
-        shard_record: type of the record of one share; None: a subclass that cannot be split after all.
+        shard_record: type of the record of one share; None in a subclass with a `measure` and no `shard` of its own,
+            which cannot be split.
     """
 
     shard_record: ClassVar[type[Record] | None] = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "measure" in vars(cls) and "shard" not in vars(cls):
+            cls.shard_record = None
 
     @abstractmethod
     def used(self, images: int) -> int:
@@ -28,7 +34,7 @@ class Sharded(Measure):
         """Measure share `number`, 0 .. `of` - 1, of the images."""
 
     @abstractmethod
-    def joined(self, subject: Subject, shards: Sequence[Any]) -> Record:
+    def joined(self, subject: Subject, shards: Iterable[Any]) -> Record:
         """The record of all images, from the records of all shares in their order."""
 
 

@@ -1,7 +1,7 @@
 """Covariance spectrum of a representation over test images or noise, and the power law fitted to it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +21,8 @@ from eigencode.models.layers import UnitNorm
 from eigencode.representation.at import Code, between
 from eigencode.representation.reduce import reducer
 from eigencode.spectra._covariance import Scale
-from eigencode.spectra._shards import SpectrumShard, joined_spectrum, spectrum_shard
+from eigencode.spectra._responses import Responses, responses
+from eigencode.spectra._shards import SpectrumShard, joined_spectrum
 from eigencode.spectra.power_law import PowerLaw, ranks
 from eigencode.spectra.shape import third_rows
 from eigencode.spectra.spectrum import Spectrum, spectrum
@@ -106,27 +107,26 @@ class SpectrumMeasure(Sharded):
         return self.samples or NOISE if self.source == "noise" else min(self.samples or images, images)
 
     def measure(self, subject: Subject) -> Record:
-        return spectrum(*self._of(subject), **self._how(subject))
+        code, points = self.source_of(subject)
+        how: dict[str, Any] = {"interval": self.interval, "scale": self.scale, "seed": subject.seed}
+        how["groups"] = self.groups_of(subject)
+        if code is None:
+            return spectrum(points.flatten(1), **how)
+        return spectrum(code, points, points=True, batch_size=subject.batch_size, **how)
 
     def shard(self, subject: Subject, number: int, of: int) -> Record:
         code, points = self.source_of(subject)
-        mine = points[share(len(points), number, of)]
+        return SpectrumShard.of(self._responses(subject, code, points[share(len(points), number, of)]))
+
+    def joined(self, subject: Subject, shards: Iterable[SpectrumShard]) -> Record:
+        given = self._responses(subject, *self.source_of(subject), self.groups_of(subject))
+        return joined_spectrum(shards, given, interval=self.interval, scale=self.scale, seed=subject.seed)
+
+    @staticmethod
+    def _responses(subject: Subject, code: Code | None, points: Tensor, groups: Tensor | None = None) -> Responses:
         if code is None:
-            return spectrum_shard(mine.flatten(1))
-        return spectrum_shard(code, mine, points=True, batch_size=subject.batch_size)
-
-    def joined(self, subject: Subject, shards: Sequence[SpectrumShard]) -> Record:
-        return joined_spectrum(shards, *self._of(subject), **self._how(subject))
-
-    def _of(self, subject: Subject) -> tuple[Any, ...]:
-        """The first arguments of `ec.spectrum`: a code and its inputs, or the images themselves as one array."""
-        code, points = self.source_of(subject)
-        return (points.flatten(1),) if code is None else (code, points)
-
-    def _how(self, subject: Subject) -> dict[str, Any]:
-        """The other arguments of `ec.spectrum`."""
-        how = {"interval": self.interval, "scale": self.scale, "seed": subject.seed, "groups": self.groups_of(subject)}
-        return how if subject.net is None else {"points": True, "batch_size": subject.batch_size, **how}
+            return responses(points.flatten(1), groups=groups)
+        return responses(code, points, subject.batch_size, points=True, groups=groups)
 
     def groups_of(self, subject: Subject) -> Tensor | None:
         """Groups of the images; noise has none."""

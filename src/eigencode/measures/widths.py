@@ -42,7 +42,6 @@ class WidthsMeasure(SpectrumMeasure):
     widths: tuple[Count, ...] = (100, 300, 1000)
     kind: ClassVar[str] = "widths"
     record: ClassVar[type[Record]] = Widths
-    shard_record: ClassVar[type[Record] | None] = None
     of_data: ClassVar[bool] = False
     before_pruning: ClassVar[bool] = False
 

@@ -9,7 +9,8 @@ import torch
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
 from eigencode.robustness.critical import CriticalSizes
-from eigencode.robustness.masking import Masking, affordable, masking_checks, spaced
+from eigencode.robustness.masking import Masking, checked_for_masking
+from eigencode.robustness.subject import Subject
 
 IMAGES = ("index", "eps", "size", "distance", "censored", "alone", "groups", "wrong_groups")
 """Fields of a record with a number per image."""
@@ -33,19 +34,16 @@ def joined_sizes(
     """
     if not shards:
         raise InputError("no shard to join", wanted="those of all images")
-    first = shards[0]
-    changed: dict[str, Any] = {}
+    first = next((s for s in shards if s.n_correct), shards[0])  # one without an attacked image knows no `alone`
+    changed: dict[str, Any] = {name: sum(getattr(s, name) for s in shards) for name in SUMS}
     for name in IMAGES:
-        parts = [getattr(s, name) for s in shards]
-        changed[name] = None if any(p is None for p in parts) else torch.cat(parts)
-    sums: dict[str, Any] = {name: sum(getattr(s, name) for s in shards) for name in SUMS}
+        parts = [p for s in shards if (p := getattr(s, name)) is not None]
+        changed[name] = None if getattr(first, name) is None else torch.cat(parts)
     zeros = sum(s.zero_gradients * s.gradients for s in shards if s.gradients)
-    share = zeros / sums["gradients"] if sums["gradients"] else float("nan")
-    if isinstance(check, Masking):
-        masking = check
-    elif check and not blind and sums["n_correct"]:
-        some = spaced(changed["index"], affordable(sums["evaluations"] + 2 * sums["gradients"]))
-        masking = masking_checks(net, test, first.space, images=len(some), subset=some, seed=first.seed)
-    else:
-        masking = Masking(space=first.space, seed=first.seed)
-    return replace(first, **changed, **sums, zero_gradients=share, masking=masking)
+    changed["zero_gradients"] = zeros / changed["gradients"] if changed["gradients"] else float("nan")
+    changed["masking"] = Masking(space=first.space, seed=first.seed)
+    if changed["n_correct"]:
+        subject = Subject(net, test, first.space, changed["index"], seed=first.seed)
+        spent = changed["evaluations"] + 2 * changed["gradients"]
+        changed["masking"] = checked_for_masking(check, blind, subject, spent)
+    return replace(first, **changed)

@@ -134,10 +134,11 @@ def masking_checks(
     return _checked(subject, images, warn)
 
 
-def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) -> Masking:
+def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject, spent: int | None = None) -> Masking:
     """Apply the `check` argument of a measurement that has been made: return a given result, run the checks, or not.
 
-    The checks spend at most about half of what the measurement did, by looking at fewer images.
+    The checks spend at most about half of what the measurement did, by looking at fewer images.  `spent`: its
+    evaluations and twice its gradients, if not those of the subject.
     """
     if subject.squashed and not blind:
         errors.warn(
@@ -148,17 +149,15 @@ def checked_for_masking(check: bool | Masking, blind: bool, subject: Subject) ->
         return check
     if not check or blind:
         return Masking(space=subject.space, seed=subject.seed)
-    return _checked(subject, affordable(subject.model.evaluations + 2 * subject.model.gradients), warn=True)
-
-
-def affordable(spent: int) -> int:
-    """The number of images that the checks of a measurement look at, given its evaluations and twice its gradients."""
-    return min(IMAGES, max(FEWEST, int(SHARE * spent / COST)))
+    if spent is None:
+        spent = subject.model.evaluations + 2 * subject.model.gradients
+    images = min(IMAGES, max(FEWEST, int(SHARE * spent / COST)))
+    return _checked(subject, images, warn=True)
 
 
 def _checked(subject: Subject, images: int, warn: bool) -> Masking:
     found = Masking(space=subject.space, seed=subject.seed)
-    index = spaced(subject.attacked(), images)
+    index = _spaced(subject.attacked(), images)
     if not len(index):
         return found
     few = Subject(
@@ -180,7 +179,7 @@ def _checked(subject: Subject, images: int, warn: bool) -> Masking:
     return found
 
 
-def spaced(index: Int[Tensor, " n"], count: int) -> Int[Tensor, " m"]:
+def _spaced(index: Int[Tensor, " n"], count: int) -> Int[Tensor, " m"]:
     """At most `count` of the indices, evenly spaced, so that images sorted by class are of several classes."""
     places = torch.linspace(0, len(index) - 1, min(count, len(index))).round().long()
     return index[places]

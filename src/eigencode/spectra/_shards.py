@@ -1,18 +1,16 @@
 """Covariance spectra of very many images: moments of shares of them, measured anywhere, merged in a fixed order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
-from eigencode.base.arrays import Array
 from eigencode.base.errors import InputError
 from eigencode.base.moments import Moments
 from eigencode.base.record import Record, host
-from eigencode.base.types import Images
 from eigencode.spectra._covariance import Accumulator, Scale, accumulated
-from eigencode.spectra._responses import Source, responses
+from eigencode.spectra._responses import Responses
 from eigencode.spectra.spectrum import Spectrum, finished
 
 
@@ -33,8 +31,9 @@ class SpectrumShard(Record):
     scatter: Float[Tensor, "unit unit"] | None = None
 
     @classmethod
-    def of(cls, seen: Accumulator) -> "SpectrumShard":
+    def of(cls, given: Responses) -> "SpectrumShard":
         """The shard with these responses."""
+        seen = accumulated(given.batches())
         rows, moments, eps = seen.state()
         if moments is None:
             return cls(eps, seen.rows, None if rows is None else host(rows, rows.dtype))
@@ -46,45 +45,29 @@ class SpectrumShard(Record):
         return Accumulator.of(self.rows, Moments(self.n, self.mean, self.scatter) if known else None, self.eps)  # type: ignore[arg-type]
 
 
-def spectrum_shard(
-    code: Source, x: Images | Array | None = None, *, points: bool = False, batch_size: int | None = None
-) -> SpectrumShard:
-    """Moments of a share of the responses; arguments as in `ec.spectrum`.
-
-    >>> x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
-    >>> joined_spectrum([spectrum_shard(x[:20]), spectrum_shard(x[20:])], x, interval=False).n_samples
-    60
-    """
-    return SpectrumShard.of(accumulated(responses(code, x, batch_size, points).batches()))
-
-
 def joined_spectrum(
-    shards: Sequence[SpectrumShard],
-    code: Source,
-    x: Images | Array | None = None,
-    *,
-    interval: bool = True,
-    points: bool = False,
-    batch_size: int | None = None,
-    scale: Scale = "none",
-    seed: int = 0,
-    groups: Array | None = None,
+    shards: Iterable[SpectrumShard], given: Responses, *, interval: bool = True, scale: Scale = "none", seed: int = 0
 ) -> Spectrum:
-    """`ec.spectrum(code, x)` from the shards of `x`, in order; for intervals it evaluates a subsample of `x` again.
+    """`ec.spectrum` of all responses `given`, from the shards of them, in order; arguments as there.
 
     Neighbours are merged in pairs, then neighbouring pairs, and so on (Chan, Golub and LeVeque 1979): the same shards
-    give the same bits.  Equal to the spectrum in one pass up to rounding.
+    give the same bits, those of one pass up to rounding.  For an interval some responses are read again.
 
     Raises:
-        InputError: no shard, shards of other units, or not of as many samples as `x`.
+        InputError: no shard, shards of other units, or not of as many samples as there are.
     """
-    if not shards:
+    merged: list[tuple[int, Accumulator]] = []  # and the logarithm of the number of shards in each
+    for shard in shards:
+        level, seen = 0, shard.accumulator()
+        while merged and merged[-1][0] == level:
+            level, seen = level + 1, merged.pop()[1].merge(seen)
+        merged.append((level, seen))
+    if not merged:
         raise InputError("no shard to join", wanted="those of all images")
-    seen = [shard.accumulator() for shard in shards]
-    while len(seen) > 1:
-        seen = [a.merge(b) for a, b in zip(seen[::2], seen[1::2])] + seen[len(seen) // 2 * 2 :]
-    given = responses(code, x, batch_size, points, groups)
+    whole = merged.pop()[1]
+    while merged:
+        whole = merged.pop()[1].merge(whole)
     wanted = given.n if given.groups is None else len(given.groups)
-    if seen[0].rows != wanted:
-        raise InputError("the shards are not of these samples", got=seen[0].rows, wanted=wanted)
-    return finished(given, seen[0], interval, scale, seed)
+    if whole.rows != wanted:
+        raise InputError("the shards are not of these samples", got=whole.rows, wanted=wanted)
+    return finished(given, whole, interval, scale, seed)

@@ -116,9 +116,6 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         return
     chosen = Choice(name=entry.kind, **settings)
     measure: Measure = make("measures", chosen, where=where)
-    if entry.shards > 1 and getattr(measure, "shard_record", None) is None:
-        fix = f"leave out `shards`: {entry.kind} is measured in one step"
-        raise StudyError(f"{where}.shards: the images of this measure cannot be split", got=entry.shards, fix=fix)
     used = chosen
     for name in entry.published:
         variant = variants().get(name)
@@ -127,6 +124,9 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
             raise StudyError(f"{where}.published: not a variant of a measure", got=name, wanted=", ".join(known))
         used = variant.measure(used, make("measures", used, where=where))
     reads = make("measures", used, where=where)
+    if entry.shards > 1 and getattr(reads, "shard_record", None) is None:
+        fix = f"leave out `shards`: {entry.kind} is measured in one step"
+        raise StudyError(f"{where}.shards: the images of this measure cannot be split", got=entry.shards, fix=fix)
     name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
     when = entry.when if any(model.has_snapshots for model in study.models.values()) else ()
     for place in seen:

@@ -157,7 +157,7 @@ class Measurement(BaseModel):
     `kind`: a measure of `eigencode.measures`, or `package.module:Name`.  `at`: places of the networks, or patterns such
     as "layer*"; each place that a network has is measured.  `when`: "snapshots" for all snapshots of the training, or
     the epochs of some of them; the finished network is always measured.  `published`: variants of the measure, see
-    `study._extensions`.  `shards`: steps that share the images of a spectrum or an attack, for workers to run at once.
+    `study._extensions`.  `shards`: steps that share the images of a spectrum or a critical size.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

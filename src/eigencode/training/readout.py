@@ -77,7 +77,7 @@ def fit_readout(
         held_out: share of the training images in it.
         dual: solve for one coefficient per image instead of one per unit, which gives the same weights; None: if
             there are fewer images than units.  Memory in doubles: about 4 units² (19 GB for 24 576 units), the
-            features batch by batch; or 2 images · units + 3 images² if dual.
+            features batch by batch; or 2 images · units + 4 images² if dual.
 
     Raises:
         InputError: no such layer, a layer that is not the output of the network, or settings out of range.
@@ -178,20 +178,14 @@ class _OfImages:
         return _OfImages(torch.cat([self.z, more.z]), torch.cat([self.y, more.y]))
 
     @cached_property
-    def centred(self) -> tuple[Tensor, Tensor]:
-        """Mean of the features, and the features without it."""
-        mean = self.z.mean(0)
-        return mean, self.z - mean
-
-    @cached_property
     def products(self) -> tuple[Tensor, float]:
         """Products of all images, and the mean of their eigenvalues that may be positive."""
-        products = gram(self.centred[1].T)
+        products = gram((self.z - self.z.mean(0)).T)
         return products, _level(products, len(self.z), int((self.z != self.z[0]).any(0).sum()))
 
     def weights(self, strength: float) -> Fit:
-        (mean, z), (products, level), target = self.centred, self.products, self.y.mean(0)
-        weight = _solve(products, self.y - target, strength * level).T @ z
+        (products, level), mean, target = self.products, self.z.mean(0), self.y.mean(0)
+        weight = _solve(products, self.y - target, strength * level).T @ (self.z - mean)
         return weight, target - weight @ mean, strength * level
 
 

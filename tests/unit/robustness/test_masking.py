@@ -25,7 +25,7 @@ from eigencode.robustness import (
     curve,
     masking_checks,
 )
-from eigencode.robustness.masking import spaced
+from eigencode.robustness.masking import _spaced
 
 
 def trained(temperature: float) -> nn.Module:
@@ -228,10 +228,10 @@ def test_the_checks_cost_less_than_half_of_their_measurement(
 def test_images_sorted_by_class_are_checked_evenly(held_out: Images) -> None:
     order = held_out.y.argsort(stable=True)
     sorted_by_class = Images(held_out.pixels[order], held_out.y[order])
-    seen = spaced(torch.arange(len(order)), 30)
+    seen = _spaced(torch.arange(len(order)), 30)
     assert len(set(sorted_by_class.y[seen].tolist())) == 10
-    assert spaced(torch.arange(5), 30).tolist() == [0, 1, 2, 3, 4]
-    assert len(spaced(torch.arange(0), 30)) == 0
+    assert _spaced(torch.arange(5), 30).tolist() == [0, 1, 2, 3, 4]
+    assert len(_spaced(torch.arange(0), 30)) == 0
 
 
 def test_when_the_checks_run(held_out: Images) -> None:

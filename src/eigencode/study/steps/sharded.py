@@ -1,5 +1,6 @@
 """The steps of a measure whose images are shared out: one for each share, and one that joins their records."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Joined(Measured):
     def run(self, folder: Path, inputs: Inputs) -> None:
         measure = sharded(self)
         assert measure.shard_record is not None
-        records = [measure.shard_record.load(inputs.folder(shard)) for shard in self.shards]
+        records = (measure.shard_record.load(inputs.folder(shard)) for shard in self.shards)
         measure.joined(self.subject(inputs), records).save(folder)
 
 
@@ -46,5 +47,5 @@ def split(step: Measured, shards: int) -> Measured:
     """The step that gives the record of `step`, with so many steps before it that share its work."""
     if shards == 1:
         return step
-    common = (step.data, step.net, step.place, step.seed, step.measure)
-    return Joined(*common, tuple(Shard(*common, i, shards) for i in range(shards)))
+    same = {f.name: getattr(step, f.name) for f in dataclasses.fields(step)}
+    return Joined(**same, shards=tuple(Shard(**same, number=i, of=shards) for i in range(shards)))
