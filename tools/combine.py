@@ -3,7 +3,8 @@
 RESULTS is a results.json below published/, PART one of the same study run with other models (`--model`) or other seeds
 (`--set seeds=[1]`).  A model and seed of PART takes the place of the one in RESULTS, or joins it; claims of PART join,
 too.  Summary, claims and deviations are computed anew from all rows; `parts` says what has another provenance than the
-rest.  Figures stay those of the first run.  Both must have measured the same things on the same images, and agree on
+rest.  Figures that need records stay those of the first run, all others are drawn anew.  Both must have measured the
+same things on the same images, and agree on
 the numbers of the data themselves.
 
 Of a calibration, PART has other populations (`--set calibration.units=[1000]`), estimators or numbers of repeats, with
@@ -193,8 +194,7 @@ def main() -> None:
     from tools.publish import refresh  # which read rows by this module
     from tools.reread import redrawn
 
-    if not part["study"]["models"]:
-        redrawn(chosen.results.parent)
+    redrawn(chosen.results.parent, keep=bool(part["study"]["models"]))
     refresh()
     print(f"{', '.join(part['study']['models']) or 'the populations'} of {chosen.part} are now in {chosen.results}")
 

@@ -108,11 +108,12 @@ def main() -> None:
         print(path, *redrawn(path.parent))
 
 
-def redrawn(folder: Path) -> list[str]:
-    """Draw the figures of published results that need no records, remove all others, and return their names."""
+def redrawn(folder: Path, keep: bool = False) -> list[str]:
+    """Draw the figures of published results that need no records, and return their names; remove others, or `keep`."""
     figures = folder / "figures"
-    shutil.rmtree(figures, ignore_errors=True)
-    figures.mkdir()
+    if not keep:
+        shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir(exist_ok=True)
     made = list(drawings(View([StudyRun(folder, figures)]), figures))
     for path in figures.glob("*.pdf"):  # as the other published figures: SVG and PNG
         path.unlink()
