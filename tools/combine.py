@@ -51,14 +51,15 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     before, after = whole["study"], part["study"]
     if before.get("calibration") and after.get("calibration") and not before["models"] and not after["models"]:
         return _calibrated(whole, part)
-    others = [k for k, v in before.items() if k not in OWN and after.get(k) != v]
+    known, again = study_of(before), study_of(after)  # compared with all defaults, whatever their version
+    mine, theirs = known.model_dump(), again.model_dump()
+    others = [k for k in mine if k not in OWN and theirs[k] != mine[k]]
     if others:
         raise SystemExit(f"these are not runs of one study: {', '.join(others)} differ")
-    mine, theirs = (rows_of(results) for results in (whole, part))
-    _same_data(mine, theirs, whole["headline"])
+    rows, more = (rows_of(results) for results in (whole, part))
+    _same_data(rows, more, whole["headline"])
     models = {**before["models"], **after["models"]}
     renewed = {(model, seed) for model in after["models"] for seed in after["seeds"]}
-    known, again = study_of(before), study_of(after)  # compared with all defaults, whatever their version
     changed = {model for model in again.models if known.models.get(model) != again.models[model]}
     order = [DATA_ITSELF, *models]
 
@@ -74,7 +75,7 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     for name in STATED:
         stated = zip(after[name], getattr(again, name), strict=True)
         study[name] = [*before[name], *(raw for raw, made in stated if made not in getattr(known, name))]
-    rows = merged(mine, theirs, lambda row: (row.model, row.seed))
+    rows = merged(rows, more, lambda row: (row.model, row.seed))
     every = seeds == sorted(after["seeds"])
     names = after["models"] if every else [f"{model}, seed {seed}" for model, seed in sorted(renewed)]
     return whole | {

@@ -73,6 +73,8 @@ def of_seed(part: dict, seed: int, by: float) -> dict:
     part["study"]["models"]["SpecReg"]["ridge"] = None  # defaults that older results do not have
     for claim in part["study"]["claims"]:
         claim["share"] = None
+    for entry in part["study"]["spectra"]:
+        entry["shards"] = 1
     for e in (*part["rows"], *part["cells"]):
         e["seed"] = seed
     for r in (r for r in part["rows"] if r["model"] != "data" and r["quantity"] == QUANTITY):

@@ -13,6 +13,8 @@ from rich.console import Console
 from eigencode.report import StudyRun, build
 from eigencode.report._table import show
 from eigencode.report.figures import FIGURES
+from eigencode.report.figures.moments import training_moments
+from eigencode.report.view import View
 from eigencode.study import Row
 from eigencode.study._integrity import signed
 from eigencode.study._paired import margin
@@ -55,6 +57,13 @@ def test_tables_figures_and_page_are_those_of_the_finished_networks(
     assert len(wanted) > 10
     assert {name for name in wanted if found.get(name) != wanted[name]} == set()
     assert set(found) == set(wanted)
+
+
+def test_results_without_their_records_have_no_figure_of_spectra_in_time(tmp_path: Path) -> None:
+    published = Path(__file__).parents[3] / "published" / "dynamics"
+    view = View([StudyRun(published, tmp_path)])
+    assert list(training_moments(view, "mnist5k")) == []
+    assert view.quantities("spectrum", "mnist5k") != []
 
 
 def test_a_claim_is_about_the_finished_network() -> None:

@@ -33,6 +33,8 @@ def training_moments(view: View, data: str) -> Iterator[Plot]:
     for axes, name in zip(plot.panels, spectra, strict=False):
         axes.set(xscale="log", yscale="log")
         ends = [end for series in view.series(data) for end in _spectra(plot, axes, series, name)]
+        if not ends:  # results without their records
+            return
         spectrum_axes(axes, name, ends)
     for axes, series in zip(plot.panels[len(spectra) :], layers, strict=True):
         _weights(plot, axes, series, len(layers))
