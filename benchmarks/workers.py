@@ -33,7 +33,7 @@ def run() -> list[Result]:
     ):
         alone, _ = seconds(steps, 1)
         together, busy = seconds(steps, WORKERS)
-        ideal = f"{together * WORKERS / busy:.2f} times the ideal, the time of the steps themselves in {WORKERS} workers"
+        ideal = f"{together * WORKERS / busy:.2f} times the ideal, the time of the steps in {WORKERS} workers"
         note = "at most 60 s are wanted" if steps is trivial else f"{ideal}; at most 1.15 is wanted"
         rows.append(Result(work, alone, together, wanted, "every step once", note))
     return rows
