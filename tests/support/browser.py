@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,15 @@ class Opened:
         return list(self.page.evaluate(OVERLAPPING))
 
     def picture(self, name: str) -> Path:
-        """Save a screenshot of the whole page."""
+        """Save a screenshot of the whole page, for people to look at; Chromium cannot always take one when it is busy."""
+        from playwright.sync_api import Error
+
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTEFACTS / f"{name}.png"
-        self.page.screenshot(path=path, full_page=True)
+        for _ in range(2):
+            with suppress(Error):
+                self.page.screenshot(path=path, full_page=True)
+                break
         return path
 
 
