@@ -72,7 +72,7 @@ class Opened:
         return list(self.page.evaluate(OVERLAPPING))
 
     def picture(self, name: str) -> Path:
-        """Save a screenshot of the whole page, for people to look at; Chromium cannot always take one when it is busy."""
+        """Save a screenshot of the whole page, for people; on a busy machine Chromium cannot always take one."""
         from playwright.sync_api import Error
 
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
