@@ -171,7 +171,7 @@ def dask() -> Iterator[str]:
 
     with workers._settings(), workers._environment(2):
         made = LocalCluster(
-            n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None, memory_limit=None
+            n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address="127.0.0.1:0", memory_limit=None
         )
     with made:
         yield made.scheduler_address
