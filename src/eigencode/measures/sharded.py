@@ -11,7 +11,7 @@ from eigencode.measures.protocol import Measure, Subject
 class Sharded(Measure):
     """A measure of many images that studies can split: `shards = N` measures N shares of them, then joins the records.
 
-    The joined record is that of `measure`, up to rounding; it depends on N, and not on who measured which share.
+    The joined record equals that of `measure` up to rounding; the rounding depends on N, not on the workers.
 
     Class attributes:
         shard_record: type of the record of one share; None in a subclass with a `measure` and no `shard` of its own,
@@ -27,7 +27,7 @@ class Sharded(Measure):
 
     @abstractmethod
     def used(self, images: int) -> int:
-        """The number of images that are measured, of a set of so many test images."""
+        """How many of this many test images are measured."""
 
     @abstractmethod
     def shard(self, subject: Subject, number: int, of: int) -> Record:

@@ -29,7 +29,7 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 from eigencode.spectra.windows import placed
 
 NOISE = 10_000
-"""Number of noise images if a study gives none."""
+"""Default number of noise images."""
 
 FITTED = {
     "plain": ("plain", "fit to the measured eigenvalues, with the bias of finite sampling"),

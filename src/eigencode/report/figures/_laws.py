@@ -76,7 +76,7 @@ def spectrum_axes(axes: Axes, name: str, ends: Iterable[float]) -> None:
 
 
 def list_laws(plot: Plot, axes: Axes, found: list[dict[str, Any]]) -> bool:
-    """List the exponents of a panel of spectra (`Plot.more`), unless they are too many; True if it names all models."""
+    """Write the exponents into a panel of spectra, unless they are too many; True if with the names of all models."""
     found = [e for e in found if e["p"] == plot.panels.index(axes) and "fit" in e]
     if not 0 < len(found) <= LISTED:
         return False
