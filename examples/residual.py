@@ -21,17 +21,23 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Three blocks of `width`, 2 · `width` and 4 · `width` channels, the mean over positions, and a read-out."""
+    """Three blocks of `width`, 2 · `width` and 4 · `width` channels, the mean over positions, and a read-out.
+
+    Images of one channel are repeated in all `channels`.  `latent` is the output of the last block.
+    """
 
     def __init__(self, width: int = 16, channels: int = 1, classes: int = 10) -> None:
         super().__init__()
         self.layer1 = Block(channels, width, 1)
         self.layer2 = Block(width, 2 * width, 2)
         self.layer3 = Block(2 * width, 4 * width, 2)
+        self.latent = nn.Identity()
+        self.channels = channels
         self.readout = nn.Linear(4 * width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.readout(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
+        z = self.layer1(x.expand(-1, self.channels, -1, -1))
+        return self.readout(self.latent(self.layer3(self.layer2(z))).mean((2, 3)))
 
 
 if __name__ == "__main__":

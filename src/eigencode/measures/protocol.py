@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
+from jaxtyping import Float
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
@@ -195,6 +196,10 @@ class Measure(Admitted, Readable):
         Raises:
             InputError: they are; a study finds it before it trains anything.
         """
+
+    def fits(self, net: nn.Module, x: Float[Tensor, "n *image"]) -> bool:
+        """False for a network that this measure is not defined for, seen at images `x`; a study leaves it out there."""
+        return True
 
     @abstractmethod
     def measure(self, subject: Subject) -> Record:

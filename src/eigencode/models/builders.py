@@ -67,6 +67,7 @@ def perceptron(
     *,
     n: float = 1.0,
     activation: Literal["relu", "tanh"] = "relu",
+    dropout: float = 0.0,
     norm_p: float = 3.0,
     seed: int = 0,
 ) -> Stack:
@@ -74,7 +75,8 @@ def perceptron(
 
     Children and places are those of `krotov_hopfield`.  The encoder has no bias and He initialisation; `batch_norm`
     puts a BatchNorm after the ReLU (the paper's SpecReg networks), a child and place `batch_norm`.  `activation="tanh"`
-    is that of Nassar et al. 2020, in place of max(h, 0)^n.  Other arguments as in `krotov_hopfield`.
+    is that of Nassar et al. 2020, in place of max(h, 0)^n.  `dropout`, a share in [0, 1): an `nn.Dropout` of that name
+    in front of the read-out.  Other arguments as in `krotov_hopfield`.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> [name for name, _ in perceptron(images, units=10).named_children()]
@@ -88,6 +90,10 @@ def perceptron(
         spec["activation"] = activation
     elif activation != "relu":
         raise InputError("unknown activation", got=activation, wanted="'relu' or 'tanh'")
+    if dropout:
+        if not 0 < dropout < 1:
+            raise InputError("perceptron: dropout is out of range", got=dropout, wanted="a share in [0, 1)")
+        spec["dropout"] = dropout
     _check_units(units)
     train = Images.of(train, "train")
     encoder = Dense(train.inputs, units, stream(seed, "encoder"))
@@ -100,6 +106,7 @@ def _one_hidden_layer(encoder: nn.Module, train: Images, units: int, spec: dict[
         "encoder": encoder,
         "activation": nn.Tanh() if spec.get("activation") == "tanh" else RePU(spec["n"]),
         **({"batch_norm": nn.BatchNorm1d(units)} if spec["batch_norm"] else {}),
+        **({"dropout": nn.Dropout(spec["dropout"])} if spec.get("dropout") else {}),
         "readout": nn.Linear(units, len(train.class_names), device="meta"),
     }
     bound = 1 / math.sqrt(units)  # the default initialisation of nn.Linear, drawn from its own random stream

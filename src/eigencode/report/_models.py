@@ -82,6 +82,7 @@ def described(model: dict[str, Any]) -> str:
     more += [f"read out behind relu^{model['readout_n']:g}"] if model.get("readout_n") else []
     more += [model["activation"]] if model.get("activation", "relu") != "relu" else []
     more += ["batch normalisation"] if model.get("batch_norm") else []
+    more += [f"dropout {model['dropout']:g}"] if model.get("dropout") else []
     more += [f"as published: {', '.join(model['published'])}"] if model.get("published") else []
     return "; ".join([made, *map(str, more)])
 

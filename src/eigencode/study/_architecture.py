@@ -10,6 +10,7 @@ from torch import nn
 
 from eigencode.base.files import file_sha256
 from eigencode.base.types import Images
+from eigencode.measures.protocol import Measure
 from eigencode.representation.at import at
 from eigencode.study.config import Model
 from eigencode.study.steps.initial import untrained
@@ -36,7 +37,8 @@ def architecture(model: Model) -> dict[str, Any]:
         return {"kind": model.kind, **model.settings}
     common = {"kind": model.kind, "units": model.units, "norm_p": model.norm_p}
     if model.kind == "perceptron":
-        other = {} if model.activation == "relu" else {"activation": model.activation}
+        further = {"activation": model.activation, "dropout": model.dropout}
+        other = {k: v for k, v in further.items() if v != Model.model_fields[k].default}
         return {**common, "n": 1.0 if model.n is None else model.n, "batch_norm": model.batch_norm, **other}
     n = 4.5 if model.n is None else model.n
     return {**common, "p": model.p, "n": n, "radius": model.radius, "spread": model.spread}
@@ -47,6 +49,14 @@ def places(model: Model) -> tuple[str, ...]:
     net = smallest(model)
     called = {module: place for place, module in getattr(net, "places", {}).items()}
     return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
+
+
+def fits(model: Model, measure: Measure) -> bool:
+    """True if the measure is defined for the network of a model, as far as can be told without its weights."""
+    try:
+        return measure.fits(smallest(model), torch.full((2, *SMALL), 0.5))
+    except Exception:  # somebody's network may raise anything, at images of this shape too; the step says so
+        return True
 
 
 def smallest(model: Model) -> nn.Module:

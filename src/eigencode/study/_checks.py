@@ -22,11 +22,11 @@ from eigencode.study.config import SHORTHAND, Claim, Local, Model, Study, Superv
 from eigencode.study.relations._checks import check_claim_about_relation, check_relations
 from eigencode.training.readout import readout_layer
 
-ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm", "activation")
+ONE_LAYER_ONLY = ("units", "p", "n", "radius", "spread", "norm_p", "batch_norm", "activation", "dropout")
 """Settings of a model with one hidden layer; other kinds and a `factory` of one's own have `settings` instead."""
 
 INAPPLICABLE = {
-    "krotov_hopfield": ("batch_norm", "activation"),
+    "krotov_hopfield": ("batch_norm", "activation", "dropout"),
     "perceptron": ("p", "radius", "spread"),
     **dict.fromkeys(ARGUMENTS, ONE_LAYER_ONLY),
 }

@@ -11,7 +11,7 @@ from itertools import product
 
 from eigencode.base.errors import StudyError, nearest
 from eigencode.measures.protocol import Measure
-from eigencode.study._architecture import places
+from eigencode.study._architecture import fits, places
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
 from eigencode.study._course import COURSE, about
@@ -80,12 +80,13 @@ def measurements(study: Study) -> list[Planned]:
     Raises:
         StudyError: an unknown measure, setting, place or variant; the message names its key in the study file.
     """
-    return list(_measurements(_Content(study.model_dump_json(), study)))
+    text = [study.model_dump_json(), *(m.model_dump_json() for m in study.networks[len(study.models) :])]
+    return list(_measurements(_Content("\n".join(text), study)))
 
 
 @dataclass(frozen=True)
 class _Content:
-    """A study that compares equal to any other of the same content, for use as a cache key."""
+    """A study that equals any other of the same content and part of the same whole, for use as a cache key."""
 
     text: str
     study: Study = field(compare=False)
@@ -128,7 +129,7 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
         fix = f"leave out `shards`: {entry.kind} is measured in one step"
         raise StudyError(f"{where}.shards: the images of this measure cannot be split", got=entry.shards, fix=fix)
     name, seen = entry.name or measure.label(), _matched(study, entry, measure, where)
-    when = entry.when if any(model.has_snapshots for model in study.models.values()) else ()
+    when = entry.when if any(model.has_snapshots for model in study.networks) else ()
     for place in seen:
         called = f"{name}, {place}" if len(seen) > 1 else name
         yield Planned(called, place, reads, chosen, used, entry.published, when, entry.shards)
@@ -136,12 +137,15 @@ def _planned(study: Study, entry: Measurement, where: str) -> Iterator[Planned]:
 
 def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> list[str]:
     """The places that match an entry's patterns, each once; one empty place for a measure of the whole network."""
+    if study.models and not any(fits(model, measure) for model in study.networks):
+        wanted = "a network that the measure is defined for"
+        raise StudyError(f"{where}: no network of the study can be measured so", got=entry.kind, wanted=wanted)
     if not measure.default_place:
         if entry.at:
             fix = f"leave out `at`: {entry.kind} measures the network as a whole"
             raise StudyError(f"{where}.at: this measure takes no place", got=", ".join(entry.at), fix=fix)
         return [""]
-    known = list(dict.fromkeys(place for model in study.models.values() for place in places(model)))
+    known = list(dict.fromkeys(place for model in study.networks for place in places(model)))
     found: list[str] = []
     for pattern in entry.at or (measure.default_place,):
         new = [place for place in known if fnmatchcase(place, pattern)]

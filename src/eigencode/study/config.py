@@ -137,6 +137,7 @@ class Model(Strict):
     norm_p: float = Field(3.0, ge=1)
     batch_norm: bool = False
     activation: Literal["relu", "tanh"] = "relu"
+    dropout: float = Field(0.0, ge=0, lt=1)
     local: Local | None = None
     prune: bool = False
     readout_n: float | None = Field(None, gt=0)
@@ -386,6 +387,7 @@ class Study(Strict):
     claims: tuple[Claim, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     cluster: Jobs = Field(Jobs(), exclude=True)
+    _left_out: tuple[Model, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -396,3 +398,8 @@ class Study(Strict):
     def datasets(self) -> tuple[str, ...]:
         """The names of the data sets; empty for a study without models, which only calibrates."""
         return self.data if self.models else ()
+
+    @property
+    def networks(self) -> tuple[Model, ...]:
+        """Its models, then those of the whole study that it is a `part` of; all decide the names of numbers."""
+        return (*self.models.values(), *self._left_out)

@@ -13,7 +13,8 @@ def part(study: Study, models: Sequence[str]) -> Study:
 
     Relations are about all models, so they and the claims about them are left out if a model is.
 
-    All other settings are kept, so the steps have the same keys as in the whole study.
+    All other settings are kept, so the steps have the same keys and the numbers the same names as in the whole study;
+    what none of these models has the place for is not measured.
 
     Raises:
         StudyError: a model that the study does not have, or no model.
@@ -37,7 +38,9 @@ def part(study: Study, models: Sequence[str]) -> Study:
     )
     kept = {name: model for name, model in study.models.items() if name in models}
     changed = {"models": kept, "claims": claims, "deviations": deviations}
-    return study.model_copy(update=changed if whole else {**changed, "relations": ()})
+    found = study.model_copy(update=changed if whole else {**changed, "relations": ()})
+    found._left_out = (*study._left_out, *(m for name, m in study.models.items() if name not in kept))
+    return found
 
 
 def _models(claim: Claim) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, StudyError
 from eigencode.measures.protocol import Readable
-from eigencode.study._architecture import architecture, places, units_at
+from eigencode.study._architecture import architecture, fits, places, units_at
 from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
@@ -86,7 +86,8 @@ def plan(study: Study, data_dir: Path | str | None = None) -> list[Cell]:
                 cells += _data_cells(study, images, found, seed)
             for label, model in study.models.items():
                 cells += _model_cells(study, images, found, label, model, seed)
-    _check_moments(found, cells)
+    if len(study.models) == len(study.networks):  # else one that was left out may have the snapshot
+        _check_moments(found, cells)
     if study.calibration is not None:
         cells += _calibration_cells(study.calibration)
     return cells
@@ -195,7 +196,9 @@ def _model_cells(
         where = (images.name, label, seed, kind, measure.title(name))
         return Cell(*where, step, name, measure, net, held or "", note, **moment)
 
-    here = [p for p in found if p.measure.stage in stages and (not p.place or p.place in known)]
+    here = [
+        p for p in found if p.measure.stage in stages and (not p.place or p.place in known) and fits(model, p.measure)
+    ]
     for p in here:
         yield cell(p, stages[p.measure.stage], p.measure.kind, p.name)
     for p in here if "pruned" in stages else []:

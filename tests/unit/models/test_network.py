@@ -24,6 +24,7 @@ MAKE: dict[str, Callable[..., Stack]] = {
     "perceptron": lambda **k: perceptron(TRAIN, units=8, **k),
     "batch_norm": lambda **k: perceptron(TRAIN, 8, True, n=2.0, **k),
     "tanh": lambda **k: perceptron(TRAIN, 8, activation="tanh", **k),
+    "dropout": lambda **k: perceptron(TRAIN, 8, dropout=0.5, **k),
 }
 
 
@@ -153,3 +154,18 @@ def test_jacobian_norms_of_tanh_are_those_of_its_derivative() -> None:
     found = jacobian_norm(at(net, "latent", space="unit"), TRAIN.x)
     torch.testing.assert_close(found.value.double(), wanted, rtol=1e-5, atol=0)
     assert len(x) == len(found.value)
+
+
+def test_dropout_is_active_in_training_alone_and_in_front_of_the_read_out() -> None:
+    plain, net = perceptron(TRAIN, 8), perceptron(TRAIN, 8, dropout=0.25).train()
+    z = net.run(TRAIN.x, until="latent")
+    torch.testing.assert_close(z, plain.run(TRAIN.x, until="latent"), rtol=0, atol=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        kept = net.dropout(z)
+    assert kept.equal(torch.where(kept != 0, z * (1 / 0.75), 0.0))
+    assert 0 < (kept[z > 0] == 0).float().mean() < 0.5
+    torch.testing.assert_close(net.eval()(TRAIN.x), plain(TRAIN.x), rtol=0, atol=0)
+    for wrong in (-0.1, 1.0):
+        with pytest.raises(InputError, match="dropout is out of range"):
+            perceptron(TRAIN, 8, dropout=wrong)

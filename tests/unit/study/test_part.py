@@ -7,6 +7,8 @@ import pytest
 from eigencode.base.errors import StudyError
 from eigencode.study import part, plan, read_study
 from eigencode.study._checks import check
+from eigencode.study._measurements import names
+from eigencode.study.read import study
 
 STUDIES = Path(__file__).parents[3] / "studies"
 
@@ -39,3 +41,30 @@ def test_an_unknown_model_is_named() -> None:
         part(whole, ["KHH"])
     with pytest.raises(StudyError, match="no model is left"):
         part(whole, [])
+
+
+def test_numbers_are_called_as_in_the_whole_study_and_places_of_models_left_out_are_not_measured() -> None:
+    whole = read_study(STUDIES / "softhebb_cifar10.toml", ["data=digits"])
+    shallow = [name for name in whole.models if name.endswith("1 layer")]
+    some = part(part(whole, [*shallow, "soft, 2 layers"]), shallow)
+    assert names(some) == names(whole)
+    cells, all_cells = plan(some), plan(whole)
+    assert {c.step.key for c in cells} == {c.step.key for c in all_cells if c.model in shallow}
+    assert not {"α images, pool1", "α images, pool2"} & {c.name for c in cells}
+    assert "α images, latent" in {c.name for c in cells}
+
+
+def test_moments_of_models_left_out_are_no_mistake() -> None:
+    one = 'models.A={"kind"="perceptron","units"=20,"supervised"={"epochs"=4,"snapshots"=[2]}}'
+    models = [one, 'models.B={"kind"="perceptron","units"=20,"supervised"={"epochs"=4,"snapshots"=[3]}}']
+    whole = study(
+        {
+            "name": "moments",
+            "data": "digits",
+            "models": {},
+            "measure": [{"kind": "jacobian", "name": "Jacobian norm", "at": "latent", "when": [2]}],
+        },
+        models,
+    )
+    assert {c.epoch for c in plan(whole) if c.name == "Jacobian norm"} == {None, 2}
+    assert {c.epoch for c in plan(part(whole, ["B"])) if c.name == "Jacobian norm"} == {None}

@@ -159,3 +159,15 @@ def test_data_that_is_not_there(tmp_path: Path) -> None:
         plan(small(data="cifar10"), tmp_path)
     with pytest.raises(InputError, match="unknown data set"):
         plan(small(data="digitz"))
+
+
+def test_a_network_without_a_certificate_has_no_certified_size() -> None:
+    stack = {"kind": "softhebb", "settings": {"depth": 1, "width": 2}}
+    models = {"relu": {"units": 5}, "tanh": {"units": 5, "activation": "tanh"}, "stack": stack}
+    certified = {"certified": [{"name": "proved"}]}
+    cells = plan(small(models=models, **certified))
+    assert {c.model for c in cells if c.name == "proved"} == {"relu"}
+    assert {c.model for c in cells if c.quantity == "test accuracy"} == set(models)
+    del models["relu"]
+    with pytest.raises(StudyError, match=r"certified\.0: no network of the study can be measured so"):
+        small(models=models, **certified)

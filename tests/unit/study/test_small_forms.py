@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SMALL = {
     "alpha_buys": [
         *("KH n 1", "KH n 4.5", "random 250", "BP 250", "BP 1 epoch", "L2 5e-4", "Jacobian 1e-3", "Spectral 1"),
-        *("noise 0.1", "PGD 4", "SoftHebb 1", "BP stack 1", "SoftHebb dense 250"),
+        *("noise 0.1", "PGD 4", "SoftHebb 1", "BP stack 1", "SoftHebb dense 250", "dropout 250", "residual, L2"),
     ],
     "softhebb_cifar10": ["soft, 3 layers", "BP as published, 3 layers"],
     "dynamics": ["KH", "SoftHebb, BP twin"],
@@ -38,14 +38,16 @@ def smaller(study: Study, seeds: list[int], epochs: int) -> Study:
     """Few images, units, epochs, snapshots and steps of the attacks; everything else as it is."""
     raw: dict[str, Any] = study.model_dump(exclude_unset=True)
     for model in raw["models"].values():
-        if model["kind"].startswith("softhebb"):
+        if model.get("factory"):
+            model["settings"] = {**model["settings"], "width": 2}
+        elif model["kind"].startswith("softhebb"):
             size = {"units": 12} if model["kind"] == "softhebb_dense" else {"width": 2}
             model["settings"] = {**model["settings"], **size}
         else:
             model["units"] = 12
         for stage in (model[name] for name in ("local", "supervised") if model.get(name)):
             stage |= {"epochs": epochs} | ({"snapshots": "log:3"} if stage.get("snapshots") else {})
-    for entry in (e for table in ("measure", "critical", "spectra") for e in raw.get(table, ())):
+    for entry in (e for table in ("measure", "critical", "certified", "spectra") for e in raw.get(table, ())):
         images = 6 if epochs == 1 else 20
         entry |= {k: v for k, v in {"images": images, "samples": 40}.items() if k in entry}
         if entry["kind"] == "spectrum":
@@ -80,7 +82,7 @@ def test_a_study_in_small(name: str, tmp_path: Path) -> None:
         judged = {v.statement: v for v in verdicts(study, rows(study, cells, store))}
         plain = [v for said, v in judged.items() if said.split()[0] in ("1.", "2.", "5.", "6.", "14.")]
         assert [v.verdict for v in plain if v.verdict == "not measured"] == []
-        assert all(v.compared.split(" networks in ")[1].startswith("12 groups") for v in plain), plain
+        assert all(v.compared.split(" networks in ")[1].startswith("14 groups") for v in plain), plain
     if name == "exponent":
         assert len({s.key for c in cells for s in c.made_by() if s.name == "local"}) == 1
     if name == "dynamics":
