@@ -16,7 +16,8 @@ from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
 from eigencode.study._course import COURSE, about
 from eigencode.study._extensions import variants
-from eigencode.study.config import SHORTHAND, Measurement, Planted, Study
+from eigencode.study._planted import Planted
+from eigencode.study.config import SHORTHAND, Measurement, Study
 from eigencode.study.steps.calibration import Coverage
 
 DATA_ITSELF = "data"

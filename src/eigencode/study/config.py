@@ -1,16 +1,14 @@
 """The keys of a study file, with their types and defaults; any other key is an error."""
 
-from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from eigencode.base.errors import InputError
-from eigencode.data.synthetic import EXACT, Kind, Law
 from eigencode.study._choice import Choice, Strict
+from eigencode.study._planted import Planted
 from eigencode.study.relations._schema import EffectName, Relation
-from eigencode.study.steps.calibration import PARAMETERS
 from eigencode.training.moments import moments
 from eigencode.training.schedule import Schedule
 
@@ -26,9 +24,6 @@ def _moments(chosen: str) -> str:
         raise ValueError('wanted "log:N", or a list of epochs') from None
     return chosen
 
-
-PLANTED = "planted codes"
-"""Label, in place of a data set, of samples from populations with a known spectrum."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -201,79 +196,6 @@ def _entry(entry: Any, kind: str, words: dict[str, str]) -> Any:
         left = ("grid", "eps_max", "tolerance")
         entry = {**{k: v for k, v in entry.items() if k not in left}, **grid, "kind": f"{kind}_on_grid"}
     return entry
-
-
-class Noise(Strict):
-    """Repeats of every stimulus with independent Gaussian noise in all units, and the estimators that get them.
-
-    Each estimator gets every number of `repeats` at every `snr`, the ratio of the total variances of signal and noise
-    in one presentation (`PlantedCode.repeats`); fewer repeats are the first of more.
-    """
-
-    snr: tuple[Annotated[float, Field(gt=0)], ...] = (1.0,)
-    repeats: tuple[Annotated[int, Field(ge=2)], ...] = (2,)
-    estimators: tuple[Literal["cvpca", "signal_spectrum"], ...] = ("cvpca", "signal_spectrum")
-
-
-Exponent = Annotated[float, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class Population:
-    """One population of a calibration, with its labels in tables: `data` for its size, `model` for all else."""
-
-    kind: Kind
-    alpha: Law
-    units: int
-    samples: int
-    snr: float
-    data: str
-    model: str
-
-    def of(self, parameter: str) -> str:
-        """Label of a parameter of its law; "" for the law, or a line fitted to it."""
-        return f"{self.model}, {PARAMETERS[parameter]}" if parameter else self.model
-
-
-class Planted(Strict):
-    """Calibration of α: repeated fits to samples of planted spectra, for each kind × spectrum × units × samples.
-
-    `alphas`: exponents, or [alpha_1, break, alpha_2] for broken laws.  `samples`: their number per unit; `stimuli`:
-    their number, instead.  The fit window ends at rank `top` × min(units, number of samples − 1).
-
-    Without `noise`, the estimator is `ec.spectrum`.  With noise, small populations come first.
-    """
-
-    kinds: tuple[Kind, ...] = ("gaussian", "relu")
-    alphas: tuple[Exponent | tuple[Exponent, Annotated[float, Field(ge=1)], Exponent], ...] = (1.0,)
-    units: tuple[Annotated[int, Field(ge=20)], ...] = (200,)
-    samples: tuple[Annotated[float, Field(gt=0)], ...] = (2.0,)
-    stimuli: tuple[Annotated[int, Field(ge=8)], ...] = ()
-    replicates: int = Field(100, ge=2, le=100_000)
-    n_min: int = Field(11, ge=1)
-    top: float = Field(0.5, gt=0, le=1)
-    weights: Literal["uniform", "1/n"] = "uniform"
-    noise: Noise | None = None
-
-    @model_validator(mode="after")
-    def _known(self) -> "Planted":
-        if self.stimuli and self.samples != Planted.model_fields["samples"].default:
-            raise ValueError("samples: their number is that of the stimuli; leave one of the two out")
-        if self.noise is not None and not set(self.kinds) <= set(EXACT):
-            raise ValueError(f"kinds: with noise, those with the eigenvalues of the law, {', '.join(EXACT)}")
-        return self
-
-    def populations(self) -> list[Population]:
-        """All populations, in the order of the table."""
-        found = []
-        for kind, alpha, units in product(self.kinds, self.alphas, self.units):
-            for n in self.stimuli or [round(units * ratio) for ratio in self.samples]:
-                for snr in self.noise.snr if self.noise else (0.0,):
-                    law = f"α = {alpha:g}" if isinstance(alpha, float) else "|".join(f"{v:g}" for v in alpha)
-                    size, of = f"{units} units, {n} samples", f"{kind}, {law}"
-                    labels = (f"{PLANTED}, {size}", f"{of}, SNR {snr:g}") if snr else (PLANTED, f"{of}, {size}")
-                    found.append(Population(kind, alpha, units, n, snr, *labels))
-        return sorted(found, key=lambda p: p.units * p.samples) if self.noise else found
 
 
 class Claim(Strict):

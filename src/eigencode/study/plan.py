@@ -14,8 +14,9 @@ from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
 from eigencode.study._measurements import DATA_ITSELF, RAW, Planned, calibrated, measurements
+from eigencode.study._planted import Planted
 from eigencode.study._snapshots import course, layers, training
-from eigencode.study.config import Model, Planted, Study
+from eigencode.study.config import Model, Study
 from eigencode.study.step import Step
 from eigencode.study.steps.calibration import CalibrationBlock, CalibrationCell
 from eigencode.study.steps.data import Data, data

@@ -13,7 +13,7 @@ from eigencode.report.figures.plot import Plot, few
 from eigencode.report.run import StudyRun
 from eigencode.report.view import PALETTE, Series, View
 from eigencode.study._measurements import calibrated
-from eigencode.study.config import Planted, Population
+from eigencode.study._planted import Planted, Population
 from eigencode.study.steps.calibration import PARAMETERS
 
 MARKS = dict(zip(("", *PARAMETERS), ("o", "v", "s", "^"), strict=True))
