@@ -108,7 +108,7 @@ def check_sizes(study: Study, data_dir: Path | str | None = None) -> None:
             if p.shards > 1 and p.shards > (most := p.measure.used(len(test))):  # type: ignore[attr-defined]
                 raise StudyError(f"{p.name} on {name}: more shards than images", got=p.shards, wanted=f"at most {most}")
         for p in (p for p in measurements(study) if p.place):
-            here = [m for m in study.models.values() if p.place in places(m)]
+            here = [m for m in study.networks if p.place in places(m)]
             refused = [
                 e
                 for m in here

@@ -8,6 +8,7 @@ from eigencode.base.errors import StudyError
 from eigencode.study import part, plan, read_study
 from eigencode.study._checks import check
 from eigencode.study._measurements import names
+from eigencode.study.plan import check_sizes
 from eigencode.study.read import study
 
 STUDIES = Path(__file__).parents[3] / "studies"
@@ -52,6 +53,7 @@ def test_numbers_are_called_as_in_the_whole_study_and_places_of_models_left_out_
     assert {c.step.key for c in cells} == {c.step.key for c in all_cells if c.model in shallow}
     assert not {"α images, pool1", "α images, pool2"} & {c.name for c in cells}
     assert "α images, latent" in {c.name for c in cells}
+    check_sizes(some)  # the wide window fits a network of the whole study
 
 
 def test_moments_of_models_left_out_are_no_mistake() -> None:
