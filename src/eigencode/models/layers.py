@@ -145,6 +145,21 @@ class Dense(Admitted, nn.Linear):
         return transposed_gradient(F.linear(x.flatten(1), self.weight))
 
 
+class MaxPool2d(nn.MaxPool2d):
+    """`nn.MaxPool2d` to the same bits, several times faster on a CPU: torch has quick loops for channels last.
+
+    >>> x = torch.rand(2, 16, 8, 8)
+    >>> bool((MaxPool2d(4, 2, 1)(x) == nn.MaxPool2d(4, 2, 1)(x)).all())
+    True
+    """
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c ho wo"]:
+        quick = input.device.type == "cpu" and input.ndim == 4
+        seen = input.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if quick else input
+        pooled: Tensor = super().forward(seen)
+        return pooled.contiguous()
+
+
 class Readout(Admitted, nn.Linear):
     """Linear layer with bias on the flattened code; in training mode a share `dropout` of its inputs is set to zero.
 

@@ -13,7 +13,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.precision import Precision
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models.layers import Readout, SampledBatchNorm2d, SoftWTA, Triangle
+from eigencode.models.layers import MaxPool2d, Readout, SampledBatchNorm2d, SoftWTA, Triangle
 from eigencode.models.local import LocalConv2d, LocalDense
 from eigencode.models.stack import Stack
 from eigencode.rules.protocol import Rule
@@ -42,7 +42,7 @@ class _Pool:
     padding: int
 
     def layer(self) -> nn.Module:
-        return (nn.MaxPool2d if self.kind == "max" else nn.AvgPool2d)(self.kernel, self.stride, self.padding)
+        return (MaxPool2d if self.kind == "max" else nn.AvgPool2d)(self.kernel, self.stride, self.padding)
 
     def size(self, side: int) -> int:
         """Side of the pooled map."""

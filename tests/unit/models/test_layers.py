@@ -8,6 +8,7 @@ from torch import nn
 
 from eigencode.base.errors import InputError
 from eigencode.models import Dense, LocalConv2d, LocalDense, Readout, RePU, UnitNorm
+from eigencode.models.layers import MaxPool2d
 from eigencode.representation._modes import borrowed
 from eigencode.representation.layers import chain, unit_norm_power
 from eigencode.rules import KrotovHopfield
@@ -306,3 +307,21 @@ def test_a_rectified_power_has_no_slope_below_zero_and_keeps_nan(power: float) -
     assert out[5].isnan()
     assert h.grad[:2].eq(0).all()
     assert h.grad[2:4].gt(0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 17, 9, 7), (5, 1, 8, 8), (4, 64, 6, 6)])
+def test_the_fast_pool_is_that_of_torch_to_the_bit(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Ties too, of which rectified maps have many: the gradient goes to the first of the largest."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator).clamp_min(0).mul(4).round().to(dtype)
+    x[0, 0, 0, 0] = math.nan
+    found = []
+    for layer in (nn.MaxPool2d(4, 2, 1), MaxPool2d(4, 2, 1)):
+        seen = x.clone().requires_grad_()
+        z = layer(seen)
+        assert z.is_contiguous()
+        z.backward(torch.randn(z.shape, generator=torch.Generator().manual_seed(1)).to(dtype))
+        found.append((z.detach(), seen.grad))
+    torch.testing.assert_close(*found, rtol=0, atol=0, equal_nan=True)
+    assert found[0][1].is_contiguous() == found[1][1].is_contiguous()
