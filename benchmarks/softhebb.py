@@ -1,4 +1,4 @@
-"""The three published SoftHebb layers for CIFAR-10, a step on a batch of 10, and the read-out behind them.
+"""The three published SoftHebb layers for CIFAR-10, a step on a batch of 10, their pool, and the read-out behind them.
 
 The straightforward step is the published form: the weight change as a convolution with the output as the kernel (images
 and channels exchanged, the output of one unit a kernel as large as its map).  Weights have the norm 25, as at the
@@ -10,13 +10,14 @@ import time
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.backprop import Clock
 from benchmarks.timing import Result, best
 from eigencode.base.precision import Precision, multiplies_bfloat16
 from eigencode.base.types import Images
 from eigencode.models import LocalConv2d, softhebb
+from eigencode.models.layers import MaxPool2d
 from eigencode.rules import SoftHebb
 from eigencode.training import train_supervised
 
@@ -88,7 +89,16 @@ def read_out() -> Result:
     return Result("read-out epoch on cached features, three layers", slow, clock.best(), 50.0, "times only", note)
 
 
+def pool() -> Result:
+    x = torch.randn(64, 96, 32, 32, generator=torch.Generator().manual_seed(0)).relu()
+    plain, layer = nn.MaxPool2d(4, 2, 1), MaxPool2d(4, 2, 1)
+    assert layer(x).equal(plain(x))
+    slow, fast, floor = best(lambda: plain(x), lambda: layer(x), x.clone, repeats=10)
+    told = f"copying the maps takes {floor:.4f} s"
+    return Result("maximum over 4×4, 64×96×32×32", slow, fast, float("nan"), "equal to the bit", told)
+
+
 def run() -> list[Result]:
     precisions: tuple[Precision, ...] = ("float32", "bfloat16") if multiplies_bfloat16("cpu") else ("float32",)
     each = [(layer, start, p) for layer in LAYERS for start in (25.0, 5.0) for p in precisions]
-    return [*(one_layer(*layer, start=start, precision=p) for layer, start, p in each), read_out()]
+    return [*(one_layer(*layer, start=start, precision=p) for layer, start, p in each), pool(), read_out()]
