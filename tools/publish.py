@@ -1,11 +1,12 @@
 """`python -m tools.publish STUDY [--store DIR] [--to FOLDER]`: copy results into published/ and refresh tables.
 
 A table in a Markdown file stands between a line such as `<!-- table: published/STUDY/results.json -->` and `<!-- end of
-table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are six kinds:
+table -->`; `tests/unit/test_published.py` fails if it does not say what the JSON says.  There are seven kinds:
 
     <!-- table: FILE -->                    models by quantities; `FILE; α images; α noise` for some of the quantities
     <!-- claims: FILE -->                   the verdict on every claim
     <!-- deviations: FILE -->               every departure of the published code, switched on and off
+    <!-- relations: FILE -->                the effects of every relation over networks, with their intervals
     <!-- faults: FILE -->                   the trials of `tools.faults`
     <!-- comparison: FILE; TOPIC; TOPIC --> numbers of several tools, of `benchmarks.compare`
     <!-- matrix: HEAD = FILE + FILE; HEAD = FILE; CLAIM; CLAIM -->    the verdicts on some claims, a column per HEAD
@@ -38,7 +39,7 @@ from tools.fault_bench import WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(
-    r"(<!-- (table|claims|deviations|faults|comparison|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)",
+    r"(<!-- (table|claims|deviations|relations|faults|comparison|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)",
     re.S,
 )
 HELD = re.compile(r"<!-- held: (.*?) -->", re.S)
@@ -80,6 +81,19 @@ def deviations(results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def relations(results: dict) -> str:
+    """The relations of results.json as Markdown: a row per predictor, then what all predictors of it do together."""
+    own, joint = ("pooled", "within", "between", "partial R2"), ("R2", "prediction R2", "prediction gain")
+    lines = _head("relation", "networks", "predictor", *own, *joint)
+    for r in results["relations"]:
+        found = {(e["predictor"], e["effect"]): _ranged(e, "value") for e in r["effects"]}
+        named = r["name"] + (f", given {', '.join(r['controls'])}" if r["controls"] else "")
+        for p in r["predictors"]:
+            last = [found.get(("", e), "") if p == r["predictors"][-1] else "" for e in joint]
+            lines.append(_row(named, str(len(r["points"])), p, *(found.get((p, e), "") for e in own), *last))
+    return "\n".join(lines) + "\n"
+
+
 def faults(results: dict) -> str:
     """The trials of `tools.faults`, and how often something was wrong, as Markdown."""
     shown = ("trials", *WRONG)
@@ -116,7 +130,7 @@ def matrix(*words: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-KINDS = {"table": table, "claims": claims, "deviations": deviations, "faults": faults, "comparison": comparison}
+KINDS = {f.__name__: f for f in (table, claims, deviations, relations, faults, comparison)}
 
 
 def refreshed(text: str) -> str:

@@ -145,6 +145,16 @@ def test_deviations_as_a_table(publish) -> None:
     )
 
 
+def test_relations_as_a_table(publish) -> None:
+    shown = (("a", "pooled", 1.0), ("b", "pooled", -1.0), ("", "R2", 0.5))
+    effects = [{"predictor": p, "effect": e, "value": v, "low": v - 1, "high": v + 1} for p, e, v in shown]
+    relation = {"name": "R", "controls": ["c"], "predictors": ["a", "b"], "points": [{}] * 3, "effects": effects}
+    assert publish.relations({"relations": [relation]}).splitlines()[2:] == [
+        "| R, given c | 3 | a | 1 [0, 2] |  |  |  |  |  |  |",
+        "| R, given c | 3 | b | -1 [-2, 0] |  |  |  | 0.5 [-0.5, 1.5] |  |  |",
+    ]
+
+
 def test_a_comparison_of_tools(publish) -> None:
     one = {
         "topic": "A",
