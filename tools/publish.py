@@ -38,10 +38,6 @@ from tools.combine import rows_of
 from tools.fault_bench import WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKED = re.compile(
-    r"(<!-- (table|claims|deviations|relations|faults|comparison|matrix): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)",
-    re.S,
-)
 HELD = re.compile(r"<!-- held: (.*?) -->", re.S)
 QUOTING = ("README.md", "docs/*.md", "docs/appendix/*.md")
 SEPARATOR = re.compile(r";\s+")
@@ -131,6 +127,10 @@ def matrix(*words: str) -> str:
 
 
 KINDS = {f.__name__: f for f in (table, claims, deviations, relations, faults, comparison)}
+MARKED = re.compile(
+    rf"(<!-- ({'|'.join((*KINDS, 'matrix'))}): ((?:(?!-->).)+?) -->\n)(.*?)(<!-- end of table -->)",
+    re.S,
+)
 
 
 def refreshed(text: str) -> str:
