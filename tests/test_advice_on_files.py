@@ -94,6 +94,13 @@ def recipe(name: str) -> object:
     return planned(models={"A": {"recipe": name}})
 
 
+def against(more: str = "") -> str:
+    """A convolutional network trained against an attack."""
+    told = ", ".join(part for part in ('"eps":0.1', more) if part)
+    stack = '"kind":"softhebb","settings":{"depth":1,"width":2}'
+    return f'models.A={{{stack},"supervised":{{"adversarial":{{{told}}}}}}}'.replace(":", "=")
+
+
 def study_file(name: str = "a b") -> Path:
     path = Path("a.toml")
     path.write_text(f'name = "{name}"\n{SMALL}')
@@ -191,6 +198,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "study/_checks.py: _check_model": (
         lambda: planned('models.A={"activation"="tanh","n"=2.0}'),
         lambda fix: planned('models.A={"activation"="tanh"}') if fix == "leave out `n`" else None,
+    ),
+    "study/_checks.py: _check_supervised": (
+        lambda: planned(against()),
+        lambda fix: planned(against('"space":"pixel"')) if fix == "space = 'pixel'" else None,
     ),
     "study/_checks.py: _check_claim": (
         lambda: claimed(data="digit"),

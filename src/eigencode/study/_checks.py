@@ -10,9 +10,10 @@ import torch
 from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.data.catalogue import TABLE
 from eigencode.models.files import builder
+from eigencode.models.layers import UnitNorm
 from eigencode.models.local_network import initialise, local_layers
 from eigencode.robustness.protocol import Perturbation
-from eigencode.study._architecture import ARGUMENTS, architecture, built
+from eigencode.study._architecture import ARGUMENTS, architecture, built, smallest
 from eigencode.study._catalogue import make
 from eigencode.study._choice import Choice
 from eigencode.study._course import EXTREMES, about
@@ -108,7 +109,7 @@ def _check_model(label: str, model: Model) -> None:
     elif model.radius != Model.model_fields["radius"].default:
         raise StudyError(f"models.{label}: `radius` is for local training, and there is none", got=model.radius)
     if model.supervised is not None:
-        _check_supervised(label, model.supervised)
+        _check_supervised(label, model, model.supervised)
     if model.ridge is not None:
         try:
             readout_layer(built(architecture(model)), model.ridge.at)
@@ -177,9 +178,14 @@ def _toml(rule: Choice, spread: float) -> str:
     return "{" + ",".join(f"{k}={json.dumps(v)}" for k, v in entries.items()) + "}"
 
 
-def _check_supervised(label: str, plan: Supervised) -> None:
+def _check_supervised(label: str, model: Model, plan: Supervised) -> None:
     for penalty in plan.penalties:
         make("penalties", penalty)
+    if plan.adversarial is not None and plan.adversarial.space == "unit":
+        first = next((layer for _, layer in smallest(model).named_children()), None)
+        if not isinstance(first, UnitNorm):
+            where, fix = f"models.{label}.supervised.adversarial", "space = 'pixel'"
+            raise StudyError(f"{where}: no unit space", got="a network that does not start with a UnitNorm", fix=fix)
     if plan.adversarial is not None and not isinstance(make("robustness", plan.adversarial.attack), Perturbation):
         got, wanted = plan.adversarial.attack.name, "an attack of a given size, such as PGD"
         raise StudyError(f"models.{label}: this attack cannot be trained against", got=got, wanted=wanted)
