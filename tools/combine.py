@@ -1,11 +1,13 @@
-"""`python -m tools.combine RESULTS PART`: a study measured in parts becomes one published file.
+"""`python -m tools.combine RESULTS PART [--study STUDY]`: a study measured in parts becomes one published file.
 
 RESULTS is a results.json below published/, PART one of the same study run with other models (`--model`) or other seeds
 (`--set seeds=[1]`).  A model and seed of PART takes the place of the one in RESULTS, or joins it; claims of PART join,
 too.  Summary, claims and deviations are computed anew from all rows; `parts` says what has another provenance than the
 rest.  Figures that need records stay those of the first run, all others are drawn anew.  Both must have measured the
-same things on the same images, and agree on
-the numbers of the data themselves.
+same things on the same images, and agree on the numbers of the data themselves.
+
+A run of some models has no relations, and no claims about others.  `--study` takes them from the study file, as far as
+their models are there now.
 
 Of a calibration, PART has other populations (`--set calibration.units=[1000]`), estimators or numbers of repeats, with
 everything else alike.  They join those of RESULTS; numbers that both have must agree.  Its figures are drawn anew.
@@ -26,13 +28,14 @@ from eigencode.study._integrity import signed
 from eigencode.study._measurements import DATA_ITSELF, headline
 from eigencode.study.config import Study
 from eigencode.study.plan import plan
+from eigencode.study.read import read_study
 from eigencode.study.relations._related import related
 from eigencode.study.results import Row, kept, summarise
 
-OWN = {"name", "title", "models", "seeds", "claims", "deviations"}
+OWN = {"name", "title", "models", "seeds", "claims", "deviations", "relations"}
 """What two runs of one study may differ in."""
 
-STATED = ("claims", "deviations")
+STATED = ("claims", "deviations", "relations")
 
 POPULATIONS = ("kinds", "alphas", "units", "samples", "stimuli")
 NOISE = ("snr", "repeats", "estimators")
@@ -72,9 +75,9 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
     seeds = sorted({*before["seeds"], *after["seeds"]})
     study = before | {"models": models, "seeds": seeds}
-    for name in STATED:
-        stated = zip(after[name], getattr(again, name), strict=True)
-        study[name] = [*before[name], *(raw for raw, made in stated if made not in getattr(known, name))]
+    for name in (n for n in STATED if n in before or after.get(n)):
+        stated = zip(after.get(name, ()), getattr(again, name), strict=True)
+        study[name] = [*before.get(name, ()), *(raw for raw, made in stated if made not in getattr(known, name))]
     rows = merged(rows, more, lambda row: (row.model, row.seed))
     every = seeds == sorted(after["seeds"])
     names = after["models"] if every else [f"{model}, seed {seed}" for model, seed in sorted(renewed)]
@@ -139,6 +142,16 @@ def _place(cell: dict[str, Any]) -> tuple[str, str, str]:
     return cell["data"], cell["model"], cell["quantity"]
 
 
+def with_claims_of(results: dict[str, Any], whole: Study) -> dict[str, Any]:
+    """The results with the relations of the whole study, and with those of its claims whose models are there."""
+    absent = set(whole.models) - set(results["study"]["models"])
+    claims = [c for c in whole.claims if not {c.model, c.other, *c.order} & absent]
+    said = {"relations": whole.relations, "claims": claims}
+    study = results["study"] | {k: [entry.model_dump(mode="json") for entry in v] for k, v in said.items()}
+    made = study_of(study)
+    return results | {"study": study, "headline": headline(made), **computed(made, rows_of(results))}
+
+
 def study_of(published: dict[str, Any]) -> Study:
     """The study of a published file; `network` was the name of the key `factory` until version 0.1."""
     models = published["models"].items()
@@ -189,9 +202,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("part", type=Path)
+    parser.add_argument("--study", type=Path)
     chosen = parser.parse_args()
     whole, part = (json.loads(path.read_text("utf-8")) for path in (chosen.results, chosen.part))
-    chosen.results.write_text(dumps(signed(combined(whole, part))) + "\n", "utf-8")
+    joined = combined(whole, part)
+    joined = joined if chosen.study is None else with_claims_of(joined, read_study(chosen.study))
+    chosen.results.write_text(dumps(signed(joined)) + "\n", "utf-8")
     from tools.publish import refresh  # which read rows by this module
     from tools.reread import redrawn
 

@@ -219,3 +219,22 @@ def test_the_command_renews_file_and_figures(
     assert intact(made)
     assert made["study"]["calibration"]["units"] == [20, 30]
     assert len(list((tmp_path / "whole" / "figures").glob("calibration-*.svg"))) == 2
+
+
+def test_claims_and_relations_that_a_part_left_out_come_from_the_study_file(combine) -> None:
+    from eigencode.study.part import part as of_models
+    from tools.combine import study_of, with_claims_of
+
+    relation = {"name": "R", "outcome": QUANTITY, "predictors": ["test accuracy"], "groups": ["family"]}
+    whole = study_of(PUBLISHED["study"] | {"relations": [relation]})
+    some = of_models(whole, list(whole.models)[:-1])
+    assert not some.relations
+    assert len(some.claims) < len(whole.claims)
+    rows = [r for r in PUBLISHED["rows"] if r["model"] in (*some.models, "data")]
+    made = with_claims_of(PUBLISHED | {"study": some.model_dump(mode="json"), "rows": rows}, whole)
+    assert {c["statement"] for c in made["claims"]} == {c.statement for c in some.claims}
+    (found,) = made["relations"]
+    assert [p["model"] for p in found["points"]] == list(some.models)
+    again = with_claims_of(PUBLISHED, whole)
+    judged = {c["statement"]: c["verdict"] for c in again["claims"]}
+    assert judged == {c["statement"]: c["verdict"] for c in PUBLISHED["claims"]}
