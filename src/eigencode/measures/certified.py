@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.base.errors import InputError
 from eigencode.base.record import Record
 from eigencode.base.types import Norm
 from eigencode.measures import _reweighted
 from eigencode.measures.protocol import ALL, CORRECT, Measure, Reading, Some, Subject, images_of
-from eigencode.robustness._certificate import certificate
+from eigencode.representation.layers import layers_of
+from eigencode.robustness._certificate import certifiable
 from eigencode.robustness.certified import CertifiedSizes, certified_size
 from eigencode.robustness.survival import caveats
 
@@ -36,11 +35,8 @@ class CertifiedMeasure(Measure):
     def size_of(self, what: str) -> tuple[str, ...] | None:
         return self.norm, "unit space", *images_of(self.images, ALL if what else CORRECT)
 
-    def fits(self, net: nn.Module, x: Float[Tensor, "n *image"]) -> bool:
-        try:
-            return certificate(net, "unit", x) is not None
-        except InputError:  # it has no unit space
-            return False
+    def fits(self, net: nn.Module) -> bool:
+        return isinstance(getattr(net, "norm", None), nn.Module) and certifiable(layers_of(net, "logits"))
 
     def measure(self, subject: Subject) -> CertifiedSizes:
         return certified_size(subject.network, subject.some(self.images), self.norm, "unit")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
-from jaxtyping import Float
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
@@ -197,8 +196,8 @@ class Measure(Admitted, Readable):
             InputError: they are; a study finds it before it trains anything.
         """
 
-    def fits(self, net: nn.Module, x: Float[Tensor, "n *image"]) -> bool:
-        """False for a network that this measure is not defined for, seen at images `x`; a study leaves it out there."""
+    def fits(self, net: nn.Module) -> bool:
+        """False for a network that this measure is not defined for; a study does not measure it there."""
         return True
 
     @abstractmethod

@@ -169,18 +169,23 @@ def certificate(net: object, space: Space, x: Float[Tensor, "n *image"]) -> Cert
     logits, _ = logits_of(net, space)
     with borrowed(net), torch.no_grad():
         known = declared(logits, x)
-        if known is None or known.norm_p is not None or len(known.layers) != 2:
+        if known is None or known.norm_p is not None or not certifiable(known.layers):
             return None
         hidden, readout = (_double(layer) for layer in known.layers)
-        if readout.scale is not None or readout.shift is not None:
-            return None
-        if hidden.power is None or hidden.power < 1 or readout.power is not None:
-            return None
         found = logits(x)
         error = (found.double() - readout(hidden(x.double()))).abs().max()
     formats = (x.dtype, found.dtype, *(layer.weight.dtype for layer in known.layers))
     dtype = max(formats, key=lambda kind: torch.finfo(kind).eps)
     return Certificate(hidden, readout, float(error), dtype, _unit_roundoff(dtype))
+
+
+def certifiable(layers: tuple[OneLayer, ...] | None) -> bool:
+    """True for one hidden layer relu^n, n >= 1, perhaps rescaled, and a linear read-out."""
+    if layers is None or len(layers) != 2:
+        return False
+    hidden, readout = layers
+    plain = readout.power is None and readout.scale is None and readout.shift is None
+    return plain and hidden.power is not None and hidden.power >= 1
 
 
 def _unit_roundoff(dtype: torch.dtype) -> float:

@@ -161,13 +161,18 @@ def test_data_that_is_not_there(tmp_path: Path) -> None:
         plan(small(data="digitz"))
 
 
-def test_a_network_without_a_certificate_has_no_certified_size() -> None:
+def test_a_network_without_a_certificate_has_no_certified_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import torch, eigencode as ec\n\n\ndef perceptron():\n"
+    code += "    return ec.models.perceptron(ec.Images(torch.rand(2, 1, 8, 8), torch.tensor([0, 1])), units=5)\n"
+    (tmp_path / "fixed_shape.py").write_text(code, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
     stack = {"kind": "softhebb", "settings": {"depth": 1, "width": 2}}
-    models = {"relu": {"units": 5}, "tanh": {"units": 5, "activation": "tanh"}, "stack": stack}
+    mine = {"factory": "fixed_shape:perceptron"}  # which takes no image of another shape
+    models = {"relu": {"units": 5}, "mine": mine, "tanh": {"units": 5, "activation": "tanh"}, "stack": stack}
     certified = {"certified": [{"name": "proved"}]}
     cells = plan(small(models=models, **certified))
-    assert {c.model for c in cells if c.name == "proved"} == {"relu"}
+    assert {c.model for c in cells if c.name == "proved"} == {"relu", "mine"}
     assert {c.model for c in cells if c.quantity == "test accuracy"} == set(models)
-    del models["relu"]
+    del models["relu"], models["mine"]
     with pytest.raises(StudyError, match=r"certified\.0: no network of the study can be measured so"):
         small(models=models, **certified)
