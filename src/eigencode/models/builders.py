@@ -75,8 +75,8 @@ def perceptron(
 
     Children and places are those of `krotov_hopfield`.  The encoder has no bias and He initialisation; `batch_norm`
     puts a BatchNorm after the ReLU (the paper's SpecReg networks), a child and place `batch_norm`.  `activation="tanh"`
-    is that of Nassar et al. 2020, in place of max(h, 0)^n.  `dropout`, a share in [0, 1): an `nn.Dropout` of that name
-    in front of the read-out.  Other arguments as in `krotov_hopfield`.
+    is that of Nassar et al. 2020, in place of max(h, 0)^n.  `dropout` is the share of the code, in [0, 1),
+    that an `nn.Dropout` of this name sets to zero in training.  Other arguments as in `krotov_hopfield`.
 
     >>> images = Images(torch.linspace(0, 1, 320).reshape(5, 1, 8, 8), torch.tensor([0, 1, 2, 1, 0]))
     >>> [name for name, _ in perceptron(images, units=10).named_children()]

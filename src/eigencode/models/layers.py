@@ -146,7 +146,7 @@ class Dense(Admitted, nn.Linear):
 
 
 class MaxPool2d(nn.MaxPool2d):
-    """`nn.MaxPool2d` to the same bits, several times faster on a CPU: torch has quick loops for channels last.
+    """`nn.MaxPool2d` with the same results, computed in channels-last order, which is several times faster on a CPU.
 
     >>> x = torch.rand(2, 16, 8, 8)
     >>> bool((MaxPool2d(4, 2, 1)(x) == nn.MaxPool2d(4, 2, 1)(x)).all())

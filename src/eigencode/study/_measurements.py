@@ -87,7 +87,7 @@ def measurements(study: Study) -> list[Planned]:
 
 @dataclass(frozen=True)
 class _Content:
-    """A study that equals any other of the same content and part of the same whole, for use as a cache key."""
+    """A study as a cache key: equal to another if all of its keys and the models that `part` left out are equal."""
 
     text: str
     study: Study = field(compare=False)
@@ -140,7 +140,7 @@ def _matched(study: Study, entry: Measurement, measure: Measure, where: str) -> 
     """The places that match an entry's patterns, each once; one empty place for a measure of the whole network."""
     if study.models and not any(fits(model, measure) for model in study.networks):
         wanted = "a network that the measure is defined for"
-        raise StudyError(f"{where}: no network of the study can be measured so", got=entry.kind, wanted=wanted)
+        raise StudyError(f"{where}: this measure is defined for no network here", got=entry.kind, wanted=wanted)
     if not measure.default_place:
         if entry.at:
             fix = f"leave out `at`: {entry.kind} measures the network as a whole"

@@ -174,5 +174,5 @@ def test_a_network_without_a_certificate_has_no_certified_size(tmp_path: Path, m
     assert {c.model for c in cells if c.name == "proved"} == {"relu", "mine"}
     assert {c.model for c in cells if c.quantity == "test accuracy"} == set(models)
     del models["relu"], models["mine"]
-    with pytest.raises(StudyError, match=r"certified\.0: no network of the study can be measured so"):
+    with pytest.raises(StudyError, match=r"certified\.0: this measure is defined for no network here"):
         small(models=models, **certified)
