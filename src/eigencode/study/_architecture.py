@@ -53,7 +53,10 @@ def places(model: Model) -> tuple[str, ...]:
 
 def fits(model: Model, measure: Measure) -> bool:
     """True if the measure is defined for the network of a model; its weights and the images do not matter."""
-    return measure.fits(smallest(model))
+    try:
+        return measure.fits(smallest(model))
+    except Exception:  # a network that cannot be built: the check of its model, or its first step, says why
+        return True
 
 
 def smallest(model: Model) -> nn.Module:
