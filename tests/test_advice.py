@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from damages import flip
+from damages import flip, without_steps
 from following import Run, advice, follows
 from small_study import planned
 from torch import Tensor, nn
@@ -564,6 +564,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: again(Path("c"), 2),
     ),
     "training/_saves.py: Saves.load": (
+        lambda: [trained(Path("c")), without_steps(Path("c")), trained(Path("c"))],
+        lambda fix: [trained(Path("d")), again(Path("c"), 2)],
+    ),
+    "training/_saves.py: Saves.load 2": (
         lambda: [trained(Path("c")), trained(Path("c"), stop=1)],
         lambda fix: again(Path("c"), 2, stop=1),
     ),

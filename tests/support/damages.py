@@ -4,6 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import safe_open
+
+from eigencode.training._state import Checkpoint
+
 
 def flip(place: float, bit: int = 0) -> Callable[[Path], object]:
     """Flip one bit of the byte at this share of the file's length."""
@@ -52,3 +56,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "another file beside it": add,
     "folders swapped": swap,
 }
+
+
+def without_steps(path: Path) -> None:
+    """Make a checkpoint one of eigencode 0.1, which counted epochs only."""
+    with safe_open(str(path), "pt") as file:
+        checkpoint = Checkpoint(path, file.metadata()["identity"])
+    tensors, values = checkpoint.load() or ({}, {})
+    checkpoint.save(tensors, {k: v for k, v in values.items() if k != "step"})

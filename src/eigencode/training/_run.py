@@ -60,7 +60,8 @@ class Run:
         for i, module in enumerate(more):
             module.load_state_dict(_under(f"more{i}.", tensors))
         self.best_state = _under("best.", tensors)
-        self.history, self.totals = tensors["history"], tensors["totals"]
+        self.history = tensors["history"]
+        self.totals = tensors.get("totals", self.totals)  # eigencode 0.1 wrote checkpoints only between two epochs
         for generator, random in zip(_generators(optimizer), _under("random.", tensors).values(), strict=False):
             generator.set_state(random)
         for name, value in values.items():

@@ -60,11 +60,19 @@ class Saves:
         """Load the state in the checkpoint; None if there is none yet.
 
         Raises:
-            InputError: the checkpoint belongs to another run, or is later than `stop` or than a missing snapshot.
+            InputError: the checkpoint belongs to another run or version, or is later than `stop` or than a missing
+                snapshot.
         """
         state = None if self.checkpoint is None else self.checkpoint.load()
         if self.checkpoint is None or state is None:
             return None
+        if "step" not in state[1]:
+            raise InputError(
+                f"the checkpoint {self.checkpoint.path.name} cannot be continued",
+                got="a checkpoint of local training by eigencode 0.1",
+                wanted="one of this version, which counts training steps",
+                fix=f"use another path, or delete {self.checkpoint.path} to start again",
+            )
         step = int(state[1]["step"])
         missed = [n for n, snapshot in self.snapshots if n < step and not snapshot.path.is_file()]
         if step > self.last or missed:

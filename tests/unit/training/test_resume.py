@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from damages import without_steps
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -178,6 +180,17 @@ def test_a_checkpoint_of_another_local_training_is_refused(change: dict[str, Any
         local(path, **change)
 
 
+def test_a_checkpoint_of_local_training_by_version_0_1_is_refused(tmp_path: Path) -> None:
+    """It counts epochs, no steps."""
+    path = tmp_path / "c.safetensors"
+    local(path)
+    without_steps(path)
+    with pytest.raises(InputError, match=r"(?s)c\.safetensors cannot be continued.*eigencode 0\.1.*delete"):
+        local(path)
+    path.unlink()
+    local(path)
+
+
 @pytest.mark.parametrize("run", [local, lambda path: one_step(small(), path)])
 def test_damaged_checkpoints_and_folders(run: Callable[[Path], None], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the checkpoint is a folder"):
@@ -242,6 +255,23 @@ def test_a_checkpoint_of_an_older_version_has_no_checksum(tmp_path: Path) -> Non
     found = checkpoint.load()
     assert found is not None
     assert found[1] == {"epoch": 2}
+
+
+@pytest.mark.parametrize("make", [dropout, small])
+def test_a_checkpoint_of_version_0_1_is_continued(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    """It has no sums of the epoch that runs, as it was written between two epochs."""
+    common = {"epochs": 4, "lr": 1e-2, "batch_size": 20}
+    whole, parts, path = seeded(make), seeded(make), tmp_path / "c.safetensors"
+    wanted = train_supervised(whole, TRAIN, **common)
+    train_supervised(seeded(make), TRAIN, checkpoint=path, stop=2, **common)
+    with safe_open(str(path), "pt") as file:
+        header = {k: file.metadata()[k] for k in ("identity", "values", "layout")}
+        old = {k: file.get_tensor(k) for k in file.keys() if k != "totals"}  # noqa: SIM118
+    assert not any(k.startswith("random.") for k in old)
+    save_file(old, path, header)
+    found = train_supervised(parts, TRAIN, checkpoint=path, **common)
+    torch.testing.assert_close(dict(parts.state_dict()), dict(whole.state_dict()), rtol=0, atol=0)
+    torch.testing.assert_close(found.tensors(), wanted.tensors(), rtol=0, atol=0, equal_nan=True)
 
 
 def test_fingerprints_follow_values_and_not_their_order() -> None:
