@@ -17,7 +17,7 @@ from eigencode.study._choice import Choice
 from eigencode.study._course import COURSE, about
 from eigencode.study._extensions import variants
 from eigencode.study._planted import Planted
-from eigencode.study.config import SHORTHAND, Measurement, Study
+from eigencode.study.config import SHORTHAND, Measurement, Model, Study
 from eigencode.study.steps.calibration import Coverage
 
 DATA_ITSELF = "data"
@@ -73,6 +73,10 @@ class Planned:
     def in_table(self) -> bool:
         """True if its first number has the name of the measurement; the table always shows this number."""
         return "" in self.measure.names()
+
+    def fits(self, model: Model) -> bool:
+        """True if a network has the place, and the measure is defined for it."""
+        return self.place in ("", *places(model)) and fits(model, self.measure)
 
 
 def measurements(study: Study) -> list[Planned]:
@@ -177,13 +181,18 @@ def names(study: Study) -> list[str]:
 
 
 def headline(study: Study) -> list[str]:
-    """The quantities of the table: those always shown, then others named in claims, then those of the calibration."""
+    """The quantities of the table: those always shown, then others named in claims, then those of the calibration.
+
+    Left out is what no network here has, in a part of a study.
+    """
     coverage = [reads.quantity(reads.name, what) for reads in calibrated(study.calibration) for what in reads.shown]
     if not study.models:
         return coverage
     further = set(details(study))
     claimed = [q for c in study.claims for q in (c.quantity, c.chooses) if q in further]
-    return [*measured(study), *dict.fromkeys(claimed), *coverage]
+    networks = study.models.values()
+    shown = [p.name for p in measurements(study) if p.in_table and any(p.fits(model) for model in networks)]
+    return [*shown, *dict.fromkeys(claimed), *coverage]
 
 
 def calibrated(planted: Planted | None) -> list[Coverage]:

@@ -9,7 +9,7 @@ from typing import Any
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError, StudyError
 from eigencode.measures.protocol import Readable
-from eigencode.study._architecture import architecture, fits, places, units_at
+from eigencode.study._architecture import architecture, places, units_at
 from eigencode.study._catalogue import decisive
 from eigencode.study._checks import check
 from eigencode.study._extensions import variants
@@ -184,7 +184,6 @@ def _model_cells(
     for made in chain:
         stages |= {"local": made} if isinstance(made, LocallyTrained) else {}
         stages |= {"pruned": made} if isinstance(made, Pruned) else {}
-    known = places(model)
 
     def cell(p: Planned, net: NetworkStep, kind: str, name: str, note: str = "", **moment: Any) -> Cell:
         measure = p.measure
@@ -197,9 +196,7 @@ def _model_cells(
         where = (images.name, label, seed, kind, measure.title(name))
         return Cell(*where, step, name, measure, net, held or "", note, **moment)
 
-    here = [
-        p for p in found if p.measure.stage in stages and (not p.place or p.place in known) and fits(model, p.measure)
-    ]
+    here = [p for p in found if p.measure.stage in stages and p.fits(model)]
     for p in here:
         yield cell(p, stages[p.measure.stage], p.measure.kind, p.name)
     for p in here if "pruned" in stages else []:

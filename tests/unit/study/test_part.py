@@ -7,7 +7,7 @@ import pytest
 from eigencode.base.errors import StudyError
 from eigencode.study import part, plan, read_study
 from eigencode.study._checks import check
-from eigencode.study._measurements import names
+from eigencode.study._measurements import headline, names
 from eigencode.study.plan import check_sizes
 from eigencode.study.read import study
 
@@ -54,6 +54,14 @@ def test_numbers_are_called_as_in_the_whole_study_and_places_of_models_left_out_
     assert not {"α images, pool1", "α images, pool2"} & {c.name for c in cells}
     assert "α images, latent" in {c.name for c in cells}
     check_sizes(some)  # the wide window fits a network of the whole study
+
+
+@pytest.mark.parametrize("name", ["residual", "BP 250"])
+def test_the_table_of_a_part_has_a_column_for_every_number_of_its_networks_and_no_other(name: str) -> None:
+    some = part(read_study(STUDIES / "alpha_buys.toml", ["data=digits", "train_images=900", "test_images=359"]), [name])
+    found = {c.name for c in plan(some) if c.model == name}
+    assert set(headline(some)) == found
+    assert ("certified size, L2" in found) is (name == "BP 250")
 
 
 def test_moments_of_models_left_out_are_no_mistake() -> None:
