@@ -3,8 +3,8 @@
 RESULTS is a results.json below published/, PART one of the same study run with other models (`--model`) or other seeds
 (`--set seeds=[1]`).  A model and seed of PART takes the place of the one in RESULTS, or joins it; claims of PART join,
 too.  Summary, claims and deviations are computed anew from all rows; `parts` says what has another provenance than the
-rest.  Figures that need records stay those of the first run, all others are drawn anew.  Both must have measured the
-same things on the same images, and agree on the numbers of the data themselves.
+rest, `seconds` is the computing time of all.  Figures that need records stay those of the first run, all others are
+drawn anew.  Both must have measured the same things on the same images, and agree on the numbers of the data.
 
 A run of some models has no relations, and no claims about others.  `--study` takes them from the study file, as far as
 their models are there now.
@@ -83,6 +83,8 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     names = after["models"] if every else [f"{model}, seed {seed}" for model, seed in sorted(renewed)]
     return whole | {
         "study": study,
+        "headline": list(dict.fromkeys([*whole["headline"], *part["headline"]])),
+        "seconds": whole["seconds"] + part["seconds"],
         "cells": merged(whole["cells"], part["cells"], lambda cell: (cell["model"], cell["seed"])),
         **computed(study_of(study), rows),
         "parts": whole.get("parts", {}) | dict.fromkeys(names, _made(part)),
@@ -116,6 +118,7 @@ def _calibrated(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return whole | {
         "study": study,
         "headline": headline(study_of(study)),
+        "seconds": whole["seconds"] + part["seconds"],
         "cells": sorted(cells.values(), key=lambda c: order[_place(c)]),
         **computed(study_of(study), sorted(rows.values(), key=lambda r: at[r.data, r.model, r.key])),
         "parts": whole.get("parts", {}) | {_told(theirs, joined): _made(part)},

@@ -37,6 +37,7 @@ def test_the_same_numbers_again_change_nothing(combine, part) -> None:
     assert set(made.pop("parts")) >= {"SpecReg"}
     moments = {"epoch": None, "step": None}  # of finished networks, which older results do not say
     wanted = {k: v for k, v in PUBLISHED.items() if k != "parts"}
+    wanted["seconds"] += part["seconds"]
     wanted |= {name: [moments | e for e in PUBLISHED[name]] for name in ("rows", "summary")}
     assert made == wanted
 
@@ -65,6 +66,12 @@ def test_runs_that_do_not_belong_together_are_refused(combine, part, what: str) 
         next(r for r in part["rows"] if r["model"] == "data")["value"] *= 1.01
     with pytest.raises(SystemExit, match={"spectra": "spectra differ", "data": "same images"}[what]):
         combine(PUBLISHED, part)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("published/**/results.json")), ids=str)
+def test_the_computing_time_of_a_published_file_is_that_of_all_its_parts(path: Path) -> None:
+    found = json.loads(path.read_text("utf-8"))
+    assert found["seconds"] > sum({part["seconds"] for part in found.get("parts", {}).values()})
 
 
 def of_seed(part: dict, seed: int, by: float) -> dict:
@@ -139,7 +146,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory):
 
 
 def without(results: dict) -> dict:
-    return {k: v for k, v in results.items() if k not in ("parts", "sha256", "provenance")}
+    return {k: v for k, v in results.items() if k not in ("parts", "sha256", "provenance", "seconds")}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +170,7 @@ def test_populations_join_as_if_they_were_measured_together(
     together = calibrated(noise={"snr": snr[::-1], "repeats": sorted(repeats)}, **both)
     assert without(made) == without(together)
     assert made["provenance"] == {"commit": "a"}
+    assert made["seconds"] == whole["seconds"] + part["seconds"]
     assert {k: v["provenance"] for k, v in made["parts"].items()} == {told: {"commit": "b"}}
 
 

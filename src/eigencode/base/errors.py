@@ -72,10 +72,11 @@ def _ours(frame: FrameType) -> bool:
 def nearest(word: str, known: "list[str] | tuple[str, ...]") -> str:
     """Suggest the known word closest to `word`, or list all known words; for the `fix` of an error.
 
-    >>> nearest("sedes", ["seeds", "models"])
-    "did you mean 'seeds'?"
+    >>> nearest("sedes", ["seeds", "models"]), nearest("kh", ["BP", "KH"])
+    ("did you mean 'seeds'?", "did you mean 'KH'?")
     """
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.55)
+    return f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(sorted(known))}"

@@ -20,8 +20,7 @@ PENALTIES = {
 }
 
 TERMS = {
-    "α": "exponent of the power law λₙ ∝ n^(−α) of the eigenvalues of the covariance of a layer over images; larger is "
-    "smoother",
+    "α": "exponent of the power law λₙ ∝ n^(−α) of the eigenvalues of the covariance; larger: a steeper spectrum",
     "critical size": "length (L2) of the smallest perturbation found that changes the predicted class of an image; the "
     "table has the median",
     "unit space": "lengths are measured on images scaled to unit norm, as the networks see them",

@@ -52,7 +52,10 @@ class StudyRun:
         path = self.folder / "results.json"
         if not path.is_file():
             raise InputError(
-                "no results here", got=self.folder, wanted="a folder with results.json", fix="eigencode run"
+                "no results here",
+                got=self.folder,
+                wanted="the name of a study that ran, or a folder with results.json",
+                fix="eigencode run STUDY",
             )
         return results(path)
 
