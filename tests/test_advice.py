@@ -135,6 +135,36 @@ class Waves(nn.Module):
         return self.then(torch.fft.fft(x.flatten(1)))
 
 
+def shared() -> nn.Module:
+    relu = nn.ReLU()
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), relu, nn.Linear(8, 8), relu, nn.Linear(8, 4))
+
+
+def same_memory(then: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    memory = torch.zeros(1000, 16)
+    return lambda x: then(memory[: len(x)].copy_(x.flatten(1)))
+
+
+def lines() -> nn.Module:
+    return nn.Sequential(nn.Flatten(2), nn.Conv1d(1, 3, 2), nn.Flatten(), nn.Linear(45, 4))
+
+
+class Attending(nn.Module):
+    """Tokens x images x channels at `mixer`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixer, self.top = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0), nn.Linear(4, 4)
+
+    def mixed(self, x: Tensor) -> Tensor:
+        z: Tensor = self.mixer(x[:, 0].transpose(0, 1))
+        return z
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.top(self.mixed(x)[-1])
+        return z
+
+
 class Last(nn.Module):
     """One number per image, and a function of it."""
 
@@ -205,6 +235,10 @@ def trained(checkpoint: Path, epochs: int = 2, **more: Any) -> object:
 def again(checkpoint: Path, epochs: int, **more: Any) -> object:
     checkpoint.unlink()
     return trained(checkpoint, epochs, **more)
+
+
+def between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
 
 
 def overrides(fix: str) -> list[str]:
@@ -336,7 +370,15 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: ec.at(Recurrent(), "lstm")(images().x),
         lambda fix: eval(fix.partition(": ")[2], {"ec": ec, "net": Recurrent()})(images().x),
     ),
-    "representation/_run.py: _not_first": (
+    "representation/_place.py: resolve": (
+        lambda: ec.at(shared(), "4")(images().x),
+        lambda fix: eval(fix, {"ec": ec, "net": shared()})(images().x),
+    ),
+    "representation/_foreign.py: _differ": (
+        lambda: ec.spectrum(same_memory(lambda z: z), images().x),
+        lambda fix: ec.spectrum(same_memory(eval(f"lambda z: {fix.removeprefix('return ')}")), images().x),
+    ),
+    "representation/_run.py: not_first": (
         lambda: ec.at(Late(), "logits", "unit")(images().x),
         lambda fix: _between(Late(), fix),
     ),
@@ -391,6 +433,19 @@ TABLE: dict[str, tuple[Run, Run]] = {
         ),
     ),
     "representation/at.py: Reader.rows": (
+        lambda: ec.at(Attending(), "mixer")(images().x),
+        lambda fix: [
+            ec.spectrum(
+                lambda x: eval(f"z{fix.split('ends in ')[1].split(', or')[0]}", {"z": Attending().mixed(x)}), images().x
+            ),
+            ec.spectrum(ec.at(Attending(), "top"), images().x),
+        ],
+    ),
+    "representation/at.py: Reader.rows 2": (
+        lambda: ec.at(lines(), "1", reduce="mean")(images().x),
+        lambda fix: ec.at(lines(), "1", reduce=eval(fix.removeprefix("reduce=").partition(" for")[0]))(images().x),
+    ),
+    "representation/at.py: Reader.rows 3": (
         lambda: ec.at(nn.Sequential(plain(), Last(lambda z: z)), "1")(images().x),
         lambda fix: ec.at(nn.Sequential(plain(), Last(eval(f"lambda z: {fix[7:].split(';')[0]}"))), "1")(images().x),
     ),

@@ -188,6 +188,16 @@ def asked(fix: str, *names: str) -> dict[str, str]:
     return {name: re.search(rf"\b{name}='([^']*)'", fix)[1] for name in names}  # type: ignore[index]
 
 
+def broken_table(name: str, cell: str | None) -> Path:
+    table = pd.DataFrame({"n0": [0.5, 1.5, 2.5], name: [0.25, cell, 0.75]})
+    table.to_csv("broken.csv", index=False)
+    return Path("broken.csv")
+
+
+def asked_name(fix: str) -> str:
+    return fix.partition("the column '")[2].partition("'")[0]
+
+
 def long_table() -> pd.DataFrame:
     """A row for each response of each unit."""
     wide = pd.DataFrame(responses()).assign(stimulus=np.arange(30) % 15, trial=np.arange(30))
@@ -636,6 +646,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "formats/_table.py: _text": (
         lambda: [Path("a.csv").write_text("1," * 100_001), table_file(Path("a.csv"))],
         lambda fix: [done(fix.partition(", if")[0], path="a.npy", x=responses()), read("a.npy")],
+    ),
+    "formats/_table.py: _refuse_text": (
+        lambda: table_file(broken_table("n1", "-")),
+        lambda fix: [table_file(broken_table("n1", None)), table_file(broken_table(asked_name(fix), "-"))],
     ),
     "formats/_table.py: _refuse_long": (
         lambda: [long_table().to_csv("a.csv"), table_file(Path("a.csv"))],

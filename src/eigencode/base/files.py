@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 
@@ -36,5 +37,6 @@ def sha256(*parts: str | Tensor) -> str:
     """SHA-256 of the concatenated texts and tensor values, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else part.detach().cpu().contiguous().numpy().data)
+        values = part if isinstance(part, str) else part.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(values.encode() if isinstance(values, str) else values.numpy().data)
     return digest.hexdigest()

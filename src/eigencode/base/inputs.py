@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from eigencode.base.arrays import Array, gathered, iterates, tensor
 from eigencode.base.border import LARGEST
 from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.pixels import DROP_BROKEN, floats, refuse_channels_last, wrong_pixels
+from eigencode.base.pixels import DROP_BROKEN, floats, refuse_channels_last, warn_of_black, wrong_pixels
 from eigencode.base.types import Images
 
 
@@ -39,7 +39,10 @@ def inputs(given: Images | Array, name: str = "x") -> Tensor:
     if x.dtype == torch.float64 and float(x.detach().abs().max()) > LARGEST:
         largest = f"up to {float(x.detach().abs().max()):.3g}"
         raise InputError(f"{name}: numbers too large for networks", got=largest, wanted=f"below {LARGEST:g}")
-    return floats(x) if x.ndim == 4 else x
+    if x.ndim == 4:
+        warn_of_black(x, name)
+        return floats(x)
+    return x
 
 
 def at_least(least: int, **settings: int) -> None:

@@ -32,7 +32,7 @@ def t_interval(values: Sequence[float], groups: Groups | None = None) -> tuple[f
         error = math.sqrt(groups.variance(torch.tensor(values, dtype=torch.float64)))
         half = math.nan if groups.too_few else t95(groups.count) * error
         return mean, mean - half, mean + half
-    if n < 2:
+    if n < 2 or not math.isfinite(mean):
         return mean, math.nan, math.nan
     half = t95(n) * statistics.stdev(values, mean) / math.sqrt(n)
     return mean, mean - half, mean + half

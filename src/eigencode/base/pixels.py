@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, warn
 
 DROP_BROKEN = "drop them: good = torch.as_tensor(x).isfinite().flatten(1).all(1); x[good]"
 
@@ -38,6 +38,12 @@ def check_floats(x: Tensor, name: str) -> None:
             if x.min() >= 0 and 2 < x.max() <= 255
             else "undo the normalisation, x * std + mean; the network gets it: models.Standardised(net, mean, std)",
         )
+
+
+def warn_of_black(x: Tensor, name: str) -> None:
+    """Warn of pixels of uint8 that are only 0 and 1: of 255, these are black."""
+    if x.dtype == torch.uint8 and x.numel() and int(x.max()) == 1:
+        warn(f"{name}: pixels of uint8 that are 0 and 1 become 0 and 1/255; where 1 is white, give x.float()")
 
 
 def refuse_channels_last(x: Tensor, name: str) -> None:

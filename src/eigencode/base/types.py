@@ -15,7 +15,7 @@ from eigencode.base.border import Admitted, admit
 from eigencode.base.errors import InputError
 from eigencode.base.files import sha256
 from eigencode.base.labels import class_names, labels_of, numbered, relabelled
-from eigencode.base.pixels import check_floats, floats as floats, refuse_channels_last, reshaped
+from eigencode.base.pixels import check_floats, floats as floats, refuse_channels_last, reshaped, warn_of_black
 
 Space = Literal["pixel", "unit"]
 """Space in which a perturbation or a derivative is measured.
@@ -119,6 +119,7 @@ class Images:
             check_floats(pixels, name)
             pixels = pixels.float()
             pixels = pixels.clamp(0, 1) if pixels.amin() < 0 or pixels.amax() > 1 else pixels
+        warn_of_black(pixels, name)
         empty = (pixels.flatten(1).amax(1) == 0).nonzero().flatten()
         if len(empty):
             raise InputError(

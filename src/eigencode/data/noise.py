@@ -27,4 +27,4 @@ def gaussian_noise(n: int, shape: tuple[int, int, int], seed: int = 0) -> Float[
     admit(gaussian_noise, locals())
     if n < 1 or min(shape) < 1:
         raise InputError("no such noise", got=f"{n} images of shape {shape}", wanted="at least 1 in every place")
-    return torch.randn((n, *shape), generator=stream(seed, "gaussian noise"))
+    return torch.randn((n, *shape), generator=stream(seed, "gaussian noise"), dtype=torch.float32)

@@ -30,6 +30,9 @@ def table_file(path: Path) -> dict[str, Stored]:
 
     Others are columns of text, those called `stimulus`, `trial`, `time` and the like, an index without a name, and
     columns of whole numbers beside ones with fractions.
+
+    Raises:
+        DataError: several columns of one name, a row for each response, or text in a column of numbers.
     """
     table = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path)
     table.columns = ["index" if str(c).startswith("Unnamed: 0") else str(c) for c in table.columns]
@@ -41,8 +44,9 @@ def table_file(path: Path) -> dict[str, Stored]:
     _refuse_long(path, table)
     numeric = [c for c in table if types.is_numeric_dtype(table[c]) and not types.is_bool_dtype(table[c])]
     units = [c for c in numeric if _word(c) not in LABELS]
-    fractions = [c for c in units if types.is_float_dtype(table[c])]
-    units = fractions or units
+    floats = [c for c in units if types.is_float_dtype(table[c])]  # whole numbers with a missing cell, too
+    units = floats if any(bool((table[c].dropna() % 1 != 0).any()) for c in floats) else units
+    _refuse_text(path, table, [c for c in table if c not in numeric and _word(c) not in LABELS])
     found = {}
     if units:
         kind = np.result_type(*{table[c].to_numpy().dtype for c in units}) if units else np.dtype(float)
@@ -97,6 +101,21 @@ def _refuse_long(path: Path, table: Any) -> None:
             fix=f"table.pivot(index={index}, columns={named[0]!r}, values={(responses or whole)[0]!r}).reset_index()"
             ".to_csv('wide.csv', index=False)",
         )
+
+
+def _refuse_text(path: Path, table: Any, columns: list[str]) -> None:
+    """Raise `DataError` for a column that is made of numbers but for a few cells."""
+    for column in columns:
+        cells = table[column].dropna()
+        known = pandas.to_numeric(cells, errors="coerce").notna() if not types.is_bool_dtype(cells) else cells
+        if len(cells) / 2 < known.sum() < len(cells):
+            text = sorted(set(map(str, cells[~known])))
+            raise DataError(
+                f"{path}: column {column!r} holds text among its numbers",
+                got=", ".join(map(repr, text[:4])),
+                wanted="numbers, and nothing where one is missing",
+                fix="delete these cells, or call the column 'stimulus' if it has the labels",
+            )
 
 
 def _word(column: str) -> str:

@@ -37,7 +37,7 @@ class ClosedForm:
 
     def squares(self, x: Float[Tensor, "points *image"]) -> Float[Tensor, " points"]:
         """‖J‖²_F at every point."""
-        layer = self.layer
+        layer = self.layer.at_least(torch.float32)  # squares of half precision underflow
         flat = x.flatten(1).to(layer.weight.dtype)
         rows = layer.weight.square().sum(1)
         if self.norm_p is None:

@@ -67,13 +67,18 @@ class JacobianNorm(Record):
 
     @property
     def mean(self) -> Estimate:
-        """Mean over images with a 95 % t interval, over groups if there are any."""
-        return mean_estimate(self.value, self.groups)
+        """Mean over the images that have a derivative, with a 95 % t interval, over groups if there are any."""
+        return mean_estimate(*self._known)
 
     @property
     def median(self) -> Estimate:
-        """Median over images with a 95 % interval of order statistics."""
-        return median_estimate(self.value, self.groups)
+        """Median over the images that have a derivative, with a 95 % interval of order statistics."""
+        return median_estimate(*self._known)
+
+    @property
+    def _known(self) -> tuple[Tensor, Tensor | None]:
+        known = ~self.value.isnan()
+        return self.value[known], None if self.groups is None else self.groups[known]
 
     def __len__(self) -> int:
         return len(self.value)

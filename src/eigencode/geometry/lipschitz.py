@@ -130,7 +130,7 @@ def _images(net: nn.Module) -> Tensor:
     shape = getattr(net, "shape", weights.shape[1:] if weights.ndim == 2 else None)
     if not isinstance(shape, tuple):
         raise ValueError("the shape of the images is not known")
-    return torch.rand(2, *shape, generator=stream(0, "images")).to(weights)
+    return torch.rand(2, *shape, generator=stream(0, "images"), dtype=torch.float32).to(weights)
 
 
 def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:

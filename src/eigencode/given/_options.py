@@ -22,6 +22,7 @@ from eigencode.given.result import Probe
 from eigencode.models.checkpoint import load_weights
 from eigencode.models.factory import build, settings_of
 from eigencode.models.standardised import Standardised, as_expected, pretrained_scaling
+from eigencode.representation._place import aliases_of, place_of
 from eigencode.spectra.power_law import Window
 
 UNTRAINED = "no weights were given, so this network is untrained: --weights FILE"
@@ -158,11 +159,10 @@ def _numbers(name: str, text: str | None) -> list[float] | None:
 
 
 def _no_place(net: nn.Module) -> InputError:
-    aliases: dict[str, str] = getattr(net, "places", {})
     several = (nn.RNNBase, nn.MultiheadAttention)  # return a tuple, of which the first element is meant
     empty = (nn.ModuleList, nn.ModuleDict)  # are never called
     inner = [(n, m) for n, m in net.named_modules() if n and not isinstance(m, empty)]
-    known = [*aliases, *(f"{name}[0]" if isinstance(module, several) else name for name, module in inner)]
+    known = [*aliases_of(net), *(f"{n}[0]" if isinstance(m, several) else place_of(n) for n, m in inner)]
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return InputError(
         "no place was given for spectrum and Jacobian",

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from eigencode.representation._place import aliases_of
+
 
 class Wrapped(nn.Module):
     """Base of modules that change the input or the output of a network `net`, which is shared, not copied."""
@@ -14,9 +16,8 @@ class Wrapped(nn.Module):
     @property
     def places(self) -> dict[str, str]:
         """The places of `net` under their own names."""
-        inner: dict[str, str] = getattr(self.net, "places", {})
         names = {name: name for name, _ in self.net.named_modules(remove_duplicate=False) if name}
-        return {name: f"net.{place}" for name, place in {**names, **inner}.items()}
+        return {name: f"net.{place}" for name, place in {**names, **aliases_of(self.net)}.items()}
 
 
 def unwrapped(net: nn.Module) -> nn.Module:

@@ -102,6 +102,6 @@ def _neighbours(x: Float[Tensor, "points *image"]) -> Float[Tensor, "more *image
     flat = x.flatten(1)
     length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
     source = stream(0, "declared layers")
-    steps = torch.randn(len(DISTANCES), *flat.shape, generator=source).to(flat)
+    steps = torch.randn(len(DISTANCES), *flat.shape, generator=source, dtype=torch.float32).to(flat)
     steps = steps * (length / torch.linalg.vector_norm(steps, dim=2, keepdim=True))
     return torch.cat([flat, *(flat + d * step for d, step in zip(DISTANCES, steps))]).reshape(-1, *x.shape[1:])

@@ -10,6 +10,11 @@ from eigencode.base.errors import BatchWarning, InputError, warn
 from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import dtype_of, kinds_of
 
+
+class SecondAxis(InputError):
+    """The images are the second axis of a representation, as in the sequences of torch by default."""
+
+
 TWO_CLASSES = "models.TwoClasses(net), which returns torch.stack([0 * z, z], 1) for its single logit z"
 
 
@@ -178,10 +183,21 @@ def mixing(function: Callable[[Tensor], Any], x: Tensor) -> str:
 def _differ(function: Callable[[Tensor], Any], one: list[Tensor], two: list[Tensor], row: int | slice) -> bool:
     """True if the outputs in one row (or all) of two batches of images differ by more than rounding."""
     try:
-        pairs = list(zip(_outputs(function, one), _outputs(function, two), strict=True))
+        outputs = _outputs(function, one)
+        before = [z.clone() for z in outputs]
+        pairs = list(zip(before, _outputs(function, two), strict=True))
         allowed = [4 * torch.finfo(a.dtype).eps * float(a.abs().amax()) for a, _ in pairs]
+    except SecondAxis:
+        raise
     except Exception:  # a network may take other batches or images only; the measurement will tell
         return False
+    if not all(torch.allclose(z, known, rtol=0, atol=0, equal_nan=True) for z, known in zip(outputs, before)):
+        raise InputError(
+            "the network writes every output into the same memory",
+            got="an output that changed while the next images were evaluated",
+            wanted="a new tensor for every call",
+            fix="return z.clone()",
+        )
     return any(bool(((a - b)[row].abs() > most).any()) for (a, b), most in zip(pairs, allowed, strict=True))
 
 

@@ -60,10 +60,10 @@ class _Loan:
                 buffers = module._buffers.items() if self.outermost else ()
                 self.buffers += [(module, n, b, None if b is None else b.detach().clone()) for n, b in buffers]
                 for parameter in module.parameters(recurse=False):
-                    if parameter.requires_grad:
+                    if parameter.requires_grad and not parameter.is_inference():
                         self.flags.append(parameter)
                         parameter.requires_grad_(False)
-                if isinstance(module, Holding):
+                if isinstance(module, Holding) and callable(module.holding):
                     self.held.enter_context(module.holding())
 
     def called(self, module: nn.Module, args: object) -> None:

@@ -10,6 +10,9 @@ from torch.jit import ScriptModule
 
 from eigencode.base.errors import InputError, nearest
 
+RESERVED = ("input", "logits")
+"""Names of places that no submodule takes; a child with such a name has a dot in front, as in ".logits"."""
+
 FORM = re.compile(r"(?P<name>.+?)(?::(?P<call>[1-9]\d*))?(?P<path>(?:\[[^\[\]]+\])*)")
 
 
@@ -61,39 +64,66 @@ def _keys(output: Any) -> list[Any]:
     return list(vars(output)) if is_dataclass(output) else []
 
 
+def aliases_of(net: nn.Module) -> dict[str, str]:
+    """Further names of submodules: the dictionary `places` of a network, if it has one."""
+    found = getattr(net, "places", None)
+    return dict(found) if isinstance(found, Mapping) and all(isinstance(n, str) for n in found.values()) else {}
+
+
+def place_of(name: str) -> str:
+    """The name of the place of a submodule.
+
+    >>> place_of("layer1.logits"), place_of("logits")
+    ('layer1.logits', '.logits')
+    """
+    return f".{name}" if name in RESERVED else name
+
+
 def resolve(net: nn.Module, name: str) -> Place:
     """Find a place of a network by its name.
 
     Args:
         net: any module; its dictionary `places`, if any, gives further names to submodules.
         name: `"logits"` (the output), `"input"` (the output of a `norm` child), a name in `net.places`, or the dotted
-            name of a submodule; then `:2` for its second call, `[0]` or `[key]` for an element of its output.
+            name of a submodule; then `:2` for its second call, `[0]` or `[key]` for an element of its output.  A child
+            called `logits` or `input` is `".logits"` or `".input"`.
 
     Raises:
-        InputError: no such submodule; suggests the closest name.
+        InputError: no such submodule; suggests the closest name.  Or a second name of a shared submodule, which does
+            not say which of its calls is meant.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.LSTM(4, 3))
     >>> place = resolve(net, "1[0]")
     >>> type(place.module).__name__, place.call, place.path
     ('LSTM', 1, (0,))
     """
-    aliases: dict[str, str] = getattr(net, "places", {})
+    aliases = aliases_of(net)
     modules: dict[str, nn.Module] = dict(net.named_modules(remove_duplicate=False))  # a shared layer has two names
     if name == "input":
         norm = getattr(net, "norm", None)
         return Place(name, norm if isinstance(norm, nn.Module) else None)
     form = FORM.fullmatch(name)
     base, call, path = (name, None, "") if name in modules or form is None else form.group("name", "call", "path")
-    base = aliases.get(base, base)
+    output = base == "logits"
+    child = base.removeprefix(".") if base.removeprefix(".") in RESERVED else base
+    base = aliases.get(child, child)
     keys = tuple(int(k) if re.fullmatch(r"-?\d+", k) else k for k in re.findall(r"\[([^\[\]]+)\]", path or ""))
-    if base == "logits" and "logits" not in modules:
+    if output:
         return Place(name, net, int(call or 1), keys)
     if not base or base not in modules:
         raise InputError(
             f"{type(net).__name__} has no place {name!r}",
             got=name,
             wanted="input, logits, or the dotted name of a submodule",
-            fix=nearest(base, ["input", "logits", *aliases, *(n for n in modules if n)]),
+            fix=nearest(base, [*RESERVED, *aliases, *(place_of(n) for n in modules if n)]),
+        )
+    first = next(n for n, module in net.named_modules() if module is modules[base])
+    if first != base and call is None:
+        raise InputError(
+            f"{name!r} is a second name of {first!r}, a module that is shared",
+            got=name,
+            wanted="its first name and the number of its call, in order of execution",
+            fix=f"ec.at(net, '{place_of(first)}:2')",
         )
     return Place(name, modules[base], int(call or 1), keys)
 

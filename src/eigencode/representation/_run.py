@@ -24,13 +24,19 @@ def sequential(forward: F) -> F:
     return forward
 
 
-def children_after(net: nn.Module, start: Place) -> list[nn.Module] | None:
-    """The children that run after `start`, each on the output of the one before; None if unknown."""
+def children_in_turn(net: nn.Module) -> list[nn.Module] | None:
+    """The children of a network that run one after the other, a shared one several times; None if unknown."""
     forward = type(net).forward
     plain = forward is nn.Sequential.forward or getattr(forward, "sequential", False)
-    children = list(net.children())
-    hooked = net._forward_hooks or net._forward_pre_hooks
-    if not plain or hooked or start.call != 1 or sum(c is start.module for c in children) != 1:
+    if not plain or "forward" in vars(net) or net._forward_hooks or net._forward_pre_hooks:
+        return None
+    return [child for child in net._modules.values() if child is not None]
+
+
+def children_after(net: nn.Module, start: Place) -> list[nn.Module] | None:
+    """The children that run after `start`, each on the output of the one before; None if unknown."""
+    children = children_in_turn(net)
+    if children is None or start.call != 1 or sum(c is start.module for c in children) != 1:
         return None
     return children[next(i for i, c in enumerate(children) if c is start.module) + 1 :]
 
@@ -76,7 +82,7 @@ def run(
             pass
         except (RuntimeError, ValueError, TypeError) as error:
             if listener.start and placeholder is None:
-                raise _not_first(listener.start) from error
+                raise not_first(listener.start) from error
             raise
     found = listener.seen
     for place in places:
@@ -105,7 +111,7 @@ def _output_replaced(start: Place, x: Tensor, placeholder: Tensor | None, listen
         if calls != start.call:
             return original(*args, **kwargs)
         if placeholder is None and not (args and args[0] is x):
-            raise _not_first(start.name)
+            raise not_first(start.name)
         listener.start = ""
         return x
 
@@ -119,7 +125,8 @@ def _output_replaced(start: Place, x: Tensor, placeholder: Tensor | None, listen
             vars(module)["forward"] = before
 
 
-def _not_first(start: str) -> InputError:
+def not_first(start: str) -> InputError:
+    """The error for a start that something else comes before."""
     return InputError(
         "the network has no unit space" if start == "norm" else f"{start!r} does not come first",
         got=f"{start!r} does not see the images themselves",

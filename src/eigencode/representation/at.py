@@ -11,14 +11,23 @@ from eigencode.base.errors import InputError
 from eigencode.base.inputs import inputs
 from eigencode.base.types import Space
 from eigencode.representation._blaming import blaming, in_functorch
-from eigencode.representation._foreign import TWO_CLASSES, Foreign, entering
+from eigencode.representation._foreign import TWO_CLASSES, Foreign, SecondAxis, entering
 from eigencode.representation._modes import evaluating
 from eigencode.representation._place import Place, resolve
-from eigencode.representation._run import children_after, run
+from eigencode.representation._run import children_after, children_in_turn, not_first, run
 from eigencode.representation.reduce import Reduce, reducer
 
 PIXEL = "pixel"
 """Start of functions of the images themselves."""
+
+AXES = ("mean", "max", "positions", "token")
+"""Reductions for which it matters which axis holds the units."""
+
+ON_LINES = (
+    *(nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
+    nn.InstanceNorm1d,
+)
+"""Modules whose outputs are maps with one position axis, `N C L`."""
 
 UNIT = "unit"
 """Alias of a start at `norm`, if it is the first module."""
@@ -47,6 +56,7 @@ class Reader(nn.Module):
         self.targets = [resolve(module, place) for place in dict.fromkeys(places)]
         self._from = None if start == PIXEL else _resolve_start(module, start)
         self._rows = reducer(reduce)
+        self._maps_of_lines = any(isinstance(m, ON_LINES) for m in module.modules())
         self._image: Tensor | None = None
         self._no_bypass = self._from is None or children_after(module, self._from) is not None
 
@@ -74,6 +84,20 @@ class Reader(nn.Module):
 
     def rows(self, name: str, z: Tensor, count: int) -> Tensor:
         """Reduce the tensor at a place to `count` rows; `InputError` if that is impossible."""
+        if z.ndim >= 3 and len(z) != count and z.shape[1] == count:
+            raise SecondAxis(
+                f"{type(self.module).__name__}: the images are not the first axis at {name!r}",
+                got=tuple(z.shape),
+                wanted=f"({count}, ...)",
+                fix="give a function of images that ends in .transpose(0, 1), or a place behind it",
+            )
+        if z.ndim == 3 and self._maps_of_lines and str(self.reduce).partition(":")[0] in AXES:
+            raise InputError(
+                f"{type(self.module).__name__}: three axes at {name!r} may be maps N C L or tokens N T C",
+                got=f"{tuple(z.shape)}, of a network with one-dimensional convolutions, and reduce={self.reduce!r}",
+                wanted="a function that says which axis holds the units",
+                fix="reduce=lambda z: z.mean(2) for maps, lambda z: z.mean(1) for tokens",
+            )
         with blaming(self._rows, z):
             found = self._rows(z) if z.ndim >= 2 and len(z) == count else z
         if not isinstance(found, Tensor) or z.ndim < 2 or len(z) != count or found.ndim != 2:
@@ -141,7 +165,7 @@ def at(module: nn.Module, place: str, space: Space = "pixel", reduce: Reduce = "
             module's own `norm` child, if that is the first module), a name in the module's `places` dictionary (the
             networks of this package have `"encoder"` and `"latent"`), or any dotted submodule name such as
             `"layer2.0.conv1"`; `"relu:2"` is the second call of `relu`, `"lstm[0]"` the first element of a tuple,
-            `"block[hidden]"` one of a mapping.
+            `"block[hidden]"` one of a mapping, `".logits"` a submodule that is called `logits`.
         space: `"pixel"`: a function of images in [0, 1] (default).  `"unit"`: `between(module, "norm", place)`, the
             space of arXiv 2405.00679; needs a child called `norm`.
         reduce: conversion of maps and tokens to rows, see `representation.reducer`.
@@ -192,7 +216,7 @@ def between(module: nn.Module, start: str, end: str, reduce: Reduce = "flatten")
 def unit_points(module: nn.Module, images: Tensor) -> Tensor:
     """Convert images to points of unit space, `module.norm(images)`."""
     with blaming(module, images), evaluating(module):
-        points: Tensor = _norm_of(module)(entering(module, images))
+        points: Tensor = _first_norm(module)(entering(module, images))
     return points
 
 
@@ -209,9 +233,19 @@ def _norm_of(module: nn.Module) -> nn.Module:
     return norm
 
 
+def _first_norm(module: nn.Module) -> nn.Module:
+    """The child `norm` of a module; `InputError` if there is none, or if another child comes before it."""
+    norm = _norm_of(module)
+    if (children := children_in_turn(module)) and children[0] is not norm:
+        raise not_first("norm")
+    return norm
+
+
 def _resolve_start(module: nn.Module, start: str) -> Place:
     """Resolve the start of a code; `InputError` unless it is the tensor output of a submodule."""
-    if start in (UNIT, "norm"):
+    if start == UNIT:
+        _first_norm(module)
+    elif start == "norm":
         _norm_of(module)
     place = resolve(module, "norm" if start == UNIT else start)
     if place.module is None or place.module is module or place.path:

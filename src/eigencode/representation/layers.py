@@ -1,12 +1,16 @@
 """Layers with a closed-form derivative, z = s · relu(A x + b)^n + t, and chains of such layers."""
 
+import inspect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from eigencode.representation._place import aliases_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,14 @@ class OneLayer:
             z = torch.where(z > 0, z.clamp_min(0.0) ** self.power, 0.0)
         z = z if self.scale is None else z * self.scale
         return z if self.shift is None else z + self.shift
+
+    def at_least(self, kind: torch.dtype) -> "OneLayer":
+        """This layer, its numbers of a lower precision than `kind` converted to it."""
+        if torch.promote_types(self.weight.dtype, kind) == self.weight.dtype:
+            return self
+        names = ("weight", "bias", "scale", "shift", "bias_terms", "shift_terms")
+        tensors: dict[str, Any] = {n: t.to(kind) for n in names if (t := getattr(self, n)) is not None}
+        return replace(self, **tensors)
 
     def rectified(self, power: float = 1.0) -> "OneLayer":
         """This layer followed by relu^power."""
@@ -133,7 +145,7 @@ def chain(modules: Iterable[nn.Module]) -> tuple[OneLayer, ...] | None:
 
 def _linear(module: nn.Module) -> OneLayer | None:
     matrix = getattr(module, "matrix", None)
-    if callable(matrix) and not isinstance(matrix, nn.Module):
+    if callable(matrix) and not isinstance(matrix, nn.Module) and not inspect.signature(matrix).parameters:
         return OneLayer(matrix())
     return OneLayer(module.weight, module.bias) if type(module) is nn.Linear else None
 
@@ -146,15 +158,19 @@ def _power(module: nn.Module) -> float | None:
     if not isinstance(n, int | float) or n <= 0 or module.state_dict():
         return None
     h = torch.tensor([[-1.0, 0.5, 2.0]], dtype=torch.float64)
-    z = module.forward(h)  # not `module(h)`: that would call hooks of the user
-    return float(n) if torch.allclose(z, torch.where(h > 0, h.clamp_min(0) ** n, 0.0), rtol=1e-9) else None
+    wanted = torch.where(h > 0, h.clamp_min(0) ** n, 0.0)
+    try:
+        z = module.forward(h)  # not `module(h)`: that would call hooks of the user
+        return float(n) if z.shape == wanted.shape and torch.allclose(z, wanted, rtol=1e-9) else None
+    except Exception:  # a module of another kind that has an `n`
+        return None
 
 
 def chain_to(module: nn.Module, place: str) -> tuple[OneLayer, ...] | None:
     """`chain` of the children of `module` up to `place`, without `norm`, if they run in registration order."""
-    children = {name: child for name, child in module.named_children() if name != "norm"}
-    name = getattr(module, "places", {}).get(place, place)
-    if name == "logits":
+    children = {name: child for name, child in module._modules.items() if child is not None and name != "norm"}
+    name = aliases_of(module).get(place, place)
+    if place == "logits":
         return chain(children.values())
     return chain(list(children.values())[: list(children).index(name) + 1]) if name in children else None
 

@@ -21,7 +21,8 @@ SIGNS = 8
 def reducer(how: Reduce) -> Callable[[Tensor], Tensor]:
     """Get the function that reduces a representation `N ...` to rows `N units`.
 
-    Maps are `N C ...` (channels first), tokens are `N T C`; `N C` is not changed.
+    Maps are `N C H W` or have more axes (channels first), tokens are `N T C`; `N C` is not changed.  Maps of lines,
+    `N C L`, cannot be told from tokens: a network with one-dimensional convolutions needs a function.
 
     Args:
         how:

@@ -14,6 +14,7 @@ from eigencode.base.types import Images
 from eigencode.representation._blaming import blaming
 from eigencode.representation._foreign import entering
 from eigencode.representation._modes import evaluating, hooked
+from eigencode.representation._place import aliases_of, place_of
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
 
@@ -113,9 +114,9 @@ def places(module: nn.Module, x: Images | Array) -> Places:
     """
     admit(places, locals())
     names: dict[nn.Module, str] = {}
-    aliases = {name: alias for alias, name in getattr(module, "places", {}).items()}
+    aliases = {name: alias for alias, name in aliases_of(module).items()}
     for name, inner in module.named_modules():
-        names.setdefault(inner, aliases.get(name, name) or "logits")
+        names.setdefault(inner, aliases.get(name, place_of(name)) or "logits")
     calls: dict[nn.Module, int] = {}
     found: list[PlaceInfo] = []
 

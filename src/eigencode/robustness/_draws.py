@@ -40,11 +40,11 @@ class Draws:
 
     def normal(self, shape: Sequence[int]) -> Float[Tensor, "n *shape"]:
         """Draw N(0, 1) numbers, `n *shape`, float32."""
-        return torch.stack([torch.randn(*shape, generator=g) for g in self._generators("normal")])
+        return torch.stack([torch.randn(*shape, generator=g, dtype=torch.float32) for g in self._generators("normal")])
 
     def uniform(self, shape: Sequence[int]) -> Float[Tensor, "n *shape"]:
         """Draw uniform numbers on [0, 1), `n *shape`, float32."""
-        return torch.stack([torch.rand(*shape, generator=g) for g in self._generators("uniform")])
+        return torch.stack([torch.rand(*shape, generator=g, dtype=torch.float32) for g in self._generators("uniform")])
 
     def _generators(self, purpose: str) -> list[torch.Generator]:
         return [stream(self.seed, purpose, i) for i in self.index]

@@ -256,10 +256,14 @@ def _finite_difference(model: Oracle, batch: Batch, slope: Tensor, gap: Tensor) 
     direction = unit(torch.where(per_image(speed, x) > 0, slope, anywhere), "l2")
     inputs = x[0].numel()
     h = (0.02 * gap.double().abs() / speed.clamp_min(1e-12)).clamp(1e-4, 0.01 * math.sqrt(inputs))
+    ends = [x + per_image(sign * h, x) * direction for sign in (1.0, -1.0)]
     with torch.no_grad():
-        ahead, behind = (
-            goal.loss(MARGIN, model(x + per_image(sign * h, x) * direction)).double() for sign in (1.0, -1.0)
-        )
+        try:
+            ahead, behind = (goal.loss(MARGIN, model(end)).double() for end in ends)
+        except errors.InputError:  # no finite logits out of [0, 1], where the images are
+            ends = [end.clamp(0, 1) for end in ends]
+            ahead, behind = (goal.loss(MARGIN, model(end)).double() for end in ends)
+            speed = ((ends[0] - ends[1]) * slope).flatten(1).double().sum(1) / (2 * h)
     seen = (ahead - behind) / (2 * h)
     largest = torch.maximum(seen.abs(), speed)
     return torch.where(largest > 0, (seen - speed).abs() / largest.clamp_min(1e-300), 0.0)

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eigencode.representation._modes import borrowed
+from eigencode.base.seeding import stream
+from eigencode.representation._modes import borrowed, kinds_of
 from eigencode.representation.at import function_of
 
 GROUPS, POINTS = 3, 100
@@ -23,39 +24,71 @@ def arithmetic_errors(
     batch_size: int = 1000,
     start: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> Any:
-    """Rounding errors z − z₆₄ on up to `GROUPS` · `POINTS` images, with z₆₄ from a float64 copy of the network.
+    """Rounding errors of a network on up to `GROUPS` · `POINTS` images.
+
+    They are z − z₆₄, with z₆₄ from a float64 copy of the network, or of a function that takes float64.  Where there is
+    none (a function around a network, a network that cannot be copied or casts to float32), they are the changes of z
+    under changes of the pixels in their last digits, divided by √2: two evaluations round differently.
 
     Args:
         code: from points to responses `points units`, or to a dictionary of such.
         start: from images to the input of `code`.
 
     Returns:
-        The errors `points units`, by name for a dictionary.  None if `code` is not a module, has only float64 weights,
-        is not deterministic, or cannot be evaluated in float64.
+        The errors `points units`, by name for a dictionary.  None if `code` has only float64 weights, is not
+        deterministic, or fails.
     """
-    if not isinstance(code, nn.Module) or len(x) < 2 * GROUPS:
+    if len(x) < 2 * GROUPS:
         return None
-    numbers = [t for t in (*code.parameters(), *code.buffers()) if t.is_floating_point()]
-    if not numbers or all(t.dtype == torch.float64 for t in numbers):
+    run = function_of(code)
+    kinds = set(kinds_of(run))
+    if kinds == {torch.float64}:
         return None
     chosen = torch.linspace(0, len(x) - 1, min(len(x), GROUPS * POINTS)).long().to(x.device)
-    parts: dict[str, list[Tensor]] = {}
     try:
-        run, exact = function_of(code), function_of(copy.deepcopy(code).double())
-        with torch.no_grad(), torch.random.fork_rng(), borrowed(run), borrowed(exact):
+        with torch.no_grad(), torch.random.fork_rng(), borrowed(run):
             points = [start(images) for images in torch.split(x[chosen], batch_size)]
-            once, again = _named(run(points[0])), _named(run(points[0]))
-            if not all(torch.equal(z, again[name]) for name, z in once.items()):
+            known = [_named(run(p)) for p in points]
+            again = _named(run(points[0]))
+            if not all(torch.equal(z, again[name]) for name, z in known[0].items()):
                 return None
-            for p in points:
-                known = _named(exact(_double(p)))
-                for name, z in _named(run(p)).items():
-                    parts.setdefault(name, []).append((z.double() - known[name]).flatten(1))
+            found = _from_double(code, points, known)
+            if found is None:
+                found = _from_last_digits(run, points, known, kinds)
+    except Exception:  # any exception is possible
+        return None
+    errors = {name: torch.cat([part[name].flatten(1) for part in found]) for name in known[0]}
+    errors = {name: e for name, e in errors.items() if bool(torch.isfinite(e).all())}
+    return errors if "" not in known[0] else errors.get("")
+
+
+def _from_double(
+    code: Callable[[Tensor], Any], points: list[Tensor], known: list[dict[str, Tensor]]
+) -> list[dict[str, Tensor]] | None:
+    """z − z₆₄, by name and batch; None if nothing here computes in float64."""
+    try:
+        exact = function_of(copy.deepcopy(code).double() if isinstance(code, nn.Module) else code)
+        with borrowed(exact):
+            wanted = [_named(exact(_double(p))) for p in points]
     except Exception:  # the network cannot be copied or converted to float64: any exception is possible
         return None
-    errors = {name: torch.cat(several) for name, several in parts.items()}
-    errors = {name: e for name, e in errors.items() if bool(torch.isfinite(e).all())}
-    return errors if "" not in parts else errors.get("")
+    if any(z.dtype != torch.float64 for batch in wanted for z in batch.values()):
+        return None
+    return [{name: z.double() - two[name] for name, z in one.items()} for one, two in zip(known, wanted, strict=True)]
+
+
+def _from_last_digits(
+    run: Callable[[Tensor], Any], points: list[Tensor], known: list[dict[str, Tensor]], kinds: set[torch.dtype]
+) -> list[dict[str, Tensor]]:
+    """Changes of z under changes of the points by zero to two units in the last place, towards zero, divided by √2."""
+    source = stream(0, "last digits")
+    found = []
+    for p, one in zip(points, known, strict=True):
+        eps = max(torch.finfo(kind).eps for kind in (p.dtype, *kinds))
+        changes = torch.randint(0, 3, p.shape, generator=source).to(p)
+        two = _named(run(p * (1 - eps * changes)))
+        found.append({name: (z.double() - two[name].double()) / math.sqrt(2) for name, z in one.items()})
+    return found
 
 
 def _named(found: Any) -> dict[str, Tensor]:

@@ -22,6 +22,9 @@ with log-uniform mantissas."""
 Scale = Literal["none", "zscore"]
 """Units as they are, or each divided by its standard deviation over samples."""
 
+HALF = 1e-4
+"""Machine epsilons above this one are those of half precision."""
+
 ELEMENTS = 1 << 23
 """Numbers of a block of units in float64, 64 MiB, where there are more units than samples."""
 
@@ -75,7 +78,7 @@ class Accumulator:
         self._eps = max(self._eps, torch.finfo(batch.dtype).eps)
         self.rows += len(batch)
         if self._moments is None and self.rows <= self._units:
-            self._kept.append(batch)
+            self._kept.append(batch.clone())  # the caller may write the next batch into the same memory
             return
         part = Moments.of(torch.cat([*self._kept, batch]) if self._kept else batch)
         self._kept = []
@@ -129,8 +132,11 @@ def eigen(batches: Iterable[Tensor], directions: bool, scale: Scale = "none") ->
 
 
 def _factors(mean: Tensor, variance: Tensor, eps: float) -> Tensor:
-    """1 / standard deviation of each unit; 0 for a unit that is constant up to the rounding of its numbers."""
-    rounding = (4 * eps * mean).square()
+    """1 / standard deviation of each unit; 0 for a unit that is constant up to the rounding of its numbers.
+
+    A unit of half precision that moves between two neighbouring numbers has a standard deviation of at most eps / 2.
+    """
+    rounding = ((0.5 if eps > HALF else 4.0) * eps * mean).square()
     return torch.where(variance > rounding, variance, torch.inf).rsqrt()
 
 

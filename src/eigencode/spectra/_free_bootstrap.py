@@ -40,7 +40,7 @@ def free_weights(rows: int, draws: int, ratio: float, generator: torch.Generator
     The weights of one sample over the draws are stratified (a Latin hypercube), so first-order effects nearly cancel
     in the mean over draws and only the bias remains.
     """
-    strata = torch.rand(rows, draws, generator=generator).argsort(1).double()
+    strata = torch.rand(rows, draws, generator=generator, dtype=torch.float32).argsort(1).double()
     inside = torch.rand(rows, 1, generator=generator, dtype=torch.float64)
     u = (strata + torch.where(strata % 2 == 0, inside, 1 - inside)) / draws
     weights = marchenko_pastur_quantile(u, ratio).T

@@ -86,7 +86,8 @@ def halves(
         only = x[0, stimuli.to(x.device)].double()
         return only, only
     there = present[:, stimuli]
-    rank = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0).argsort(0).argsort(0)
+    drawn = torch.rand(there.shape, generator=generator, dtype=torch.float32)
+    rank = drawn.masked_fill(~there, 2.0).argsort(0).argsort(0)
     first = rank < there.sum(0) // 2
     return mean_of(x, first, stimuli), mean_of(x, there & ~first, stimuli)
 

@@ -88,7 +88,7 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
     rounds = max(swaps, 1)
     products = one.new_zeros(n, min(units, n - 1))
     for _ in range(rounds):
-        flip = torch.rand(n, generator=generator) < (0.5 if swaps else 0.0)
+        flip = torch.rand(n, generator=generator, dtype=torch.float32) < (0.5 if swaps else 0.0)
         first, second = _scores(one, two, flip) if both is None else _scores_by_gram(*_swapped(both, flip, n))
         products += first * second / rounds
     return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)

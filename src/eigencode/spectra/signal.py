@@ -173,7 +173,7 @@ def signal_spectrum(
         )
     if len(x) == 1:
         notes.append("one repeat: noise, if there is any, counts as signal")
-    elif bool((x[:, present.all(0)] == x[:1, present.all(0)]).all()):
+    elif _identical(x, present):
         warnings.warn(
             "the repeats are identical: this is the spectrum of the responses, and noise is in it",
             EigencodeWarning,
@@ -182,6 +182,14 @@ def signal_spectrum(
     count = min(moments, max(1, (x.shape[1] if together is None else together.count) // 4))
     found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"), together)
     return _record(found, x, pairings, draws, seed, notes, together)
+
+
+def _identical(x: Tensor, present: Tensor) -> bool:
+    """True if every stimulus has the same responses in all its repeats, and some have several."""
+    several = present.sum(0) > 1
+    first = x[present.int().argmax(0), torch.arange(x.shape[1])]
+    same = (x == first).all(2) | ~present
+    return bool(several.any()) and bool(same[:, several].all())
 
 
 def _record(

@@ -295,7 +295,7 @@ class Reservoir:
             yield from self._watching_groups(batches, self._groups)
             return
         for batch in batches:
-            keys = torch.rand(len(batch), generator=self._generator)
+            keys = torch.rand(len(batch), generator=self._generator, dtype=torch.float32)
             rows = batch if self._rows is None else torch.cat([self._rows, batch])
             keys = torch.cat([self._keys, keys])
             keep = keys.argsort()[: self._wanted or rows_wanted(batch.shape[1])].sort().values

@@ -11,6 +11,7 @@ from torch import nn
 from eigencode.base.files import file_sha256
 from eigencode.base.types import Images
 from eigencode.measures.protocol import Measure
+from eigencode.representation._place import aliases_of, place_of
 from eigencode.representation.at import at
 from eigencode.study.config import Model
 from eigencode.study.steps.initial import untrained
@@ -47,8 +48,8 @@ def architecture(model: Model) -> dict[str, Any]:
 def places(model: Model) -> tuple[str, ...]:
     """All places of the network, in order: the input, its modules by dotted name or alias, the logits."""
     net = smallest(model)
-    called = {module: place for place, module in getattr(net, "places", {}).items()}
-    return ("input", *(called.get(n, n) for n, _ in net.named_modules() if n), "logits")
+    called = {module: place for place, module in aliases_of(net).items()}
+    return ("input", *(called.get(n, place_of(n)) for n, _ in net.named_modules() if n), "logits")
 
 
 def fits(model: Model, measure: Measure) -> bool:

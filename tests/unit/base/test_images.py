@@ -248,3 +248,11 @@ def test_images_of_other_libraries_are_the_same_images() -> None:
         (list(pixels()), pandas.Series(LABELS.numpy())),
     ):
         assert Images(x, y).sha256 == expected.sha256
+
+
+def test_uint8_of_zeros_and_ones_is_told() -> None:
+    """Of 255 a pixel of 1 is black: who has binary images means white."""
+    binary = (pixels() > 0.5).to(torch.uint8)
+    with pytest.warns(EigencodeWarning, match=r"0 and 1/255[\s\S]*x\.float\(\)"):
+        Images(binary, torch.arange(len(binary)) % 2)
+    assert float(Images(binary.float(), torch.arange(len(binary)) % 2).x.max()) == 1

@@ -1,5 +1,6 @@
 """The same responses in every layout that people have give the same numbers; what is not plain is refused in words."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from layouts import write_nwb, write_suite2p
 from recorded import write_v73
 from scipy.io import savemat
 
-from eigencode.base.errors import InputError
+from eigencode.base.errors import DataError, InputError
 from eigencode.data import prepared, read_recording
 from eigencode.given import recorded
 
@@ -208,3 +209,25 @@ def test_what_is_not_plain_is_refused(tmp_path: Path, name: str) -> None:
     write, says = REFUSED[name]
     with pytest.raises(InputError, match=says):
         read_recording(write(tmp_path))
+
+
+def test_counts_with_a_missing_cell_are_counts_as_the_others(tmp_path: Path) -> None:
+    """A column of whole numbers and an empty cell is read as floats, which says nothing about the others."""
+    counts = pandas.DataFrame(RNG.poisson(3, (12, 8))).add_prefix("n").astype(object)
+    counts.loc[2, "n3"] = None
+    counts.assign(stimulus=np.arange(12) % 4).to_csv(tmp_path / "a.csv", index=False)
+    found = read_recording(tmp_path / "a.csv").responses
+    assert found.shape == (3, 4, 8)
+    assert int(found.isnan().sum()) == 1
+    assert prepared(read_recording(tmp_path / "a.csv"), nan="drop stimuli").responses.shape[2] == 8
+
+
+@pytest.mark.parametrize("cell", ["#DIV/0!", "-", "1,5"])
+def test_text_in_a_column_of_numbers_is_named(tmp_path: Path, cell: str) -> None:
+    table = pandas.DataFrame(X).add_prefix("n").astype(object)
+    table.loc[2, "n3"] = cell
+    table.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match=rf"column 'n3' holds text[\s\S]*{re.escape(cell)}"):
+        read_recording(tmp_path / "a.csv")
+    table.rename(columns={"n3": "stimulus"}).to_csv(tmp_path / "a.csv", index=False)
+    assert read_recording(tmp_path / "a.csv").responses.shape[2] == 29

@@ -468,3 +468,16 @@ def test_a_landscape_of_zeros_is_told(change: Callable[[Tensor], Tensor]) -> Non
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 30), Flat(), nn.Linear(30, 3))
     with pytest.warns(EigencodeWarning, match="the Jacobian is zero for 16 of 16"):
         landscape(net, torch.rand(1, 4, 4), "2", "pixel", 1.0, 4)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [1e-4, 1.0])
+def test_the_closed_form_of_half_precision_neither_underflows_nor_rounds(kind: torch.dtype, size: float) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 20), nn.ReLU())
+    with torch.no_grad():
+        net[1].weight.copy_(size * torch.randn(20, 16, generator=torch.Generator().manual_seed(0)))
+    net, x = net.to(kind), torch.rand(5, 1, 4, 4, generator=torch.Generator().manual_seed(1)).to(kind).float()
+    found = jacobian_norm(at(net, "2"), x, method="closed")
+    on = net[:2].double()(x.double()) > 0
+    known = (on * net[1].weight.square().sum(1)).sum(1).sqrt()
+    torch.testing.assert_close(found.value, known, rtol=1e-5, atol=0)

@@ -1,5 +1,6 @@
 """A place of any module as a function of its images, without a trace in the module."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -7,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
+from eigencode.geometry import jacobian_norm
+from eigencode.models import Standardised
+from eigencode.representation import places
 from eigencode.representation.at import Code, at, logits_of, unit_points
 
 
@@ -131,11 +135,79 @@ class Twice(nn.Module):
         return self.again(self.step(self.flat(x)))
 
 
-@pytest.mark.parametrize("name", ["step", "again"])
-def test_a_module_called_twice_is_read_at_its_first_call_by_any_of_its_names(name: str) -> None:
+def test_a_module_called_twice_is_read_at_its_first_call() -> None:
     net = Twice()
-    torch.testing.assert_close(at(net, name)(X), net.step(X.flatten(1)), rtol=0, atol=0)
-    torch.testing.assert_close(at(net, "logits")(X), net.step(net.step(X.flatten(1))), rtol=0, atol=0)
+    once, twice = net.step(X.flatten(1)), net.step(net.step(X.flatten(1)))
+    torch.testing.assert_close(at(net, "step")(X), once, rtol=0, atol=0)
+    for name in ("step:2", "again:2", "logits"):
+        torch.testing.assert_close(at(net, name)(X), twice, rtol=0, atol=0)
+
+
+def test_a_second_name_does_not_say_which_call_is_meant() -> None:
+    relu, block = nn.ReLU(), nn.Linear(16, 16)
+    shared = nn.Sequential(nn.Flatten(), nn.Linear(16, 16), relu, nn.Linear(16, 16), relu, nn.Linear(16, 3))
+    tied = (Tied(block), "layers.3", "layers.0:2")
+    for net, name, first in [(Twice(), "again", "step:2"), (shared, "4", "2:2"), tied]:
+        with pytest.raises(InputError, match=rf"'{name}' is a second name[\s\S]*at\(net, '{first}'\)"):
+            at(net, name)
+    torch.testing.assert_close(at(shared, "2:2")(X), shared[:5](X), rtol=0, atol=0)
+    torch.testing.assert_close(at(Tied(block), "layers.0:4")(X), Tied(block)(X), rtol=0, atol=0)
+
+
+class Tied(nn.Module):
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([block] * 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Named(nn.Module):
+    """Its children have the names of the network's own places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input = nn.Linear(16, 8)
+        self.logits = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(torch.relu(self.input(x.flatten(1)))) / 5
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, lambda net: Standardised(net, 0.0, 1.0)])
+def test_children_called_input_and_logits_do_not_take_the_places_of_the_network(wrap: Callable) -> None:
+    own = Named()
+    net = wrap(own)
+    inner = own.input(X.flatten(1))
+    torch.testing.assert_close(at(net, "logits")(X), own(X))
+    torch.testing.assert_close(at(net, "input")(X), X.flatten(1))
+    torch.testing.assert_close(at(net, ".input")(X), inner)
+    torch.testing.assert_close(at(net, ".logits")(X), 5 * own(X))
+    torch.testing.assert_close(jacobian_norm(net, X / 2).value, jacobian_norm(lambda x: own(x), X / 2).value)
+    assert [p.name for p in places(own, X)] == [".input", ".logits", "logits"]
+    for place in places(own, X):
+        assert at(own, place.name)(X).shape[1] == place.units
+
+
+@pytest.mark.parametrize("foreign", [nn.Linear(2, 2), [1], {"a": 3}])
+def test_an_attribute_places_of_another_kind_is_no_dictionary_of_names(foreign: object) -> None:
+    net = Plain()
+    net.places = foreign
+    assert at(net, "flat")(X).shape == (len(X), 16)
+    assert [p.name for p in places(net, X)] == ["flat", "logits"]
+
+
+class Plain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = nn.Flatten()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.flat(x)
 
 
 class Pair(nn.Module):

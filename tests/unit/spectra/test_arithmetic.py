@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 
 import pytest
 import torch
@@ -104,11 +105,45 @@ class Pixels(nn.Linear):
 
 def test_what_cannot_be_told_counts_nothing() -> None:
     double = nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).double()
-    for module in (Noisy(36, 5), Single(36, 5), Strict(36, 5), nn.Flatten(), lambda x: x.flatten(1)):
-        assert arithmetic_errors(module, X) is None
+    for nothing in (nn.Flatten(), lambda x: x.flatten(1)):
+        assert not arithmetic_errors(nothing, X).any()
+    assert arithmetic_errors(Noisy(36, 5), X) is None
     assert arithmetic_errors(double, X.double()) is None
     assert arithmetic_errors(Strict(36, 5), X[:1]) is None
     assert spectrum(Strict(36, 5), X).n_above_floor == 5
+
+
+class Locked(nn.Linear):
+    """Cannot be copied."""
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__(inputs, units)
+        self.lock = threading.Lock()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(1))
+
+
+@pytest.mark.parametrize("kind", ["single", "strict", "locked", "function", "of pixels"])
+def test_rounding_is_told_without_a_copy_in_float64(kind: str) -> None:
+    made = {"single": Single, "strict": Strict, "locked": Locked}.get(kind, Single)(36, 200)
+    with torch.no_grad():
+        made.weight.copy_(torch.randn(200, 36, generator=torch.Generator().manual_seed(0)))
+    code = {"function": lambda x: made(x), "of pixels": lambda x: x.flatten(1) @ made.weight.T}.get(kind, made)
+    found = spectrum(code, X)
+    assert found.n_above_floor == 36
+    exact = spectrum(X.double().flatten(1) @ made.weight.T.double(), interval=False)
+    torch.testing.assert_close(found.eigenvalues[:36], exact.eigenvalues[:36], rtol=1e-5, atol=0)
+    law = found.power_law(window=(11, 100))
+    assert all(map(math.isnan, law.interval))
+    assert any("beyond rank 36 are rounding" in told for told in law.warnings)
+
+
+def test_a_function_that_computes_in_float64_has_no_rounding() -> None:
+    weight = torch.randn(200, 36, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    steep = torch.logspace(0, -5, 36, dtype=torch.float64)
+    found = spectrum(lambda x: (x.flatten(1).double() * steep) @ weight.T, X.double())
+    assert found.n_above_floor == 36
 
 
 def test_images_of_bytes_stay_bytes() -> None:

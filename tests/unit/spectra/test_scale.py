@@ -87,3 +87,20 @@ def test_an_unknown_scale() -> None:
     for refused in (lambda: spectrum(code(30), scale="z"), lambda: SpectrumMeasure(scale="z")):
         with pytest.raises(InputError, match="unknown scale"):
             refused()
+
+
+@pytest.mark.parametrize(("kind", "middle", "spread"), [(torch.bfloat16, 1.0, 0.03), (torch.float16, 10.0, 0.03)])
+@pytest.mark.parametrize("n", [400, 30])
+def test_units_of_half_precision_that_vary_little_are_not_constant(
+    kind: torch.dtype, middle: float, spread: float, n: int
+) -> None:
+    z = (middle + spread * torch.randn(n, 40 if n == 30 else 10, generator=torch.Generator().manual_seed(0))).to(kind)
+    found = spectrum(z, scale="zscore", interval=False)
+    known = np.linalg.eigvalsh(np.corrcoef(z.double().numpy().T))[::-1][: len(found.eigenvalues)]
+    np.testing.assert_allclose(found.eigenvalues, known, rtol=1e-6, atol=1e-9)
+
+
+def test_a_unit_of_half_precision_that_moves_by_one_digit_is_constant() -> None:
+    z = torch.randn(300, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
+    z[:, 3] = 1 + torch.finfo(torch.bfloat16).eps * (torch.arange(300) % 2)
+    assert float(spectrum(z, scale="zscore", interval=False).eigenvalues.sum()) == pytest.approx(3, rel=1e-9)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -334,3 +335,17 @@ def test_what_are_no_repeats_is_refused_or_told(unchecked: None, rng: torch.Gene
         signal_spectrum(same, pairings=1, draws=20)
     with pytest.raises(InputError, match="unknown law"):
         signal_spectrum(draw(rng, 20, 5), draws=20).eigenvalues("cut-off")  # type: ignore[arg-type]
+
+
+def test_repeats_that_are_never_complete_are_not_called_identical() -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 20, generator=g) * torch.arange(1, 21) ** -0.5 + 0.3 * torch.randn(3, 60, 20, generator=g)
+    x[torch.arange(60) % 3, torch.arange(60)] = math.nan
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        signal_spectrum(x)
+    assert not any("identical" in str(w.message) for w in said)
+    same = x.nanmean(0).expand(3, 60, 20).clone()
+    same[torch.arange(60) % 3, torch.arange(60)] = math.nan
+    with pytest.warns(EigencodeWarning, match="the repeats are identical"):
+        signal_spectrum(same)

@@ -1,13 +1,17 @@
 """The spectrum of planted data, its laws of invariance, and its manners."""
 
+import warnings
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from eigencode.base.errors import InputError
 from eigencode.representation.at import at
-from eigencode.spectra import Spectrum, spectrum
+from eigencode.robustness._draws import Draws
+from eigencode.spectra import Spectrum, cvpca, signal_spectrum, spectrum
 
 
 def planted(n: int, units: int, alpha: float, rng: torch.Generator) -> torch.Tensor:
@@ -114,3 +118,36 @@ def test_wide_responses_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch, rng:
     torch.testing.assert_close(parts.eigenvalues, whole.eigenvalues)
     torch.testing.assert_close(parts.influence, whole.influence)
     assert parts.floor == pytest.approx(whole.floor)
+
+
+@pytest.mark.parametrize(("n", "units"), [(300, 40), (40, 90)])
+def test_batches_in_one_memory_are_copied(n: int, units: int) -> None:
+    x = torch.randn(n, units, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    memory = torch.empty(10, units, dtype=torch.float64)
+
+    def batches() -> Iterator[Tensor]:
+        for part in x.split(10):
+            yield memory.copy_(part)
+
+    found = spectrum(batches(), interval=False)
+    torch.testing.assert_close(found.eigenvalues, spectrum(x, interval=False).eigenvalues)
+
+
+@pytest.mark.parametrize("measure", [
+    lambda x: cvpca(x[0], x[1]).eigenvalues,
+    lambda x: float(signal_spectrum(x).alpha),
+    lambda x: Draws(0, range(3)).normal((4,)),
+], ids=["cvPCA", "moments", "noise"])  # fmt: skip
+def test_draws_do_not_depend_on_the_default_type_of_torch(measure: Callable) -> None:
+    g = torch.Generator().manual_seed(0)
+    signal = torch.randn(300, 30, generator=g, dtype=torch.float64) * torch.arange(1, 31) ** -0.5
+    x = signal + 0.3 * torch.randn(2, 300, 30, generator=g, dtype=torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        known = measure(x)
+        try:
+            torch.set_default_dtype(torch.float64)
+            found = measure(x)
+        finally:
+            torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(found, known, rtol=0, atol=0)

@@ -325,3 +325,9 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint(epochs: int, tmp_p
 def test_an_overflow_of_the_optimiser_is_found() -> None:
     with pytest.raises(TrainingError, match=r"not finite in epoch \d, step \d"):
         train_supervised(small(), TRAIN, epochs=3, lr=1e30, batch_size=20, optimizer="sgd")
+
+
+def test_weights_in_bfloat16_are_refused() -> None:
+    """They would lose most steps to rounding; `precision` multiplies in bfloat16 and keeps weights of float32."""
+    with pytest.raises(InputError, match=r"fails on these images[\s\S]*net\.float\(\)"):
+        train_supervised(seeded(small).bfloat16(), TRAIN, epochs=1)
