@@ -600,6 +600,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: Recording.of(responses(), np.arange(30) % 10, blank=option(fix, "--blank")),
     ),
     "base/reading.py: regular": (
+        lambda: [saved("recording.npy", x=responses()), read("rec.npy")],
+        lambda fix: read(re.findall("'(.*)'", fix)[0]),
+    ),
+    "base/reading.py: regular 2": (
         lambda: [Path("a.npy").touch(), read("a.npy")],
         lambda fix: read(saved("a.npy", x=responses())) if "save the file again" in fix else None,
     ),

@@ -1,10 +1,12 @@
 """Read files of unknown origin: bounded in memory, and whatever a reader raises becomes one error about the file."""
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eigencode.base.errors import DataError, EigencodeError, InputError
+from eigencode.base.errors import DataError, EigencodeError, InputError, nearest
 from eigencode.base.text import printable
 
 CUT_OFF = "the copy was cut off or is of another format: fetch or save the file again"
@@ -81,6 +83,15 @@ def affordable(what: str, size: int, stored: int, fix: object) -> None:
         )
 
 
+def similar(path: Path) -> str | None:
+    """Suggest a file of a similar name in the same folder, for the fix of an error; None if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        there = [p.name for p in itertools.islice(path.parent.iterdir(), 1000) if p.name != path.name]
+        if (said := nearest(path.name, there)).startswith("did you mean"):
+            return said
+    return None
+
+
 def regular(path: Path, wanted: object = "a file to read") -> int:
     """Size of a file in bytes; `DataError` if there is none, it is empty, or a folder, a pipe or a device."""
     with reading(f"{path}: no such file", of=(OSError, ValueError), wanted=wanted):
@@ -88,7 +99,7 @@ def regular(path: Path, wanted: object = "a file to read") -> int:
         size = path.stat().st_size if plain else 0
     if not plain:
         got = None if not there else "a folder" if path.is_dir() else "a pipe, a socket or a device"
-        raise DataError(f"{path}: no such file", got=got, wanted=wanted)
+        raise DataError(f"{path}: no such file", got=got, wanted=wanted, fix=None if there else similar(path))
     if size == 0:
         raise DataError(f"{path}: the file is empty", got="0 bytes", fix=CUT_OFF)
     return size

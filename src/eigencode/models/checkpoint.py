@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from eigencode.base.border import admit
-from eigencode.base.errors import InputError, nearest
-from eigencode.base.reading import reading
+from eigencode.base.errors import InputError
+from eigencode.base.reading import reading, similar
 from eigencode.base.torch_files import refuse_growth
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
@@ -66,12 +66,11 @@ def load_weights(net: nn.Module, path: Path | str) -> tuple[str, ...]:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Read a weight file without executing code in it; returns (tensors by name, notes on how it was unpacked)."""
     if not path.is_file():
-        there = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         raise InputError(
             "no such file of weights",
             got=path,
             wanted="a .safetensors file, or a state-dict written by torch.save",
-            fix=nearest(path.name, there) if len(there) in range(1, 50) else None,
+            fix=similar(path),
         )
     with path.open("rb") as file:
         start = file.read(2)

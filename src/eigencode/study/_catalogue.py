@@ -13,6 +13,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 from eigencode.base.errors import InputError, StudyError, nearest
 from eigencode.study._choice import Choice
 from eigencode.study._extensions import extensions
+from eigencode.study._wrong_types import told
 
 
 def find(package: str, name: str) -> type:
@@ -136,7 +137,8 @@ def _converted(found: type, key: str, value: Any, place: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([place, *(str(part) for part in first["loc"] if isinstance(part, int))])
-        raise StudyError(f"{place}: {first['msg'].removeprefix('Value error, ')}", got=value) from None
+        said, wanted, _ = told(first)
+        raise StudyError(f"{place}: {said}", got=value, wanted=wanted) from None
 
 
 @cache

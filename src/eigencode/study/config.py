@@ -21,7 +21,7 @@ def _moments(chosen: str) -> str:
     try:
         moments(chosen, 1)
     except InputError:
-        raise ValueError('wanted "log:N", or a list of epochs') from None
+        raise ValueError('wanted "log:N", such as "log:24", or a list of epochs, such as [0, 0.5, 10]') from None
     return chosen
 
 

@@ -18,6 +18,7 @@ from eigencode.base.shipped import located, shipped
 from eigencode.study._checks import check_moments
 from eigencode.study._extensions import recipes
 from eigencode.study._measurements import measurements
+from eigencode.study._wrong_types import path_of, told
 from eigencode.study.config import Study
 
 
@@ -224,8 +225,9 @@ UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 def _explain(error: ValidationError) -> StudyError:
     """Turn pydantic's error into one about the first unknown key and the nearest valid one, or the first error."""
     errors = error.errors()
-    first = next((e for e in errors if e["type"] in UNKNOWN), errors[0])
-    where = ".".join(str(part) for part in first["loc"])
+    deepest = max((e for e in errors if path_of(e).startswith(path_of(errors[0]))), key=lambda e: len(e["loc"]))
+    first = next((e for e in errors if e["type"] in UNKNOWN), deepest)
+    where = path_of(first)
     if first["type"] in UNKNOWN:
         unknown = str(first["loc"][-1])
         valid = _keys(Study, first["loc"][:-1])
@@ -233,8 +235,9 @@ def _explain(error: ValidationError) -> StudyError:
         return StudyError(
             f"unknown key {where}", got=unknown, wanted=", ".join(sorted(valid)), fix=nearest(unknown, valid)
         )
-    fix = 'name = "a-short-name"' if where == "name" else None
-    return StudyError(f"{where}: {first['msg'].removeprefix('Value error, ')}", got=first["input"], fix=fix)
+    said, wanted, fix = told(first)
+    fix = 'name = "a-short-name"' if where == "name" else fix and f"{where} = {fix}"
+    return StudyError(f"{where}: {said}", got=first["input"], wanted=wanted, fix=fix)
 
 
 def _keys(model: type, path: tuple[Any, ...]) -> list[str]:

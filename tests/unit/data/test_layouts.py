@@ -231,3 +231,12 @@ def test_text_in_a_column_of_numbers_is_named(tmp_path: Path, cell: str) -> None
         read_recording(tmp_path / "a.csv")
     table.rename(columns={"n3": "stimulus"}).to_csv(tmp_path / "a.csv", index=False)
     assert read_recording(tmp_path / "a.csv").responses.shape[2] == 29
+
+
+def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
+    np.savez(tmp_path / "recording.npz", x=np.ones((3, 4)))
+    with pytest.raises(DataError, match=r"no such file[\s\S]*did you mean 'recording\.npz'"):
+        read_recording(tmp_path / "rec.npz")
+    with pytest.raises(DataError, match="no such file") as said:
+        read_recording(tmp_path / "other_thing.mat")
+    assert "did you mean" not in str(said.value)

@@ -123,6 +123,13 @@ WRONG = [
         raw(models={"A": {"supervised": {"penalties": [{"name": "Lp"}]}}}),
         "models.A.supervised.penalties.0.coefficient: Field required",
     ),
+    (raw(seeds="0,1"), "seeds: wrong type\n  got:    0,1\n  wanted: a list, such as [0, 1]\n  fix:    seeds = [0, 1]"),
+    (raw(models={"A": {"prune": 3}}), "models.A.prune: wrong type\n  got:    3\n  wanted: true or false"),
+    (raw(models={"A": {"supervised": {"snapshots": "x"}}}), 'models.A.supervised.snapshots: wanted "log:N"'),
+    (
+        raw(models={"A": {"supervised": {"snapshots": [1, "a"]}}}),
+        "models.A.supervised.snapshots.1: wrong type\n  got:    a\n  wanted: a number",
+    ),
     (raw(models={"A": 4}), "models.A is not a table"),
     (raw(models={"A": {"recipe": "KG"}}), "models.A.recipe is unknown"),
     (raw(models={"A": {"recipe": ["KH"]}}), "models.A.recipe is unknown"),
