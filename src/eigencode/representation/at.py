@@ -96,7 +96,7 @@ class Reader(nn.Module):
                 f"{type(self.module).__name__}: three axes at {name!r} may be maps N C L or tokens N T C",
                 got=f"{tuple(z.shape)}, of a network with one-dimensional convolutions, and reduce={self.reduce!r}",
                 wanted="a function that says which axis holds the units",
-                fix="reduce=lambda z: z.mean(2) for maps, lambda z: z.mean(1) for tokens",
+                fix="reduce=lambda z: z if z.ndim == 2 else z.mean(2) for maps, z.mean(1) for tokens",
             )
         with blaming(self._rows, z):
             found = self._rows(z) if z.ndim >= 2 and len(z) == count else z

@@ -72,6 +72,10 @@ class Lines(nn.Module):
 def test_maps_of_lines_are_not_taken_for_tokens(how: str) -> None:
     with pytest.raises(InputError, match=r"N C L or tokens[\s\S]*z\.mean\(2\)"):
         ec.at(Lines(), "act", reduce=how)(X)
+    with pytest.raises(InputError, match="N C L or tokens"):
+        ec.profile(Lines(), X)
+    rows = ec.profile(Lines(), X, reduce=lambda z: z if z.ndim == 2 else z.mean(2)).to_frame()
+    assert list(rows["units"]) == [8, 8, 16]
     net = Lines()
     found = ec.at(net, "act", reduce=lambda z: z.mean(2))(X)
     torch.testing.assert_close(found, net.act(net.conv(X[:, 0])).mean(2))
