@@ -370,7 +370,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: ec.at(Recurrent(), "lstm")(images().x),
         lambda fix: eval(fix.partition(": ")[2], {"ec": ec, "net": Recurrent()})(images().x),
     ),
-    "representation/_place.py: resolve": (
+    "representation/_place.py: Place.refuse_second_name": (
         lambda: ec.at(shared(), "4")(images().x),
         lambda fix: eval(fix, {"ec": ec, "net": shared()})(images().x),
     ),

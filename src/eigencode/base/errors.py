@@ -78,5 +78,5 @@ def nearest(word: str, known: "list[str] | tuple[str, ...]") -> str:
     import difflib
 
     lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.55)
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.5)
     return f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(sorted(known))}"

@@ -37,6 +37,9 @@ def sha256(*parts: str | Tensor) -> str:
     """SHA-256 of the concatenated texts and tensor values, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
-        values = part if isinstance(part, str) else part.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(values.encode() if isinstance(values, str) else values.numpy().data)
+        if isinstance(part, str):
+            digest.update(part.encode())
+        else:
+            values = part.detach().cpu().contiguous()
+            digest.update((values.view(torch.int16) if values.dtype == torch.bfloat16 else values).numpy().data)
     return digest.hexdigest()

@@ -12,6 +12,10 @@ ROUNDING = 1e-6
 """How far pixels may leave [0, 1] by rounding; they are clipped."""
 
 
+SPECKS = 0.01
+"""Share of pixels that are 1 in images of 0 and 1 that are not nearly black."""
+
+
 def floats(pixels: Tensor) -> Tensor:
     """Pixels in [0, 1]: uint8 divided by 255, anything else as it is."""
     return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
@@ -42,7 +46,7 @@ def check_floats(x: Tensor, name: str) -> None:
 
 def warn_of_black(x: Tensor, name: str) -> None:
     """Warn of pixels of uint8 that are only 0 and 1: of 255, these are black."""
-    if x.dtype == torch.uint8 and x.numel() and int(x.max()) == 1:
+    if x.dtype == torch.uint8 and x.numel() and int(x.max()) == 1 and float(x.float().mean()) > SPECKS:
         warn(f"{name}: pixels of uint8 that are 0 and 1 become 0 and 1/255; where 1 is white, give x.float()")
 
 

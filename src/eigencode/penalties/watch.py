@@ -49,7 +49,10 @@ class Watch:
         """
         places, self._listener.seen = self.seen, {}
         logits = places.get("logits") if logits is None else logits
-        for place in (p.name for p in self._listener.places):
+        for found in self._listener.places:
+            place = found.name
+            if found.shared and found.module is not None and self._listener.calls[found.module] > 1:
+                found.refuse_second_name()
             if place not in places and not (place == "logits" and logits is not None):
                 raise InputError(
                     f"no forward pass went through {place!r}",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 from torch.jit import ScriptModule
@@ -25,12 +25,15 @@ class Place:
         module: the submodule; for `"logits"` the network itself; for `"input"` the child `norm`, or None without one.
         call: number of its call, from 1.
         path: keys or indices of an element of a tuple, list or mapping; empty for the output itself.
+        shared: first name of a submodule that has several, if `name` is another one without a number of its call: it
+            does not say which call is meant, if there are several.
     """
 
     name: str
     module: nn.Module | None
     call: int = 1
     path: tuple[str | int, ...] = ()
+    shared: str = ""
 
     def tensor(self, output: Any) -> Tensor:
         """Get the tensor at this place from the output of the module.
@@ -53,6 +56,15 @@ class Place:
                 fix=f"name an element: ec.at(net, '{self.name}[{keys[0]}]')" if keys else "name a submodule inside it",
             )
         return output
+
+    def refuse_second_name(self) -> NoReturn:
+        """Raise the error for a name that does not say which call of a shared submodule is meant."""
+        raise InputError(
+            f"{self.name!r} is a second name of {self.shared!r}, a module that is called several times",
+            got=self.name,
+            wanted="its first name, and the number of its call in order of execution",
+            fix=f"ec.at(net, '{self.shared}:2')",
+        )
 
 
 def _keys(output: Any) -> list[Any]:
@@ -89,8 +101,7 @@ def resolve(net: nn.Module, name: str) -> Place:
             called `logits` or `input` is `".logits"` or `".input"`.
 
     Raises:
-        InputError: no such submodule; suggests the closest name.  Or a second name of a shared submodule, which does
-            not say which of its calls is meant.
+        InputError: no such submodule; suggests the closest name.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.LSTM(4, 3))
     >>> place = resolve(net, "1[0]")
@@ -118,14 +129,7 @@ def resolve(net: nn.Module, name: str) -> Place:
             fix=nearest(base, [*RESERVED, *aliases, *(place_of(n) for n in modules if n)]),
         )
     first = next(n for n, module in net.named_modules() if module is modules[base])
-    if first != base and call is None:
-        raise InputError(
-            f"{name!r} is a second name of {first!r}, a module that is shared",
-            got=name,
-            wanted="its first name and the number of its call, in order of execution",
-            fix=f"ec.at(net, '{place_of(first)}:2')",
-        )
-    return Place(name, modules[base], int(call or 1), keys)
+    return Place(name, modules[base], int(call or 1), keys, place_of(first) if first != base and call is None else "")
 
 
 class StopForward(Exception):

@@ -57,7 +57,8 @@ def run(
     """
     given, x = x, entering(net, x)
     placeholder = None if placeholder is None else placeholder.clone()
-    listener = Listener(places, entered=x, stop=True)
+    whole = start is None and any(place.shared for place in places)
+    listener = Listener(places, entered=x, stop=not whole)
     rest = None if start is None else children_after(net, start)
     with ExitStack() as until:
         until.enter_context(blaming(net, given))
@@ -86,6 +87,8 @@ def run(
             raise
     found = listener.seen
     for place in places:
+        if place.shared and (start is not None or listener.calls.get(place.module, 0) > 1):  # type: ignore[arg-type]
+            place.refuse_second_name()
         if place.name == "input" and (start is not None or place.name not in found):
             found[place.name] = given
         if place.name not in found:

@@ -248,6 +248,8 @@ def _resolve_start(module: nn.Module, start: str) -> Place:
     elif start == "norm":
         _norm_of(module)
     place = resolve(module, "norm" if start == UNIT else start)
+    if place.shared:
+        place.refuse_second_name()
     if place.module is None or place.module is module or place.path:
         raise InputError(
             f"nothing starts at {start!r}", wanted="'pixel', or a submodule that gives a tensor before the end"

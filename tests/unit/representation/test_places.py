@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError
 from eigencode.geometry import jacobian_norm
 from eigencode.models import Standardised
-from eigencode.representation import places
+from eigencode.penalties import Spectral, watch
+from eigencode.representation import between, places, trace
 from eigencode.representation.at import Code, at, logits_of, unit_points
 
 
@@ -149,9 +150,26 @@ def test_a_second_name_does_not_say_which_call_is_meant() -> None:
     tied = (Tied(block), "layers.3", "layers.0:2")
     for net, name, first in [(Twice(), "again", "step:2"), (shared, "4", "2:2"), tied]:
         with pytest.raises(InputError, match=rf"'{name}' is a second name[\s\S]*at\(net, '{first}'\)"):
-            at(net, name)
+            at(net, name)(X)
+        with pytest.raises(InputError, match="second name"):
+            between(net, name, "logits")
     torch.testing.assert_close(at(shared, "2:2")(X), shared[:5](X), rtol=0, atol=0)
     torch.testing.assert_close(at(Tied(block), "layers.0:4")(X), Tied(block)(X), rtol=0, atol=0)
+
+
+def test_a_second_name_of_a_module_that_is_called_once_is_as_good() -> None:
+    net = Plain()
+    net.other = net.flat
+    torch.testing.assert_close(at(net, "other")(X), X.flatten(1), rtol=0, atol=0)
+    assert trace(net, X, ["other", "logits"])["other"].shape == (len(X), 16)
+
+
+def test_a_penalty_at_a_second_name_says_so() -> None:
+    net = Twice()
+    with watch(net, Spectral(place="again")) as seen:
+        logits = net(X)
+    with pytest.raises(InputError, match="second name"):
+        seen.batch(X, torch.zeros(len(X), dtype=torch.int64), logits)
 
 
 class Tied(nn.Module):
