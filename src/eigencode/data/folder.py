@@ -222,6 +222,25 @@ def _afford_all(root: Path, files: Sequence[Path], size: int) -> None:
     affordable(f"{root}: {len(files)} images", len(files) * size, stored, fix)
 
 
+def _conversion(mode: str) -> str:
+    """How an image of this mode becomes one that is supported."""
+    if mode.endswith("of 16 bits"):
+        return "read it with tifffile or imageio and give arrays, ec.Images(x / 65535, y): Pillow keeps 8 of its bits"
+    code = AS_EIGHT_BIT.replace("x.max()", "65535") if mode == "I;16" else AS_EIGHT_BIT
+    return f"convert it, with Pillow: {code if mode.startswith('I') or mode == 'F' else AS_RGB}"
+
+
+def _deep(image: Any) -> bool:
+    """True for an image in colour of more than 8 bits, of which Pillow would keep the upper ones."""
+    for tile in getattr(image, "tile", ()):
+        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        if any(isinstance(a, str) and ";16" in a for a in arguments):
+            return bool(image.mode != "I;16")
+        if tile[0].startswith("ppm") and any(isinstance(a, int) and a > 255 for a in arguments):
+            return bool(image.mode in ("L", "RGB"))
+    return False
+
+
 def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np.ndarray]:
     """Mode and size of an image file, and its pixels."""
     from PIL import Image
@@ -232,7 +251,11 @@ def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np
         with Image.open(file, formats=FORMATS) as image:
             _afford(file, *image.size)
             mode, frames = image.mode, getattr(image, "n_frames", 1)
-            if mode == "P" and "transparency" not in image.info:
+            if _deep(image):
+                mode = f"{mode} of 16 bits"
+            elif "transparency" in image.info:
+                mode = f"{mode} with a transparent colour"
+            elif mode == "P":
                 mode = "RGB"
             elif mode == "1":
                 mode = "L"
@@ -245,7 +268,7 @@ def _pixels(file: Path, resize: int | None, crop: int | None) -> tuple[_Kind, np
             f"{file}: an image of a kind that is not supported",
             got=f"mode {mode}" if frames == 1 else f"{frames} frames",
             wanted="one frame, grey (8 bit) or RGB, without transparency",
-            fix=f"convert it, with Pillow: {AS_EIGHT_BIT if mode.startswith('I') or mode == 'F' else AS_RGB}",
+            fix=_conversion(mode),
         )
     return (mode, size), pixels
 

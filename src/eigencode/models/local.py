@@ -262,6 +262,17 @@ class LocalConv2d(LocalLayer):
 
 def _refuse(layer: nn.Module, **wrong: bool) -> None:
     """Refuse to copy a layer with settings that a local layer does not have."""
+    plain = nn.Conv2d if isinstance(layer, nn.Conv2d) else nn.Linear
+    own = [
+        *(["a forward of its own"] if type(layer).forward is not plain.forward or "forward" in vars(layer) else []),
+        *(["forward hooks"] if layer._forward_hooks or layer._forward_pre_hooks else []),
+    ]
+    if own:
+        raise InputError(
+            f"a local layer cannot stand in for this {type(layer).__name__}",
+            got=" and ".join(own),
+            wanted="the forward pass of nn.Conv2d or nn.Linear",
+        )
     found = [name for name, is_wrong in wrong.items() if is_wrong]
     if found:
         raise InputError(

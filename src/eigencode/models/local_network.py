@@ -1,5 +1,7 @@
 """The local layers of a network: found by name, given initial weights, checked against a rule."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -97,18 +99,23 @@ def initialise(net: nn.Module, rule: Rule, seed: int = 0, at: str | None = None)
 
 
 def check_start(name: str, layer: LocalLayer, rule: Rule) -> None:
-    """Refuse to train an untrained layer by a rule that starts from other weights than the rule of the layer.
+    """Refuse to train an untrained layer that does not start as the rule says.
 
-    Both rules draw from the same generator; a layer that has been trained may go on with any rule.
+    That is, by a rule that starts from other weights than the rule of the layer, where both draw from the same
+    generator, or from weights of another size, as those of an ordinary layer have.  A layer that has been trained may
+    go on with any rule.
     """
-    if bool((layer.wins >= 0).any()) or rule == layer.rule:
+    if bool((layer.wins >= 0).any()):
         return
     mine, its = (r.init(len(layer.weight), layer.weight.shape[1], stream(0)) for r in (layer.rule, rule))
-    if not torch.equal(mine, its):
+    size, wanted = (float(w.detach().double().square().mean().sqrt()) for w in (layer.weight, its))
+    far = 2 + 10 / math.sqrt(its.numel())  # the size of few weights varies by chance
+    same = rule == layer.rule or torch.equal(mine, its)
+    if not same or not wanted / far <= size <= wanted * far:
         raise InputError(
             f"the layer {name!r} does not start as the rule says",
-            got=f"initial weights of {layer.rule!r}",
-            wanted=f"those of {rule!r}",
+            got=f"weights of size {size:.3g}" if same else f"initial weights of {layer.rule!r}",
+            wanted=f"weights of size {wanted:.3g}, {rule!r}" if same else f"those of {rule!r}",
             fix=f"before training, models.initialise(net, rule, at={name!r})",
         )
 

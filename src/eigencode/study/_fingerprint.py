@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 
@@ -35,12 +36,10 @@ SAME_RESULT: dict[str, str] = {
     "4983d7c8a4fd329737e493aa0465c283c1f8965c75d2288f2c2175fa01d71b34": "",
     "f8d179e4a277b79e1f592aef1e6e7e97f84adcd71a1f7cbf6d93eaf83ac0ae9d": "",
     # models.builders: perceptrons of tanh units, and with dropout
-    "166d0da86939575baa41aa35f8ecfd4d3168c1b8b6b4ecb6362bf0a27ef60815": "ab4f098b5db76f12bf78659d36d030aa46e82794821a528ff51899b82d86ed5b",  # noqa: E501
     # measures: what a measure is defined for; examples.residual: a name for its code
     "b3f833ebdfe68b0828c5c2d0bd3873bde168045ba5537ddabc07129c8522e7cc": "5d5f03541a7239ce43f61769e6517c5746b1765d623ae362416c22b2ff0ca86a",  # noqa: E501
     "8b6b878c7fbd0bc1eb5bf7c021dce96d2da06864ba2a075a2a04c8189659bf2e": "f2cc76550bcf5e1ef50cea70906a8f78de487e5e5c2284cca54f684b0b19fa93",  # noqa: E501
     "8816d84a0fd3834e8be8ac3dc1a040d4f21526468879af9e26b0e7ba2c304849": "0e2e699d0e6f49c5839d741049d6d41341e67ab7be7ad4493d39476bdea8a43b",  # noqa: E501
-    "1145c1c9ced1d9bfb3ce54751fe0f9920c1dd20a4b221d736e42cb0012b7d7d3": "6da0f1bdccbe437320d19fddb28b910c03af3c239526a316625fc3e825d78047",  # noqa: E501
     "8e4dd8aa06042e9ee93c69e67fbfdebff3ab8360c07746ec096c123da290e078": "983a4d5dd16ecb76d3a40f32386992598986411a795a020280186c4e37bbdd5e",  # noqa: E501
     # training: checkpoints of 0.1 are continued
     "849837138713f7e6786e3efe9dbf90f5fde1225dc6d4eb68c78b3cfa7e3896ee": "89ae1a352eaa90bdf09cd39334cfe0d4825354574da63cbb935b39607a9f011a",  # noqa: E501
@@ -54,11 +53,8 @@ SAME_RESULT: dict[str, str] = {
     "33dfe8c3ef9628de24c947cd5cc2e9439f5bc4bc5cdb5bcdddcd965b95b31724": "751e16155cb1e998292b0dfb3596c2d8c7dd9410ffffc29dc4a208ab82cda23e",  # noqa: E501
     "f9f759018e91b5f865cfc782436cafdc960c4bf5902b057e1574b52aaff6531f": "d3f3e61512425314e537d42a7a529f32ab165cf877c31f92affdd21135a0c50c",  # noqa: E501
     "e09637b8f60b9e6235cafb7ddce88e016bb8ba0e602f49889cbf6ed10ed0c593": "aa7518af8646bfacf3760431657b415155cecc75284a658c40774e04b49b3951",  # noqa: E501
-    "3ea9aa7b1b9507f0e837ebef53fe0d32e5e310eacd2778d188fec9badbf74298": "3414a00843abda266e9e890e1221dcb79bc1c9ba357500d28480f5ad36c21e21",  # noqa: E501
     "b787218601e407a20a80d00dc1d809cf82ab0b47b5f60fa45907473261b908c4": "81bf7f38ed8dcf105704123f41742f8c9e7a50fea7e233e0aa3e534429bb0734",  # noqa: E501
     "13e42f266d65bdb7ed7a65d10d51639fb7acec0a8ff4c72fad5e1b75ca0794fe": "bbac9e01a49549af8a5169d64c398cde47632784a981fd2b68c71781e4269d47",  # noqa: E501
-    "b191f7f4d55ba1432a09447390b51a69ed8cb9c7ea1efcc6832d3f14edd15357": "eabb44c77f27466678cf483851e7e0b2427d9bb94371984af1078aae1fbc5eea",  # noqa: E501
-    "ca1a5d2d9191159321f6f9977409ac33988434db56aee25748d879d75644b368": "f9ed2bc1ad851898a0fef4ba5a079d777063f9923cf54f3fd244e7999025d8a2",  # noqa: E501
     "631d8cf92898809d065b73933d056248172adb317d55d70e0e651753af4ee634": "5015824e18253ef0d9307e0fac71056253567d0ae7559b4129a3b206ef5e1b61",  # noqa: E501
     "166d41f4dee697473e958f241e54a1a1bedfb34274bab518e448bd5d0548ab50": "57c60133f04a314509764606c43fab32875598645596798d7f34e2e898c363da",  # noqa: E501
     "dc6713d3f2678244ff872e8e0a06aa42c062af7add71ee29f67028419f90a93c": "4cdd97ad4479c5a399d53a70599503ee9a7b82613dc552868297b357abefe98a",  # noqa: E501
@@ -67,7 +63,6 @@ SAME_RESULT: dict[str, str] = {
     "7bf6b7c6db62630cf45969a20050cc201a775191e38ac630ece49cb7dacb4213": "1dc007c226129edb3e19bce3e268459351d91ba3e3e90224e910148cc11e2246",  # noqa: E501
     "f40b54eb1f84a40bf72c4da31fd07b826b3a3a0dc48acd293b84e1ae56bb8521": "bbefacf60dbe76b1a9c72fa87ac3bf882083310394fc337a58397d88e71ec106",  # noqa: E501
     "ac338f5b9a0cf4109134b7d6c56c3b8b3db0982de8896cd52e1c06e431a4c425": "bb16d44def6d93587e1b7a420af6259beb49c939efaf891fd86e3cfe0b294e7f",  # noqa: E501
-    "2fb6be153eb9c90823c79e13cec0be143a356c76f99f57abbbae643fdd324e3e": "fb784306ef40bf9fcabfe1ec4a4f2995b7831ef28c17ae172f3545033f20ef00",  # noqa: E501
     "f922c1b4a7f8e18adb4dc4cf93aec40d5aa0d23821f9ae03742dfc04b383dfdd": "b3a8fc7e2124b6dc2ca9754492f3eaaca6046afc97c2890770de2373a40beff9",  # noqa: E501
     "e822bba95fbe7c368ec160fce7ac3818dc4383107820ebd4c649fa770298421f": "580ed87e2ba9cf20b23724963c88d4c9bd8ece50e35bd962b01391de6b7bb766",  # noqa: E501
     "7d686e096677d8986f6e71e107af3ce2f6cb4b6623261264386a748734600909": "e699ba095335047eb7d93153a2c6152d933daaa9d82c0a87acc898ab68f6cd32",  # noqa: E501
@@ -77,11 +72,20 @@ SAME_RESULT: dict[str, str] = {
     "0ae77328688546bccf779f5aa3032d46532279311824ee26ab0bff609b0c538f": "2b0fdd0c4a77f4a97c87d4dfa85168c7b70e31915b668f3e0ca415e95f1d35d1",  # noqa: E501
     # errors: wrong types, files of similar names
     "26eccdcdc1e5c12e0d014e0ba20ca2da4a83828897b41951fea6350a0ba27fc3": "3f10d41e21733373f7b9b410b39734120dca4bc71005607b6aca79a2934329ae",  # noqa: E501
-    "83ac4d5b2d7e495f8e1855de57d0f4c2da46b0a1b61fe99d91ff22b131f8f90e": "dd92b02c2997655e9090fd2f163bb88051b22745e23adccaafb7cebf4962b6cb",  # noqa: E501
     "aa7608bd50760708c0034a4f159d7c49e38584a390d96a097e66ab86de512005": "62e25cf590ffebe812dfbb5de2eae2ceecc68472f0d07c194c261cac9a0ffa78",  # noqa: E501
-    "6b2850adcd856a6d531967e91f59f5a53db2e31908764032929337648c4261a3": "fb2cd80d1397a130137923f9ccb8526e71bce985e10e48fb6c97abdf1f4ef626",  # noqa: E501
     "ff0f87f7a18b1b8dbc526f461fd26bb5ed5ec9d152ac609ad5109ade4bac998a": "",
     "5edcd0fd30caa0affe932b2347733a387e04fd8547162410b87d6b5c7411534f": "a99b8d422b852647b985b0c82e8f5ffc375e29e8dc8cc88f87daa53e9ed89a2f",  # noqa: E501
+    # training and studies: starts of local layers, layers that are copied, penalties of others
+    "646ecc421e14c83d37a87a8a260048a0d383c1341a0da9a9985b39e97b1e51d0": "d54c15a6cd07a2b34ffe1ea744cc981b968a906d0a89a68518774cd85f264811",  # noqa: E501
+    "557873299c4ec47141e8332ced2f4355985c640a32d4f8c0226c117140cff6b6": "2191aa187d1c4ec072e2b095ff79385804f449c4c1a3dcc81ae3628ed2df2de9",  # noqa: E501
+    "f7927012580299dec9c88e7632e56cda7f439af9869e837fb3c9ac1b1714e9f0": "0f7d657f1e7ac312f0f4c590eff12c76cc6451e11d9ed479d18e6e19a165f18e",  # noqa: E501
+    "4e64377822b9db1c61691d49618309b3bf50cb4dc83ee29aa698efb9aa28644e": "f2935d8308df363a3e1c08362d8104523366ec35c489dc201e0527893cf0546e",  # noqa: E501
+    # models, geometry, representation
+    "1145c1c9ced1d9bfb3ce54751fe0f9920c1dd20a4b221d736e42cb0012b7d7d3": "6da0f1bdccbe437320d19fddb28b910c03af3c239526a316625fc3e825d78047",  # noqa: E501
+    "166d0da86939575baa41aa35f8ecfd4d3168c1b8b6b4ecb6362bf0a27ef60815": "ab4f098b5db76f12bf78659d36d030aa46e82794821a528ff51899b82d86ed5b",  # noqa: E501
+    "83ac4d5b2d7e495f8e1855de57d0f4c2da46b0a1b61fe99d91ff22b131f8f90e": "dd92b02c2997655e9090fd2f163bb88051b22745e23adccaafb7cebf4962b6cb",  # noqa: E501
+    "b191f7f4d55ba1432a09447390b51a69ed8cb9c7ea1efcc6832d3f14edd15357": "eabb44c77f27466678cf483851e7e0b2427d9bb94371984af1078aae1fbc5eea",  # noqa: E501
+    "2fb6be153eb9c90823c79e13cec0be143a356c76f99f57abbbae643fdd324e3e": "fb784306ef40bf9fcabfe1ec4a4f2995b7831ef28c17ae172f3545033f20ef00",  # noqa: E501
 }
 """Digest of a module whose change can change no result -> its digest before, so that stored results keep their keys.
 
@@ -97,8 +101,9 @@ IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 def fingerprint(modules: tuple[str, ...]) -> str:
     """Hash of these modules and of all code they import, directly or not, except installed packages; cached.
 
-    Imports inside functions do not count: they are for code that does not affect the result (reading data, whose hash
-    is part of the key), and for plugins that a step chooses by name at run time and lists in `Step.uses`.
+    Imports inside functions of this package do not count: they are for code that does not affect the result (reading
+    data, whose hash is part of the key), and for plugins that a step chooses by name at run time and lists in
+    `Step.uses`.
 
     >>> fingerprint(("eigencode.base.errors",)) == fingerprint(("eigencode.base.errors",))
     True
@@ -122,27 +127,29 @@ def closure(modules: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def canonical(node: object, in_error: bool = False) -> str:
+def canonical(node: object, in_error: bool = False, ours: bool = True) -> str:
     """A syntax tree as text, the same in every version of Python; `in_error` leaves out the content of strings.
 
-    Left out are docstrings, the arguments of errors and warnings, positions, and fields that are empty.
+    Left out are docstrings, positions, and fields that are empty; in the code of this package, by its names, also the
+    arguments of errors and warnings.
 
     >>> canonical(ast.parse("x = f'a{b}'  # c")) == canonical(ast.parse("x = ('a'f'{b}')"))
     True
     """
     if isinstance(node, list):
-        return f"[{', '.join([canonical(n, in_error) for n in node if not _is_documentation(n)])}]"
+        return f"[{', '.join([canonical(n, in_error, ours) for n in node if not _is_documentation(n)])}]"
     if not isinstance(node, ast.AST):
         return ascii(node)
     if isinstance(node, ast.Constant):
         return "text" if in_error and isinstance(node.value, str) else f"Constant({node.value!a})"
     if isinstance(node, ast.JoinedStr):
-        return "text" if in_error else f"JoinedStr({canonical(_joined(node.values))})"
-    if isinstance(node, ast.Call) and _is_error(getattr(node.func, "attr", getattr(node.func, "id", ""))):
+        return "text" if in_error else f"JoinedStr({canonical(_joined(node.values), ours=ours)})"
+    if ours and isinstance(node, ast.Call) and _is_error(getattr(node.func, "attr", getattr(node.func, "id", ""))):
         return f"Call({canonical(node.func)})"
-    in_error = in_error or isinstance(node, ast.Raise) or (isinstance(node, ast.ClassDef) and _is_error(node.name))
+    error = isinstance(node, ast.Raise) or (isinstance(node, ast.ClassDef) and _is_error(node.name))
+    in_error = in_error or (ours and error)
     fields = [(name, getattr(node, name, None)) for name in node._fields if name not in IGNORED_FIELDS]
-    kept = [f"{name}={canonical(value, in_error)}" for name, value in fields if value not in (None, [])]
+    kept = [f"{name}={canonical(value, in_error, ours)}" for name, value in fields if value not in (None, [])]
     return f"{type(node).__name__}({', '.join(kept)})"
 
 
@@ -172,33 +179,48 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
     """Return a digest of the code of a module, and the imported modules that also belong to the key.
 
-    `from package import name` counts `package.name` if that is a module, otherwise the `__init__` of the package.
+    `from package import name` counts `package.name` if that is a module, otherwise the `__init__` of the package.  The
+    code of others counts whole: with the packages around it, imports inside functions, and modules that it names in
+    `import_module`.
     """
     path = _path(module)
     assert path is not None
-    tree = ast.parse(path.read_bytes())
+    tree, ours = ast.parse(path.read_bytes()), _ours(module)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    names: set[str] = set()
+    names: set[str] = set() if ours else {*filter(None, [module.rpartition(".")[0]])}
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not ours or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             names |= {inner if _path(inner := f"{source}.{alias.name}") else source for alias in node.names}
+        elif isinstance(node, ast.Call) and not ours:
+            names |= _imported_by_name(node)
     counted = tuple(sorted(n for n in names if _is_hashed(n)))
-    digest = hashlib.sha256(canonical(tree).encode()).hexdigest()
+    digest = hashlib.sha256(canonical(tree, ours=ours).encode()).hexdigest()
     return SAME_RESULT.get(digest, digest), counted
+
+
+def _ours(module: str) -> bool:
+    return module.startswith(f"{PACKAGE}.")
+
+
+def _imported_by_name(call: ast.Call) -> set[str]:
+    """The module that `import_module("name")` or `__import__("name")` imports."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    first = call.args[0] if call.args else None
+    known = name in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return {first.value} if known and not first.value.startswith(".") else set()  # type: ignore[union-attr]
 
 
 def _is_hashed(module: str) -> bool:
     """True for modules of this package, except its `__init__`, and for other modules that are not installed."""
     path = _path(module)
-    ours = module.startswith(f"{PACKAGE}.")
-    return path is not None and module != PACKAGE and (ours or not INSTALLED & {*path.parts})
+    return path is not None and module != PACKAGE and (_ours(module) or not INSTALLED & {*path.parts})
 
 
 @cache
@@ -211,12 +233,20 @@ def _path(module: str) -> Path | None:
     return next((c for c in candidates if c.is_file()), None)
 
 
+def _shadows(file: Path) -> bool:
+    """True for a file that is imported in the place of a module of the standard library, by its name."""
+    library = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+    return file.is_absolute() and not any(file.is_relative_to(folder) for folder in library)
+
+
 @cache
 def _top_level(top: str) -> Path | None:
     """Folder of a top-level package, or file of a single module without its suffix; None for the standard library."""
     try:
-        spec = None if top in sys.stdlib_module_names else importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(top)
     except ValueError:  # `__main__`, or a module created at run time
+        return None
+    if top in sys.stdlib_module_names and not (spec and spec.origin and _shadows(Path(spec.origin))):
         return None
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if folders:

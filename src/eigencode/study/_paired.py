@@ -64,18 +64,22 @@ def chosen(rows: Sequence[Row], one: Place, by: str, sign: int) -> tuple[Mean, s
     """The number at `one` of the seed in which `sign` · `by` is largest, minus the mean of the other seeds; its rank.
 
     The interval is the prediction interval of one more seed like the others, so the difference is significant if the
-    chosen seed is unlike a seed chosen by lot.  Seeds that lack one of the two numbers are left out.
+    chosen seed is unlike a seed chosen by lot.  Nothing is chosen where two seeds have the largest number.  A seed that
+    lacks one of the two numbers is left out, and the interval is then without ends: it might be the one.
     """
-    end = [r for r in rows if r.epoch is None and r.model == one[0] and math.isfinite(r.value)]
+    end = [r for r in rows if r.epoch is None and r.model == one[0]]
     values, keys = ({r.seed: r.value for r in end if r.quantity == name} for name in (one[1], by))
-    seeds = [s for s in values if s in keys]
-    if len(seeds) < 3:
+    both = [s for s in values if s in keys]
+    seeds = [s for s in both if math.isfinite(values[s]) and not math.isnan(keys[s])]
+    ranked = sorted(seeds, key=lambda s: sign * keys[s])
+    if len(seeds) < 3 or keys[ranked[-1]] == keys[ranked[-2]]:
         return Mean(math.nan, len(seeds), math.nan), ""
-    best = max(seeds, key=lambda s: sign * keys[s])
+    best = ranked[-1]
     others = [values[s] for s in seeds if s != best]
     rank = 1 + sum(v > values[best] for v in others)
     variance = statistics.variance(others) * (1 + 1 / len(others))
-    found = Mean(values[best] - statistics.fmean(others), len(others), variance)
+    open_ = math.inf if len(seeds) < len(both) else 0.0
+    found = Mean(values[best] - statistics.fmean(others), len(others), variance, open_, open_)
     return found, f"seed {best}, rank {rank} of {len(seeds)} from the largest"
 
 

@@ -72,17 +72,30 @@ class Summary:
 
 
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
-    """The numbers of all finished cells, in the order of the study, then those about their course in training."""
-    alone, found = len(study.seeds) == 1, list[Row]()
+    """The numbers of all cells, in the order of the study, then those about their course in training.
+
+    A seed that was not measured, as a step failed or has not run, has NaN and a warning where other seeds were.
+    """
+    alone, found, cells = len(study.seeds) == 1, list[Row](), list(cells)
+    measured = {(c.data, c.model, c.name) for c in cells if c.epoch is None and store.has(c.step)}
     courses: dict[tuple[object, ...], list[Row] | None] = {}
     for cell in cells:
         read = list(_rows(cell, store, alone)) if store.has(cell.step) else None
-        found += read or ()
+        others = cell.epoch is None and (cell.data, cell.model, cell.name) in measured
+        found += _missing(cell) if read is None and others else read or ()
         if cell.epoch is not None:
             key = (cell.data, cell.model, cell.seed, cell.kind, cell.name)
             before = courses.get(key, [])
             courses[key] = None if read is None or before is None else before + read
     return found + [_of_course(*number) for rows in courses.values() if rows for number in course(rows)]
+
+
+def _missing(cell: Cell) -> Iterable[Row]:
+    """NaN for every number of a cell whose step has no result."""
+    said = (f"seed {cell.seed} was not measured",)
+    for what in cell.measure.names():
+        place = (cell.data, cell.model, cell.seed, cell.measure.quantity(cell.name, what))
+        yield Row(*place, math.nan, math.nan, math.nan, "", cell.step.key, said)
 
 
 def _of_course(row: Row, name: str, value: float, convention: str) -> Row:
@@ -132,7 +145,7 @@ def _summary(group: list[Row]) -> Summary:
         low=low if len(known) == len(group) else -math.inf,
         high=high if len(known) == len(group) else math.inf,
         seeds=len(known),
-        convention=first.convention,
+        convention=known[0].convention,
         warnings=tuple(dict.fromkeys(w for row in group for w in row.warnings)),
         notes=tuple(dict.fromkeys(n for row in group for n in row.notes)),
         epoch=first.epoch,

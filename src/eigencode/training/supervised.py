@@ -175,7 +175,7 @@ def train_supervised(
             "seed": seed,
             "schedule": repr(schedule),
             "optimizer": [optimizer, momentum, weight_decay, clip_norm, precision],
-            "penalties": [(c, repr(p)) for c, p in penalties],
+            "penalties": [(c, repr(p), *_settings(p)) for c, p in penalties],
             "adversarial": repr(adversarial),
             "stop": [patience, keep],
             "data": [train.sha256, validation.sha256 if validation is not None else None],
@@ -295,6 +295,13 @@ def _fixed(
         return []
     found = fixed_layers(net, part, learn)
     return [name for name in found[:1] if name == "norm"] if penalties or adversarial is not None else found
+
+
+def _settings(penalty: nn.Module) -> list[str]:
+    """The settings of a penalty of somebody's own, whose text may not tell them; those of this package do."""
+    if type(penalty).__module__.startswith("eigencode."):
+        return []
+    return [f"{k}={v!r}" for k, v in sorted(vars(penalty).items()) if not k.startswith("_")]
 
 
 def _autocast(device: str, products: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:

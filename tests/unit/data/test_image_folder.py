@@ -2,6 +2,8 @@
 
 import json
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +108,40 @@ def test_lossless_modes(tmp_path: Path, mode: str, channels: int) -> None:
                 converted.save(path)
     assert read_folder(tmp_path)[0].shape == (channels, 4, 6)
     assert int(read_folder(tmp_path)[0].pixels[0, 0, 0, 0]) == 255
+
+
+def deep_png(pixels: np.ndarray) -> bytes:
+    """An image in colour of 16 bits, which Pillow reads and cannot write."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.parametrize("kind", ["png", "ppm", "transparent colour"])
+def test_colours_of_more_than_eight_bits_or_transparent_are_refused(tree: Path, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4096, (16, 16, 3), dtype=np.uint16)
+    file = tree / "owl" / f"9.{kind[:3].replace('tra', 'png')}"
+    if kind == "png":
+        file.write_bytes(deep_png(pixels))
+    elif kind == "ppm":
+        file.write_bytes(b"P6 16 16 4095\n" + pixels.astype(">u2").tobytes())
+    else:
+        Image.fromarray(pixels.astype(np.uint8)).save(file, transparency=(0, 0, 0))
+    mode = "RGB with a transparent colour" if kind == "transparent colour" else "RGB of 16 bits"
+    with pytest.raises(DataError, match=rf"an image of a kind[\s\S]*mode {mode}"):
+        read_folder(tree)
+
+
+def test_sixteen_pixels_are_no_sixteen_bits(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 9, np.uint8)).save(tmp_path / name)
+    assert read_folder(tmp_path)[0].shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK"])

@@ -79,9 +79,19 @@ def test_the_chosen_seed_stands_beside_the_others(extreme: str, seed: int) -> No
 
 
 def test_seeds_without_the_number_or_the_criterion_are_not_chosen() -> None:
+    """One of them might be the one, so nothing is decided."""
     found = judged({"largest": "y"}, A=[5.0, 1.0, 1.1, 1.2, math.nan], y=[math.nan, 0.3, 0.2, 0.1, 9.0])
     assert "seed 1, rank 3 of 3" in found.compared
+    assert (found.low, found.high) == (-math.inf, math.inf)
     assert judged({"largest": "y"}, A=[1.0, 2.0], y=[1.0, 2.0]).verdict == "not measured"
+
+
+def test_a_seed_whose_number_has_no_bound_is_the_largest() -> None:
+    values, keys = [0.9, 0.7, 0.7001, 0.7002, 0.6], [1.0, 0.9, 0.8, 0.7, math.inf]
+    found = judged({"largest": "y"}, A=values, y=keys)
+    assert "seed 4, rank 5 of 5" in found.compared
+    assert found.verdict == OPPOSITE
+    assert judged({"largest": "y"}, A=values, y=[*keys[1:], math.inf]).verdict == "not measured"  # two are largest
 
 
 def test_choosing_by_lot_is_rarely_significant() -> None:

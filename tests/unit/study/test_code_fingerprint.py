@@ -294,3 +294,44 @@ def test_every_such_change_is_one_of_the_code_of_now() -> None:
         for p in (*root.rglob("*.py"), *EXAMPLES.glob("*.py"))
     }
     assert digests >= set(module.SAME_RESULT)
+
+
+THEIRS = {
+    "theirs/__init__.py": "WIDTH = 3\n",
+    "theirs/net.py": "import importlib\nimport theirs.layers\nfrom wave import K\n"
+    "class GainError:\n    MODE = 'strong'\n"
+    "def make():\n    import theirs_late\n"
+    "OTHER = importlib.import_module('theirs_named')\nX = GainError(0.05)\n",
+    "theirs/layers.py": "A = 1\n",
+    "theirs_late.py": "B = 1\n",
+    "theirs_named.py": "C = 1\n",
+    "wave.py": "K = 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("theirs/__init__.py", "3", "4"),
+        ("theirs/net.py", "'strong'", "'off'"),
+        ("theirs/net.py", "0.05", "50.0"),
+        ("theirs/layers.py", "1", "2"),
+        ("theirs_late.py", "1", "2"),
+        ("theirs_named.py", "1", "2"),
+        ("wave.py", "1", "2"),
+    ],
+)
+def test_the_code_of_others_counts_whole(
+    file: str, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what has the name of an error, is imported in a function or by its name, or stands in the package around."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    for name, text in THEIRS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    forget()
+    before = module.fingerprint(("theirs.net",))
+    change(tmp_path / file, old, new)
+    assert module.fingerprint(("theirs.net",)) != before
+    forget()

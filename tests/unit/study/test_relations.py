@@ -227,3 +227,32 @@ def test_equivalence_is_two_one_sided_tests_of_the_correlation() -> None:
         inside = -np.arctanh(0.02**0.5) < plain.low and plain.high < np.arctanh(0.02**0.5)
         assert (one.interval[2] < 0.02) == inside
         assert ((-one.minus(0.02)).low > 0) == inside
+
+
+def test_an_outcome_that_is_the_same_everywhere_has_no_effects() -> None:
+    """Of no variance nothing is explained, neither much nor little."""
+    draw = np.random.default_rng(0)
+    group = np.repeat(np.arange(6), 3)
+    for constant in (0.0, 0.97, 0.1, 1 / 3):
+        found = fits(
+            np.stack([np.ones(18), draw.normal(size=18)], 1),
+            np.full(18, constant),
+            np.zeros(18, bool),
+            np.ones((2, 18)),
+        )
+        assert np.isnan(found.beta).all()
+    y = np.where(group == 0, draw.normal(size=18), 0.5)
+    without = (group[None] != np.arange(6)[:, None]).astype(float)
+    found = fits(np.stack([np.ones(18), draw.normal(size=18)], 1), y, np.zeros(18, bool), without)
+    assert np.isnan(found.beta[0]).all()
+    assert np.isfinite(found.beta[1:]).all()
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-12, 1e-9, 1e-6])
+def test_a_perfect_fit_is_found(off: float) -> None:
+    draw = np.random.default_rng(0)
+    x = np.stack([np.ones(18), draw.normal(size=18)], 1)
+    y = x @ [1.0, 2.0] + off * draw.normal(size=18)
+    found = fits(x, y, np.zeros(18, bool), np.ones((1, 18)))
+    np.testing.assert_allclose(found.beta[0], [1.0, 2.0], atol=1e-5)
+    assert found.sigma[0] < 1e-5

@@ -15,8 +15,10 @@ from eigencode.measures.accuracy import Accuracy
 from eigencode.robustness import CriticalSizes
 from eigencode.rules.convergence import Convergence
 from eigencode.spectra import Spectrum
-from eigencode.study import Cell, Row, Store, Study, plan, read_study, rows, summarise
+from eigencode.study import Cell, Row, Store, Study, execute, plan, read_study, rows, summarise
+from eigencode.study._claims import verdicts
 from eigencode.study._integrity import sealed
+from eigencode.study.read import study as from_dict
 from eigencode.study.results import headline, write
 
 
@@ -210,3 +212,28 @@ def test_results_are_strict_json(finished: Run, tmp_path: Path) -> None:
 def test_the_headline_is_in_the_order_of_the_study(finished: Run) -> None:
     names = ["test accuracy", "α images", "α noise", "critical size, noise", "critical size, FGSM"]
     assert headline(finished[0]) == names
+
+
+def test_a_seed_whose_step_failed_opens_the_intervals(tmp_path: Path) -> None:
+    """It might have said anything: claims and summaries that leave it out are of the seeds that went well."""
+    two = {"quantity": "test accuracy", "model": "B", "comparison": "<", "value": 2.0}
+    claims = [
+        {"statement": "A above B", "quantity": "test accuracy", "model": "A", "other": "B"},
+        {"statement": "B below two", **two},
+        {"statement": "B mostly", "share": 0.5, **two},
+    ]
+    models = {"A": {"units": 5}, "B": {"units": 6}}
+    chosen = from_dict({"name": "x", "data": "digits", "seeds": [0, 1, 2, 3], "models": models, "claims": claims})
+    store, cells = Store(tmp_path), plan(chosen)
+    execute([c.step for c in cells if (c.model, c.seed) != ("B", 0)], store, 1)
+    found = rows(chosen, cells, store)
+    lost = next(r for r in found if (r.model, r.seed, r.quantity) == ("B", 0, "test accuracy"))
+    assert math.isnan(lost.value)
+    assert lost.warnings == ("seed 0 was not measured",)
+    of = next(s for s in summarise(found) if (s.model, s.quantity) == ("B", "test accuracy"))
+    assert (of.seeds, of.low, of.high) == (3, -math.inf, math.inf)
+    assert of.convention
+    for verdict in verdicts(chosen, found)[:2]:
+        assert (verdict.low, verdict.high) == (-math.inf, math.inf)
+        assert verdict.verdict.startswith("undecided")
+    assert verdicts(chosen, found)[2].verdict.startswith("undecided")

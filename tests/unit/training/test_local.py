@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eigencode.base.errors import ConvergenceWarning, InputError, TrainingError
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
 from eigencode.data import load
-from eigencode.models import Stack, convergence, initialise, krotov_hopfield, perceptron, prune
-from eigencode.rules import KrotovHopfield, KrotovHopfieldSequential, Rows, Rule
+from eigencode.models import LocalConv2d, LocalDense, Stack, convergence, initialise, krotov_hopfield, perceptron, prune
+from eigencode.rules import KrotovHopfield, KrotovHopfieldSequential, Rows, Rule, SoftHebb
 from eigencode.training import LocalTraining, train_local
 
 
@@ -279,3 +279,46 @@ def test_initialise_refuses(rule: Rule, told: str) -> None:
     with pytest.raises(InputError, match=told):
         initialise(net, rule)
     torch.testing.assert_close(net.encoder.weight, before, rtol=0, atol=0)
+
+
+def test_a_layer_in_the_place_of_an_ordinary_one_needs_the_start_of_the_rule() -> None:
+    """Weights of an ordinary layer have a norm below one: by the criterion of SoftHebb they have converged at once."""
+    rule = SoftHebb()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10))
+    train = Images(torch.rand(50, 1, 5, 5), torch.arange(50) % 10)
+    net.set_submodule("0", LocalConv2d.like(net.get_submodule("0"), rule))
+    with pytest.raises(InputError, match=r"(?s)'0' does not start as the rule says.*wanted:.*models.initialise"):
+        train_local(net, train, rule, at="0", epochs=1, batch_size=50)
+    initialise(net, rule, at="0")
+    with pytest.warns(ConvergenceWarning):
+        train_local(net, train, rule, at="0", epochs=1, lr=1e-9, batch_size=50)
+
+
+class Same(nn.Conv2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(nn.functional.pad(x, (1, 1, 1, 1)))
+
+
+class Cosine(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.weight / self.weight.norm(dim=1, keepdim=True))
+
+
+def hooked(layer: nn.Module) -> nn.Module:
+    layer.register_forward_hook(lambda module, args, out: 2 * out)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        (LocalConv2d, Same(1, 6, 3, bias=False)),
+        (LocalConv2d, hooked(nn.Conv2d(1, 6, 3, bias=False))),
+        (LocalDense, Cosine(5, 3, bias=False)),
+        (LocalDense, hooked(nn.Linear(5, 3, bias=False))),
+    ],
+)
+def test_a_layer_that_computes_otherwise_is_not_copied(kind: type[nn.Module], layer: nn.Module) -> None:
+    with pytest.raises(InputError, match="a local layer cannot stand in for this"):
+        kind.like(layer, SoftHebb())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from eigencode.base.errors import InputError, TrainingError
 from eigencode.base.types import Images
 from eigencode.models import krotov_hopfield, perceptron
-from eigencode.penalties import Lp, Spectral
+from eigencode.penalties import Batch, Lp, Penalty, Spectral
 from eigencode.rules import KrotovHopfield
 from eigencode.training import Callback, Progress, Schedule, train_local, train_supervised
 from eigencode.training._state import Checkpoint, fingerprint
@@ -331,3 +331,20 @@ def test_weights_in_bfloat16_are_refused() -> None:
     """They would lose most steps to rounding; `precision` multiplies in bfloat16 and keeps weights of float32."""
     with pytest.raises(InputError, match=r"fails on these images[\s\S]*net\.float\(\)"):
         train_supervised(seeded(small).bfloat16(), TRAIN, epochs=1)
+
+
+class Own(Penalty):
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.size = size
+
+    def value(self, batch: Batch) -> Tensor:
+        return self.size * batch.net.encoder.weight.square().sum()
+
+
+def test_a_penalty_of_ones_own_with_other_settings_is_another_training(tmp_path: Path) -> None:
+    common = {"epochs": 4, "batch_size": 40, "checkpoint": tmp_path / "c.safetensors"}
+    train_supervised(seeded(small), TRAIN, penalties=[(1.0, Own(0.0))], stop=2, **common)
+    with pytest.raises(InputError, match="belongs to another run"):
+        train_supervised(seeded(small), TRAIN, penalties=[(1.0, Own(5.0))], **common)
+    train_supervised(seeded(small), TRAIN, penalties=[(1.0, Own(0.0))], **common)

@@ -10,6 +10,7 @@ import numpy as np
 
 from eigencode.study.config import Study
 from eigencode.study.relations._schema import BUILT_IN, FEWEST, Relation, Variable
+from eigencode.study.relations.censored import varies
 from eigencode.study.relations.effects import Analysis, Table, analyse
 from eigencode.study.results import Row
 
@@ -88,6 +89,8 @@ def _related(study: Study, relation: Relation, data: str, rows: Sequence[Row]) -
     table = _table(relation, points)
     if table is None:
         return Related(data, relation, points, None, (*said, "too few networks or groups for a regression"))
+    if not varies(table.y, np.ones((1, len(table.y)))).all():
+        return Related(data, relation, points, None, (*said, "the outcome is the same for all networks"))
     analysis = analyse(table)
     predicted = analysis.predicted.tolist()
     complete = tuple(Point(**{**vars(p), "predicted": v}) for p, v in zip(points, predicted, strict=True))

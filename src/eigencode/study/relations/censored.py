@@ -17,6 +17,12 @@ STEPS = 50
 ENOUGH = 1e-10
 """Expected increase of the log-likelihood, per unit of weight, at which Newton's method ends."""
 
+CONSTANT = 1e-12
+"""Range of an outcome, relative to its largest number, that is rounding."""
+
+PERFECT = 1e-16
+"""Share of the variance of y that a fit leaves unexplained and that is rounding: it is not improved any further."""
+
 DEPENDENT = 1e-9
 """Smallest eigenvalue of the correlations of the columns that still counts as independent."""
 
@@ -25,7 +31,7 @@ DEPENDENT = 1e-9
 class Fits:
     """Maximum-likelihood fits y = X β + σ e, one per weighting.
 
-    NaN where the columns are not independent, or as many as the uncensored rows.
+    NaN where the columns are not independent, or as many as the uncensored rows, or where y does not vary.
 
     Attributes:
         beta: coefficients, in the unit of y per unit of the column.
@@ -54,15 +60,23 @@ def fits(
     [[-0.1, 1.4]]
     """
     found = Fits(*(np.full((len(weights), *shape), np.nan) for shape in ((x.shape[1],), (), ())))
-    usable = _independent(x, weights) & (((weights > 0) & ~censored).sum(1) > x.shape[1])
+    usable = _independent(x, weights) & (((weights > 0) & ~censored).sum(1) > x.shape[1]) & varies(y, weights)
     if not usable.any():
         return found
-    centre, scale = float(y.mean()), float(y.std()) or 1.0
+    centre, scale = float(y.mean()), float(y.std())
     beta, sigma, loglik = _newton(x, (y - centre) / scale, censored, weights[usable])
     counted = (weights[usable] * ~censored).sum(1)
     beta = scale * beta + centre * np.linalg.lstsq(x, np.ones(len(y)), rcond=None)[0]  # the columns span a constant
     found.beta[usable], found.sigma[usable] = beta, scale * sigma
     found.loglik[usable] = loglik - counted * np.log(scale)
+    return found
+
+
+def varies(y: Float[np.ndarray, " row"], weights: Float[np.ndarray, "weighting row"]) -> Bool[np.ndarray, " weighting"]:
+    """True for the weightings in which y is not the same number in all rows, up to rounding."""
+    used = weights > 0
+    highest, lowest = np.where(used, y, -np.inf).max(1), np.where(used, y, np.inf).min(1)
+    found: np.ndarray = highest - lowest > CONSTANT * np.abs(y).max()
     return found
 
 
@@ -82,6 +96,7 @@ def _newton(
     z, total = np.concatenate([x, -y[:, None]], 1), weights.sum(1)
     theta = _least_squares(x, y, weights)
     best = _loglik(z, censored, weights, theta)
+    perfect = theta[:, -1] >= 1 / np.sqrt(PERFECT)
     for _ in range(STEPS):
         u = theta @ z.T
         with np.errstate(over="ignore"):
@@ -92,6 +107,7 @@ def _newton(
         gradient, hessian = slope @ z, np.einsum("bn,ni,nj->bij", bend, z, z)
         gradient[:, -1] += counted / theta[:, -1]
         hessian[:, -1, -1] += counted / theta[:, -1] ** 2
+        hessian[perfect], gradient[perfect] = np.eye(z.shape[1]), 0.0
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         gain = np.einsum("bi,bi->b", step, gradient)
         if (gain <= ENOUGH * total).all():
@@ -134,5 +150,5 @@ def _least_squares(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndar
     gram = np.einsum("bn,ni,nj->bij", weights, x, x)
     beta = np.linalg.solve(gram, ((weights * y) @ x)[..., None])[..., 0]
     variance = (weights * (y - beta @ x.T) ** 2).sum(1) / weights.sum(1)
-    inverse = 1 / np.sqrt(np.maximum(variance, 1e-12))
+    inverse = 1 / np.sqrt(np.maximum(variance, PERFECT))
     return np.concatenate([beta * inverse[:, None], inverse[:, None]], 1)
