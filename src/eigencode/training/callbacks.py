@@ -30,7 +30,11 @@ class Progress:
 
 
 class Callback:
-    """Base class of callbacks; override either method.  Returning True from `on_epoch` stops the training."""
+    """Base class of callbacks; override either method.  Returning True from `on_epoch` stops the training.
+
+    A callback may change the weights that learn.  Changes of other parts of the network may not be seen, since the
+    outputs of layers that do not learn are kept.
+    """
 
     def on_step(self, progress: Progress) -> None:
         """Called after every training step."""

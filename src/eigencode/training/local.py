@@ -133,6 +133,13 @@ def train_local(
     if not names or names[0] not in order:
         raise InputError(f"{type(net).__name__}: this local layer is never called", got=f"at={at!r}", wanted=order)
     rules = {name: layer.rule if rule is None else rule for name, layer in layers.items()}
+    weights = [layer.weight.data_ptr() for layer in layers.values()]
+    if len(set(weights)) < len(weights):
+        raise InputError(
+            "local layers that share their weights",
+            got=", ".join(n for n, w in zip(layers, weights, strict=True) if weights.count(w) > 1),
+            wanted="weights of its own for each layer, which learns from inputs of its own",
+        )
     for name, layer in layers.items():
         check_rule(name, layer, rules[name])
         check_start(name, layer, rules[name])
@@ -217,6 +224,7 @@ def train_local(
                     for learner in group if ended else ():
                         learner.layer.wins.copy_(learner.wins)
                     told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=told_of)
+                    versions = [learner.weight._version for learner in group]
                     for callback in callbacks:
                         callback.on_step(told)
                     if ended:
@@ -225,6 +233,9 @@ def train_local(
                             history[:, column] = torch.tensor([*learner.curves(), size], dtype=torch.float64)
                         answers = [callback.on_epoch(told) for callback in callbacks]
                         stopped = any(answers)
+                    for learner, version in zip(group, versions, strict=True):
+                        if learner.weight._version != version:  # a callback has changed the weights
+                            learner.begin()
                     save()
                     if stopped:
                         break

@@ -1,15 +1,20 @@
 """Callbacks of local training: told after every step and epoch, with a network that answers as it is at that moment."""
 
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from toy_rules import stack
 
 import eigencode as ec
+from eigencode.base.errors import ConvergenceWarning, InputError
+from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.models import krotov_hopfield
+from eigencode.data import load
+from eigencode.models import LocalDense, krotov_hopfield
+from eigencode.rules import KrotovHopfield
 from eigencode.training import Callback, Progress, _feed as feeding, train_local
 
 TRAIN = Images(torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 3)
@@ -76,3 +81,43 @@ def test_a_callback_ends_the_training_of_all_layers_also_when_it_is_continued(tm
     again = stack()
     assert train_local(again, TRAIN, epochs=2, batch_size=20, **files).epochs == 3
     torch.testing.assert_close(again.state_dict(), wanted.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("p", [2.0, 3.0])
+def test_weights_that_a_callback_changes_are_those_that_learn_on(p: float) -> None:
+    """Also of units that the step before did not change, whose synapses are kept."""
+    train = load("digits")[0][:100]
+
+    def made() -> nn.Module:
+        rule = KrotovHopfield(p=p)
+        weight = rule.init(12, 64, torch.Generator().manual_seed(1))
+        return nn.Sequential(nn.Flatten(), LocalDense(weight, rule), nn.Linear(12, 10))
+
+    class Clip(Callback):
+        def on_step(self, progress: Progress) -> None:
+            if progress.step == 3:
+                with torch.no_grad():
+                    progress.net[1].weight.clamp_(-0.8, 0.8)
+
+    net, known = made(), made()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        train_local(net, train, epochs=1, batch_size=20, decay="constant", lr=0.05, callbacks=[Clip()])
+    layer, order = known[1], torch.randperm(100, generator=stream(0, "order", 0))
+    with torch.no_grad():
+        for k in range(5):
+            x = train.x[order[20 * k : 20 * k + 20]].flatten(1)
+            layer.rule.step(layer.weight, layer.rule.rows(x, layer.weight), 0.05)
+            if k == 2:
+                layer.weight.clamp_(-0.8, 0.8)
+    torch.testing.assert_close(net[1].weight, layer.weight, rtol=0, atol=1e-6)
+
+
+def test_layers_that_share_their_weights_are_refused() -> None:
+    rule = KrotovHopfield()
+    one, two = (LocalDense(torch.randn(16, 16), rule) for _ in range(2))
+    two.weight = one.weight
+    net = nn.Sequential(nn.Flatten(), one, nn.ReLU(), two)
+    train = Images(torch.rand(20, 1, 4, 4), torch.arange(20) % 2)
+    with pytest.raises(InputError, match=r"share their weights[\s\S]*1, 3"):
+        train_local(net, train, epochs=1, batch_size=10)
