@@ -111,18 +111,20 @@ def comparison(results: dict, *topics: str) -> str:
 
 
 def matrix(*words: str) -> str:
-    """The verdicts on some claims as Markdown: a column per study, and the published result as a claim gives it."""
+    """The verdicts on some claims as Markdown: a column per study, and the published results, if claims give any."""
     columns = dict(w.split(" = ", 1) for w in words if "= published/" in w)
     found = {
         head: {c["statement"]: c for path in files.split(" + ") for c in _read(path)["claims"]}
         for head, files in columns.items()
     }
-    lines = _head("claim", "the paper", *columns)
-    for statement in (w for w in words if "= published/" not in w):
-        judged_by = [by_statement.get(statement) for by_statement in found.values()]
-        said = next(c["published"] for c in judged_by if c)
-        verdicts = (f"{COLOURS[sign(c['verdict'])[1]]} {worded(c)}" if c else "not tested" for c in judged_by)
-        lines.append(_row(statement, said, *verdicts))
+    statements = [w for w in words if "= published/" not in w]
+    judged_by = {s: [by_statement.get(s) for by_statement in found.values()] for s in statements}
+    published = {s: next(c["published"] for c in judged_by[s] if c) for s in statements}
+    papers = ["the paper"] if any(published.values()) else []
+    lines = _head("claim", *papers, *columns)
+    for s in statements:
+        verdicts = (f"{COLOURS[sign(c['verdict'])[1]]} {worded(c)}" if c else "not tested" for c in judged_by[s])
+        lines.append(_row(s, *([published[s]] if papers else []), *verdicts))
     return "\n".join(lines) + "\n"
 
 
