@@ -115,16 +115,24 @@ def _recipe(model: str, name: Any) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], arrays: bool = False) -> dict[str, Any]:
-    """Merge `over` into `base`: tables key by key, other values replaced; with `arrays`, arrays of tables too."""
+    """Merge `over` into `base`: tables key by key, other values replaced; with `arrays`, arrays of tables too.
+
+    An empty array clears that of `base`.
+    """
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
         if isinstance(below, dict) and isinstance(value, dict):
             value = _merged(below, value, arrays)
-        elif arrays and isinstance(below, list) and isinstance(value, list) and all(map(_named, [*below, *value])):
+        elif arrays and value and _of_tables(below) and _of_tables(value):
             value = _merged_arrays(below, value)
         result[key] = value
     return result
+
+
+def _of_tables(value: Any) -> bool:
+    """True for an array of tables."""
+    return isinstance(value, list) and all(map(_named, value))
 
 
 def _merged_arrays(base: list[Any], over: list[Any]) -> list[Any]:

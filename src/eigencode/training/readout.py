@@ -19,6 +19,7 @@ from eigencode.base.moments import Moments
 from eigencode.base.record import Record
 from eigencode.base.symmetric import gram
 from eigencode.base.types import Images
+from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.training._checks import check_classes, check_logits, require
 from eigencode.training._feed import DEVICE_NUMBERS, outputs
@@ -218,7 +219,8 @@ def readout_layer(net: nn.Module, at: str) -> nn.Linear:
 def _check_output(net: nn.Module, layer: nn.Linear, inputs: Callable[[Tensor], Tensor], train: Images) -> None:
     """Refuse a layer whose output is not the output of the network."""
     x = train[:2].x.to(device_of(net))
-    z, logits = inputs(x), net(x.clone())
+    with blaming(net, x):
+        z, logits = inputs(x), net(x.clone())
     check_logits(logits, train)
     rows = z.flatten(1)
     fits = rows.shape == (len(x), layer.in_features) and logits.shape == (len(x), layer.out_features)

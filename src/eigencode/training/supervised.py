@@ -21,6 +21,7 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images, Space
+from eigencode.models.layers import UnitNorm
 from eigencode.penalties.protocol import Weighted, active, needs_pixels, weighted
 from eigencode.penalties.watch import watch
 from eigencode.representation._blaming import blaming
@@ -155,7 +156,8 @@ def train_supervised(
     start = module_digest(net)
     settle_all(net, train, [n for n in without_statistics(net, train) if net.get_submodule(n) in outside])
     data = feed(net, train, fixed, keep=True)
-    if adversarial is not None and adversarial.space == "unit" and data.after != "norm":
+    unit = data.after == "norm" and isinstance(net.get_submodule("norm"), UnitNorm)
+    if adversarial is not None and adversarial.space == "unit" and not unit:
         raise InputError(
             "adversarial training in unit space needs a stack that starts with `norm`, a UnitNorm",
             got=type(net).__name__,

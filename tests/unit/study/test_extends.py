@@ -86,3 +86,15 @@ def test_what_cannot_be_extended(tmp_path: Path, base: str) -> None:
 def test_a_mistake_in_the_file_below_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"base.toml is not a TOML file"):
         read_study(written(tmp_path, base="models = "))
+
+
+def test_an_empty_list_clears_that_of_the_file_below(tmp_path: Path) -> None:
+    claim = '[[claims]]\nstatement = "a"\nquantity = "test accuracy"\nmodel = "A"\nvalue = 0.1\n'
+    (tmp_path / "base.toml").write_text(
+        f'data = "digits"\n[models.A]\nunits = 5\n[[spectra]]\nwindow = [1, 5]\n{claim}'
+    )
+    (tmp_path / "over.toml").write_text('extends = "base.toml"\nclaims = []\nspectra = []\n')
+    (tmp_path / "same.toml").write_text('extends = "base.toml"\n')
+    assert len(read_study(tmp_path / "same.toml").claims) == 1
+    found = read_study(tmp_path / "over.toml")
+    assert (found.claims, found.spectra) == ((), ())

@@ -130,3 +130,11 @@ def test_what_is_refused(digits: tuple[Images, Images], net: nn.Module, settings
     with pytest.raises(InputError, match=says):
         fit_readout(net, digits[0][:100], **settings)  # type: ignore[arg-type]
     torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_type_is_told_how_to_become_float32(kind: torch.dtype) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2)).to(kind)
+    train = Images(torch.rand(40, 1, 4, 4), torch.arange(40) % 2)
+    with pytest.raises(InputError, match=r"fails on these images[\s\S]*net\.float\(\)"):
+        fit_readout(net, train, at="3")

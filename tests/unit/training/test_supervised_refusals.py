@@ -10,8 +10,9 @@ from torch import nn
 
 from eigencode.base.errors import InputError
 from eigencode.base.types import Images
-from eigencode.models import krotov_hopfield, perceptron
-from eigencode.training import train_supervised
+from eigencode.models import Stack, krotov_hopfield, perceptron
+from eigencode.robustness import FGSM
+from eigencode.training import Adversarial, train_supervised
 
 
 def images(n: int = 100) -> Images:
@@ -75,3 +76,10 @@ def test_what_is_refused(make: Callable[[], nn.Module], settings: dict[str, Any]
     with pytest.raises(InputError, match=says):
         train_supervised(net, TRAIN, **{"epochs": 1, **settings})
     torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
+
+
+def test_unit_space_is_behind_a_unit_norm() -> None:
+    """A layer that is called `norm` may be another one, whose outputs have no bounds."""
+    net = Stack({"norm": nn.BatchNorm2d(1), "flat": nn.Flatten(), "readout": nn.Linear(25, 3)})
+    with pytest.raises(InputError, match="needs a stack that starts with `norm`, a UnitNorm"):
+        train_supervised(net, TRAIN, adversarial=Adversarial(FGSM(), 0.1, "unit"), epochs=1)
