@@ -130,7 +130,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any], arrays: bool = False) ->
     return result
 
 
-def _of_tables(value: Any) -> bool:
+def _of_tables(value: Any) -> typing.TypeGuard[list[Any]]:
     """True for an array of tables."""
     return isinstance(value, list) and all(map(_named, value))
 
