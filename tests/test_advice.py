@@ -743,6 +743,7 @@ NOT_FOLLOWED = {
     "base/record.py: Record.load": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_claim": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_supervised": "tests/test_advice_on_files.py",
+    "study/_checks.py: _check_spaces": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_arguments": "suggests a name",
     "study/_checks.py: check": "tests/test_advice_on_files.py",
     "study/_checks.py: _check_model": "tests/test_advice_on_files.py",

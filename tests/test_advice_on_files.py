@@ -101,6 +101,12 @@ def against(more: str = "") -> str:
     return f'models.A={{{stack},"supervised":{{"adversarial":{{{told}}}}}}}'.replace(":", "=")
 
 
+def stack_attacked(more: str = "") -> list[str]:
+    """A convolutional network, which has no unit space, and an attack on it."""
+    stack = 'models.A={kind="softhebb",settings={depth=1,width=2}}'
+    return [stack, f'critical=[{{attack={{name="FGSM"}}{more}}}]']
+
+
 def study_file(name: str = "a b") -> Path:
     path = Path("a.toml")
     path.write_text(f'name = "{name}"\n{SMALL}')
@@ -202,6 +208,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "study/_checks.py: _check_supervised": (
         lambda: planned(against()),
         lambda fix: planned(against('"space":"pixel"')) if fix == "space = 'pixel'" else None,
+    ),
+    "study/_checks.py: _check_spaces": (
+        lambda: planned(*stack_attacked()),
+        lambda fix: planned(*stack_attacked(f",{fix}")),
     ),
     "study/_checks.py: _check_claim": (
         lambda: claimed(data="digit"),

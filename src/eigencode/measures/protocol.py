@@ -200,6 +200,11 @@ class Measure(Admitted, Readable):
         """False for a network that this measure is not defined for; a study does not measure it there."""
         return True
 
+    @property
+    def needs_norm(self) -> bool:
+        """True if the network must start with a layer `norm`: the measure has a setting `space`, and it is "unit"."""
+        return getattr(self, "space", "pixel") == "unit"
+
     @abstractmethod
     def measure(self, subject: Subject) -> Record:
         """Measure the network and return the record."""

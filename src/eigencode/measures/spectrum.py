@@ -78,6 +78,12 @@ class SpectrumMeasure(Sharded):
     kind: ClassVar[str] = "spectrum"
     record: ClassVar[type[Record]] = Spectrum
     shard_record: ClassVar[type[Record] | None] = SpectrumShard
+
+    @property
+    def needs_norm(self) -> bool:
+        """False: it starts at the images of a network without `norm`."""
+        return False
+
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")
     default_place: ClassVar[str] = "latent"
     of_data: ClassVar[bool] = True

@@ -12,6 +12,7 @@ from eigencode.data.catalogue import TABLE
 from eigencode.models.files import builder
 from eigencode.models.layers import UnitNorm
 from eigencode.models.local_network import initialise, local_layers
+from eigencode.representation.at import at
 from eigencode.robustness.protocol import Perturbation
 from eigencode.study._architecture import ARGUMENTS, architecture, built, smallest
 from eigencode.study._catalogue import make
@@ -42,7 +43,7 @@ def check(study: Study) -> None:
     """
     for label, model in study.models.items():
         _check_model(label, model)
-    measurements(study)
+    _check_spaces(study)
     check_relations(study)
     for claim in study.claims:
         _check_claim(study, claim)
@@ -64,6 +65,19 @@ def check(study: Study) -> None:
         if duplicates:
             fix = "give each measurement a `name`" if kind == "quantities" else f"name each of the {kind} once"
             raise StudyError(f"the same name twice among the {kind}", got=", ".join(duplicates), fix=fix)
+
+
+def _check_spaces(study: Study) -> None:
+    """Refuse a measurement in unit space of a network that has none."""
+    for p in (p for p in measurements(study) if p.measure.needs_norm):
+        for label, model in ((label, m) for label, m in study.models.items() if p.fits(m)):
+            try:
+                at(smallest(model), "logits", "unit")
+            except InputError:
+                wanted = "a network whose first layer is a child `norm`"
+                raise StudyError(
+                    f"{p.name}: models.{label} has no unit space", got=label, wanted=wanted, fix='space = "pixel"'
+                ) from None
 
 
 def _check_model(label: str, model: Model) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -207,3 +208,24 @@ def test_a_trained_network_enters_with_its_weights(tmp_path: Path, monkeypatch: 
     assert cell.measure.record.load(store.folder(cell.step)).value == pytest.approx(float(right))
     torch.save(build("own_plugins:small", {"width": 7}).state_dict(), "best.pt")
     assert [c.step.key for c in cells("best.pt")] != [c.step.key for c in chosen]
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"critical": [{"attack": {"name": "FGSM"}}]},
+        {"curves": [{"attack": {"name": "FGSM"}, "eps": [0.01, 0.1], "points": 2}]},
+        {"measure": [{"kind": "jacobian", "at": ["logits"]}]},
+        {"measure": [{"kind": "margin"}]},
+    ],
+    ids=["critical", "curve", "jacobian", "margin"],
+)
+def test_unit_space_of_a_network_without_one_is_told_before_it_is_trained(
+    asked: dict[str, list[dict[str, Any]]],
+) -> None:
+    models = {"MINE": {"factory": "own_plugins:small"}}
+    with pytest.raises(StudyError, match=r"models\.MINE has no unit space[\s\S]*space = \"pixel\""):
+        plan(study({"name": "x", "data": "digits", "models": models, **asked}))
+    pixels = {table: [{**entries[0], "space": "pixel"}] for table, entries in asked.items()}
+    assert plan(study({"name": "x", "data": "digits", "models": models, **pixels}))
