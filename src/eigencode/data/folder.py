@@ -234,7 +234,7 @@ def _deep(image: Any) -> bool:
     """True for an image in colour of more than 8 bits, of which Pillow would keep the upper ones."""
     for tile in getattr(image, "tile", ()):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        if any(isinstance(a, str) and ";16" in a for a in arguments):
+        if any(isinstance(a, str) and ";16" in a and not a.startswith("BGR;16") for a in arguments):
             return bool(image.mode != "I;16")
         if tile[0].startswith("ppm") and any(isinstance(a, int) and a > 255 for a in arguments):
             return bool(image.mode in ("L", "RGB"))

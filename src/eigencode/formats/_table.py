@@ -21,6 +21,9 @@ with contextlib.suppress(ImportError):
 LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), "index", ""}
 """Names of columns that are no responses."""
 
+MISSING = ("", "-", "--", "?", "missing", "none", "#div/0!", "#value!", "#ref!", "#num!", "#name?")
+"""Text that stands for a missing number."""
+
 COLUMNS = 100_000
 """Text with more columns takes minutes to read."""
 
@@ -104,12 +107,15 @@ def _refuse_long(path: Path, table: Any) -> None:
 
 
 def _refuse_text(path: Path, table: Any, columns: list[str]) -> None:
-    """Raise `DataError` for a column that is made of numbers but for a few cells."""
+    """Raise `DataError` for a column of numbers in which a few cells hold text, or one for a missing number."""
     for column in columns:
         cells = table[column].dropna()
-        known = pandas.to_numeric(cells, errors="coerce").notna() if not types.is_bool_dtype(cells) else cells
-        if len(cells) / 2 < known.sum() < len(cells):
-            text = sorted(set(map(str, cells[~known])))
+        if types.is_bool_dtype(cells):
+            continue
+        known = pandas.to_numeric(cells, errors="coerce").notna()
+        text = sorted(set(map(str, cells[~known])))
+        missing = all(word.strip().lower() in MISSING for word in text)
+        if 0 < len(cells) - known.sum() < len(cells) / (2 if missing else 20):
             raise DataError(
                 f"{path}: column {column!r} holds text among its numbers",
                 got=", ".join(map(repr, text[:4])),

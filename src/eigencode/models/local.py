@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from eigencode.base.border import Admitted
 from eigencode.base.errors import InputError
@@ -265,6 +266,7 @@ def _refuse(layer: nn.Module, **wrong: bool) -> None:
     plain = nn.Conv2d if isinstance(layer, nn.Conv2d) else nn.Linear
     own = [
         *(["a forward of its own"] if type(layer).forward is not plain.forward or "forward" in vars(layer) else []),
+        *(["no weights before its first images"] if any(map(is_lazy, layer.parameters())) else []),
         *(["forward hooks"] if layer._forward_hooks or layer._forward_pre_hooks else []),
     ]
     if own:

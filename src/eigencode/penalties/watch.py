@@ -51,7 +51,7 @@ class Watch:
         logits = places.get("logits") if logits is None else logits
         for found in self._listener.places:
             place = found.name
-            if found.shared and found.module is not None and self._listener.calls[found.module] > 1:
+            if found.shared and found.module is not None and self._listener.calls.get(found.module, 0) > 1:
                 found.refuse_second_name()
             if place not in places and not (place == "logits" and logits is not None):
                 raise InputError(

@@ -57,7 +57,7 @@ def run(
     """
     given, x = x, entering(net, x)
     placeholder = None if placeholder is None else placeholder.clone()
-    whole = start is None and any(place.shared for place in places)
+    whole = any(place.shared for place in places)
     listener = Listener(places, entered=x, stop=not whole)
     rest = None if start is None else children_after(net, start)
     with ExitStack() as until:
@@ -87,7 +87,7 @@ def run(
             raise
     found = listener.seen
     for place in places:
-        if place.shared and (start is not None or listener.calls.get(place.module, 0) > 1):  # type: ignore[arg-type]
+        if place.shared and _calls(net, place.module, listener) > 1:
             place.refuse_second_name()
         if place.name == "input" and (start is not None or place.name not in found):
             found[place.name] = given
@@ -99,6 +99,12 @@ def run(
                 wanted="a place on the way from images to logits" + (f", after {start.name!r}" if start else ""),
             )
     return {place.name: found[place.name] for place in places}
+
+
+def _calls(net: nn.Module, module: nn.Module | None, listener: Listener) -> int:
+    """How often a whole pass calls a module, of which the pass may have been a part."""
+    children = children_in_turn(net) or ()
+    return max(listener.calls.get(module, 0) if module is not None else 0, sum(c is module for c in children))
 
 
 @contextmanager

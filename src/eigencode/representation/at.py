@@ -23,10 +23,7 @@ PIXEL = "pixel"
 AXES = ("mean", "max", "positions", "token")
 """Reductions for which it matters which axis holds the units."""
 
-ON_LINES = (
-    *(nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
-    nn.InstanceNorm1d,
-)
+ON_LINES = (nn.Conv1d, nn.ConvTranspose1d, nn.InstanceNorm1d)
 """Modules whose outputs are maps with one position axis, `N C L`."""
 
 UNIT = "unit"
@@ -248,8 +245,6 @@ def _resolve_start(module: nn.Module, start: str) -> Place:
     elif start == "norm":
         _norm_of(module)
     place = resolve(module, "norm" if start == UNIT else start)
-    if place.shared:
-        place.refuse_second_name()
     if place.module is None or place.module is module or place.path:
         raise InputError(
             f"nothing starts at {start!r}", wanted="'pixel', or a submodule that gives a tensor before the end"

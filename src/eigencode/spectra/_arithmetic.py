@@ -14,6 +14,9 @@ from eigencode.representation._modes import borrowed, kinds_of
 from eigencode.representation.at import function_of
 
 GROUPS, POINTS = 3, 100
+FAR = 1e4
+"""Changes of a response, in units in its last place, that are no rounding any more."""
+
 DOMINATED = 3.0
 """An eigenvalue counts as rounding up to this many times the error variance along its direction."""
 
@@ -80,14 +83,21 @@ def _from_double(
 def _from_last_digits(
     run: Callable[[Tensor], Any], points: list[Tensor], known: list[dict[str, Tensor]], kinds: set[torch.dtype]
 ) -> list[dict[str, Tensor]]:
-    """Changes of z under changes of the points by zero to two units in the last place, towards zero, divided by √2."""
+    """Changes of z under changes of the points by zero to two units in the last place, away from zero, divided by √2.
+
+    Nothing is known where they are far larger than rounding, as of a function that cuts its input to 8 bits.
+    """
     source = stream(0, "last digits")
     found = []
     for p, one in zip(points, known, strict=True):
         eps = max(torch.finfo(kind).eps for kind in (p.dtype, *kinds))
         changes = torch.randint(0, 3, p.shape, generator=source).to(p)
-        two = _named(run(p * (1 - eps * changes)))
+        near = p * (1 + eps * changes)
+        two = _named(run(near.clamp_max(1) if float(p.max()) <= 1 else near))
         found.append({name: (z.double() - two[name].double()) / math.sqrt(2) for name, z in one.items()})
+        for name, z in one.items():
+            if float(found[-1][name].abs().max()) > FAR * eps * float(z.abs().max()):
+                found[-1][name] = torch.full_like(found[-1][name], math.nan)
     return found
 
 

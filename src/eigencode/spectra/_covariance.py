@@ -78,7 +78,7 @@ class Accumulator:
         self._eps = max(self._eps, torch.finfo(batch.dtype).eps)
         self.rows += len(batch)
         if self._moments is None and self.rows <= self._units:
-            self._kept.append(batch.clone())  # the caller may write the next batch into the same memory
+            self._kept.append(batch)
             return
         part = Moments.of(torch.cat([*self._kept, batch]) if self._kept else batch)
         self._kept = []

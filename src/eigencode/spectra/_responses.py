@@ -87,7 +87,8 @@ def responses(
         )
     parts = batches(source, "responses")
     numbers = None if groups is None else numbered(groups, None)
-    read = Responses(lambda: (_two_dim(_tensor(part)) for part, _ in parts), None, None, "iterator of batches")
+    # copies, since the caller may write the next batch into the same memory
+    read = Responses(lambda: (_two_dim(_tensor(part)).clone() for part, _ in parts), None, None, "iterator of batches")
     return replace(read, groups=numbers)
 
 

@@ -188,7 +188,7 @@ def _identical(x: Tensor, present: Tensor) -> bool:
     """True if every stimulus has the same responses in all its repeats, and some have several."""
     several = present.sum(0) > 1
     first = x[present.int().argmax(0), torch.arange(x.shape[1])]
-    same = (x == first).all(2) | ~present
+    same = (x == first).all(2).cpu() | ~present
     return bool(several.any()) and bool(same[:, several].all())
 
 

@@ -77,25 +77,29 @@ def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     A seed that was not measured, as a step failed or has not run, has NaN and a warning where other seeds were.
     """
     alone, found, cells = len(study.seeds) == 1, list[Row](), list(cells)
-    measured = {(c.data, c.model, c.name) for c in cells if c.epoch is None and store.has(c.step)}
     courses: dict[tuple[object, ...], list[Row] | None] = {}
-    for cell in cells:
-        read = list(_rows(cell, store, alone)) if store.has(cell.step) else None
-        others = cell.epoch is None and (cell.data, cell.model, cell.name) in measured
-        found += _missing(cell) if read is None and others else read or ()
+    read = [list(_rows(cell, store, alone)) if store.has(cell.step) else None for cell in cells]
+    measured: dict[tuple[str, str, str], dict[str, None]] = {}
+    for cell, numbers in zip(cells, read, strict=True):
+        if cell.epoch is None:
+            known = measured.setdefault((cell.data, cell.model, cell.name), {})
+            known.update(dict.fromkeys(r.quantity for r in numbers or ()))
+    for cell, numbers in zip(cells, read, strict=True):
+        if numbers is None and cell.epoch is None:
+            found += _missing(cell, measured[cell.data, cell.model, cell.name])
+        found += numbers or ()
         if cell.epoch is not None:
             key = (cell.data, cell.model, cell.seed, cell.kind, cell.name)
             before = courses.get(key, [])
-            courses[key] = None if read is None or before is None else before + read
+            courses[key] = None if numbers is None or before is None else before + numbers
     return found + [_of_course(*number) for rows in courses.values() if rows for number in course(rows)]
 
 
-def _missing(cell: Cell) -> Iterable[Row]:
-    """NaN for every number of a cell whose step has no result."""
-    said = (f"seed {cell.seed} was not measured",)
-    for what in cell.measure.names():
-        place = (cell.data, cell.model, cell.seed, cell.measure.quantity(cell.name, what))
-        yield Row(*place, math.nan, math.nan, math.nan, "", cell.step.key, said)
+def _missing(cell: Cell, quantities: Iterable[str]) -> Iterable[Row]:
+    """NaN for the numbers that other seeds have of a cell whose step has no result."""
+    for name in quantities:
+        place = (cell.data, cell.model, cell.seed, name, math.nan, math.nan, math.nan, "")
+        yield Row(*place, cell.step.key, (f"seed {cell.seed} was not measured",))
 
 
 def _of_course(row: Row, name: str, value: float, convention: str) -> Row:

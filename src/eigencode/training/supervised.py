@@ -1,5 +1,6 @@
 """Supervised training by gradient of a whole network or of one part, e.g. the read-out of a fixed representation."""
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -303,7 +304,9 @@ def _settings(penalty: nn.Module) -> list[str]:
     """The settings of a penalty of somebody's own, whose text may not tell them; those of this package do."""
     if type(penalty).__module__.startswith("eigencode."):
         return []
-    return [f"{k}={v!r}" for k, v in sorted(vars(penalty).items()) if not k.startswith("_")]
+    asked = inspect.signature(type(penalty).__init__).parameters
+    settings = ((k, getattr(penalty, k, None)) for k in sorted(asked))
+    return [f"{k}={v!r}" for k, v in settings if isinstance(v, int | float | str | bool)]
 
 
 def _autocast(device: str, products: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:

@@ -392,3 +392,14 @@ def test_the_advice_for_images_of_different_size_works(tree: Path) -> None:
     with pytest.raises(DataError, match=r"differs[\s\S]*resize=4"):
         read_folder(tree)
     assert read_folder(tree, resize=4)[0].shape == (3, 4, 4)
+
+
+def test_a_bitmap_of_two_bytes_for_a_pixel_has_five_bits_a_colour(tree: Path) -> None:
+    pixels = np.arange(24, dtype="<u2").reshape(4, 6)
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    head = struct.pack("<IiiHHIIiiII", 40, 6, 4, 1, 16, 3, pixels.nbytes, 0, 0, 0, 0) + masks
+    start = 14 + len(head)
+    file = b"BM" + struct.pack("<IHHI", start + pixels.nbytes, 0, 0, start) + head + pixels.tobytes()
+    (tree / "owl" / "9.bmp").write_bytes(file)
+    train, test = read_folder(tree)
+    assert len(train) + len(test) > 1

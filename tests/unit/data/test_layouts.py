@@ -240,3 +240,15 @@ def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file") as said:
         read_recording(tmp_path / "other_thing.mat")
     assert "did you mean" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [[True] * 6 + [False] * 4, [0, 45, 90, 135, 0, 45, 90, 135, 0, "blank"], [4, 5, 6, "2/3", 4, 5, 6, "2/3", 4, 5],
+     ["a3", "ff", "10", "11", "12", "13", "14", "15", "16", "17"]],
+    ids=["truth", "orientation", "layer", "hexadecimal"],
+)  # fmt: skip
+def test_columns_about_the_trials_are_no_units(tmp_path: Path, column: list[object]) -> None:
+    table = pandas.DataFrame(X[:10]).add_prefix("n").assign(told=column)
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert read_recording(tmp_path / "a.csv").responses.shape == (1, 10, X.shape[1])

@@ -152,7 +152,7 @@ def test_a_second_name_does_not_say_which_call_is_meant() -> None:
         with pytest.raises(InputError, match=rf"'{name}' is a second name[\s\S]*at\(net, '{first}'\)"):
             at(net, name)(X)
         with pytest.raises(InputError, match="second name"):
-            between(net, name, "logits")
+            between(net, name, "logits").points(X)
     torch.testing.assert_close(at(shared, "2:2")(X), shared[:5](X), rtol=0, atol=0)
     torch.testing.assert_close(at(Tied(block), "layers.0:4")(X), Tied(block)(X), rtol=0, atol=0)
 

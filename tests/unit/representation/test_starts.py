@@ -77,3 +77,40 @@ def test_a_forward_of_the_instance_counts() -> None:
     code = between(net, "a", "logits")
     torch.testing.assert_close(code(code.points(X)), net(X))
     torch.testing.assert_close(ec.jacobian_norm(net, X).value, ec.jacobian_norm(lambda x: net(x), X).value)
+
+
+class Inside(nn.Module):
+    """Its `norm` and its `encoder` are second names of modules that are called once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(UnitNorm(p=3), nn.Flatten(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 3))
+        self.norm, self.encoder = self.body[0], self.body[2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def test_second_names_of_modules_that_are_called_once_may_start_and_end_a_code() -> None:
+    net = Inside()
+    hidden = net.body[:3](X)
+    for space in ("pixel", "unit"):
+        code = at(net, "encoder", space)
+        torch.testing.assert_close(code(code.points(X)), hidden)
+        code = at(net, "logits", space)
+        torch.testing.assert_close(code(code.points(X)), net(X))
+    for start in ("norm", "encoder"):
+        code = between(net, start, "logits")
+        torch.testing.assert_close(code(code.points(X)), net(X))
+
+
+def read(net: nn.Module, start: str, end: str) -> Tensor:
+    code = between(net, start, end)
+    return code(code.points(X))
+
+
+def test_a_second_name_of_a_module_that_is_called_twice_neither_starts_nor_ends_a_code() -> None:
+    net = shared_relu()
+    for start, end in (("a", "r2"), ("r2", "logits"), ("norm", "c")):
+        with pytest.raises(InputError, match="second name"):
+            read(net, start, end)

@@ -300,7 +300,7 @@ THEIRS = {
     "theirs/__init__.py": "WIDTH = 3\n",
     "theirs/net.py": "import importlib\nimport theirs.layers\nfrom wave import K\n"
     "class GainError:\n    MODE = 'strong'\n"
-    "def make():\n    import theirs_late\n"
+    "def make():\n    import theirs_late\n    from ....nowhere import far\n"
     "OTHER = importlib.import_module('theirs_named')\nX = GainError(0.05)\n",
     "theirs/layers.py": "A = 1\n",
     "theirs_late.py": "B = 1\n",

@@ -230,6 +230,8 @@ def test_a_seed_whose_step_failed_opens_the_intervals(tmp_path: Path) -> None:
     lost = next(r for r in found if (r.model, r.seed, r.quantity) == ("B", 0, "test accuracy"))
     assert math.isnan(lost.value)
     assert lost.warnings == ("seed 0 was not measured",)
+    names = {s: {r.quantity for r in found if (r.model, r.seed) == ("B", s)} for s in range(4)}
+    assert names[0] == names[1]
     of = next(s for s in summarise(found) if (s.model, s.quantity) == ("B", "test accuracy"))
     assert (of.seeds, of.low, of.high) == (3, -math.inf, math.inf)
     assert of.convention

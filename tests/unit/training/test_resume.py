@@ -334,12 +334,13 @@ def test_weights_in_bfloat16_are_refused() -> None:
 
 
 class Own(Penalty):
-    def __init__(self, size: float) -> None:
+    def __init__(self, size: float, then: Callable[[Tensor], Tensor] = torch.sum) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.then, self.calls = size, lambda z: then(z), 0
 
     def value(self, batch: Batch) -> Tensor:
-        return self.size * batch.net.encoder.weight.square().sum()
+        self.calls += 1
+        return self.size * self.then(batch.net.encoder.weight.square())
 
 
 def test_a_penalty_of_ones_own_with_other_settings_is_another_training(tmp_path: Path) -> None:
