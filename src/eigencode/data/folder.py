@@ -231,7 +231,7 @@ def _conversion(mode: str) -> str:
 
 
 def _deep(image: Any) -> bool:
-    """True for an image in colour of more than 8 bits, of which Pillow would keep the upper ones."""
+    """True for a colour image of more than 8 bits per channel, of which Pillow would keep only the upper 8."""
     for tile in getattr(image, "tile", ()):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         if any(isinstance(a, str) and ";16" in a and not a.startswith("BGR;16") for a in arguments):

@@ -81,7 +81,7 @@ class SpectrumMeasure(Sharded):
 
     @property
     def needs_norm(self) -> bool:
-        """False: it starts at the images of a network without `norm`."""
+        """False: for a network without `norm` the spectrum is that of a code of the images."""
         return False
 
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")

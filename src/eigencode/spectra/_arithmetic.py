@@ -85,7 +85,7 @@ def _from_last_digits(
 ) -> list[dict[str, Tensor]]:
     """Changes of z under changes of the points by zero to two units in the last place, away from zero, divided by √2.
 
-    Nothing is known where they are far larger than rounding, as of a function that cuts its input to 8 bits.
+    NaN where they are far larger than rounding, as for a function that cuts its input to 8 bits.
     """
     source = stream(0, "last digits")
     found = []

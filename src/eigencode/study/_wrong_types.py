@@ -19,7 +19,7 @@ NEEDED = {
 
 
 def told(error: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
-    """Message, what is wanted, and a fix, of an error of pydantic.
+    """Translate an error of pydantic into a message, what is wanted, and a fix.
 
     >>> told({"type": "tuple_type", "msg": "Input should be a valid tuple", "input": "0,1"})
     ('wrong type', 'a list, such as [0, 1]', '[0, 1]')

@@ -74,7 +74,7 @@ class Summary:
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all cells, in the order of the study, then those about their course in training.
 
-    A seed that was not measured, as a step failed or has not run, has NaN and a warning where other seeds were.
+    A seed without a result, since its step failed or has not run, gets NaN and a warning if others have the number.
     """
     alone, found, cells = len(study.seeds) == 1, list[Row](), list(cells)
     courses: dict[tuple[object, ...], list[Row] | None] = {}
