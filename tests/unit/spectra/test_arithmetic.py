@@ -166,9 +166,23 @@ def test_points_are_evaluated_in_batches_of_the_size_asked_for() -> None:
     assert max(sizes) <= 40
 
 
-@pytest.mark.parametrize("cut", [lambda x: (x * 255).byte().float() / 255, lambda x: (x * 255).round() / 255])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: (x * 255).byte().float() / 255,
+        lambda x: (x * 255).round() / 255,
+        lambda x: (x * 255).ceil() / 255,
+    ],
+    ids=["down", "nearest", "up"],
+)
 def test_a_function_that_cuts_its_input_to_bytes_has_no_rounding_of_that_size(cut: object) -> None:
     made, x = Single(36, 20), (X * 255).round() / 255
     found = spectrum(lambda images: made(cut(images)), x)
     assert found.n_above_floor == 20
     assert found.floor < 1e-6 * float(found.eigenvalues[-1])
+
+
+def test_changes_far_larger_than_rounding_tell_nothing() -> None:
+    made, x = Single(36, 20), (X * 255).round() / 255
+    assert arithmetic_errors(lambda images: made((images * 255).ceil() / 255), x) is None
+    assert arithmetic_errors(lambda images: made(images), x) is not None
