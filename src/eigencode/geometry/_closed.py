@@ -46,6 +46,7 @@ class ClosedForm:
             squares: Tensor = layer.slope(layer.before(flat)).square() @ rows
             return squares
         r = torch.linalg.vector_norm(flat, self.norm_p, dim=1)
+        r = torch.where(r > 0, r, torch.inf)  # zero stays zero, with derivative zero
         u = flat / r[:, None]
         g = u.sign() * u.abs() ** (self.norm_p - 1)
         au, ag = u @ layer.weight.T, g @ layer.weight.T

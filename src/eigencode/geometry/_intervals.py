@@ -11,6 +11,12 @@ from eigencode.base.intervals import t95, t_interval
 from eigencode.base.record import Estimate
 
 
+def known(values: Float[Tensor, " images"], groups: Int[Tensor, " images"] | None) -> tuple[Tensor, Tensor | None]:
+    """The values that are not NaN, with their groups."""
+    there = ~values.isnan()
+    return values[there], None if groups is None else groups[there]
+
+
 def mean_estimate(values: Float[Tensor, " images"], groups: Int[Tensor, " images"] | None = None) -> Estimate:
     """Mean with its 95 % t interval over images (NaN bounds for a single image), or over `groups` of them.
 

@@ -44,7 +44,7 @@ def units_of(code: Callable[[Tensor], Tensor], one: Float[Tensor, "1 *image"]) -
             "the representation has no derivative with respect to the images",
             got=f"{str(z.dtype).removeprefix('torch.')} numbers that no gradient flows through",
             wanted="a function that depends differentiably on the images",
-            fix="drop no_grad, detach and conversions to integers or NumPy, or measure another place",
+            fix="drop no_grad, inference_mode, detach and conversions to integers or NumPy, or measure another place",
         )
     return z.shape[1]
 

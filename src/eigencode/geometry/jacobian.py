@@ -18,7 +18,7 @@ from eigencode.base.intervals import t95
 from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.types import Images
-from eigencode.geometry._intervals import mean_estimate, median_estimate
+from eigencode.geometry._intervals import known, mean_estimate, median_estimate
 from eigencode.geometry._plan import Method, plan, root
 from eigencode.geometry._trust import PROBED, unusable
 from eigencode.representation._foreign import watch
@@ -68,17 +68,12 @@ class JacobianNorm(Record):
     @property
     def mean(self) -> Estimate:
         """Mean over the images that have a derivative, with a 95 % t interval, over groups if there are any."""
-        return mean_estimate(*self._known)
+        return mean_estimate(*known(self.value, self.groups))
 
     @property
     def median(self) -> Estimate:
         """Median over the images that have a derivative, with a 95 % interval of order statistics."""
-        return median_estimate(*self._known)
-
-    @property
-    def _known(self) -> tuple[Tensor, Tensor | None]:
-        known = ~self.value.isnan()
-        return self.value[known], None if self.groups is None else self.groups[known]
+        return median_estimate(*known(self.value, self.groups))
 
     def __len__(self) -> int:
         return len(self.value)

@@ -141,15 +141,15 @@ def _layer(layer: OneLayer, reach: float) -> tuple[float, float, str]:
     shift = zero if layer.shift is None else layer.shift.double()
     scale = zero + 1 if layer.scale is None else layer.scale.double().abs()
     rows = torch.linalg.vector_norm(weight, dim=1)
+    highest = torch.where(rows > 0, rows * reach, 0.0)  # reach may be infinite
     if layer.power is None:
-        factor = _spectral_norm(weight)
-        return factor, float((rows * reach + bias.abs()).norm()), "‖A‖₂"
-    highest = (torch.where(rows > 0, rows * reach, 0.0) + bias).clamp_min(0)
+        return _spectral_norm(weight), float((highest + bias.abs()).norm()), "‖A‖₂"
+    highest = (highest + bias).clamp_min(0)
     steep = (highest > 0).double() if layer.power == 1 else layer.power * highest ** (layer.power - 1)
-    slope = scale * steep
+    slope = torch.where(scale > 0, scale * steep, 0.0)
     if layer.power < 1 or not bool(torch.isfinite(slope).all()):
         return math.inf, math.inf, f"relu^{layer.power:g} has no bounded slope there"
-    output = (scale * highest**layer.power + shift.abs()).norm()
+    output = (torch.where(scale > 0, scale * highest**layer.power, 0.0) + shift.abs()).norm()
     return _spectral_norm(slope[:, None] * weight), float(output), f"‖diag(slope) A‖₂, relu^{layer.power:g}"
 
 

@@ -98,15 +98,15 @@ def measure(
             top = torch.softmax(as_logits(logits(x), len(x)).double(), 1).max(1)
             predicted.append(host(top.indices, torch.int64))
             confidence.append(host(top.values))
+        angle = torch.arange(rays, dtype=torch.float64) * (2 * math.pi / max(1, rays))
+        boundary = torch.empty(0, dtype=torch.float64)
+        if rays:
+            around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
+            split = lambda x: torch.cat([logits(part) for part in torch.split(x, int(batch_size))])  # noqa: E731
+            boundary = host(boundary_distance(split, plane.x0, around, reach))
     value, error = root(torch.cat(squares, 1))
     for said in (*unusable(value), *chosen.doubts):
         warn(said)
-    angle = torch.arange(rays, dtype=torch.float64) * (2 * math.pi / max(1, rays))
-    boundary = torch.empty(0, dtype=torch.float64)
-    if rays:
-        around = Plane(torch.zeros_like(plane.x0), plane.u, plane.v).at(angle.cos(), angle.sin())
-        split = lambda x: torch.cat([logits(part) for part in torch.split(x, int(batch_size))])  # noqa: E731
-        boundary = host(boundary_distance(split, plane.x0, around, reach))
     size = (len(eps), len(xi))
     return Landscape(
         eps=eps,

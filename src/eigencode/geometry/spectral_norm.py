@@ -16,7 +16,7 @@ from eigencode.base.progress import progress
 from eigencode.base.record import Estimate, Record, host
 from eigencode.base.seeding import stream
 from eigencode.base.types import Images
-from eigencode.geometry._intervals import median_estimate
+from eigencode.geometry._intervals import known, median_estimate
 from eigencode.geometry._products import linearised
 from eigencode.geometry._trust import PROBED, disagreement, units_of, unusable
 from eigencode.representation._foreign import watch
@@ -51,8 +51,8 @@ class SpectralNorm(Record):
 
     @property
     def median(self) -> Estimate:
-        """Median over images with a 95 % interval of order statistics."""
-        return median_estimate(self.value, self.groups)
+        """Median over the images that have a derivative, with a 95 % interval of order statistics."""
+        return median_estimate(*known(self.value, self.groups))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -78,8 +78,8 @@ def spectral_norm(
     Args:
         code, x, points, batch_size, seed, groups: as in `jacobian_norm`.
         iterations: at most; each costs a product with J and one with Jᵀ.
-        tolerance: of the residual; the relative error of σ is of its order, or its square where the top singular
-            value is well separated.
+        tolerance: of the residual, which tells that some singular value is this close to σ.  Where many lie just below
+            the largest one, σ may be one of them; where it stands apart, the relative error is about residual².
 
     Raises:
         InputError: no images, NaN in one, settings out of range, or a network without second derivatives.
@@ -146,19 +146,21 @@ def _power_iteration(
         ) from failure
 
     def length(v: Tensor) -> Tensor:
-        return v.flatten(1).square().sum(1).sqrt()
+        size: Tensor = torch.linalg.vector_norm(v.flatten(1), dim=1, dtype=torch.float64)
+        return size
 
     def unit(v: Tensor) -> Tensor:
-        return v / length(v).clamp_min(torch.finfo(v.dtype).tiny).reshape(-1, *[1] * (v.ndim - 1))
+        size = length(v).to(v.dtype).clamp_min(torch.finfo(v.dtype).tiny)
+        return v / size.reshape(-1, *[1] * (v.ndim - 1))
 
     v = unit(torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device))
     for count in range(1, iterations + 1):
         stretched = push(v)
-        sigma = length(stretched)
-        w = pull(stretched)
-        error = length(w - sigma.square().reshape(-1, *[1] * (v.ndim - 1)) * v)
-        residual = torch.where(sigma > 0, error / sigma.square().clamp_min(1e-38), 0.0)
+        sigma, w = length(stretched), pull(unit(stretched))  # w = Jᵀ J v / σ: its numbers are of the size of σ
+        error = length(w - sigma.to(v.dtype).reshape(-1, *[1] * (v.ndim - 1)) * v)
+        residual = torch.where(sigma > 0, error / torch.where(sigma > 0, sigma, 1.0), 0.0)
         if bool((residual <= tolerance).all()) or count == iterations:
             break
-        v = torch.where(sigma.reshape(-1, *[1] * (v.ndim - 1)) > 0, unit(w), v)
+        moves = (sigma > 0) & sigma.isfinite()
+        v = torch.where(moves.reshape(-1, *[1] * (v.ndim - 1)), unit(w), v)
     return sigma, residual, v.flatten(1), count

@@ -19,7 +19,7 @@ from eigencode.given._window import USUAL, default_window
 from eigencode.given.result import Measurement, Probe
 from eigencode.measures import AccuracyMeasure, CriticalMeasure, CurveMeasure, JacobianMeasure, SpectrumMeasure, Subject
 from eigencode.models._wrapped import unwrapped
-from eigencode.representation._modes import device_of
+from eigencode.representation._modes import borrowed, device_of
 from eigencode.representation.at import at
 from eigencode.robustness.fgsm import FGSM
 from eigencode.robustness.masking import masking_checks
@@ -147,7 +147,7 @@ def _spectrum(
     subject: Subject, order: Tensor, window: Window | None, weights: Weights
 ) -> tuple[SpectrumMeasure, Spectrum, list[str]]:
     """Compute the spectrum on as many images as fit into memory; returns (measure with window, spectrum, warnings)."""
-    with torch.no_grad():
+    with borrowed(subject.network), torch.no_grad():
         units = subject.code()(subject.test[:2].x).shape[1]
     n = min(len(order), max(2, MAX_RESPONSES // units))
     rows, measure = order[:n].sort().values, SpectrumMeasure(space="pixel", weights=weights, rounding=True)

@@ -78,6 +78,7 @@ class CriticalMeasure(Sharded):
             why = "because the noise alone is given their class, which is chance and no robustness"
             said = (f"{said[0]}; {by_chance} of them {why}",)
         broken = record.median_of(~record.censored)
+        noise = "" if record.alone is None else "standard deviation of the noise"
         medians = {
             "": (record.median, where),
             "all images": (
@@ -87,7 +88,7 @@ class CriticalMeasure(Sharded):
             "broken only": (broken, f"{where}, images that were never broken left out"),
             "eps": (
                 record.quantile(0.5, of="eps"),
-                f"median eps of the attack, {record.norm}, {record.space} space",
+                f"median {noise or f'eps of the attack, {record.norm}'}, {record.space} space",
             ),
         }
         for what, (found, told) in medians.items():

@@ -1,4 +1,4 @@
-"""Margins of correctly classified test images, and their first-order distances to the decision boundary."""
+"""Margins of correctly classified test images, and their first-order distances to the runner-up class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ from eigencode.robustness.survival import caveats, quantile
 
 @dataclass(frozen=True)
 class MarginMeasure(Measure):
-    """Margin / ‖∂margin/∂x‖, the critical size of a linear network; the margin is the lead of the right logit.
+    """Margin / ‖∂margin/∂x‖; the margin is the lead of the right logit over the next largest one, the runner-up.
+
+    For a linear network of two classes it is the critical size; with more classes a third may be nearer than the
+    runner-up, and it is at least the critical size.
 
     Args:
         norm: of the distance; the gradient is measured in its dual.

@@ -13,7 +13,7 @@ from eigencode.base.inputs import inputs
 from eigencode.base.types import Images
 from eigencode.representation._blaming import blaming
 from eigencode.representation._foreign import entering
-from eigencode.representation._modes import evaluating, hooked
+from eigencode.representation._modes import borrowed, hooked
 from eigencode.representation._place import aliases_of, place_of
 from eigencode.representation.at import PIXEL, Reader
 from eigencode.representation.reduce import Reduce
@@ -129,7 +129,7 @@ def places(module: nn.Module, x: Images | Array) -> Places:
                 found.append(PlaceInfo(name + key, kind, tuple(z.shape[1:]), calls[inner]))
 
     x = inputs(x)
-    with blaming(module, x), evaluating(module), torch.no_grad(), hooked(names, record):
+    with blaming(module, x), borrowed(module), torch.no_grad(), hooked(names, record):
         module(entering(module, x))
     return Places(found)
 

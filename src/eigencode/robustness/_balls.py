@@ -102,7 +102,8 @@ def project(
 
     L∞ and L1: the nearest point (in L2).  L2: onto the ball, then onto the box; x lies in the box, so the second
     step only shortens the perturbation; the result is in the ball but may not be the nearest point.  Coordinates are
-    rounded towards `x`, so that rounding to float32 never moves a point out of the ball.
+    rounded towards `x`, so that no rounding adds up: a distance exceeds eps by a relative
+    2e-7 at most, the rounding of eps to float32.
     """
     delta = point - x
     if norm == "linf":

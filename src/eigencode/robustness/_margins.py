@@ -1,4 +1,4 @@
-"""Margins of correctly classified images, and their distances to the boundary of the linearised network."""
+"""Margins of correctly classified images, and their distances to the runner-up class in the linearised network."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Margins(Record):
 def margins(
     net: object, test: Images, norm: Norm, space: Space, *, subset: Subset = None, batch_size: int = 1000
 ) -> Margins:
-    """Margins, and the sizes of perturbations that would remove them if the network were linear.
+    """Margins, and the sizes of the perturbations that would make the runner-up win if the network were linear.
 
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
     >>> _ = net[1].weight.data.copy_(torch.eye(2))

@@ -22,7 +22,7 @@ class NoGradient(InputError):
         super().__init__(
             "the network has no gradient with respect to its images",
             wanted="logits that depend differentiably on the images",
-            fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad/detach/numpy",
+            fix="use an attack without gradients (Gaussian, Sphere, Square), or drop no_grad, inference_mode, detach",
         )
 
 

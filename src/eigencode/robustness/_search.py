@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
@@ -44,11 +44,16 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Smallest:
-    """Closest adversarial image found per image: `point`, its `distance` in the attack's norm, and success."""
+    """Closest adversarial image found per image: `point`, its `distance` in the attack's norm, and success.
+
+    `rung` is the index of the smallest value of the ladder that breaks the image; len(values) if none does.  A success
+    counts for the value it was found at, although its distance may exceed that value by the rounding of float32.
+    """
 
     point: Float[Tensor, "n *image"]
     distance: Float[Tensor, " n"]
     broken: Bool[Tensor, " n"]
+    rung: Int[Tensor, " n"]
 
 
 def smallest(
@@ -96,7 +101,7 @@ def smallest(
             low[won] = torch.where(overtaken, -1.0, low[won])
             stride[won] = torch.where(overtaken, 1.0, stride[won])
         rung, stride = _next_position(low, high, stride, top)
-    return Smallest(point, distance, high <= top)
+    return Smallest(point, distance, high <= top, high.long())
 
 
 def _first(attack: Perturbation, model: Oracle, x: Tensor, goal: Goal, ladder: Ladder) -> Float[Tensor, " n"]:

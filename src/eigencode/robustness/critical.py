@@ -170,7 +170,7 @@ def critical_size(
             elif attack.path:
                 part = _along(subject, batch, attack, grid, tolerance, box)
                 if attack.blind:
-                    alone.append(_alone(subject, batch, attack, box))
+                    alone.append(_alone(subject, batch, attack, eps_max, box))
             else:
                 part = _searched(subject, batch, attack, ladder, box, finish)
             parts.append(part)
@@ -239,10 +239,10 @@ def _along(subject: Subject, batch: Batch, attack: Perturbation, grid: Tensor, t
     return high, *_capped(x, found.size, found.distance, censored, attack.norm, float(grid[-1]), box)
 
 
-def _alone(subject: Subject, batch: Batch, attack: Perturbation, box: Bounds) -> Bool[Tensor, " n"]:
+def _alone(subject: Subject, batch: Batch, attack: Perturbation, eps: float, box: Bounds) -> Bool[Tensor, " n"]:
     """True where the largest noise does not reach the goal without the image."""
     model, nothing = subject.model, box.clip(torch.zeros_like(batch.x))
-    radius = torch.full((len(nothing),), attack.reach(subject.test.inputs), dtype=torch.float64, device=nothing.device)
+    radius = torch.full((len(nothing),), eps, dtype=torch.float64, device=nothing.device)
     prepared = attack.prepare(model, nothing, batch.goal, box, batch.draws)
     return ~attack.perturb(model, nothing, batch.goal, radius, box, prepared).success
 

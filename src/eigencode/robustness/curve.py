@@ -29,7 +29,8 @@ class Curve(Record):
 
     Attributes:
         eps: the grid, in units of `space` and of `norm` (a standard deviation for Gaussian noise).
-        accuracy: share of the n images still classified correctly at this eps.
+        accuracy: share of the n images that the attack does not break at this eps: still classified correctly, or, with
+            `target`, not classified as the target.
         accuracy_low, accuracy_high: its 95 % Wilson interval over images, or over their groups if there are any.
         relative_accuracy: the same over the n_correct images (arXiv 2405.00679, section 3.4), with its interval.
         worst_case_accuracy: share of the n images that no eps up to this one broke; never rises.
@@ -139,7 +140,7 @@ def _broken(
     if attack.path or exhaustive:
         return Path(attack, model, x, goal, box, prepared, subject.batch_size).broken(grid, exhaustive)
     best = smallest(attack, model, x, goal, box, prepared, Ladder(grid, exact=True))
-    return best.broken[:, None] & (best.distance[:, None] <= grid.to(x.device))
+    return best.rung[:, None] <= torch.arange(len(grid), device=x.device)
 
 
 def _record(

@@ -1,6 +1,7 @@
 """Worst case of several attacks on the same images."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +16,10 @@ from eigencode.robustness.critical import CriticalSizes
 def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
     """Keep the closest adversarial image of several attacks in one norm; censored where all of them failed.
 
-    `evaluations` and `gradients` are sums; `attack` lists all attacks.
+    A censored image counts up to the largest size that any attack tried on it.  `eps` is the distance where only some
+    of the attacks are noise, whose eps is a standard deviation.  `evaluations` and `gradients` are sums,
+    `zero_gradients` is the share of all gradients; `attack` lists all attacks; `masking` is the check with the most
+    flags.
 
     Raises:
         InputError: results on different images, norms or spaces.
@@ -31,22 +35,28 @@ def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
                 got=f"{other.attack}: {other.norm}, {other.space}, {len(other.index)} images",
                 wanted=f"{first.norm}, {first.space}, {len(first.index)} images as in {first.attack}",
             )
-    distances = torch.stack([torch.where(r.censored, torch.inf, r.distance) for r in results])
-    best = distances.argmin(0)
+    failed = torch.stack([r.censored for r in results])
+    tried = torch.stack([r.distance for r in results])
+    nearest = torch.where(failed, torch.inf, tried).min(0)
+    best = torch.where(failed.all(0), tried.argmax(0), nearest.indices)
 
     def of_best(name: str) -> Float[Tensor, " image"]:
         return torch.stack([getattr(r, name) for r in results]).gather(0, best[None])[0]
 
+    gradients = sum(r.gradients for r in results)
+    zero = sum(r.zero_gradients * r.gradients for r in results if r.gradients)
     return dataclasses.replace(
         first,
-        eps=of_best("eps"),
+        eps=of_best("eps" if len({r.alone is None for r in results}) == 1 else "distance"),
         size=of_best("size"),
         distance=of_best("distance"),
-        censored=torch.stack([r.censored for r in results]).all(0),
+        censored=failed.all(0),
         attack="worst of: " + "; ".join(r.attack for r in results),
         eps_max=max(r.eps_max for r in results),
         tolerance=max(r.tolerance for r in results),
         evaluations=sum(r.evaluations for r in results),
-        gradients=sum(r.gradients for r in results),
+        gradients=gradients,
+        zero_gradients=zero / gradients if gradients else math.nan,
+        masking=max((r.masking for r in results), key=lambda checked: (len(checked.flags), checked.n)),
         alone=None,
     )

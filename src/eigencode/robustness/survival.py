@@ -34,7 +34,8 @@ def quantile(
     Value: the first t with S(t) < 1 − q, or, where S equals 1 − q on an interval, its middle: without censoring and
     for q = 0.5 the ordinary median.  `inf` if so many images are censored that the share is never reached.  Bounds:
     the t at which the interval of S(t), S^exp(± z √V / log S), V Greenwood's sum Σ dᵢ / (nᵢ (nᵢ − dᵢ)), contains 1 − q
-    (Kaplan and Meier 1958; Greenwood 1926; Brookmeyer and Crowley 1982); `inf` likewise.
+    (Kaplan and Meier 1958; Greenwood 1926; Brookmeyer and Crowley 1982); `inf` likewise.  Where no image is left, S = 0
+    has no such interval: its bound is the exact binomial one of no image in n, 1 − (α/2)^(1/n).
 
     `groups`, a number per image, tells which images belong together.  V is then the variance of log S over groups,
     G / (G − 1) Σ_g (Σ_{i∈g} ψᵢ(t))² with ψᵢ the derivative of log S by the weight of image i, and z the t quantile of
@@ -72,7 +73,7 @@ def quantile(
             below, above = _band(alive.quantiles, alive.probabilities, finite, held, together, confidence)
             method += f" over {together.count} groups"
     if alive.probabilities[-1] == 0:
-        above = np.append(above[:-1], above[-2] if len(above) > 1 and not np.isnan(above[-2]) else 1.0)
+        above = np.append(above[:-1], np.nanmin([_none_left(finite, held, together, confidence), *above[-2:-1]]))
     series = (alive.probabilities, below, above)
     value, low, high = (_crossing(alive.quantiles, np.where(np.isnan(s), series[0], s), 1 - q) for s in series)
     known, n = size[size.isfinite()], len(size)
@@ -87,6 +88,16 @@ def quantile(
         low = high = math.nan
         method = f"no interval of the Kaplan-Meier {q:g} quantile: {n} image{'s are' if n > 1 else ' is'} too few"
     return Estimate(value, low, high, n, method)
+
+
+def _none_left(size: Tensor, held: Tensor, groups: Groups | None, confidence: float) -> float:
+    """Exact upper bound of S after the last size, at which no image was left.
+
+    Of all images if none is censored; else of those left just before, since S is no larger than the share of them.
+    """
+    there = size >= size.max() if bool(held.any()) else torch.ones_like(held)
+    n = int(there.sum()) if groups is None else int(torch.bincount(groups.of_row[there]).count_nonzero())
+    return float(1 - ((1 - confidence) / 2) ** (1 / n))
 
 
 def _band(

@@ -101,13 +101,12 @@ def input_of(net: nn.Module, layer: nn.Module) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def in_order(net: nn.Module, images: Images) -> list[str]:
-    """Names of the local layers in order of execution; those that are never called are left out."""
+def local_calls(net: nn.Module, images: Images) -> list[str]:
+    """Names of the local layers in order of their calls in one forward pass, as often as each is called."""
     names: dict[nn.Module, str] = {layer: name for name, layer in local_layers(net).items()}
-    if len(names) < 2:
+    if not names:
         local_layer(net)
-        return list(names.values())
-    return _called(net, names, images)
+    return _calls(net, names, images)
 
 
 def without_statistics(net: nn.Module, images: Images, before: str | None = None) -> list[str]:
@@ -169,7 +168,12 @@ def _follows(net: nn.Module, norm: nn.Module, layer: nn.Module, images: Images) 
 
 def _called(net: nn.Module, names: Mapping[nn.Module, str], images: Images) -> list[str]:
     """The names of these modules in the order of their first calls."""
-    called: list[str] = []
-    with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: called.append(names[layer]), before=True):
+    return list(dict.fromkeys(_calls(net, names, images)))
+
+
+def _calls(net: nn.Module, names: Mapping[nn.Module, str], images: Images) -> list[str]:
+    """The names of these modules in the order of their calls, as often as each is called."""
+    calls: list[str] = []
+    with borrowed(net), torch.no_grad(), hooked(names, lambda layer, _: calls.append(names[layer]), before=True):
         net(entering(net, images[:1].x.to(device_of(net))))
-    return list(dict.fromkeys(called))
+    return calls

@@ -23,7 +23,7 @@ from eigencode.models.local import LocalLayer
 from eigencode.models.local_network import check_rule, check_start, local_layer
 from eigencode.rules.protocol import Rule
 from eigencode.training._checks import require
-from eigencode.training._layer_inputs import in_order, inputs_of, sampled_before, settle_all, without_statistics
+from eigencode.training._layer_inputs import inputs_of, local_calls, sampled_before, settle_all, without_statistics
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._state import fingerprint
@@ -109,7 +109,8 @@ def train_local(
         finished layer that has not converged.
 
     Raises:
-        InputError: no such layer, a rule that does not fit it, or a setting out of range.
+        InputError: no such layer, a layer called more than once for an image, a rule that does not fit it, or a setting
+            out of range.
         TrainingError: the weights became NaN or infinite; the weights from before the call are restored.
 
     Source: Krotov and Hopfield, PNAS 116 (2019), and their published notebook for the normalised step;
@@ -127,11 +128,18 @@ def train_local(
     train = Images.of(train, "train", labelled=False)
     if at is not None:
         local_layer(net, at)  # says how a layer becomes a local one
-    order = in_order(net, train)
+    calls = local_calls(net, train)
+    order = list(dict.fromkeys(calls))
     names = [at] if at is not None else order
     layers = {name: local_layer(net, name) for name in names}
     if not names or names[0] not in order:
         raise InputError(f"{type(net).__name__}: this local layer is never called", got=f"at={at!r}", wanted=order)
+    if often := [f"{name} ({calls.count(name)} times)" for name in names if calls.count(name) > 1]:
+        raise InputError(
+            f"{type(net).__name__}: local layers called more than once for an image",
+            got=", ".join(often),
+            wanted="one call: it is not clear from which of its inputs such a layer would learn",
+        )
     rules = {name: layer.rule if rule is None else rule for name, layer in layers.items()}
     weights = [layer.weight.data_ptr() for layer in layers.values()]
     if len(set(weights)) < len(weights):

@@ -17,6 +17,30 @@ DATA = Images(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)
 X = DATA.x.double()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e9, 1e30])
+def test_a_spectral_norm_far_from_one(scale: float) -> None:
+    gains = torch.tensor([3.0, -7.0, 1.0, 2.0]) * scale
+    found = spectral_norm(lambda x: x * gains, torch.rand(6, 4))
+    assert bool(found.converged.all())
+    torch.testing.assert_close(found.value / scale, torch.full((6,), 7.0).double(), rtol=1e-5, atol=0)
+
+
+def lower_bound(net: nn.Module) -> float:
+    return float(spectral_norm(net, torch.randn(40, 6)).value.max())
+
+
+def test_a_silent_unit_does_not_make_the_bound_zero() -> None:
+    """On the whole space the largest response is infinite, and 0 · ∞ is not a number."""
+    pruned = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    pruned[0].weight.data[2] = 0.0
+    scaled = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    scaled[2].weight.data[1] = 0.0
+    for net in (pruned.eval(), scaled.eval()):
+        bound = lipschitz_upper(net, space="pixel").value
+        assert lower_bound(net) <= bound < math.inf
+        assert lipschitz_upper(net, space="pixel", radius=5.0).value <= bound
+
+
 def jacobians(code: nn.Module, points: Tensor) -> Tensor:
     return torch.stack([torch.func.jacrev(lambda p: code(p[None])[0])(p).flatten(1) for p in points])
 

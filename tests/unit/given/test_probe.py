@@ -126,6 +126,35 @@ def test_the_network_is_left_as_it_was(nets: ModuleType, held_out: ec.Images, le
     leaves_no_trace(net, held_out.x[:2], lambda: quick(net, held_out, "fc1", window=(2, 20)))
 
 
+class Counting(nn.Module):
+    """A network that counts the images it has seen, in evaluation mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 3))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        logits: torch.Tensor = self.body(x)
+        return logits
+
+
+@pytest.mark.parametrize("kind", ["probe", "profile", "places", "landscape", "landscape through"])
+def test_a_state_between_calls_is_left_as_it_was(kind: str, leaves_no_trace: Callable) -> None:
+    net, x = Counting(), torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    test = ec.Images(x, net(x).argmax(1), classes="abc")
+    plane = {"place": "body.2", "space": "pixel", "points": 4}
+    actions: dict[str, Callable[[], object]] = {
+        "probe": lambda: quick(net, test, "body.2", window=(2, 10), trained=False),
+        "profile": lambda: ec.profile(net, test, ["body.2"], window=(2, 10), jacobian=3),
+        "places": lambda: ec.places(net, x[:2]),
+        "landscape": lambda: ec.landscape(net, x[0], radius=1.0, **plane),
+        "landscape through": lambda: ec.geometry.landscape_through(net, x[0], x[1], x[2], **plane),
+    }
+    leaves_no_trace(net, x[:2], actions[kind])
+
+
 def test_a_network_in_training_mode_is_measured_in_evaluation_mode(trained: nn.Module, held_out: ec.Images) -> None:
     assert trained.training
     evaluated = Standardised(trained.net, own_network.MEAN, own_network.STD).eval()

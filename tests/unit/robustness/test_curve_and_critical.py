@@ -131,6 +131,21 @@ def test_curve_of_a_searched_attack(attack: Perturbation | MinimumNorm, wavy: tu
         assert float((fast.accuracy - slow.worst_case_accuracy).mean()) <= 0.01
 
 
+@pytest.mark.parametrize("eps", [1 / 255, 4 / 255, 8 / 255, 0.05, 0.1, 0.2, 0.3, 0.01, 0.03])
+@pytest.mark.parametrize("attack", [PGD(steps=8), PGD("l2", steps=8), PGD("l1", steps=8)], ids=lambda a: a.name)
+def test_an_image_that_breaks_just_below_an_eps_is_broken_at_it(attack: Perturbation, eps: float) -> None:
+    """Most of these eps are smaller than their float32, so that the adversarial image may be a trifle farther."""
+    w = torch.tensor([1.0, -1, 1, -1, 1, -1, 1, -1])
+    net = nn.Sequential(nn.Flatten(), nn.Linear(8, 2))
+    net[1].weight.data, net[1].bias.data = torch.stack([w, -w]), torch.zeros(2)
+    speed = {"linf": 8.0, "l2": math.sqrt(8), "l1": 1.0}[attack.norm]
+    lead = torch.linspace(0.96, 0.999, 40) * eps * speed  # w·x of an image that breaks at lead / speed
+    x = (lead[:, None] / 4 * (w > 0)).reshape(40, 1, 2, 4)  # from black, a pixel moves by the float32 exactly
+    test = Images(x, torch.zeros(40, dtype=torch.int64), classes="ab")
+    found = curve(net, test, attack, [eps / 2, eps, 2 * eps], check=False)
+    assert found.accuracy.tolist() == [1.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
 def test_results_do_not_depend_on_batches(plain: tuple[nn.Module, Images], attack: Perturbation | MinimumNorm) -> None:
     net, test = plain

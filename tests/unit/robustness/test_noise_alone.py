@@ -69,6 +69,18 @@ def test_targets_count_the_target(rng: torch.Generator) -> None:
     assert torch.equal(found.alone, plain.alone)
 
 
+def test_the_largest_noise_is_the_largest_that_was_tried() -> None:
+    """Small noise alone is always given class 0, by the bias; large noise is given either class."""
+    net, test = half_space(2)
+    net[1].bias.data[0] = 1.5
+    test = Images(test.x, net(test.x).argmax(1), classes=test.classes)
+    small, large = (critical_size(net, test, Gaussian(clip=False), eps_max=e) for e in (0.01, 10.0))
+    assert small.alone is not None
+    assert large.alone is not None
+    assert torch.equal(small.alone, test.y[small.index] == 0)
+    assert not torch.equal(large.alone, test.y[large.index] == 0)
+
+
 def test_only_noise_has_it_and_records_keep_it(tmp_path: Path) -> None:
     net, test = half_space(2)
     without = critical_size(net, test, FGSM(), check=False)

@@ -23,8 +23,9 @@ def by_hand(size: Tensor, censored: Tensor, level: float) -> tuple[float, float,
         if alive > 0:
             reach = 1.959964 * math.sqrt(greenwood) / math.log(alive)
             bounds = (alive, alive ** math.exp(-reach), alive ** math.exp(reach))
-        else:  # nothing is known of the upper bound of S there: it stays where it was
-            bounds = (0.0, 0.0, bounds[2])
+        else:  # the exact bound of no image in n: of all, or of those at risk where some are censored
+            n = at_risk if any(c for _, c in pairs) else len(pairs)
+            bounds = (0.0, 0.0, min(bounds[2], 1 - 0.025 ** (1 / n)))
         found = [min(f, time) if b < level - 1e-9 else f for f, b in zip(found, bounds)]
     return found[0], found[1] if math.isfinite(found[0]) else min(found[1], float(size.max())), found[2]
 
@@ -43,6 +44,15 @@ def test_against_the_product_by_hand(share: float, rng: torch.Generator) -> None
 def test_without_censoring_it_is_the_median(n: int, rng: torch.Generator) -> None:
     size = torch.rand(n, generator=rng).double()
     assert float(quantile(size, torch.zeros(n).bool())) == pytest.approx(float(np.median(size.numpy())))
+
+
+def test_where_all_images_break_at_a_finite_size_the_interval_ends_there() -> None:
+    none = torch.zeros(100).bool()
+    assert quantile(torch.zeros(30), none[:30]).interval == (0.0, 0.0)
+    assert quantile(torch.tensor([1.0] * 3 + [2.0] * 97), none).interval == (2.0, 2.0)
+    assert quantile(torch.arange(1.0, 7.0), none[:6]).interval == (1.0, 6.0)  # the order statistics, 96.9 %
+    one_censored = quantile(torch.arange(1.0, 7.0), torch.tensor([0, 0, 0, 0, 1, 0]).bool())
+    assert one_censored.high == math.inf  # one image is left: it says nothing of a median
 
 
 def test_planted_censoring_where_dropping_is_wrong() -> None:

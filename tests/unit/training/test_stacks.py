@@ -135,6 +135,26 @@ def test_any_module_in_order_of_execution() -> None:
     torch.testing.assert_close(pruned.top.weight, net.top.weight, rtol=0, atol=0)
 
 
+class Recurrent(nn.Module):
+    """One local layer called twice for each image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = LocalDense(DenseOja().init(36, 36, torch.Generator().manual_seed(0)), DenseOja())
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.layer(self.layer(x.flatten(1)[:, :36]))
+        return z
+
+
+def test_a_layer_called_twice_is_refused_before_it_learns() -> None:
+    net = Recurrent()
+    before = net.layer.weight.clone()
+    with pytest.raises(InputError, match=r"(?s)more than once.*layer \(2 times\)"):
+        train_local(net, TRAIN, epochs=1, batch_size=20)
+    assert torch.equal(net.layer.weight, before)
+
+
 def test_activations_too_large_to_keep_are_computed_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, streamed = stack(), stack()
     train_local(kept, TRAIN, epochs=2, batch_size=25)
