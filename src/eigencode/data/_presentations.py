@@ -34,14 +34,15 @@ def repeats_in(
     stimulus shown more often are averaged in runs of consecutive ones, so every presentation counts, and in one
     repeat only.
 
-    Left out are blanks, presentations that are NaN in all units, and stimuli shown once.
+    Left out are blanks, presentations without a label or with NaN in all units, and stimuli shown once.
 
     Args:
         where: file and array of the labels, for error messages.
         resp: responses `presentations x units`.
-        labels: the stimulus of each presentation, whole numbers or text; any shape with one axis longer than 1.
-        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: negative numbers, NaN
-            and empty text.
+        labels: the stimulus of each presentation, numbers or text; NaN, None and masked entries are no label; any
+            shape with one axis longer than 1.
+        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: negative numbers and
+            empty text.
 
     Returns:
         Responses `repeats x stimuli x units`, labels in ascending order, and notes on omitted presentations.
@@ -55,7 +56,8 @@ def repeats_in(
     >>> found[:, :, 0].tolist(), stimuli, notes
     ([[3.0, 1.0], [2.0, 5.0]], (1, 2), ('1 presentation of the blank (stimulus 3) left out',))
     """
-    shown, blanks, said = _without_blanks(where, _checked(where, labels, len(resp)), blank)
+    shown, missing = labelled(where, labels, len(resp))
+    blanks, said = _without_blanks(where, shown, missing, blank)
     lost = np.isnan(resp).all(1) & ~blanks if resp.dtype.kind == "f" else np.zeros_like(blanks)
     rows = np.flatnonzero(~blanks & ~lost)
     order = rows[np.argsort(shown[rows], kind="stable")]  # by stimulus, and then by time
@@ -79,7 +81,7 @@ def repeats_in(
         notes.append(f"stimuli shown {counts.min()} to {counts.max()} times: every presentation is used")
     if counts.max() > repeats:
         notes.append(f"stimuli shown more than {repeats} times: runs of presentations averaged into {repeats} repeats")
-    return found, tuple(stimuli[kept].tolist()), tuple(notes)
+    return found, tuple(str(one) if isinstance(one, float) else one for one in stimuli[kept].tolist()), tuple(notes)
 
 
 def _presentations(n: int) -> str:
@@ -101,11 +103,11 @@ def words_of(labels: Array, name: str) -> np.ndarray:
     if isinstance(labels, Tensor):
         return as_numpy(tensor(labels, f"{name}: labels", empty=True))
     try:
-        words = np.asarray(labels)
+        words = labels if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
     except ValueError as error:
         wanted = "one for each row of responses"
         raise DataError(f"{name}: the labels are no array", got=error, wanted=wanted) from error
-    return words.astype(str) if words.dtype.kind == "O" and all(isinstance(w, str) for w in words.flat) else words
+    return words
 
 
 def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
@@ -123,41 +125,60 @@ def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
     return tuple(listed)
 
 
-def _checked(where: str, labels: np.ndarray, rows: int) -> np.ndarray:
-    """Labels as int64 (−1 for NaN) or text."""
-    flat = labels.ravel()
-    fits = labels.size == max(labels.shape, default=0) == rows
-    if fits and flat.dtype.kind == "f" and bool(np.isfinite(flat).any()):
-        flat = np.where(np.isnan(flat), -1, flat)
-    if fits and flat.dtype.kind in "biuf" and bool((np.mod(flat, 1) == 0).all()):
-        return flat.astype(np.int64)
-    if fits and flat.dtype.kind in "US":
-        return np.char.strip(flat.astype(str))
+def labelled(where: str, labels: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as whole numbers, numbers or text, and the mask of presentations that have none (NaN, None, masked).
+
+    >>> labelled("a", np.array([2.0, np.nan, -1.0]), 3)
+    (array([ 2,  0, -1]), array([False,  True, False]))
+    """
+    flat, missing = np.ma.getdata(labels).ravel(), np.ma.getmaskarray(labels).ravel()
+    if labels.size == max(labels.shape, default=0) == rows:
+        if flat.dtype.kind == "O":
+            missing = missing | np.array([one is None or (isinstance(one, float) and one != one) for one in flat])
+            flat = np.array(["" if gone else _word(one) for one, gone in zip(flat, missing)])
+        if flat.dtype.kind == "f":
+            missing = missing | np.isnan(flat)
+        numeric = flat.dtype.kind in "biuf" and not bool(missing.all())
+        if numeric and bool(np.isfinite(flat[~missing]).all()):
+            flat = np.where(missing, 0, flat)
+            whole = bool((np.mod(flat, 1) == 0).all())
+            if whole and float(np.abs(flat.astype(np.float64)).max()) < 2**63:
+                return flat.astype(np.int64), missing
+            return flat if flat.dtype.kind == "u" else flat.astype(np.float64), missing
+        if flat.dtype.kind in "US":
+            return np.char.strip(flat.astype(str)), missing
     raise DataError(
         f"{where} does not number the presentations",
         got=f"shape {labels.shape}, {labels.dtype}",
-        wanted=f"{rows} whole numbers or names, one for each row of responses",
+        wanted=f"{rows} numbers or names, one for each row of responses",
     )
 
 
-def _without_blanks(where: str, labels: np.ndarray, blank: Blank) -> tuple[np.ndarray, np.ndarray, str]:
-    """Labels, the mask of blanks, and which label that is."""
+def _word(value: object) -> str:
+    """Name of a stimulus as text; MATLAB cells hold arrays of letters or of character codes."""
+    if not isinstance(value, np.ndarray):
+        return str(value)
+    return "".join(chr(v) if value.dtype == np.uint16 else str(v) for v in value.ravel())
+
+
+def _without_blanks(where: str, labels: np.ndarray, missing: np.ndarray, blank: Blank) -> tuple[np.ndarray, str]:
+    """The mask of blanks, and which label that is; a presentation without a label is one."""
     text = labels.dtype.kind == "U"
     if blank == NONE:
-        return labels, np.zeros(len(labels), dtype=bool), ""
+        return missing, "no label"
     if blank is None:
-        return labels, (labels == "") if text else labels < 0, "no name" if text else "negative number or NaN"
-    value = labels.max() if blank == HIGHEST else blank
-    found = labels == value if text == isinstance(value, str) else labels.astype(str) == str(value)
+        return missing | ((labels == "") if text else labels < 0), "no name" if text else "negative number or NaN"
+    value = labels[~missing].max() if blank == HIGHEST else blank
+    found = ~missing & (labels == value if text == isinstance(value, str) else labels.astype(str) == str(value))
     if not found.any():
-        some = ", ".join(map(str, np.unique(labels)[:8]))
+        some = ", ".join(map(str, np.unique(labels[~missing])[:8]))
         raise InputError(
             f"{where}: no presentation of the blank",
             got=f"blank {blank!r}",
             wanted=f"one of {some} …",
             fix="blank='none' (--blank none), if all presentations show a stimulus",
         )
-    return labels, found, f"stimulus {value}"
+    return found | missing, f"stimulus {value}" + " or no label" * bool(missing.any())
 
 
 def red_cells(where: str, redcell: np.ndarray, units: int) -> np.ndarray:

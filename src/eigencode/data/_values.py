@@ -10,6 +10,7 @@ from torch import Tensor
 from eigencode.base.axes import letters
 from eigencode.base.errors import DataError, InputError
 from eigencode.data._choose import PLAIN
+from eigencode.data._presentations import labelled
 from eigencode.formats import Stored
 
 
@@ -72,23 +73,14 @@ def spontaneous_of(path: Path, name: str, stored: Stored) -> Tensor | None:
 
 
 def words_in(path: Path, name: str, stored: Stored, required: bool) -> np.ndarray:
-    """The name of each stimulus: whole numbers, or text."""
+    """The name of each stimulus, numbers or text; masked where there is none."""
     values = stored.read()
-    if required and values.dtype.kind != "O":
-        return values.ravel() if values.size == max(values.shape, default=0) else values
     if values.size != max(values.shape, default=0):
+        if required:
+            return values
         raise DataError(f"{path}: {name} does not name the stimuli", got=str(stored), wanted="one for each stimulus")
-    whole = values.dtype.kind in "biu" or (values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all()))
-    if whole:
-        return values.ravel().astype(np.int64)
-    return np.array([_word(v) for v in values.ravel()])
-
-
-def _word(value: object) -> str:
-    """Name of a stimulus as text; MATLAB cells hold arrays of letters or of character codes."""
-    if not isinstance(value, np.ndarray):
-        return str(value)
-    return "".join(chr(v) if value.dtype == np.uint16 else str(v) for v in value.ravel())
+    names, missing = labelled(f"{path}: {name}", values, values.size)
+    return np.ma.array(names, mask=missing)
 
 
 def floats(values: np.ndarray) -> Tensor:

@@ -63,9 +63,11 @@ def _recording(
     asked = f"{group}istim" if group is not None else labels
     said = asked or (None if key == name and name.endswith("resp") else labels_of(stored, name))
     words = None if said is None else words_in(path, said, stored[named(path, stored, said)], asked is not None)
+    if group is not None and words is not None and words.dtype.kind == "f":
+        raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
     order, notes = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
-    stimuli = () if words is None else tuple(words.tolist())
+    stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
     if words is not None and values.ndim == 2 and (asked is not None or len(set(stimuli)) < len(words)):
         numbered = group is not None and words.dtype.kind in "iuf"
         if numbered and blank is None and not bool((words < 1).any()):

@@ -190,8 +190,8 @@ def spectral_moments(
     single = torch.einsum("bsp,bsq->pq", every, every) / (pairings * used)
     common = every.mean(0)
     common = common.T @ common / used
-    covariance = (2 * common - single / pairings) / (size * blocks)
-    return SpectralMoments(torch.stack(values).mean(0), _positive(covariance), scale, size * blocks)
+    covariance, least = (2 * common - single / pairings) / (size * blocks), single / pairings / (size * blocks)
+    return SpectralMoments(torch.stack(values).mean(0), _positive(covariance, least.diagonal()), scale, size * blocks)
 
 
 @dataclass(frozen=True)
@@ -242,9 +242,15 @@ def _products(first: Tensor, second: Tensor, rows: list[int]) -> list[Tensor]:
     return [a @ b.T for a, b in zip(torch.split(first, rows), torch.split(second, rows), strict=True)]
 
 
-def _positive(covariance: Tensor) -> Tensor:
-    """The covariance without negative eigenvalues, in units of its diagonal."""
-    sd = covariance.diagonal().clamp_min(torch.finfo(covariance.dtype).tiny).sqrt()
+def _positive(covariance: Tensor, least: Tensor) -> Tensor:
+    """The covariance without variances below `least`, those of independent pairings, and without negative eigenvalues.
+
+    Of few stimuli the estimate 2 Q − V / B of a variance may be smaller, or negative.  Eigenvalues are those of the
+    covariance in units of its diagonal.
+    """
+    tiny = torch.finfo(covariance.dtype).tiny
+    covariance = covariance + (least - covariance.diagonal()).clamp_min(0).diag()
+    sd = covariance.diagonal().clamp_min(tiny).sqrt()
     values, vectors = torch.linalg.eigh(covariance / sd / sd[:, None])
     out: Tensor = (vectors * values.clamp_min(0)) @ vectors.T * sd * sd[:, None]
     return out

@@ -23,6 +23,9 @@ Method = Literal["least squares", "theil-sen", "siegel"]
 DRAWS = 200
 """Bootstrap draws for the interval of a robust slope, which give its standard error to 5 %."""
 
+FEW_SAMPLES = 1.5
+"""Samples per eigenvalue below which an interval may be too narrow: of 100, 72 hold the truth at 1.1 and 86 at 1.3."""
+
 HEAVY = 8.0
 """Kurtosis of the influence of samples on α above which a fit gets a warning.  Planted codes: Gaussian and clustered 3,
 squared rectified 7, max(x, 0)^4.5 13 and elliptical t with 5 degrees of freedom 22."""
@@ -143,6 +146,16 @@ def _warnings(
         yield (
             f"{where}: no interval: how far a finite sample bends this spectrum is not known; the standard error "
             "leaves that out"
+        )
+    elif (
+        math.isfinite(error)
+        and spectrum.kind == "covariance"
+        and not spectrum.n_groups
+        and spectrum.n_samples < FEW_SAMPLES * len(spectrum.logs.values)
+    ):
+        yield (
+            f"{where}: {spectrum.n_samples} samples for {len(spectrum.logs.values)} eigenvalues are few: the interval "
+            "may be too narrow"
         )
     elif math.isfinite(error) and spectrum.logs.window(*window).tail(row) > HEAVY:
         yield (

@@ -37,11 +37,14 @@ class LawFit:
         return math.exp(float(self.fitted.theta[0, 0]))
 
     def estimates(self) -> list[tuple[float, float, float]]:
-        """(value, low, high) of α₁, break rank and α₂; without a break of α and an infinite rank."""
+        """(value, low, high) of α₁, break rank and α₂; without a break of α and an infinite rank.
+
+        An interval reaches to its value at least: a fit at a bound of the exponents has its draws on one side.
+        """
         drawn = _columns(self.drawn)
         ends = drawn.quantile(0.025, 0, interpolation="nearest"), drawn.quantile(0.975, 0, interpolation="nearest")
         rows = torch.stack([_columns(self.fitted)[0], *ends], 1)
-        return [(float(a), float(b), float(c)) for a, b, c in rows]
+        return [(float(a), float(min(a, b)), float(max(a, c))) for a, b, c in rows]
 
 
 def _columns(fit: Fitted) -> Tensor:

@@ -1,11 +1,14 @@
 """Log eigenvalues with sampling bias and sampling error, the input of every fit."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+PER_RANK = 3
+"""Groups of samples per rank from which on the shape of a spectrum has intervals and a test."""
 
 
 @dataclass(frozen=True)
@@ -14,11 +17,13 @@ class Logs:
 
     `effects`: Σ of outer products of these rows, averaged over the first axis, is the error covariance of `corrected`;
     the last row is the error of the correction, the others are of sampling.  Empty where it was not measured.
+    `belonging`: number of groups of samples that belong together; 0 if samples are independent.
     """
 
     values: Float[Tensor, " ranks"]
     bias: Float[Tensor, " ranks"]
     effects: Float[Tensor, "ways groups ranks"]
+    belonging: int = 0
 
     @classmethod
     def of(
@@ -29,16 +34,17 @@ class Logs:
         influences: list[Tensor],
         group_size: float,
         n_samples: int,
+        belonging: int = 0,
     ) -> "Logs":
         """Create from the fields of a `Spectrum`: influences are means over groups of `group_size` images."""
         ways = torch.stack([i.double() for i in influences])
         groups = ways.shape[1]
         scale = math.sqrt(group_size / n_samples / max(1, groups - 1))
         if not groups:
-            return cls(eigenvalues.log(), log_bias, ways)
+            return cls(eigenvalues.log(), log_bias, ways, belonging)
         moved = (ways - ways.mean(1, keepdim=True)) * scale
         common = log_bias_error.nan_to_num(0).expand(len(ways), 1, -1)
-        return cls(eigenvalues.log(), log_bias, torch.cat([moved, common], 1))
+        return cls(eigenvalues.log(), log_bias, torch.cat([moved, common], 1), belonging)
 
     @property
     def known(self) -> bool:
@@ -85,10 +91,20 @@ class Logs:
         noise = torch.randn(ways, count, groups, dtype=torch.float64, generator=generator)
         return self.corrected + (noise @ self.effects).sum(0) / math.sqrt(ways)
 
+    @property
+    def testable(self) -> "Logs":
+        """The same without the error if that is of fewer than three groups of samples per rank.
+
+        The error of one slope is known well enough from these; slopes of parts of a window and the covariance of many
+        contrasts are not.
+        """
+        few = 0 < self.belonging < PER_RANK * len(self.values)
+        return replace(self, effects=self.effects[:, :0]) if few else self
+
     def window(self, low: int, high: int) -> "Logs":
         """Restrict to the ranks low..high, both included."""
         part = slice(low - 1, high)
-        return Logs(self.values[part], self.bias[part], self.effects[..., part])
+        return Logs(self.values[part], self.bias[part], self.effects[..., part], self.belonging)
 
 
 def _product(rows: Float[Tensor, "k ranks"], y: Float[Tensor, " ranks"]) -> Float[Tensor, " k"]:

@@ -76,6 +76,8 @@ class Comparison(Record):
         """Result of the test in one sentence."""
         where = f"ranks {self.window[0]}..{self.window[1]}"
         halves = f"slope {self.slopes[0]:.3g} in the first half of the window and {self.slopes[1]:.3g} in the second"
+        if math.isnan(float(self.p[0])):
+            return f"no test over {where}, whose sampling error is not known: {halves}; {self.best} fits best"
         if not self.rejected:
             return f"consistent with a power law over {where}"
         if self.is_power_law:
@@ -93,6 +95,7 @@ def compare(logs: Logs, window: Window, weights: str) -> Comparison:
         raise InputError(
             "too few ranks to tell laws apart", got=f"ranks {window[0]}..{window[1]}", wanted=f">= {FEWEST}"
         )
+    logs = logs.testable
     part = logs.window(*window)
     n = torch.arange(window[0], window[1] + 1, dtype=torch.float64)
     known = part.known and bool(torch.isfinite(part.corrected).all())

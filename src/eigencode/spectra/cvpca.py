@@ -31,7 +31,8 @@ def cvpca(
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
 
     With more repeats, `cvpca(repeats)` takes the means of two halves of the repeats of each stimulus, split at random
-    `swaps` times.  Directions are then less noisy than those of any two repeats.
+    `swaps` times.  Directions are those of the smaller half, ⌊R/2⌋ repeats: less noisy than those of two repeats from
+    R = 4 on.
 
     Noise that is independent between the repeats has expectation zero in λ̂, so late values scatter around zero and
     are negative as often as positive: they are kept.  Responses are never centred over units: that would mix the scale

@@ -64,7 +64,7 @@ def shape(logs: Logs, window: Window, weights: str) -> Shape:
     Raises:
         InputError: a window of fewer than 7 ranks, or beyond the ranks above the rounding floor.
     """
-    total = len(logs.values)
+    logs, total = logs.testable, len(logs.values)
     if len(ranks(window, total)) < FEWEST:
         raise InputError(
             "too few ranks for the shape of a spectrum",

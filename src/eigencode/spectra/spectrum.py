@@ -99,7 +99,8 @@ class Spectrum(Record):
         part = slice(0, count)
         ways = [self.influence[:, part], self.influence_mixed[:, part]]
         bias = self.log_bias[part], self.log_bias_error[part]
-        return Logs.of(self.eigenvalues[part], *bias, ways, self.group_size, self.n_samples)
+        groups = self.n_groups if self.kind == "covariance" else 0
+        return Logs.of(self.eigenvalues[part], *bias, ways, self.group_size, self.n_samples, groups)
 
     def power_law(
         self, window: Window | Literal["auto"] = (11, 500), weights: str = "uniform", method: Method = "least squares"
@@ -144,9 +145,8 @@ SORTED = ("covariance", "leading")
 
 
 def _ordered(given: Array, kind: str) -> Tensor:
-    """Eigenvalues as a tensor, float64 unless they are floats already; `InputError` unless they are in order."""
-    values = tensor(given, "eigenvalues", empty=True)
-    values = values if values.is_floating_point() else values.double()
+    """Eigenvalues in float64; `InputError` unless they are in order."""
+    values = tensor(given, "eigenvalues", empty=True).double()
     if values.ndim != 1 or not bool(torch.isfinite(values).all()):
         raise InputError("not a spectrum", got=f"shape {tuple(values.shape)}", wanted="finite eigenvalues, one axis")
     rising = int((values.diff() > 0).sum())
@@ -189,7 +189,8 @@ def spectrum(
         scale: `"zscore"` divides every unit by its standard deviation over the samples: the eigenvalues of the
             correlation matrix (Kong et al. 2022), whose exponent is not comparable with that of the covariance.  Units
             that are constant stay zero.
-        seed: of the random subsample of images for intervals.
+        seed: of the random groups of images behind the interval and the correction of α, which both depend on it a
+            little: α by about a quarter of its standard error.
         groups: a label per sample (per image, for a callable), the same for samples that belong together: repeats,
             augmentations, frames of one film.  Intervals and the correction of the bias are then over groups.  By
             default those of `Images`.  The positions of one image (`reduce="positions"`) always are one group.

@@ -479,11 +479,10 @@ def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
         ({"labels": "labels", "blank": 99}, "no presentation of the blank"),
         ({"labels": "short"}, "does not number the presentations"),
         ({"labels": "once"}, "no stimulus was shown twice"),
-        ({"labels": "half"}, "does not number the presentations"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
-    arrays = {"short": LABELS[:9], "once": np.arange(14), "half": LABELS + 0.5, "labels": LABELS}
+    arrays = {"short": LABELS[:9], "once": np.arange(14), "labels": LABELS}
     with pytest.raises(InputError, match=says):
         read_recording(write(tmp_path / "a.npz", responses=SHOWN, **arrays), **options)
 
