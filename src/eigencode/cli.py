@@ -177,6 +177,12 @@ def status(
         refuse({f"{known[s.key]}: {s.describe()}": w for s in ordered([c.step for c in cells]) if (w := kept.doubt(s))})
 
 
+def _place(given: Path, reports: Path) -> Path:
+    """The folder of results that is meant: a path, or the name of a study in the store."""
+    holds = given.is_file() or (given / "results.json").exists()
+    return given if holds or len(given.parts) != 1 or not (reports / given).exists() else reports / given
+
+
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Names of studies that ran, or folders with results.json.")],
@@ -192,7 +198,7 @@ def report(
         from eigencode.report._table import show
 
         reports = (store or DEFAULT_STORE) / "reports"
-        places = [f if f.exists() or len(f.parts) != 1 else reports / f for f in folders]
+        places = [_place(f, reports) for f in folders]
         finished = [StudyRun.found(folder, store) for folder in places]
         page = build(finished[0]) if len(finished) == 1 else compare(finished, out)
         for run_ in finished:

@@ -120,7 +120,16 @@ def _claims(results: Results) -> Table:
         )
         for c in results["claims"]
     ]
-    return _listed("claims", names, rows)
+    return _listed("claims", *_by_data(results["claims"], names, rows))
+
+
+def _by_data(
+    entries: list[dict[str, Any]], names: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
+    """Names and rows of a table, with the data set of each entry first if there are several."""
+    if len({e["data"] for e in entries}) < 2:
+        return names, rows
+    return ("data", *names), [(e["data"], *row) for e, row in zip(entries, rows, strict=True)]
 
 
 def judged(claim: dict[str, Any]) -> tuple[str, str]:
@@ -150,7 +159,8 @@ def _deviations(results: Results) -> Table:
         (d["id"], d["model"], d["quantity"], *(measured(d[n]) for n in numbers), _interval(d))
         for d in results["deviations"]
     ]
-    return _listed("what the published code does otherwise, and what that does", names, rows)
+    title = "what the published code does otherwise, and what that does"
+    return _listed(title, *_by_data(results["deviations"], names, rows))
 
 
 def _listed(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:

@@ -21,6 +21,12 @@ MODELS = (*PALETTE, *(f"#{''.join(f'{round(0.55 * int(c[i : i + 2], 16)):02X}' f
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
+
+def marker_of(model: int) -> str:
+    """The marker of a model: another one where the colours of `MODELS` begin anew."""
+    return MARKERS[(model + model // len(MODELS)) % len(MARKERS)]
+
+
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2)), (0, (9, 2, 1, 2, 1, 2)))
 """Line styles of runs."""
 
@@ -90,7 +96,7 @@ class View:
                     m = self.models.index(model)
                     name = model if len(self.runs) == 1 else f"{model} · {label}"
                     itself = model == DATA_ITSELF and m == len(self.models) - 1
-                    look = (INK, "") if itself else (MODELS[m % len(MODELS)], MARKERS[m % len(MARKERS)])
+                    look = (INK, "") if itself else (MODELS[m % len(MODELS)], marker_of(m))
                     yield Series(run, data, model, name, (m, r), *look, DASHES[r % len(DASHES)])
 
     def found(self, data: str, record: type[R], **wanted: object) -> list[tuple[Series, list[R]]]:

@@ -65,7 +65,7 @@ def ranks(window: Window, available: int) -> Tensor:
             "the window of the fit does not fit the spectrum",
             got=f"ranks {low}..{high} of {available} eigenvalues",
             wanted=f"1 <= n_min, n_min + 2 <= n_max <= {available}",
-            fix=f"for example window=({first}, {last}) (--window {first}:{last})"
+            fix=f"for example window=({first}, {last}) (--window {first}:{last}; in a study window = [{first}, {last}])"
             if last <= available
             else "more units, or more samples",
         )

@@ -79,6 +79,8 @@ def modules(package: str, choice: Choice) -> Iterator[str]:
     """The modules of a plugin and of the plugins in its settings; their code is part of the key of a step."""
     found = find(package, choice.name)
     yield found.__module__
+    if ":" in choice.name:
+        yield choice.name.partition(":")[0]  # which may make the class, or take it from elsewhere
     for key, value in choice.settings().items():
         inner = _package(_hints(found).get(key))
         if inner and isinstance(value, dict):

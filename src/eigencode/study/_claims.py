@@ -115,7 +115,9 @@ def _of_relation(claim: Claim, found: Related) -> Verdict:
     compared = f"{claim.effect} of {about}{given}, {len(found.points)} networks in {groups} groups"
     number = effect.minus(value)
     if claim.comparison == "within":
-        p, verdict = _inside(effect.minus(0.0), effect.at(value - claim.tolerance), effect.at(value + claim.tolerance))
+        least = value - claim.tolerance
+        low = -math.inf if effect.scale == "partial R2" and least <= 0 else effect.at(least)  # R² is never below 0
+        p, verdict = _inside(effect.minus(0.0), low, effect.at(value + claim.tolerance))
         compared += f", claimed {value:g} ± {claim.tolerance:g}"
         ends = effect.interval
     else:
@@ -197,7 +199,9 @@ def _ordered(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, st
     compared = " > ".join(claim.order)
 
     def chance(pair: str) -> float:
-        return 0.0 if math.isnan(found[pair].p) else found[pair].p
+        """p of a pair without one: certain if all seeds agree, nothing if the two are equal in all of them."""
+        number = found[pair]
+        return (0.0 if number.value else 1.0) if math.isnan(number.p) else number.p
 
     missing = [pair for pair, m in found.items() if not math.isfinite(m.value)]
     if missing:
@@ -205,7 +209,8 @@ def _ordered(claim: Claim, rows: Sequence[Row]) -> tuple[Mean, float, Judged, st
     opposite = [pair for pair, m in found.items() if m.value <= 0]
     if opposite:
         pair = min(opposite, key=chance)
-        number, p = found[pair], min(1.0, found[pair].p * len(pairs))
+        number, p = found[pair], found[pair].p * len(pairs)
+        p = min(1.0, p) if not math.isnan(p) else p
         verdict: Judged = "reversed" if number.differs(0.05 / len(pairs)) else "undecided, opposite sign"
     else:
         pair = max(found, key=chance)

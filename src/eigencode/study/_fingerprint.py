@@ -72,8 +72,8 @@ SAME_RESULT: dict[str, str] = {
     "0ae77328688546bccf779f5aa3032d46532279311824ee26ab0bff609b0c538f": "2b0fdd0c4a77f4a97c87d4dfa85168c7b70e31915b668f3e0ca415e95f1d35d1",  # noqa: E501
     # errors: wrong types, files of similar names
     "26eccdcdc1e5c12e0d014e0ba20ca2da4a83828897b41951fea6350a0ba27fc3": "3f10d41e21733373f7b9b410b39734120dca4bc71005607b6aca79a2934329ae",  # noqa: E501
-    "aa7608bd50760708c0034a4f159d7c49e38584a390d96a097e66ab86de512005": "62e25cf590ffebe812dfbb5de2eae2ceecc68472f0d07c194c261cac9a0ffa78",  # noqa: E501
-    "ff0f87f7a18b1b8dbc526f461fd26bb5ed5ec9d152ac609ad5109ade4bac998a": "",
+    "8ab59457b015e04bfa0dfb8be1ac99667ede0fea7e53205aae89dc39044c3303": "62e25cf590ffebe812dfbb5de2eae2ceecc68472f0d07c194c261cac9a0ffa78",  # noqa: E501
+    "d565bffd17af70455d928991b14fb2d7a182893040a05502202dc2904790aad6": "",
     "20d70a8ebd08cb42bc18c200b1bd0cd824bf1a2a11f0d92d2974879b32a42951": "a99b8d422b852647b985b0c82e8f5ffc375e29e8dc8cc88f87daa53e9ed89a2f",  # noqa: E501
     # training and studies: starts of local layers, layers that are copied, penalties of others
     "96530e78ea3e9103356377948fa79851564b54f0e7b86864417fb4c9747f18b1": "d54c15a6cd07a2b34ffe1ea744cc981b968a906d0a89a68518774cd85f264811",  # noqa: E501
@@ -108,6 +108,11 @@ SAME_RESULT: dict[str, str] = {
     "da9365b2c61baafe45e3db7c3dee0330470bbf51a585a5ef76643835d0524f5a": "cfeeee2c3d8f8c03ae2015704ba430964da98239f9948aed056c750c4e1f77ac",  # noqa: E501
     "4626a9521057a5d1c8cd727a107961db26e69d5b72c7e6336e281f6f933faf51": "c8a704a8418f251618ef07b7c84eca66591d7cf37fb2c5d508fc7537805a8e1d",  # noqa: E501
     "7f69001ceab2c74227072d5808023644d515f52f8a474d5f42f5230559bb4ca4": "3efb9788bf014b0e2d9baec69eab7ad48d2d8e1d02fef0fbf6d35efa22833c91",  # noqa: E501
+    # studies: words of an error
+    "fa127cc89686bf9f644dd7a68ef39c5be995d26eeba20c485f6f07b349363512": "9c2c9603563e0441d3a35782e99f9c38771997c615766d4d9a9dbbac376f0a9c",  # noqa: E501
+    "552f91a7f7718235999f946c570782f5f3b04bf801246eddab6983ae3444baa9": "ac22c31209567cb7fc3426459745ab9395b4c5f5df2b0d12be3841f677c122ac",  # noqa: E501
+    "f1f05826080ddf800e405748a9da3697029ca8c8ebf0fd22165134f1e4ff11bf": "b8f8e23e92128e0784f1e1bb63047836e51b205220daec2a7d8c5fae613035c9",  # noqa: E501
+    "73d146aa1286a34c1e1e66c256f51da71a91fadfb45b79a42ca9bf1fd24d0590": "bcfb7f608b69cf335a235179e5a493f881205199acfde0e6be94ac69323ace06",  # noqa: E501
 }
 """Digest of a module whose change can change no result -> its digest before, so that stored results keep their keys.
 
@@ -223,8 +228,9 @@ def _read(module: str) -> tuple[str, tuple[str, ...]]:
             except ImportError:  # a relative import of a module in no package
                 continue
             names |= {inner if _path(inner := f"{source}.{alias.name}") else source for alias in node.names}
+            names |= _starred(source) if not ours and any(alias.name == "*" for alias in node.names) else set()
         elif isinstance(node, ast.Call) and not ours:
-            names |= _imported_by_name(node)
+            names |= _imported_by_name(node, package)
     counted = tuple(sorted(n for n in names if _is_hashed(n)))
     digest = hashlib.sha256(canonical(tree, ours=ours).encode()).hexdigest()
     return SAME_RESULT.get(digest, digest), counted
@@ -234,12 +240,25 @@ def _ours(module: str) -> bool:
     return module.startswith(f"{PACKAGE}.")
 
 
-def _imported_by_name(call: ast.Call) -> set[str]:
-    """The module that `import_module("name")` or `__import__("name")` imports."""
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    first = call.args[0] if call.args else None
-    known = name in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return {first.value} if known and not first.value.startswith(".") else set()  # type: ignore[union-attr]
+def _imported_by_name(call: ast.Call, package: str) -> set[str]:
+    """The module that `import_module("name")` or `__import__("name")` imports; a relative one in `package`."""
+    function = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = [*call.args[:1], *(word.value for word in call.keywords if word.arg == "name")]
+    if function not in ("import_module", "__import__") or not given or not isinstance(given[0], ast.Constant):
+        return set()
+    name = given[0].value
+    try:
+        return {importlib.util.resolve_name(name, package)} if isinstance(name, str) else set()
+    except ImportError:  # beyond the top of its package
+        return set()
+
+
+def _starred(source: str) -> set[str]:
+    """The modules inside a package that its `__init__` names, which `from package import *` may import."""
+    path = _path(source)
+    nodes = ast.walk(ast.parse(path.read_bytes())) if path else ()
+    texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {inner for text in texts if text.isidentifier() and _path(inner := f"{source}.{text}")}
 
 
 def _is_hashed(module: str) -> bool:

@@ -189,7 +189,7 @@ def headline(study: Study) -> list[str]:
     if not study.models:
         return coverage
     further = set(details(study))
-    claimed = [q for c in study.claims for q in (c.quantity, c.chooses) if q in further]
+    claimed = [q for c in study.claims for q in (c.quantity, c.chooses, c.other_quantity) if q in further]
     networks = study.models.values()
     shown = [p.name for p in measurements(study) if p.in_table and any(p.fits(model) for model in networks)]
     return [*shown, *dict.fromkeys(claimed), *coverage]

@@ -29,6 +29,7 @@ def told(error: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
         return error["msg"].removeprefix("Value error, "), None, None
     parts = [part.strip() for part in str(error["input"]).split(",")]
     as_list = kind in ("tuple", "list") and len(parts) > 1 and isinstance(error["input"], str)
+    parts = [part.strip("[]") for part in parts]  # a bracket that is not closed
     return "wrong type", NEEDED[kind], f"[{', '.join(parts)}]" if as_list else None
 
 

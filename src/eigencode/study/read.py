@@ -136,12 +136,20 @@ def _of_tables(value: Any) -> typing.TypeGuard[list[Any]]:
 
 
 def _merged_arrays(base: list[Any], over: list[Any]) -> list[Any]:
-    """Merge entries of `over` into those of `base` with the same name or statement, and append the others."""
-    found = {_named(entry, i): entry for i, entry in enumerate(base)}
+    """Merge entries of `over` into those of `base` with the same name or statement, and append the others.
+
+    Of several such entries, about different data, that with the same `data` is meant.
+    """
+    found, names = list(base), [_named(entry, i) for i, entry in enumerate(base)]
     for i, entry in enumerate(over, len(base)):
-        name = _named(entry, i)
-        found[name] = _merged(found.get(name, {}), entry, arrays=True)
-    return list(found.values())
+        same = [k for k, name in enumerate(names) if name == _named(entry, i)]
+        if len(same) > 1:
+            same = [k for k in same if found[k].get("data") == entry.get("data")]
+        if same:
+            found[same[0]] = _merged(found[same[0]], entry, arrays=True)
+        else:
+            found, names = [*found, entry], [*names, _named(entry, i)]
+    return found
 
 
 def _named(entry: Any, place: int = 0) -> Any:
@@ -151,9 +159,10 @@ def _named(entry: Any, place: int = 0) -> Any:
 
 def _override(raw: dict[str, Any], text: str) -> None:
     """Apply one override `a.b=value`; the value is TOML, or plain text if it is not valid TOML."""
-    path, equals, value = text.partition("=")
+    assigned = re.match(r'((?:"[^"]*"|[^"=])*)=(.*)', text, re.DOTALL)
+    path, value = assigned.groups() if assigned else ("", "")
     keys = _parts(path.strip())
-    if not equals or not keys:
+    if not keys:
         raise StudyError("an override is not of the form key=value", got=text, fix="--set seeds=[0,1]")
     try:
         parsed = _parsed(f"value = {value}")["value"]

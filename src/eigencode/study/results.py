@@ -74,32 +74,47 @@ class Summary:
 def rows(study: Study, cells: Iterable[Cell], store: Store) -> list[Row]:
     """The numbers of all cells, in the order of the study, then those about their course in training.
 
-    A seed without a result, since its step failed or has not run, gets NaN and a warning if others have the number.
+    A seed that lacks a number, since its step failed or has not run, or its record has none, gets NaN and a warning if
+    others have it.
     """
     alone, found, cells = len(study.seeds) == 1, list[Row](), list(cells)
-    courses: dict[tuple[object, ...], list[Row] | None] = {}
     read = [list(_rows(cell, store, alone)) if store.has(cell.step) else None for cell in cells]
-    measured: dict[tuple[str, str, str], dict[str, None]] = {}
+    names = _names((cell, numbers or []) for cell, numbers in zip(cells, read, strict=True))
+    courses: dict[tuple[object, ...], tuple[Cell, list[Row] | None]] = {}
     for cell, numbers in zip(cells, read, strict=True):
-        if cell.epoch is None:
-            known = measured.setdefault((cell.data, cell.model, cell.name), {})
-            known.update(dict.fromkeys(r.quantity for r in numbers or ()))
-    for cell, numbers in zip(cells, read, strict=True):
-        if numbers is None and cell.epoch is None:
-            found += _missing(cell, measured[cell.data, cell.model, cell.name])
-        found += numbers or ()
+        found += _completed(cell, numbers or [], names, cell.epoch, cell.at_step)
         if cell.epoch is not None:
             key = (cell.data, cell.model, cell.seed, cell.kind, cell.name)
-            before = courses.get(key, [])
-            courses[key] = None if numbers is None or before is None else before + numbers
-    return found + [_of_course(*number) for rows in courses.values() if rows for number in course(rows)]
+            first, before = courses.get(key, (cell, []))
+            courses[key] = first, None if numbers is None or before is None else before + numbers
+    told = [(cell, [_of_course(*n) for n in course(rows)] if rows else []) for cell, rows in courses.values()]
+    names = _names((replace(cell, epoch=None), numbers) for cell, numbers in told)
+    return found + [row for cell, numbers in told for row in _completed(cell, numbers, names)]
 
 
-def _missing(cell: Cell, quantities: Iterable[str]) -> Iterable[Row]:
-    """NaN for the numbers that other seeds have of a cell whose step has no result."""
-    for name in quantities:
-        place = (cell.data, cell.model, cell.seed, name, math.nan, math.nan, math.nan, "")
-        yield Row(*place, cell.step.key, (f"seed {cell.seed} was not measured",))
+def _names(found: Iterable[tuple[Cell, list[Row]]]) -> dict[tuple[object, ...], dict[str, None]]:
+    """The names of the numbers that any seed has of a measurement, by what it is of and the epoch."""
+    names: dict[tuple[object, ...], dict[str, None]] = {}
+    for cell, numbers in found:
+        known = names.setdefault((cell.data, cell.model, cell.kind, cell.name, cell.epoch), {})
+        known.update(dict.fromkeys(row.quantity for row in numbers))
+    return names
+
+
+def _completed(
+    cell: Cell,
+    numbers: list[Row],
+    names: dict[tuple[object, ...], dict[str, None]],
+    epoch: float | None = None,
+    step: int | None = None,
+) -> list[Row]:
+    """The numbers of a cell, and NaN for those that only other seeds have."""
+    own, nothing = {row.quantity for row in numbers}, (math.nan, math.nan, math.nan, "", cell.step.key)
+    lost = [n for n in names[cell.data, cell.model, cell.kind, cell.name, epoch] if n not in own]
+    said = (f"seed {cell.seed} was not measured",)
+    return numbers + [
+        Row(cell.data, cell.model, cell.seed, name, *nothing, said, epoch=epoch, step=step) for name in lost
+    ]
 
 
 def _of_course(row: Row, name: str, value: float, convention: str) -> Row:

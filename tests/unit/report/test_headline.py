@@ -35,6 +35,25 @@ def test_a_verdict_that_does_not_stand_among_all_claims_says_so(run: StudyRun) -
         assert found["by_run"]["tiny"][1] == told
 
 
+def test_claims_of_one_statement_about_other_models_are_apart(run: StudyRun) -> None:
+    claim = {**CLAIM, "compared": "", "published": "", "low": 0.5, "high": 1.5, "seeds": 2, "p": 0.01, "p_holm": 0.01}
+    one, two = ({**claim, "verdict": v, "value": x} for v, x in (("reproduced", 1.0), ("reversed", -1.0)))
+    edit(run, claims=[one, two])
+    edit(run, study={**run.results["study"], "claims": [STUDY_CLAIM, {**STUDY_CLAIM, "model": "Init"}]})
+    found = claims(View([run]))
+    assert [f["judged"][0]["shown"] for f in found] == ["1", "-1"]
+    assert [f["by_run"]["tiny"][1] for f in found] == ["reproduced", "reversed"]
+    assert [f["judged"][0]["evidence"][0]["model"] for f in found] == ["KH", "Init"]
+
+
+def test_a_seed_that_was_not_measured_leaves_no_lead(run: StudyRun) -> None:
+    rows = numbers("test accuracy", KH=[0.9, 0.9, 0.9], BP=[0.8, 0.81, 0.79])
+    edit(run, rows=rows, claims=[])
+    assert any("KH is the most accurate" in said for said in sentences(View([run])))
+    edit(run, rows=[{**r, "value": float("nan")} if (r["model"], r["seed"]) == ("KH", 2) else r for r in rows])
+    assert not any("accurate" in said for said in sentences(View([run])))
+
+
 ROW = {"data": "digits", "convention": "", "key": "", "warnings": [], "notes": []}
 
 

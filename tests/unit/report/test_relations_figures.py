@@ -59,6 +59,22 @@ def table(plot: Plot) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(plot.csv())))
 
 
+def test_a_family_has_one_colour_in_all_panels_and_in_the_legend(view: View) -> None:
+    """Also where a relation lacks a family."""
+    run = view.runs[0]
+    for one in run.results["relations"]:
+        if one["name"] == "one":
+            one["points"] = [p for p in one["points"] if p["group"] != "F0"]
+    (plot,) = relations(view, "digits")
+    plot.finish()
+    legend = {str(k.get_label()): k.get_color() for k in plot.keys}
+    for i, mark in enumerate(plot.marks):
+        family = mark.get("what", "").partition(",")[0]
+        drawn = [line for line in mark["axes"].lines if (line.get_gid() or "").startswith(f"mark-{i}-")]
+        assert family not in legend or {line.get_color() for line in drawn} == {legend[family]}
+    assert len({legend[f"F{i}"] for i in range(6)}) == 6
+
+
 def test_a_point_per_network_and_both_slopes(view: View) -> None:
     (plot,) = relations(view, "digits")
     assert [axes.get_xlabel() for axes in plot.panels] == [ALPHA, "test accuracy", ALPHA]

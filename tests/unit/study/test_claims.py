@@ -135,6 +135,19 @@ def test_an_order(c: list[float], verdict: str, decided: str) -> None:
     assert judged({"order": ["B", "C"]}, values).compared == "B > C"
 
 
+def test_an_order_with_equal_or_certain_neighbours() -> None:
+    """Two that are equal in all seeds say nothing, and do not stand before a pair that is reversed."""
+    order = {"order": ["A", "B", "C"]}
+    tied = judged(order, {"A": [1.0] * 4, "B": [1.0] * 4, "C": [3.0, 3.1, 2.9, 3.05]})
+    assert (tied.verdict, tied.compared[-5:]) == ("reversed", "B − C")
+    assert tied.p < 1e-3
+    certain = judged(order, {"A": [1.0] * 4, "B": [2.0] * 4, "C": [3.0] * 4})
+    assert certain.verdict == "reversed"
+    assert math.isnan(certain.p)
+    equal = judged(order, {"A": [1.0] * 4, "B": [1.0] * 4, "C": [1.0] * 4})
+    assert equal.verdict == OPPOSITE
+
+
 def test_the_opposite_order_is_reversed() -> None:
     values = {"A": [1.0, 1.1], "B": [2.0, 2.1], "C": [3.0, 3.1]}
     found = judged({"order": ["A", "B", "C"]}, values)

@@ -301,7 +301,13 @@ THEIRS = {
     "theirs/net.py": "import importlib\nimport theirs.layers\nfrom wave import K\n"
     "class GainError:\n    MODE = 'strong'\n"
     "def make():\n    import theirs_late\n    from ....nowhere import far\n"
-    "OTHER = importlib.import_module('theirs_named')\nX = GainError(0.05)\n",
+    "OTHER = importlib.import_module('theirs_named')\nX = GainError(0.05)\n"
+    "importlib.import_module('.relative', __package__)\nimportlib.import_module(name='theirs_by_keyword')\n"
+    "from theirs_starred import *\n",
+    "theirs/relative.py": "D = 1\n",
+    "theirs_by_keyword.py": "E = 1\n",
+    "theirs_starred/__init__.py": "__all__ = ['inner', 'no module']\n",
+    "theirs_starred/inner.py": "F = 1\n",
     "theirs/layers.py": "A = 1\n",
     "theirs_late.py": "B = 1\n",
     "theirs_named.py": "C = 1\n",
@@ -318,6 +324,9 @@ THEIRS = {
         ("theirs/layers.py", "1", "2"),
         ("theirs_late.py", "1", "2"),
         ("theirs_named.py", "1", "2"),
+        ("theirs/relative.py", "1", "2"),
+        ("theirs_by_keyword.py", "1", "2"),
+        ("theirs_starred/inner.py", "1", "2"),
         ("wave.py", "1", "2"),
     ],
 )

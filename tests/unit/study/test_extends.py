@@ -67,6 +67,19 @@ def test_tables_merge_and_entries_of_one_name_too(tmp_path: Path) -> None:
     assert {c.quantity for c in plan(found) if c.kind == "spectrum"} == {"α", "β"}
 
 
+def test_claims_of_one_statement_about_several_data_are_kept_apart(tmp_path: Path) -> None:
+    base = BASE.replace('data = "digits"', 'data = ["digits", "mnist5k"]')
+    base = base.replace('statement = "one"', 'statement = "one"\ndata = "digits"')
+    base += '[[claims]]\nstatement = "one"\ndata = "mnist5k"\nquantity = "α"\nmodel = "A"\nvalue = 5.0\n'
+    above = ABOVE.replace('statement = "one"', 'statement = "one"\ndata = "mnist5k"')
+    claims = read_study(written(tmp_path, above, base)).claims
+    assert [(c.statement, c.data, c.value) for c in claims] == [
+        ("one", "digits", 1.0),
+        ("one", "mnist5k", 3.0),
+        ("two", "", 2.0),
+    ]
+
+
 def test_entries_without_a_name_are_appended(tmp_path: Path) -> None:
     base = BASE.replace('name = "α"\n', "").replace('quantity = "α"', 'quantity = "α images"')
     above = ABOVE.replace('name = "α"\n', "source = 'noise'\n")

@@ -17,6 +17,7 @@ from eigencode.study._course import COURSE, course, half_way
 from eigencode.study._measurements import names
 from eigencode.study._paired import margin
 from eigencode.study.read import study
+from eigencode.study.results import summarise
 from eigencode.study.steps.fitted import Fitted
 from eigencode.study.steps.local import LocallyTrained
 from eigencode.study.steps.network import WEIGHTS
@@ -210,9 +211,15 @@ def test_a_course_with_a_moment_missing_is_not_told(run: Run, tmp_path: Path) ->
 
     (missing,) = (c for c in cells if (c.model, c.seed, c.name, c.at_step) == ("BP", 0, "α", 3))
     found = rows(study_, cells, Without(store.root))
-    assert not chosen(found, "BP", "α, half way")
+    (lost,) = chosen(found, "BP", "α, half way").values()
+    assert math.isnan(lost.value)
+    assert lost.warnings == ("seed 0 was not measured",)
     assert chosen(found, "BP", "α, half way", 1)
     assert chosen(found, "BP", "test accuracy, half way")
+    told = {(s.quantity, s.step): s for s in summarise(found) if s.model == "BP"}
+    for where in (("α, half way", None), ("α", 3)):
+        assert (told[where].seeds, told[where].low, told[where].high) == (1, -math.inf, math.inf)
+    assert margin(found, ("BP", "α, half way"), ("KH", "α, half way")).low == -math.inf
 
 
 def test_a_snapshot_need_not_have_converged(run: Run) -> None:

@@ -33,6 +33,7 @@ def after(*overrides: str) -> Any:
         ("models.KH.prune=false", lambda s: s.models["KH"].prune is False),
         ("models.KH.recipe=BP", lambda s: s.models["KH"].kind == "perceptron"),
         ('models."a.b".units=30', lambda s: s.models["a.b"].units == 30),
+        ('models."a=b"={recipe="BP"}', lambda s: "a=b" in s.models),
         ('models.New={recipe="BP"}', lambda s: "New" in s.models and s.models["New"].supervised is not None),
         ("data=digits", lambda s: s.datasets == ("digits",)),
         ('data="digits"', lambda s: s.datasets == ("digits",)),

@@ -86,6 +86,18 @@ def test_a_share_of_variance_is_compared_as_such() -> None:
     assert judged({"effect": "prediction R2", "value": 0.5}, rows).verdict == "reproduced"
 
 
+def test_a_share_of_variance_within_a_range_that_reaches_zero() -> None:
+    """R² is never below 0: a range from 0, or from below it, is as wide as one without an end there."""
+    rows = numbers(slope=0.0)
+    below = judged({"effect": "partial R2", "value": 0.6, "comparison": "<"}, rows)
+    assert below.verdict == "reproduced"
+    for value, tolerance in ((0.0, 0.6), (0.3, 0.3), (0.1, 0.5)):
+        claim = {"effect": "partial R2", "comparison": "within", "value": value, "tolerance": tolerance}
+        found = judged(claim, rows)
+        assert found.verdict == "reproduced"
+        assert found.p == pytest.approx(below.p)
+
+
 def test_another_predictor_is_named_by_its_quantity_or_its_label() -> None:
     both = {
         "predictors": [{"quantity": ALPHA, "transform": "distance", "origin": 1.0}, "test accuracy"],

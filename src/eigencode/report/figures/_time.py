@@ -22,9 +22,10 @@ def measured(view: View, data: str, details: tuple[str, ...] = DETAILS) -> list[
     return list(dict.fromkeys([*first, *(q for q in found if details and q.endswith(details))]))
 
 
-def moments(series: Series) -> dict[int, float]:
-    """The epochs at which a model was measured, by their steps."""
+def moments(series: Series, quantity: str | None = None) -> dict[int, float]:
+    """The epochs at which a model was measured, by their steps; of one quantity, or of any."""
     cells = [c for c in series.run.results["cells"] if (c["data"], c["model"]) == (series.data, series.model)]
+    cells = [c for c in cells if quantity is None or c["quantity"] == quantity]
     return dict(sorted((c["step"], c["epoch"]) for c in cells if c["step"] is not None))
 
 
@@ -45,13 +46,19 @@ def spans(steps: list[int], places: list[int]) -> dict[int, tuple[int, int]]:
     return {step: (first, beyond - 1) for step, first, beyond in found if first < beyond}
 
 
+def _until(entries: dict[int, dict[str, Any]], step: int) -> dict[str, Any] | None:
+    """The last of the entries, by their steps, at this step or before."""
+    before = [known for known in entries if known <= step]
+    return entries[max(before)] if before else None
+
+
 def told(view: View, data: str, names: list[str], places: list[int]) -> list[dict[str, Any]]:
     """The numbers of every snapshot for a table beside the slider: means with their intervals."""
     rows = []
     for series in view.series(data):
         found = {name: {e["step"]: e for e in series.numbers(name, "summary", snapshots=True)} for name in names}
         for step, span in spans(list(moments(series)), places).items():
-            entries = [found[name].get(step) for name in names]
+            entries = [_until(found[name], step) for name in names]
             cells = [ranged(e["mean"], e["low"], e["high"]) if e else "" for e in entries]
             rows.append({"m": series.where[0], "r": series.where[1], "frames": span, "step": step, "cells": cells})
     return rows

@@ -43,7 +43,7 @@ def training_moments(view: View, data: str) -> Iterator[Plot]:
 
 def _spectra(plot: Plot, axes: Axes, series: Series, name: str) -> Iterator[float]:
     """Draw the spectrum and the fit of every snapshot; yield the smallest eigenvalues shown."""
-    epochs, places = moments(series), plot.more["frames"]
+    epochs, places = moments(series, name), plot.more["frames"]
     for step, (first, last) in spans(list(epochs), places).items():
         seed = series.run.results["study"]["seeds"][0]
         for spectrum in series.load(Spectrum, quantity=name, epoch=epochs[step], seed=seed):

@@ -20,6 +20,9 @@ from matplotlib.transforms import Bbox
 from eigencode.report.figures._style import HEIGHT, WIDTH, label
 from eigencode.report.view import INK, Series, View
 
+LEGEND_LINE = 0.17
+"""Height of a line of a legend beyond the second, in inches."""
+
 FEW = 10
 """Most runs of which points have their intervals drawn; the CSV has all."""
 
@@ -60,6 +63,11 @@ class Plot:
             axes.set_axis_off()
         for axes in self.panels:
             axes.tick_params(labelbottom=True, labelleft=True)
+
+    def left_out(self, models: int) -> None:
+        """Say in the caption how many models are not shown, if any."""
+        if models > 0 and "not shown" not in self.caption:
+            self.caption = f"{self.caption}; the last {models} models are not shown".removeprefix("; ")
 
     @contextmanager
     def between(self, first: int, last: int, printed: bool) -> Iterator[None]:
@@ -142,6 +150,8 @@ class Plot:
         if handles:
             names = [str(h.get_label()) for h in handles]
             columns = max(1, min(len(names), int(16 * self.figure.get_figwidth() / (6 + max(map(len, names))))))
+            lines = -(-len(names) // columns)
+            self.figure.set_figheight(self.figure.get_figheight() + LEGEND_LINE * max(0, lines - 2))
             legend = self.figure.legend(handles=handles, loc="outside lower center", ncols=columns)
             self.entries = list(zip(legend.legend_handles, legend.get_texts(), strict=True))
             for k, (given, entry) in enumerate(zip(handles, self.entries, strict=True)):

@@ -83,15 +83,16 @@ def _found(view: View, data: str) -> list[Related]:
     return found
 
 
-def _groups(relation: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each family."""
-    names = dict.fromkeys(p["group"] for p in relation["points"])
+def _groups(view: View) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each family, the same in all relations of a page."""
+    relations = (relation for run in view.runs for relation in run.results.get("relations", ()))
+    names = dict.fromkeys(p["group"] for relation in relations for p in relation["points"])
     return {n: (MODELS[i % len(MODELS)], MARKERS[i // len(MODELS) % len(MARKERS)]) for i, n in enumerate(names)}
 
 
 def _points(plot: Plot, axes: Axes, whole: Series, relation: dict[str, Any], x: list[float]) -> None:
     """A point per network; ▲ where the outcome is a lower bound."""
-    looks = _groups(relation)
+    looks = _groups(plot.view)
     place = {m: i for i, m in enumerate(plot.view.models)}
     for value, p in zip(x, relation["points"], strict=True):
         colour, marker = looks[p["group"]]
@@ -110,9 +111,11 @@ def _points(plot: Plot, axes: Axes, whole: Series, relation: dict[str, Any], x: 
 def _slopes(plot: Plot, axes: Axes, whole: Series, relation: dict[str, Any], j: int) -> None:
     """The slope within families through each of them, and that between families through their means."""
     of = {e["effect"]: e["value"] for e in relation["effects"] if e["predictor"] == relation["predictors"][j]}
-    unit, looks, means = relation["spread"][j] or math.nan, _groups(relation), []
-    for group, (colour, _) in looks.items():
+    unit, means = relation["spread"][j] or math.nan, []
+    for group, (colour, _) in _groups(plot.view).items():
         points = [p for p in relation["points"] if p["group"] == group]
+        if not points:
+            continue
         x, y = np.array([p["values"][j] for p in points]), np.array([p["outcome"] for p in points])
         means.append((x.mean(), y.mean()))
         ends = np.array([x.min(), x.max()])
@@ -161,7 +164,8 @@ def _title(relation: dict[str, Any], more: str = "") -> str:
 def _keyed(plot: Plot, some: list[dict[str, Any]], lines: bool) -> Plot:
     """The plot with a legend of families instead of models; with `lines`, also of the two kinds of lines."""
     plot.legend = False
-    looks = {name: look for relation in some for name, look in _groups(relation).items()}
+    shown = {p["group"] for relation in some for p in relation["points"]}
+    looks = {name: look for name, look in _groups(plot.view).items() if name in shown}
     plot.keys = [Line2D([], [], color=c, marker=m, ls="", label=label(n, 24)) for n, (c, m) in looks.items()]
     if lines:
         plot.keys += [

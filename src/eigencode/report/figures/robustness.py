@@ -36,6 +36,7 @@ def robustness(view: View, data: str) -> Iterator[Plot]:
         for axes, (name, images) in zip(plot.panels, sizes.items(), strict=True):
             for place, (series, each) in enumerate(images[:BOXES]):
                 _box(plot, axes, series, each, place)
+            plot.left_out(len(images) - BOXES)
             rotated(axes, [series.label for series, _ in images[:BOXES]])
             axes.set_title(label(name), pad=11)
             axes.set(ylabel=f"L2 of the perturbation, {images[0][1][0].space} space")

@@ -9,7 +9,6 @@ from eigencode.report.figures._style import HEIGHT, around, label, wrapped
 from eigencode.report.figures.calibration import noise_of
 from eigencode.report.figures.plot import Plot, few
 from eigencode.report.view import Series, View
-from eigencode.study._mean import Mean
 
 Rows = list[tuple[Series, list[dict]]]
 
@@ -59,11 +58,12 @@ def _rows(view: View, data: str, quantity: str) -> Rows:
 
 def _row(plot: Plot, axes: Axes, series: Series, records: list[dict], place: float, half: float) -> None:
     if plot.intervals:
-        columns = ([r[k] for r in records] for k in ("value", "low", "high"))
-        mean = Mean.of(*columns)
-        artists = axes.plot([mean.value] * 2, [place - half, place + half], color=series.colour, lw=1.6)
-        if math.isfinite(mean.low) and math.isfinite(mean.high):
-            artists += axes.plot([mean.low, mean.high], [place, place], color=series.colour, lw=1)
+        mean = series.numbers(records[0]["quantity"], "summary")[0]
+        artists = []
+        if math.isfinite(mean["mean"]):
+            artists = axes.plot([mean["mean"]] * 2, [place - half, place + half], color=series.colour, lw=1.6)
+        if all(map(math.isfinite, (mean["mean"], mean["low"], mean["high"]))):
+            artists += axes.plot([mean["low"], mean["high"]], [place, place], color=series.colour, lw=1)
         plot.mark(artists, axes, series)
     for i, row in enumerate(records):
         at = place + 0.7 * half * ((i % 3) - 1) * (len(records) > 1)

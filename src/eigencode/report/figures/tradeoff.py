@@ -29,9 +29,11 @@ def tradeoff(view: View, data: str) -> Iterator[Plot]:
     if not found:
         return
     plot = Plot(view, len(found), 2.6)
-    floor = _floor([p[1] for several in found.values() for _, points in several for p in points])
+    least = _floor([p[1] for several in found.values() for _, points in several for p in points])
     for axes, (name, several) in zip(plot.panels, found.items(), strict=True):
-        above = [p for _, points in several for p in points if p[1] >= floor]
+        every = [p for _, points in several for p in points]
+        floor = min(least, max(p[1] for p in every))  # a panel may have only models that are far below
+        above = [p for p in every if p[1] >= floor]
         axes.set_xlim(min(p[2] for p in above) / 1.2, max(p[3] for p in above) * 1.2)
         axes.set_ylim(*around([v for p in above for v in p[4:6]], 0.06))
         for series, points in several:

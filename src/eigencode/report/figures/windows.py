@@ -41,11 +41,13 @@ def slopes(view: View, data: str) -> Iterator[Plot]:
 def windows(view: View, data: str) -> Iterator[Plot]:
     """Plot α over all windows, per spectrum one map per model (first seed) on one colour scale."""
     for name in view.quantities("spectrum", data):
-        maps = [(s, spectra[0].seed, spectra[0].window_map(points=25)) for s, spectra in _long(view, data, name)[:MOST]]
+        long = _long(view, data, name)
+        maps = [(s, spectra[0].seed, spectra[0].window_map(points=25)) for s, spectra in long[:MOST]]
         if not maps:
             continue
         plot = Plot(view, len(maps), 1.9, columns=4, caption=name)
         plot.legend = False
+        plot.left_out(len(long) - MOST)
         values = torch.cat([m.alpha[torch.isfinite(m.alpha)] for *_, m in maps])
         low, high = (float(v) for v in values.quantile(torch.tensor([0.02, 0.98], dtype=values.dtype)))
         for axes, (series, seed, shown) in zip(plot.panels, maps, strict=True):

@@ -61,7 +61,7 @@ def _best(run: StudyRun, data: str, quantity: str) -> tuple[str, ...]:
     endless = tuple(dict.fromkeys(r["model"] for r in found if r["value"] == math.inf))
     if endless:  # a median that most images outlived is larger than any that is known
         return endless if len(endless) < len(models) else ()
-    rows = [Row(**{n: r[n] for n in names}) for r in found if math.isfinite(r["value"])]
+    rows = [Row(**{n: r[n] for n in names}) for r in found]
     means = {m: margin(rows, (m, quantity)).value for m in models}
     best = max(means, key=lambda m: means[m], default="")
     apart = {m for m in models if m != best and margin(rows, (best, quantity), (m, quantity)).low > 0}
@@ -92,14 +92,20 @@ def columns(view: View) -> list[str]:
 
 
 def claims(view: View) -> list[dict[str, Any]]:
-    """Claims by data set and statement: the verdict of each run, with its numbers."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    """Claims by data set and statement: the verdict of each run, with its numbers.
+
+    Claims of one run with the same statement, about other models, are apart.
+    """
+    groups: dict[tuple[str, str, str, int], list[dict[str, Any]]] = {}
     for run, label in zip(view.runs, view.labels, strict=True):
+        seen: Counter[tuple[str, str, str]] = Counter()
         for claim in run.results["claims"]:
+            which = (claim["data"], claim["statement"], claim["quantity"])
             value, interval = claimed(claim)
             shown_as = {"shown": value, "interval": interval, "p": measured(claim["p"]), "holds": judged(claim)[1]}
-            found = {**claim, **shown_as, "run": label, "evidence": evidence(run, claim)}
-            groups.setdefault((claim["data"], claim["statement"], claim["quantity"]), []).append(found)
+            found = {**claim, **shown_as, "run": label, "evidence": evidence(run, claim, seen[which])}
+            groups.setdefault((*which, seen[which]), []).append(found)
+            seen[which] += 1
     return [
         {
             "data": d,
@@ -108,15 +114,19 @@ def claims(view: View) -> list[dict[str, Any]]:
             "judged": found,
             "by_run": {c["run"]: (sign(c["verdict"]), worded(c)) for c in found},
         }
-        for (d, s, q), found in groups.items()
+        for (d, s, q, _), found in groups.items()
     ]
 
 
-def evidence(run: StudyRun, claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """Numbers of all models of a claim, per seed, with their intervals over images."""
+def evidence(run: StudyRun, claim: dict[str, Any], number: int = 0) -> list[dict[str, Any]]:
+    """Numbers of all models of a claim, per seed, with their intervals over images.
+
+    number: of the claim among those with its statement.
+    """
     key = ("statement", "quantity")
     asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
-    about = [pair for c in asked for pair in _compared(c)]
+    asked = [c for c in asked if c.get("data", "") in ("", claim["data"])]
+    about = [pair for c in asked[number : number + 1] for pair in _compared(c)]
     chosen = [
         r for r in finished(run.results["rows"]) if r["data"] == claim["data"] and (r["model"], r["quantity"]) in about
     ]
