@@ -180,7 +180,8 @@ def status(
 def _place(given: Path, reports: Path) -> Path:
     """The folder of results that is meant: a path, or the name of a study in the store."""
     holds = given.is_file() or (given / "results.json").exists()
-    return given if holds or len(given.parts) != 1 or not (reports / given).exists() else reports / given
+    named = len(given.parts) == 1 and (not given.exists() or (reports / given).exists())
+    return reports / given if named and not holds else given
 
 
 @app.command()

@@ -107,3 +107,5 @@ def test_the_report_of_a_study_is_found_by_name(tmp_path: Path, monkeypatch: pyt
     assert "elsewhere/reports/demo" in inside("report", "demo", "--store", "elsewhere").stderr
     Path("demo").mkdir()
     assert re.search(r"got: +demo\n", inside("report", "demo").stderr)
+    (Path("store") / "reports" / "demo").mkdir(parents=True)  # a folder of that name that is no report is not meant
+    assert "store/reports/demo" in inside("report", "demo").stderr
