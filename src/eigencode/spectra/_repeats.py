@@ -46,7 +46,7 @@ def repeats_of(
             "responses hold NaN or Inf",
             got=f"{int((~finite).sum())} values, in {bad + int(missing.sum())} of {present.numel()} presentations",
             wanted="finite numbers; all units NaN where a stimulus was not shown",
-            fix="x[..., (np.isfinite(np.asarray(x)) | np.isnan(np.asarray(x)).all(-1, keepdims=True)).all("
+            fix="x[..., (np.isfinite(np.asarray(x)) | np.isnan(np.asarray(x)).all(-1)[..., None]).all("
             "tuple(range(x.ndim - 1)))], if few units are affected",
         )
     kept, numbers = present.sum(0) >= min(2, len(x)), groups_of(None, groups, x.shape[1])
