@@ -205,6 +205,24 @@ def test_a_model_is_shown_until_its_next_snapshot() -> None:
     assert all(step >= places[first - 1] for step, (first, _) in found.items() if first)
 
 
+def test_a_spectrum_measured_at_fewer_moments_is_shown_until_its_next_one(learned: StudyRun) -> None:
+    """Also in print, at the end of a training at which only another measure was taken."""
+    found = copy.deepcopy(learned.results)
+    last = ("α images", STEPS[-1])
+    found["cells"] = [c for c in found["cells"] if (c["quantity"], c["step"]) != last]
+    found["summary"] = [s for s in found["summary"] if (s["quantity"], s["step"]) != last]
+    run = StudyRun(learned.folder, learned.store)
+    run.__dict__["results"] = found
+    (plot,) = training_moments(View([run]), "digits")
+    panel = next(axes for axes in plot.panels if axes.get_title() == "α images")
+    places = len(plot.more["frames"])
+    shown = [m["frames"] for m in plot.marks if m["axes"] is panel and "frames" in m]
+    assert max(end for _, end in shown) == places - 1
+    rows = plot.more["rows"]
+    column = plot.more["columns"].index("α images")
+    assert all(row["cells"][column] for row in rows)
+
+
 def test_a_study_without_snapshots_has_none_of_these_figures(built: StudyRun) -> None:
     view = View([built])
     assert (frames(view, "digits"), measured(view, "digits")) == ([], [])
