@@ -41,8 +41,7 @@ def cross_spectrum(
     Returns:
         A `Spectrum` of kind `"cross-covariance"`, values in the order of the directions (not sorted), in the product of
         the units of a and b; `n_units` is the smaller number of units.  Its standard errors are those at fixed
-        directions.  Directions of other stimuli would differ as well: with 300 to 1000 stimuli of 20 units the spread
-        of α is larger by a quarter to a third.
+        directions.  Directions of other stimuli would differ as well, so that α of other stimuli spreads more.
 
     Raises:
         InputError: different numbers of stimuli, NaN or Inf, fewer than 4 stimuli per fold, or a constant system.
