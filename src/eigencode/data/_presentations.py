@@ -39,8 +39,8 @@ def repeats_in(
     Args:
         where: file and array of the labels, for error messages.
         resp: responses `presentations x units`.
-        labels: the stimulus of each presentation, numbers or text; NaN, None and masked entries are no label; any
-            shape with one axis longer than 1.
+        labels: the stimulus of each presentation, a number or text, in any shape with one axis longer than 1.  NaN,
+            None and masked entries count as missing.
         blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: negative numbers and
             empty text.
 
@@ -126,7 +126,7 @@ def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
 
 
 def labelled(where: str, labels: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as whole numbers, numbers or text, and the mask of presentations that have none (NaN, None, masked).
+    """Convert labels to whole numbers, numbers or text, and mark the presentations without one (NaN, None, masked).
 
     >>> labelled("a", np.array([2.0, np.nan, -1.0]), 3)
     (array([ 2,  0, -1]), array([False,  True, False]))
@@ -162,7 +162,7 @@ def _word(value: object) -> str:
 
 
 def _without_blanks(where: str, labels: np.ndarray, missing: np.ndarray, blank: Blank) -> tuple[np.ndarray, str]:
-    """The mask of blanks, and which label that is; a presentation without a label is one."""
+    """Mark the blank presentations, which include those without a label, and describe them in words."""
     text = labels.dtype.kind == "U"
     if blank == NONE:
         return missing, "no label"

@@ -73,7 +73,7 @@ def spontaneous_of(path: Path, name: str, stored: Stored) -> Tensor | None:
 
 
 def words_in(path: Path, name: str, stored: Stored, required: bool) -> np.ndarray:
-    """The name of each stimulus, numbers or text; masked where there is none."""
+    """Read the label of each presentation or stimulus, a number or text; a missing label is masked."""
     values = stored.read()
     if values.size != max(values.shape, default=0):
         if required:

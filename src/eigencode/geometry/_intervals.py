@@ -12,7 +12,7 @@ from eigencode.base.record import Estimate
 
 
 def known(values: Float[Tensor, " images"], groups: Int[Tensor, " images"] | None) -> tuple[Tensor, Tensor | None]:
-    """The values that are not NaN, with their groups."""
+    """Leave out the values that are NaN, and their groups."""
     there = ~values.isnan()
     return values[there], None if groups is None else groups[there]
 

@@ -158,7 +158,7 @@ def _power_iteration(
         stretched = push(v)
         sigma, w = length(stretched), pull(unit(stretched))  # w = Jᵀ J v / σ: its numbers are of the size of σ
         error = length(w - sigma.to(v.dtype).reshape(-1, *[1] * (v.ndim - 1)) * v)
-        residual = torch.where(sigma > 0, error / torch.where(sigma > 0, sigma, 1.0), 0.0)
+        residual = error / sigma.clamp_min(1e-300)  # both are zero for a zero derivative
         if bool((residual <= tolerance).all()) or count == iterations:
             break
         moves = (sigma > 0) & sigma.isfinite()

@@ -81,7 +81,7 @@ class SpectrumMeasure(Sharded):
 
     @property
     def needs_norm(self) -> bool:
-        """False: for a network without `norm` the spectrum is that of a code of the images."""
+        """False: a network without `norm` is measured as a function of the images themselves."""
         return False
 
     reading_only: ClassVar[tuple[str, ...]] = ("window", "weights", "rounding")

@@ -38,7 +38,7 @@ class Margins(Record):
 def margins(
     net: object, test: Images, norm: Norm, space: Space, *, subset: Subset = None, batch_size: int = 1000
 ) -> Margins:
-    """Margins, and the sizes of the perturbations that would make the runner-up win if the network were linear.
+    """Measure margins, and the perturbations at which the runner-up would win if the network were linear.
 
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
     >>> _ = net[1].weight.data.copy_(torch.eye(2))

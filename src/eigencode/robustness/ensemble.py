@@ -16,9 +16,9 @@ from eigencode.robustness.critical import CriticalSizes
 def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
     """Keep the closest adversarial image of several attacks in one norm; censored where all of them failed.
 
-    A censored image counts up to the largest size that any attack tried on it.  `eps` is the distance where only some
-    of the attacks are noise, whose eps is a standard deviation.  `evaluations` and `gradients` are sums,
-    `zero_gradients` is the share of all gradients; `attack` lists all attacks; `masking` is the check with the most
+    The size of a censored image is the largest that any attack tried.  The eps of noise is a standard deviation: if
+    only some of the attacks are noise, `eps` is the distance.  `evaluations` and `gradients` are sums, `zero_gradients` is
+    the share of zero gradients in all attacks, `attack` lists the attacks, and `masking` is the check with the most
     flags.
 
     Raises:

@@ -83,7 +83,9 @@ def _from_double(
 def _from_last_digits(
     run: Callable[[Tensor], Any], points: list[Tensor], known: list[dict[str, Tensor]], kinds: set[torch.dtype]
 ) -> list[dict[str, Tensor]]:
-    """Changes of z under changes of the points by zero to two units in the last place, away from zero, divided by √2.
+    """Estimate the rounding inside a function: change the last digit of its inputs at random, and see what z does.
+
+    Each input moves away from zero by zero to two units in the last place; the changes of z are divided by √2.
 
     NaN where they are far larger than rounding, as for a function that cuts its input to 8 bits.
     """

@@ -39,7 +39,8 @@ class LawFit:
     def estimates(self) -> list[tuple[float, float, float]]:
         """(value, low, high) of α₁, break rank and α₂; without a break of α and an infinite rank.
 
-        An interval reaches to its value at least: a fit at a bound of the exponents has its draws on one side.
+        An interval always contains its value.  Where a fit ends at a bound of an exponent, all draws may lie on one
+        side of it, and the interval is extended to the fitted value.
         """
         drawn = _columns(self.drawn)
         ends = drawn.quantile(0.025, 0, interpolation="nearest"), drawn.quantile(0.975, 0, interpolation="nearest")

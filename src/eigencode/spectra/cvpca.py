@@ -31,8 +31,8 @@ def cvpca(
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
 
     With more repeats, `cvpca(repeats)` takes the means of two halves of the repeats of each stimulus, split at random
-    `swaps` times.  Directions are those of the smaller half, ⌊R/2⌋ repeats: less noisy than those of two repeats from
-    R = 4 on.
+    `swaps` times.  The directions come from the smaller half, ⌊R/2⌋ of R repeats; with three repeats that is a single
+    one, and they are as noisy as with two.
 
     Noise that is independent between the repeats has expectation zero in λ̂, so late values scatter around zero and
     are negative as often as positive: they are kept.  Responses are never centred over units: that would mix the scale

@@ -68,7 +68,7 @@ def check(study: Study) -> None:
 
 
 def _check_spaces(study: Study) -> None:
-    """Refuse a measurement in unit space of a network that has none."""
+    """Raise `StudyError` if a measure in unit space is asked of a network that does not start with a norm."""
     for p in (p for p in measurements(study) if p.measure.needs_norm):
         for label, model in ((label, m) for label, m in study.models.items() if p.fits(m)):
             try:

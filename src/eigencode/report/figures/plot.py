@@ -21,7 +21,7 @@ from eigencode.report.figures._style import HEIGHT, WIDTH, label
 from eigencode.report.view import INK, Series, View
 
 LEGEND_LINE = 0.17
-"""Height of a line of a legend beyond the second, in inches."""
+"""Inches by which a figure grows for each line of its legend after the second."""
 
 FEW = 10
 """Most runs of which points have their intervals drawn; the CSV has all."""

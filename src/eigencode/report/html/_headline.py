@@ -119,9 +119,9 @@ def claims(view: View) -> list[dict[str, Any]]:
 
 
 def evidence(run: StudyRun, claim: dict[str, Any], number: int = 0) -> list[dict[str, Any]]:
-    """Numbers of all models of a claim, per seed, with their intervals over images.
+    """List the numbers that a claim compares, one per model and seed, with their intervals over images.
 
-    number: of the claim among those with its statement.
+    `number` tells claims of the same statement apart, in the order of the study.
     """
     key = ("statement", "quantity")
     asked = [c for c in run.results["study"].get("claims", []) if all(c[k] == claim[k] for k in key)]
