@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eigencode.base.types import Bounds, Norm
@@ -44,7 +44,7 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Smallest:
-    """Closest adversarial image found per image: `point`, its `distance` in the attack's norm, and success.
+    """Closest adversarial image found per image: `point`, and its `distance` in the attack's norm, inf without any.
 
     `rung` is the index of the smallest value of the ladder that breaks the image; len(values) if none does.  A success
     counts for the value it was found at, although its distance may exceed that value by the rounding of float32.
@@ -52,7 +52,6 @@ class Smallest:
 
     point: Float[Tensor, "n *image"]
     distance: Float[Tensor, " n"]
-    broken: Bool[Tensor, " n"]
     rung: Int[Tensor, " n"]
 
 
@@ -101,7 +100,7 @@ def smallest(
             low[won] = torch.where(overtaken, -1.0, low[won])
             stride[won] = torch.where(overtaken, 1.0, stride[won])
         rung, stride = _next_position(low, high, stride, top)
-    return Smallest(point, distance, high <= top, high.long())
+    return Smallest(point, distance, high.long())
 
 
 def _first(attack: Perturbation, model: Oracle, x: Tensor, goal: Goal, ladder: Ladder) -> Float[Tensor, " n"]:

@@ -253,7 +253,8 @@ def _searched(subject: Subject, batch: Batch, attack: Perturbation, ladder: Ladd
     prepared = attack.prepare(model, x, goal, box, batch.draws)
     best = smallest(attack, model, x, goal, box, prepared, ladder, finish)
     size = length(best.point - x, "l2")
-    size, distance, censored = _capped(x, size, best.distance, ~best.broken, attack.norm, float(ladder.values[-1]), box)
+    never, top = best.distance.isinf(), float(ladder.values[-1])
+    size, distance, censored = _capped(x, size, best.distance, never, attack.norm, top, box)
     return distance, size, distance, censored
 
 

@@ -17,8 +17,8 @@ def worst_case(results: Sequence[CriticalSizes]) -> CriticalSizes:
     """Keep the closest adversarial image of several attacks in one norm; censored where all of them failed.
 
     The size of a censored image is the largest that any attack tried.  The eps of noise is a standard deviation: if
-    only some of the attacks are noise, `eps` is the distance.  `evaluations` and `gradients` are sums, `zero_gradients` is
-    the share of zero gradients in all attacks, `attack` lists the attacks, and `masking` is the check with the most
+    only some of the attacks are noise, `eps` is the distance.  `evaluations` and `gradients` are sums,
+    `zero_gradients` is the share in all attacks, `attack` lists the attacks, and `masking` is the check with the most
     flags.
 
     Raises:
