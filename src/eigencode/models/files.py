@@ -11,7 +11,7 @@ from torch import nn
 
 from eigencode.base.border import admit
 from eigencode.base.durable import replacing
-from eigencode.base.errors import InputError
+from eigencode.base.errors import InputError, warn
 from eigencode.base.files import write_tensors
 from eigencode.base.types import Images
 from eigencode.models.stack import Stack
@@ -20,7 +20,9 @@ from eigencode.models.stack import Stack
 def save(
     net: nn.Module, path: Path | str, *, where: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a network to a .safetensors file: its weights and, in the header, how to rebuild it.
+    """Write a network to a .safetensors file: its weights and buffers and, in the header, how to rebuild it.
+
+    The header also holds the rules of local layers that were built with another one, if they are rules of this package.
 
     Args:
         net: a network of a function of `models`, such as `models.perceptron`, which records its arguments; or any
@@ -30,7 +32,8 @@ def save(
         settings: keyword arguments of that callable; must be representable in JSON.
 
     Raises:
-        InputError: `where` is missing for a network of other code, or builds a different network; no file is written.
+        InputError: `where` is missing for a network of other code, or a network was changed after it was built, so that
+            its builder or `where` builds a different one; no file is written.
 
     >>> import tempfile
     >>> net, path = nn.Linear(2, 3), Path(tempfile.mkdtemp()) / "net.safetensors"
@@ -42,7 +45,7 @@ def save(
     spec = getattr(net, "spec", None)
     if where is not None:
         spec = {"where": where, "settings": dict(settings or {})}
-        _check_rebuilt(net, where, spec)
+        _check_json(spec)
     elif not isinstance(net, Stack) or spec is None:
         raise InputError(
             f"this {type(net).__name__} does not record how it was built",
@@ -51,9 +54,13 @@ def save(
             fix="put the lines that build it into a function of a module you can import, say build() in mynets.py: "
             "models.save(net, path, where='mynets:build', settings={...})",
         )
-    state = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
     if not Path(path).name:
         raise InputError("a file without a name", got=repr(str(path)), wanted="the path of a .safetensors file")
+    again = _built(spec)
+    _check_rebuilt(net, again, where or f"models.{spec['kind']}")
+    if rules := _changed_rules(net, again):
+        spec = {**spec, "rules": rules}
+    state = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
     with replacing(Path(path)) as part:
         write_tensors(part, state, {"eigencode": json.dumps(spec)})
 
@@ -68,6 +75,8 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
 
     Raises:
         InputError: no such file, not a safetensors file, not written by `save`, or a `where` that does not match.
+
+    Warns if a local layer had a rule of other code, which the file does not hold.
     """
     admit(load, locals())
     from safetensors import SafetensorError, safe_open
@@ -98,8 +107,10 @@ def load(path: Path | str, *, where: str | None = None) -> nn.Module:
         fix = "leave `where` out" if named is None else trust
         raise InputError(ours, got=f"where={where!r}", wanted=f"where={named!r}", fix=fix)
     try:
-        net = _build(spec) if where is None else _rebuilt(where, spec["settings"])
+        net = _built(spec)
         net.load_state_dict(state)
+        for name, rule in spec.get("rules", {}).items():
+            _give_rule(net, name, rule)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
@@ -115,34 +126,82 @@ def _not_ours(path: Path, error: Exception) -> InputError:
     )
 
 
-def _rebuilt(where: str, settings: Mapping[str, Any]) -> nn.Module:
+def _built(spec: dict[str, Any]) -> nn.Module:
+    """The untrained network that a header describes."""
     from eigencode.models.factory import build
 
-    return build(where, settings)
+    return _build(spec) if spec.get("where") is None else build(spec["where"], spec["settings"])
 
 
-def _check_rebuilt(net: nn.Module, where: str, spec: dict[str, Any]) -> None:
-    """Raise if the callable with these settings does not build a network of the same layers and shapes."""
+def _check_json(spec: dict[str, Any]) -> None:
     try:
         same = json.loads(json.dumps(spec)) == spec
     except (TypeError, ValueError):
         same = False
     if not same:
         raise InputError("settings that JSON cannot hold", got=spec["settings"], wanted="numbers, texts, lists, dicts")
-    again = _rebuilt(where, spec["settings"])
-    mine, theirs = ({k: tuple(v.shape) for k, v in m.state_dict().items()} for m in (net, again))
+
+
+def _check_rebuilt(net: nn.Module, again: nn.Module, builder: str) -> None:
+    """Raise if the network that was built again has other layers, shapes or types than this one."""
+    mine, theirs = ({k: _kind(v) for k, v in m.state_dict().items()} for m in (net, again))
     differ = sorted(f"{k} {mine.get(k)} and {theirs.get(k)}" for k in mine | theirs if mine.get(k) != theirs.get(k))
     if differ or repr(again) != repr(net):
         lines = [
             f"{a.strip()} and {b.strip()}" for a, b in zip(repr(net).split("\n"), repr(again).split("\n")) if a != b
         ]
         raise InputError(
-            f"{where} with these settings builds another network",
+            f"{builder} with these settings builds another network",
             got="this network and that one: " + "; ".join((differ or lines or ["more layers in one of them"])[:3]),
-            wanted="the same layers, and weights of the same names and shapes",
-            fix="give the settings the network was built with: settings={...}",
+            wanted="the same layers, and weights of the same names, shapes and types",
+            fix="give a where='package.module:callable' that builds such a network, and the settings={...} it needs",
         )
 
+
+def _kind(x: torch.Tensor) -> str:
+    return f"{tuple(x.shape)}" + (f" of {x.dtype}" if x.dtype != torch.float32 else "")
+
+
+def _changed_rules(net: nn.Module, again: nn.Module) -> dict[str, dict[str, Any]]:
+    """The rules of the local layers that were built with another one; of other code, their text alone."""
+    from eigencode.models.local_network import local_layers
+
+    built, found = local_layers(again), {}
+    for name, layer in local_layers(net).items():
+        kind, before = type(layer.rule), built[name].rule
+        if layer.rule == before or (kind is type(before) and vars(layer.rule) == vars(before)):
+            continue
+        ours = RULES.get(kind.__name__) == kind.__module__
+        found[name] = {"rule": kind.__name__, "settings": vars(layer.rule)} if ours else {"text": repr(layer.rule)}
+    return found
+
+
+def _give_rule(net: nn.Module, name: str, kept: dict[str, Any]) -> None:
+    """Give a local layer the rule that `_changed_rules` found."""
+    from eigencode.models.local_network import local_layer
+
+    layer = local_layer(net, name)
+    if "text" in kept:
+        warn(
+            f"the local layer {name!r} was saved with a rule of other code, {kept['text']}, which the file does not "
+            f"hold; it has {layer.rule!r} now, whose criterion of convergence may be another: set its `rule`"
+        )
+    elif kept["rule"] in RULES:
+        layer.rule = getattr(importlib.import_module(RULES[kept["rule"]]), kept["rule"])(**kept["settings"])
+    else:
+        raise ValueError(f"unknown rule {kept['rule']!r}")
+
+
+RULES = {
+    "Competitive": "eigencode.rules.competitive",
+    "HardWTA": "eigencode.rules.softhebb",
+    "KrotovHopfield": "eigencode.rules.krotov_hopfield",
+    "KrotovHopfieldSequential": "eigencode.rules.krotov_hopfield",
+    "Oja": "eigencode.rules.oja",
+    "Sanger": "eigencode.rules.oja",
+    "SoftHebb": "eigencode.rules.softhebb",
+}
+"""The rules that a file may name -> their modules."""
 
 KINDS = {
     "krotov_hopfield": "eigencode.models.builders",
@@ -167,7 +226,7 @@ def _build(spec: dict[str, Any]) -> Stack:
         raise ValueError(f"unknown kind of network {spec.get('kind')!r}")
     classes = [str(i) for i in range(spec["classes"])]
     like = Images(torch.ones(1, *spec["shape"]), torch.zeros(1, dtype=torch.int64), classes)
-    settings = {k: v for k, v in spec.items() if k not in ("kind", "shape", "classes")}
+    settings = {k: v for k, v in spec.items() if k not in ("kind", "shape", "classes", "rules")}
     if spec["kind"] == "krotov_hopfield":
         settings.pop("batch_norm")
     return builder(spec["kind"])(like, **settings)

@@ -18,7 +18,8 @@ class UnitNorm(Admitted, nn.Module):
 
     It is a layer, not a preprocessing step, so that a network takes pixels, an attack can work in pixel space, and the
     derivative includes the scaling.  An image that is zero everywhere stays zero, with derivative zero (`Images`
-    refuses such images).  The shape is kept.
+    refuses such images).  The shape is kept.  In float32 the cubes of numbers below 1e-12 or above 1e12 are inexact: an
+    image of such numbers alone may become zero.
 
     Source: arXiv 2405.00679, section 2 (p = 3).
 

@@ -120,8 +120,20 @@ def check_start(name: str, layer: LocalLayer, rule: Rule) -> None:
         )
 
 
+def own_weight(name: str, layer: LocalLayer) -> nn.Parameter:
+    """The weights of a local layer; refused if they are computed from other tensors, and changes of them lost."""
+    if "weight" not in layer._parameters:
+        raise InputError(
+            f"the weights of the local layer {name!r} are computed from other tensors",
+            got="a weight that is no parameter of the layer, as with weight_norm or torch.nn.utils.prune",
+            wanted="weights that can be set; take such a reparametrisation off the layer first",
+        )
+    return layer.weight
+
+
 def check_rule(name: str, layer: LocalLayer, rule: Rule) -> None:
-    """Refuse a rule whose settings or synapses are not those of the layer."""
+    """Refuse a rule whose settings or synapses are not those of the layer, and a layer whose weights cannot be set."""
+    own_weight(name, layer)
     mine, its = layer.rule.layer_settings, rule.layer_settings
     for setting in {**mine, **its}:
         if mine.get(setting) != its.get(setting):

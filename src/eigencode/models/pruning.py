@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from eigencode.base.border import admit
 from eigencode.base.errors import InputError
 from eigencode.base.record import Record
-from eigencode.models.local_network import local_layer
+from eigencode.models.local_network import local_layer, own_weight
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -48,7 +48,7 @@ class Pruning(Record):
         """
         admit(Pruning.apply, locals())
         pruned = copy.deepcopy(net)
-        weight = local_layer(pruned, at).weight
+        weight = own_weight(at or "the only one", local_layer(pruned, at))
         with torch.no_grad():
             weight[self.indices.to(weight.device)] = 0
         return pruned
@@ -78,6 +78,8 @@ def prune(net: nn.Module, max_components: int = 4, seed: int = 0, *, at: str | N
     if not 0 <= seed < 2**32:
         raise InputError("prune: seed is out of range", got=seed, wanted="0 to 2**32 - 1")
     layer = local_layer(net, at)
+    if len(layer.weight) < 2:
+        raise InputError("prune: a layer of a single unit", wanted="at least two units, whose variances differ")
     log_variance, fits, bic = mixtures_of(layer.weight, max_components, seed)
     return cut(log_variance, fits[int(bic.argmin())], bic, seed, _threshold, layer.health().converged)
 

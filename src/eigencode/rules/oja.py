@@ -1,7 +1,7 @@
 """Oja's rules: units that find the leading principal directions of their input."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -51,7 +51,8 @@ class Oja(Hebbian):
         return u.abs().argmax(1)
 
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
-        return towards_radius(weight, wins, p=2.0, radius=1.0)
+        found = towards_radius(weight, wins, p=2.0, radius=1.0)
+        return replace(found, diverged=~torch.isfinite(found.norm))  # the sign of the mean weight is arbitrary too
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class _NormDependentRate(Hebbian):
     def health(self, weight: Float[Tensor, "units inputs"], wins: Int[Tensor, " units"]) -> Convergence:
         """A unit counts as converged if its norm has left the one it started with: 0.5 ≤ ‖W‖₂ ≤ max(2, start / 2).
 
+        Before training none does; a start below 4 lies near or inside this range, so that there the norm tells little.
+
         The norms of a soft competition settle at a few units and not at 1: a unit that loses a row with a positive
         current is pushed away from the unit sphere.
         """
@@ -76,7 +78,7 @@ class _NormDependentRate(Hebbian):
             radius=1.0,
             p=2.0,
             norm=host(norm),
-            converged=((norm >= 0.5) & (norm <= highest)).cpu(),
+            converged=((norm >= 0.5) & (norm <= highest)).cpu() & (host(wins, None) >= 0),
             diverged=(norm > 4 * self.start).cpu(),
             wins=host(wins, None),
             criterion=f"0.5 ≤ ‖W‖₂ ≤ {highest:g}",

@@ -12,6 +12,7 @@ from eigencode.base.types import Images, floats
 from eigencode.models.layers import UnitNorm
 from eigencode.models.stack import Stack
 from eigencode.representation._modes import borrowed, device_of, hooked
+from eigencode.representation._run import children_in_turn
 from eigencode.training._kept import kept
 
 KEPT_BYTES = 8 * 2**30
@@ -63,7 +64,7 @@ def feed(net: nn.Module, images: Images, fixed: Sequence[str], keep: bool = Fals
     """
     device = device_of(net)
     y = images.y.to(device)
-    if not isinstance(net, Stack):
+    if not isinstance(net, Stack) or not _in_turn(net):
         return Feed(images.pixels.to(device), y, net, None)
     with borrowed(net), torch.no_grad():
         one = images[:1].x.to(device, copy=True)
@@ -82,12 +83,17 @@ def fixed_layers(net: nn.Module, part: nn.Module, learn: Collection[nn.Parameter
     """Names of the leading layers of a stack that do not change in training: not in the trained part, or `UnitNorm`."""
     found: list[str] = []
     trained, chosen = set(part.modules()), {id(p) for p in learn}
-    for name, layer in net.named_children() if isinstance(net, Stack) else ():
+    for name, layer in net.named_children() if _in_turn(net) else ():
         inside = not trained.isdisjoint(layer.modules()) or any(id(p) in chosen for p in layer.parameters())
         if inside and not isinstance(layer, UnitNorm):
             break
         found.append(name)
     return found
+
+
+def _in_turn(net: nn.Module) -> bool:
+    """True for a stack that is no more than its layers in turn: no hooks, no `forward` or `run` of its own."""
+    return isinstance(net, Stack) and type(net).run is Stack.run and children_in_turn(net) is not None
 
 
 def computed(net: nn.Module, run: Callable[[Tensor], Tensor], images: Images) -> Tensor:

@@ -66,7 +66,8 @@ def _together(net: nn.Module, layers: Sequence[LocalLayer], x: Tensor) -> list[T
     found: dict[nn.Module, Tensor] = {}
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
-        found.setdefault(module, args[0])
+        if module not in found:
+            found[module] = args[0].clone()  # the network may go on to change its input in place
         if len(found) == len(layers):
             raise _LayerReached(args[0])
 

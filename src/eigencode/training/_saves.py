@@ -49,6 +49,11 @@ class Saves:
             (0 <= last <= epochs, "stop", stop, f"None, or 0 to {epochs} epochs"),
             (all(0 <= n <= last for n in asked), "snapshots", asked, f"numbers of epochs, 0 to {last}"),
         )
+        files = [Path(path).resolve() for path in (*(snapshots or {}).values(), *([checkpoint] if checkpoint else []))]
+        if again := sorted({file.name for file in files if files.count(file) > 1}):
+            raise InputError(
+                f"{what}: one file for several states", got=", ".join(again), wanted="a file of its own for each"
+            )
         self.last = in_steps(last, per_epoch)
         self.checkpoint = None if checkpoint is None else Checkpoint(Path(checkpoint), identity)
         self.snapshots = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eigencode.base import strict_json
 from eigencode.base.durable import replacing
@@ -28,6 +28,16 @@ def fingerprint(settings: dict[str, Any]) -> str:
     True
     """
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def described(net: nn.Module) -> str:
+    """The text of a network, with the settings of modules that are neither of PyTorch nor of this package."""
+    text = repr(net)
+    for name, module in net.named_modules():
+        if not type(module).__module__.startswith(("torch.", "eigencode.")):
+            own = {k: v for k, v in vars(module).items() if isinstance(v, int | float | str) and k != "training"}
+            text += f"\n{name}: {own}" if own else ""
+    return text
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from eigencode.training._checks import require
 from eigencode.training._layer_inputs import inputs_of, local_calls, sampled_before, settle_all, without_statistics
 from eigencode.training._run import module_digest
 from eigencode.training._saves import Saves
-from eigencode.training._state import fingerprint
+from eigencode.training._state import described, fingerprint
 from eigencode.training.callbacks import Callback, Progress
 
 
@@ -36,7 +36,8 @@ class LocalTraining(Record):
 
     `converged`: fraction of converged units, by the criterion of the rule.  `repelled`: fraction of rows (images, or
     patches of a convolution) whose winner has a negative input current.  `active`: fraction of units that won at
-    least one row.  `norm`: median norm of a unit.  `epochs` and `steps` count all layers together.
+    least one row.  `norm`: median norm of a unit, the lower one of two in the middle.  `epochs` and `steps` count all
+    layers together.
     """
 
     rule: str
@@ -82,7 +83,8 @@ def train_local(
     Args:
         net: any module with layers such as `models.LocalDense` and `models.LocalConv2d`.
         train: the images; labels are not used.
-        rule: a `rules.Rule` whose `layer_settings` are those of the layers; None: the one each layer was built with.
+        rule: a `rules.Rule` whose `layer_settings` are those of the layers, which becomes their rule; None: the one
+            that each layer has.
             Training starts from the weights as they are; a rule that starts otherwise than the one of an untrained
             layer is refused: see `models.initialise`.
         epochs: passes over the images per layer, ≥ 1.
@@ -161,7 +163,7 @@ def train_local(
             "decay": decay,
             "joint": joint,
             "data": train.sha256,
-            "net": repr(net),
+            "net": described(net),
             "start": module_digest(net),
         }
     )
@@ -184,7 +186,9 @@ def train_local(
     norms, sampled = without_statistics(net, train, names[-1]), sampled_before(net, train, names)
     running = [name for own in sampled.values() for name in own]
     changing = {name: net.get_submodule(name) for name in (*names, *norms, *running)}
-    with _restored_on_error(list(changing.values())):
+    with _restored_on_error(list(changing.values()), list(layers.values())):
+        for name, layer in layers.items():
+            layer.rule = rules[name]
         if (state := saves.load()) is not None:
             done, earlier, stopped = (state[1][k] for k in ("step", "seconds", "stopped"))
             history = state[0]["history"]
@@ -232,7 +236,6 @@ def train_local(
                     for learner in group if ended else ():
                         learner.layer.wins.copy_(learner.wins)
                     told = Progress(net, (done - 1) // per_epoch, done, size, {}, layer=told_of)
-                    versions = [learner.weight._version for learner in group]
                     for callback in callbacks:
                         callback.on_step(told)
                     if ended:
@@ -241,13 +244,12 @@ def train_local(
                             history[:, column] = torch.tensor([*learner.curves(), size], dtype=torch.float64)
                         answers = [callback.on_epoch(told) for callback in callbacks]
                         stopped = any(answers)
-                    for learner, version in zip(group, versions, strict=True):
-                        if learner.weight._version != version:  # a callback has changed the weights
-                            learner.begin()
+                    for learner in group if callbacks else ():
+                        learner.begin()  # a callback may have changed the weights
                     save()
                     if stopped:
                         break
-        if joint and done == epochs * per_epoch:
+        if joint and (stopped or done == epochs * per_epoch):
             settle_all(net, train, [name for name in norms if name not in running])
     _warn(layers, rules, done // (epochs * per_epoch) * (len(layers) if joint else 1))
     converged, norm, repelled_share, active, sizes = history[:, ~history[4].isnan()].clone()
@@ -277,9 +279,13 @@ class _Learner:
 
     def __init__(self, name: str, layer: LocalLayer, rule: Rule) -> None:
         self.name, self.layer, self.rule = name, layer, rule
-        self.weight = layer.weight.detach()  # shares memory with the layer: updates are in place
         self.wins = torch.zeros_like(layer.wins)
         self.counts = torch.zeros(2, dtype=torch.int64)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights, in the memory of the layer: updates are in place."""
+        return self.layer.weight.detach()
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint keeps beside the layer."""
@@ -301,16 +307,16 @@ class _Learner:
 
     def learn(self, x: Tensor, size: float, when: str) -> None:
         """Train one step."""
-        change = self.layer.change(self.rule, x, self.operand)
+        change, weight = self.layer.change(self.rule, x, self.operand), self.weight
         try:
-            self.rule.step(self.weight, change, size)
+            self.rule.step(weight, change, size)
         except TrainingError as error:
             raise TrainingError(f"local training diverged in {when}: {error}\n  fix:    a smaller lr") from None
-        if len(change.units) == len(self.weight):
-            self.operand = self.rule.operand(self.weight)
+        if len(change.units) == len(weight):
+            self.operand = self.rule.operand(weight)
         else:
-            self.operand[change.units] = self.rule.operand(self.weight[change.units])
-        won = torch.bincount(change.winners, minlength=len(self.weight))
+            self.operand[change.units] = self.rule.operand(weight[change.units])
+        won = torch.bincount(change.winners, minlength=len(weight))
         self.wins += won
         self.layer.wins += won
         self.counts += torch.tensor([change.repelled, len(change.winners)])
@@ -328,13 +334,17 @@ class _Learner:
 
 
 @contextmanager
-def _restored_on_error(layers: Sequence[nn.Module]) -> Iterator[None]:
-    before = [{k: v.clone() for k, v in layer.state_dict().items()} for layer in layers]
+def _restored_on_error(modules: Sequence[nn.Module], layers: Sequence[LocalLayer]) -> Iterator[None]:
+    """After an error the states of `modules` and the rules of `layers` are those of before."""
+    before = [{k: v.clone() for k, v in module.state_dict().items()} for module in modules]
+    rules = [layer.rule for layer in layers]
     try:
         yield
     except BaseException:
-        for layer, state in zip(layers, before):
-            layer.load_state_dict(state)
+        for module, state in zip(modules, before, strict=True):
+            module.load_state_dict(state)
+        for layer, rule in zip(layers, rules, strict=True):
+            layer.rule = rule
         raise
 
 

@@ -23,7 +23,7 @@ from eigencode.representation._blaming import blaming
 from eigencode.representation._modes import borrowed, device_of
 from eigencode.training._checks import check_classes, check_logits, require
 from eigencode.training._feed import DEVICE_NUMBERS, outputs
-from eigencode.training._layer_inputs import input_of
+from eigencode.training._layer_inputs import input_of, settle_all, without_statistics
 
 STRENGTHS = tuple(10.0**k for k in range(-6, 4))
 """Penalties to choose from, in units of the mean eigenvalue of the features' scatter matrix."""
@@ -65,7 +65,8 @@ def fit_readout(
 
         minimise Σ_images ‖W z + b − y‖² + α ‖W‖²,   α = strength · mean eigenvalue of Σ (z − z̄)(z − z̄)ᵀ
 
-    z are the inputs of the read-out, flattened, with the network in evaluation mode; b is not penalised.  The mean is
+    z are the inputs of the read-out, flattened, with the network in evaluation mode; b is not penalised.  A BatchNorm
+    without affine part, if it has seen no data, first gets the exact statistics of its inputs.  The mean is
     over the min(images − 1, units that vary) eigenvalues that may be positive.  Everything is computed in float64.
 
     Args:
@@ -94,6 +95,7 @@ def fit_readout(
     check_classes(train, None, needs_validation=False)
     layer = readout_layer(net, at)
     rest, part = train.split(held_out, seed)
+    settle_all(net, train, without_statistics(net, train))
     with borrowed(net), torch.no_grad():
         inputs, device = input_of(net, layer), device_of(net)
         _check_output(net, layer, inputs, train)
@@ -198,7 +200,14 @@ def _level(matrix: Tensor, images: int, varying: int) -> float:
 def _solve(matrix: Tensor, right: Tensor, alpha: float) -> Tensor:
     shifted = matrix.clone()
     shifted.diagonal().add_(alpha)
-    return torch.cholesky_solve(right, torch.linalg.cholesky(shifted))
+    factor, failed = torch.linalg.cholesky_ex(shifted)
+    if int(failed):
+        raise InputError(
+            "this penalty is too small for float64: features that depend on each other leave the read-out undetermined",
+            got=f"a penalty of {alpha:.3g}",
+            wanted="a larger strength, such as 1e-6, the smallest that is tried by default",
+        )
+    return torch.cholesky_solve(right, factor)
 
 
 def readout_layer(net: nn.Module, at: str) -> nn.Linear:
@@ -212,6 +221,12 @@ def readout_layer(net: nn.Module, at: str) -> nn.Linear:
             f"{at!r} is no linear read-out",
             got=type(layer).__name__ + " without bias" * isinstance(layer, nn.Linear),
             wanted="an nn.Linear with bias, or a submodule whose last layer is one",
+        )
+    if not {"weight", "bias"} <= layer._parameters.keys():
+        raise InputError(
+            f"the weights of {at!r} are computed from other tensors at every call",
+            got="a weight or bias that is no parameter of the layer, as with weight_norm or torch.nn.utils.prune",
+            wanted="weights that can be set; take such a reparametrisation off the layer first",
         )
     return layer
 

@@ -17,6 +17,8 @@ HALVED_AT = (20, 35, 50, 60, 70, 80, 90)
 class Schedule(Admitted):
     """Learning-rate schedule: factor that multiplies the initial learning rate in epoch e of E.
 
+    A kind uses its own settings alone:
+
     kind:
         `constant`     1
         `linear`       1 − e/E
@@ -50,6 +52,10 @@ class Schedule(Admitted):
                     "piecewise schedule: boundaries and factors do not fit",
                     got=f"boundaries {self.boundaries}, factors {self.factors}",
                     wanted="rising boundaries, and one factor more than boundaries",
+                )
+            if not all(0 <= factor < math.inf for factor in self.factors):
+                raise InputError(
+                    "piecewise schedule: a factor is out of range", got=self.factors, wanted="finite numbers >= 0"
                 )
         elif self.kind not in KINDS:
             raise InputError("unknown schedule", got=self.kind, wanted=", ".join(KINDS))

@@ -34,7 +34,7 @@ from eigencode.training._layer_inputs import settle_all, without_statistics
 from eigencode.training._run import Run, module_digest
 from eigencode.training._saves import Saves
 from eigencode.training._scope import learners, learning, names_of
-from eigencode.training._state import fingerprint
+from eigencode.training._state import described, fingerprint
 from eigencode.training.callbacks import Callback, Progress
 from eigencode.training.schedule import Schedule
 
@@ -100,12 +100,13 @@ def train_supervised(
     Args:
         net: any module that maps `N C H W` pixels to logits.
         parameters: the parameters to train: "all" that require a gradient, or those of a submodule by dotted name.
+            It runs in training mode, except layers whose own parameters are all frozen; all else in evaluation mode.
             Outputs of the layers of a `models.Stack` before it are computed once, if they fit into memory.  A BatchNorm
             without affine part outside of it, if it has seen no data, gets the exact statistics of its inputs.
         epochs: passes over the images, ≥ 1.
         lr: learning rate of the first epoch; `schedule` multiplies it.
         penalties: pairs (coefficient, penalty), see `eigencode.penalties`.  Coefficient 0: the penalty is not computed.
-        batch_size: samples per step.
+        batch_size: images per step; a last batch of a single image is left out, as BatchNorm cannot use it.
         seed: seed of the order of the images, of the penalties' random numbers and of layers such as Dropout.
         schedule: factor of the learning rate by epoch.
         optimizer, momentum, weight_decay: as in `torch.optim`; momentum for sgd only.
@@ -178,11 +179,11 @@ def train_supervised(
             "seed": seed,
             "schedule": repr(schedule),
             "optimizer": [optimizer, momentum, weight_decay, clip_norm, precision],
-            "penalties": [(c, repr(p), *_settings(p)) for c, p in penalties],
+            "penalties": [(c, repr(p), *_settings(p, net)) for c, p in penalties],
             "adversarial": repr(adversarial),
             "stop": [patience, keep],
             "data": [train.sha256, validation.sha256 if validation is not None else None],
-            "net": repr(net),
+            "net": described(net),
             "learn": names_of(net, learn),
             "start": start,
         }
@@ -198,7 +199,7 @@ def train_supervised(
         stop=stop,
     )
     callbacks = tuple(callbacks)
-    with learning(net, part, learn, stateful) as reseed:
+    with torch.enable_grad(), learning(net, part, learn, stateful) as reseed:
         if (state := saves.load()) is not None:
             run.restore(state, net, opt, stateful)
         began = time.monotonic() - run.seconds
@@ -300,8 +301,10 @@ def _fixed(
     return [name for name in found[:1] if name == "norm"] if penalties or adversarial is not None else found
 
 
-def _settings(penalty: nn.Module) -> list[str]:
-    """The settings of a penalty of somebody's own, whose text may not tell them; those of this package do."""
+def _settings(penalty: nn.Module, net: nn.Module) -> list[str]:
+    """The settings of a penalty that its text may not tell: those of somebody's own, and what a function selects."""
+    if callable(kept := getattr(penalty, "parameters_kept", None)):
+        return [name for name, parameter in net.named_parameters() if kept(name, parameter)]
     if type(penalty).__module__.startswith("eigencode."):
         return []
     asked = inspect.signature(type(penalty).__init__).parameters

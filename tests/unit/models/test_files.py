@@ -1,5 +1,6 @@
 """Networks survive the disk bit by bit; files that are not ours are named."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import torch
 from safetensors.torch import save_file
 from toy_rules import stack
 
-from eigencode.base.errors import InputError
+from eigencode import rules
+from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.types import Images
-from eigencode.models import build, krotov_hopfield, load, perceptron, save
+from eigencode.models import RePU, build, initialise, krotov_hopfield, load, perceptron, save
+from eigencode.models.files import RULES
+from eigencode.rules import KrotovHopfield, KrotovHopfieldSequential, Rule
 
 TRAIN = Images(torch.full((2, 1, 3, 4), 0.5), torch.tensor([0, 1]), ("a", "b", "c"))
 
@@ -159,3 +163,50 @@ def test_a_module_that_nothing_builds_is_explained_and_the_advice_works(lab: Pat
     torch.testing.assert_close(back.state_dict(), net.state_dict(), rtol=0, atol=0)
     with pytest.raises(InputError, match="this Linear does not record"):
         save(torch.nn.Linear(2, 2), lab / "linear.safetensors")
+
+
+def test_a_network_changed_after_it_was_built_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    changed = perceptron(TRAIN, 6)
+    changed.activation = RePU(3.0)
+    for net, told in ((changed, r"RePU\(n=3\) and"), (perceptron(TRAIN, 6).double(), "float64")):
+        with pytest.raises(InputError, match=f"builds another network(?s:.*){told}"):
+            save(net, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("rule", [KrotovHopfield(k=3, delta=0.1), KrotovHopfieldSequential(losers="2..k")])
+def test_the_rule_of_a_layer_is_kept(rule: Any, tmp_path: Path) -> None:
+    net = krotov_hopfield(TRAIN, 5)
+    initialise(net, rule)
+    save(net, tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors")
+    assert again.encoder.rule == rule
+    save(again, tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "net.safetensors").read_bytes()
+
+
+class Mine(KrotovHopfield):
+    """A rule of other code."""
+
+
+def test_a_rule_of_other_code_is_told(tmp_path: Path) -> None:
+    net = krotov_hopfield(TRAIN, 5)
+    initialise(net, Mine(k=3))
+    save(net, tmp_path / "net.safetensors")
+    with pytest.warns(EigencodeWarning, match=r"Mine\(.*k=3.*set its `rule`"):
+        again = load(tmp_path / "net.safetensors")
+    assert again.encoder.rule == krotov_hopfield(TRAIN, 5).encoder.rule
+
+
+def test_every_rule_of_the_package_can_be_kept() -> None:
+    found = {n: c.__module__ for n, c in vars(rules).items() if isinstance(c, type) and issubclass(c, Rule)}
+    assert {n: m for n, m in found.items() if not inspect.isabstract(rules.__dict__[n])} == RULES
+
+
+def test_a_file_cannot_name_other_code_as_a_rule(tmp_path: Path) -> None:
+    net = krotov_hopfield(TRAIN, 5)
+    spec = {**net.spec, "rules": {"encoder": {"rule": "Convergence", "settings": {}}}}
+    save_file(net.state_dict(), tmp_path / "net.safetensors", {"eigencode": json.dumps(spec)})
+    with pytest.raises(InputError, match="does not describe"):
+        load(tmp_path / "net.safetensors")

@@ -19,4 +19,5 @@ class Rectified(NetworkStep):
     def run(self, folder: Path, inputs: Inputs) -> None:
         net = network(inputs.folder(self.start))
         net.spec = {**net.spec, "n": self.n}  # type: ignore[dict-item, assignment]  # from which its file is read
+        net.activation.n = self.n  # type: ignore[union-attr]
         self.write(net, folder)
