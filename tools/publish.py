@@ -42,7 +42,7 @@ HELD = re.compile(r"<!-- held: (.*?) -->", re.S)
 QUOTING = ("README.md", "docs/*.md", "docs/appendix/*.md")
 SEPARATOR = re.compile(r";\s+")
 COLOURS = {"good": "🟢", "bad": "🔴", "open": "⚪"}
-COUNTED = {"none": 0, "one": 1, "two": 2, "three": 3}
+COUNTED = {"none": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 
 
 def table(results: dict, *wanted: str) -> str:
@@ -51,7 +51,7 @@ def table(results: dict, *wanted: str) -> str:
     summary = [asdict(s) for s in summarise(r for r in rows_of(results) if r.epoch is None)]
     for data in dict.fromkeys(s["data"] for s in summary):
         entries = [s for s in summary if s["data"] == data]
-        lines += _head(data, *columns)
+        lines += [*([""] if lines else []), *_head(data, *columns)]
         for model in dict.fromkeys(s["model"] for s in entries):
             found = {s["quantity"]: s for s in entries if s["model"] == model}
             lines.append(_row(model, *(_text(found[q], seeds) if q in found else "" for q in columns)))

@@ -47,7 +47,7 @@ def _version(wanted: bool) -> bool:
 
 @app.callback()
 def eigencode(
-    version: Annotated[bool, typer.Option("--version", help="Print it.", callback=_version, is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="The version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Spectrum, smoothness and robustness of neural codes."""
 
@@ -93,6 +93,8 @@ def run(
         )
         try:
             finished = StudyRun(conclude(chosen, cells, kept), store)
+            if not quiet:
+                say("drawing figures and page")
             try:
                 page = build(finished)
             finally:  # the table is shown even if the page cannot be written

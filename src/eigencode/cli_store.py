@@ -1,4 +1,4 @@
-"""The commands `eigencode store`: check a store, see what takes room, clean up."""
+"""The commands `eigencode store`: check a store, show its disk use, clean up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from eigencode.base.ending import report_errors
 
-store_app = typer.Typer(help="The store of results: check it, see what takes room, clean up.", no_args_is_help=True)
+store_app = typer.Typer(help="The store of results: check it, show its disk use, clean up.", no_args_is_help=True)
 
 StoreOption = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]

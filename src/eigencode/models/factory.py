@@ -88,7 +88,8 @@ def import_object(where: str) -> Any:
         InputError: the text has another form, the module cannot be imported, or it does not define the name.
     """
     module_name, colon, path = where.partition(":")
-    if not colon or not path or not all(part.isidentifier() for part in module_name.split(".")):
+    named = all(part.isidentifier() for part in module_name.split(".")) and not module_name.endswith(".py")
+    if not colon or not path or not named:
         stem = module_name.removesuffix(".py").strip("./").replace("/", ".")
         fix = f"write {stem}:{path or 'NAME'}" if "/" in module_name or module_name.endswith(".py") else None
         raise InputError("not the name of a function or class to import", got=where, wanted=FORM, fix=fix)
@@ -122,10 +123,18 @@ def _imported(name: str) -> Any:
             f"there is no module {missing}",
             got=name,
             wanted=FORM,
-            fix=nearest(missing, near) if near else "start the command in the folder that holds the code",
+            fix=_found_nearby(missing, near),
         ) from error
     except (Exception, SystemExit) as error:  # foreign code may raise any type, and may call sys.exit
         raise _failed(f"{name} cannot be imported", error) from error
+
+
+def _found_nearby(missing: str, near: list[str]) -> str:
+    """The advice for a module that is not there: another name, or another folder."""
+    suggested = nearest(missing, near)
+    if suggested.startswith("did you mean") or "." in missing:
+        return suggested
+    return f"start the command in the folder that holds the code, or install {missing}"
 
 
 def _called(where: str, factory: Any, settings: dict[str, Any]) -> Any:

@@ -45,6 +45,8 @@ def test_what_the_code_prints_is_not_our_output(
         (":SmallCNN", {}, "not the name of a function or class"),
         ("acme.net:SmallCNN", {}, "did you mean 'acme.nets'"),
         ("acmee.nets:SmallCNN", {}, "did you mean 'acme'"),
+        ("nets.py:SmallCNN", {}, "write nets:SmallCNN"),
+        ("torchvizion.models:resnet18", {}, "or install torchvizion"),
         ("acme.nets:SmalCNN", {}, "did you mean 'SmallCNN'"),
         ("acme.nets:plain", {}, "cannot be called"),
         ("acme.broken:f", {}, r"SyntaxError.*broken\.py, line 1"),
