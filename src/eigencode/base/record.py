@@ -192,7 +192,8 @@ class Estimate(Record):
         return float(self.value)
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        known = self.low == self.low or self.high == self.high
+        return f"{self.value:.4g} " + (f"[{self.low:.4g}, {self.high:.4g}]" if known else "(no interval)")
 
 
 def flat(record: Any) -> dict[str, Any]:

@@ -223,7 +223,8 @@ def test_an_estimate_is_a_number() -> None:
     assert float(estimate) == 1.23456
     assert estimate.interval == (1.0, 2.0)
     assert str(estimate) == "1.235 [1, 2]"
-    assert str(Estimate(1.0)) == "1 [nan, nan]"
+    assert str(Estimate(1.0)) == "1 (no interval)"
+    assert str(Estimate(1.0, 0.5)) == "1 [0.5, nan]"
 
 
 def test_host_is_a_detached_copy() -> None:
