@@ -85,8 +85,7 @@ def run(
         from eigencode.study._conclusion import conclude
 
         if workers and cluster:
-            got = f"--workers {workers} --cluster {cluster}"
-            raise InputError("two kinds of workers", got=got, wanted="one of the two")
+            raise InputError("two kinds of workers", got=f"--workers {workers} --cluster {cluster}", wanted="one of them")
         chosen, how = _read(study, set_, seeds, model), cluster or workers or 1
         outcome, live, cells, kept = _computed(
             chosen, store, data_dir, quiet, how, jobs=chosen.cluster, leave_running=leave_running

@@ -304,7 +304,8 @@ def _of_path(function: Function, path: Path, steps: int) -> tuple[Tensor, Tensor
         z = function(x).flatten(1).double()
         arc, z_arc = arc + _length(x - before), z_arc + _length(z - z_before)
         before, z_before = x, z
-    return z_arc / _length(z_before - z_start), arc / _length(before - start)
+    chord = torch.where((c := _length(before - start)) > UNMOVED * _length(start), c, torch.nan)
+    return torch.where(chord.isnan(), torch.nan, z_arc / _length(z_before - z_start)), arc / chord
 
 
 def _length(x: Tensor) -> Float[Tensor, " n"]:

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from eigencode.base.record import Record
+from eigencode.base.record import Estimate, Record
 from eigencode.base.types import Space
 from eigencode.measures import _reweighted
 from eigencode.measures.protocol import ALL, CORRECT, Reading, Some, Subject, images_of
@@ -92,12 +92,13 @@ class CriticalMeasure(Sharded):
             ),
         }
         for what, (found, told) in medians.items():
-            yield Reading.of(what, found, told, caveats(found), said)
+            yield Reading.of(what, found, told, caveats(found), said, _bound(found, record, what))
         if record.alone is not None:
             some = int((~record.alone).sum())
             told = f"{where}, of the {some} of {record.n_correct} images whose class the noise alone is not given"
             left = _never(censored - by_chance, some)
-            yield Reading.of("changeable images", record.changeable, told, caveats(record.changeable), left)
+            bound = _bound(record.changeable, record)
+            yield Reading.of("changeable images", record.changeable, told, caveats(record.changeable), left, bound)
         told = "share of the images classified correctly"
         yield Reading.of("broken", share_of(~record.censored, record.groups), told)
         if not math.isnan(record.zero_gradients):
@@ -125,6 +126,13 @@ class CriticalMeasure(Sharded):
         sizes = record.eps if what == "eps" else record.size
         groups = None if record.groups is None else record.groups[kept]
         return _reweighted.quantile(sizes[kept], record.censored[kept], record.index[kept], groups)
+
+
+def _bound(found: Estimate, record: CriticalSizes, what: str = "") -> float:
+    """The largest size that was tried, if the median lies beyond it; NaN otherwise."""
+    sizes = record.eps if what == "eps" else record.size
+    known = sizes[sizes.isfinite()]
+    return float(known.max()) if found.value == math.inf and len(known) else math.nan
 
 
 def _never(censored: int, n: int) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ class LandscapeMeasure(Measure):
                 yield Reading("boundary", nearest, convention=said)
             else:
                 warned = f"no other class within {record.reach:.3g}: {{name}} is at least that"
-                yield Reading("boundary", record.reach, record.reach, math.inf, said, (warned,))
+                yield Reading("boundary", record.reach, record.reach, math.inf, said, (warned,), bound=record.reach)
 
 
 def roughness(view: Landscape) -> float:

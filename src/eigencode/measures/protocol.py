@@ -105,6 +105,7 @@ class Reading:
         value, low, high: the number and the ends of its interval.
         convention: definition of the number, shown in tables.
         warnings: what could reverse a comparison of the number; `{name}` is replaced by its name.
+        bound: the size beyond which nothing is known; a value at or beyond it, infinite ones too, is at least this.
         notes: how to read the number, each with the sign that marks it in tables before its colon: "s: the shape ...".
     """
 
@@ -115,13 +116,20 @@ class Reading:
     convention: str = ""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    bound: float = math.nan
 
     @classmethod
     def of(
-        cls, what: str, found: Estimate, convention: str, warnings: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+        cls,
+        what: str,
+        found: Estimate,
+        convention: str,
+        warnings: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+        bound: float = math.nan,
     ) -> "Reading":
         """Build a reading from an estimate."""
-        return cls(what, found.value, found.low, found.high, convention, warnings, notes)
+        return cls(what, found.value, found.low, found.high, convention, warnings, notes, bound)
 
 
 class Readable(ABC):

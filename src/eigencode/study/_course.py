@@ -34,33 +34,38 @@ def about(quantity: str, what: str) -> str:
     return f"{quantity}, {what}"
 
 
-def course(rows: Sequence[R]) -> Iterator[tuple[R, str, float, str]]:
-    """Numbers about the course of every quantity: (row it is of, name, value, convention).
+def course(rows: Sequence[R]) -> Iterator[tuple[R, str, float, str, tuple[str, ...]]]:
+    """Numbers about the course of every quantity: (row it is of, name, value, convention, warnings).
+
+    A quantity that does not exist at the first or the last moment is never half way.
 
     Args:
         rows: of one network, with the steps at which they were measured.
     """
     for quantity in dict.fromkeys(row.quantity for row in rows):
-        known = sorted((r for r in rows if r.quantity == quantity and not math.isnan(r.value)), key=_step)
+        measured = sorted((r for r in rows if r.quantity == quantity), key=_step)
+        known = [r for r in measured if not math.isnan(r.value)]
         if not known:
             continue
+        lost = [str(_step(r)) for r in measured if math.isnan(r.value)]
+        doubts = (f"no number at step{'s' if len(lost) > 1 else ''} {', '.join(lost)}",) if lost else ()
         when = f"of {len(known)} snapshots from step {_step(known[0])} to {_step(known[-1])}"
-        points = [(_step(r), r.value) for r in known]
+        points = [(_step(r), r.value) for r in measured]
         told = f"training step at which it is half way from the first to the last {when} for the first time, and may go"
         said = f"{told} back later; interpolated linearly in log(1 + step)"
-        yield known[-1], about(quantity, COURSE[0]), half_way(points), said
+        yield known[-1], about(quantity, COURSE[0]), half_way(points), said, doubts
         for extreme, choose in zip(EXTREMES, (max, min), strict=True):
             found = choose(known, key=lambda r: r.value)  # the first of equal ones
-            yield found, about(quantity, extreme), found.value, f"{found.convention}; {extreme} {when}"
+            yield found, about(quantity, extreme), found.value, f"{found.convention}; {extreme} {when}", doubts
             said = f"training step of the {extreme} {when}"
-            yield found, about(quantity, f"step of the {extreme}"), float(_step(found)), said
+            yield found, about(quantity, f"step of the {extreme}"), float(_step(found)), said, doubts
 
 
 def half_way(points: Sequence[tuple[int, float]]) -> float:
     """The step at which a quantity is half way from its first to its last value for the first time.
 
-    Between two measured steps it is taken as linear in log(1 + step).  NaN if first and last value are equal, or if
-    one is infinite where it matters.
+    Between two measured steps it is taken as linear in log(1 + step).  NaN if first and last value are equal, if one of
+    them is NaN, or if one is infinite where it matters.  Other values that are NaN are passed over.
 
     >>> round(half_way([(0, 0.0), (1, 0.0), (3, 1.0)]), 6)  # log2(1 + step) = 0, 1, 2
     1.828427
@@ -71,7 +76,7 @@ def half_way(points: Sequence[tuple[int, float]]) -> float:
     target = (first + last) / 2
     if not math.isfinite(target) or first == last:
         return math.nan
-    rises = last > first
+    rises, points = last > first, [p for p in points if not math.isnan(p[1])]
     for (a, low), (b, high) in pairwise(points):
         if (high >= target) if rises else (high <= target):
             if math.isinf(low) or math.isinf(high):

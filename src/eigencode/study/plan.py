@@ -226,7 +226,7 @@ def _calibration_cells(planted: Planted) -> Iterator[Cell]:
     """One cell per population and number; its replicates form blocks, which can run in parallel and be resumed."""
     starts = range(0, planted.replicates, BLOCK)
     for p in planted.populations():
-        window = (planted.n_min, int(planted.top * min(p.units, p.samples - 1)))
+        window = (planted.n_min, int(planted.top * min(p.units, p.samples - 1) + 1e-9))
         common = (p.kind, p.alpha, p.units, p.samples, window, planted.weights)
         for reads in calibrated(planted):
             by = (reads.estimator, p.snr, reads.repeats)

@@ -29,6 +29,7 @@ class Row:
 
     `epoch` and `step`: the epochs and the steps of training after which a snapshot was measured; None for the finished
     network, about which alone are tables, claims and departures.
+    `bound`: a value at or beyond it is only known to be at least this (`measures.Reading.bound`); kept if there is one.
     `draws` (`Readable.draws`) is known only in a study of one seed, which needs it to compare networks; it is not kept.
     """
 
@@ -46,6 +47,7 @@ class Row:
     draws: Tensor | None = field(default=None, repr=False, compare=False)
     epoch: float | None = None
     step: int | None = None
+    bound: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,11 @@ def _completed(
     ]
 
 
-def _of_course(row: Row, name: str, value: float, convention: str) -> Row:
+def _of_course(row: Row, name: str, value: float, convention: str, said: tuple[str, ...]) -> Row:
     """A number about the course of a quantity; it has no interval over images."""
-    end = replace(row, low=math.nan, high=math.nan, notes=(), draws=None, epoch=None, step=None)
-    return replace(end, quantity=name, value=value, convention=convention)
+    end = replace(row, low=math.nan, high=math.nan, notes=(), draws=None, epoch=None, step=None, bound=math.nan)
+    warned = tuple(dict.fromkeys([*row.warnings, *said]))
+    return replace(end, quantity=name, value=value, convention=convention, warnings=warned)
 
 
 def _rows(cell: Cell, store: Store, alone: bool) -> Iterable[Row]:
@@ -139,7 +142,7 @@ def numbers(cell: Cell, record: Record, beside: Iterable[str] = (), alone: bool 
         said = tuple(dict.fromkeys([*(w.replace("{name}", name) for w in n.warnings), *beside]))
         found = (cell.data, cell.model, cell.seed, name, n.value, n.low, n.high, n.convention + cell.note)
         draws = cell.measure.draws(record, n.what) if alone and math.isfinite(n.value) else None
-        yield Row(*found, cell.step.key, said, n.notes, draws, cell.epoch, cell.at_step)
+        yield Row(*found, cell.step.key, said, n.notes, draws, cell.epoch, cell.at_step, n.bound)
 
 
 def summarise(found: Iterable[Row]) -> list[Summary]:
@@ -196,7 +199,8 @@ def content(
 
 def kept(row: Row) -> dict[str, Any]:
     """A row as kept in `results.json`."""
-    return {f.name: getattr(row, f.name) for f in fields(row) if f.name != "draws"}
+    left_out = {"draws", *(["bound"] if math.isnan(row.bound) else [])}
+    return {f.name: getattr(row, f.name) for f in fields(row) if f.name not in left_out}
 
 
 def where(cell: Cell) -> dict[str, Any]:

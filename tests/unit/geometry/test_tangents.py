@@ -151,6 +151,8 @@ def test_images_without_a_tangent_do_not_count() -> None:
     assert found.derivative.isnan().nonzero().tolist() == [[0, 7], [1, 1], [2, 1], [3, 1]]
     assert [found.ratio(kind).n for kind in KINDS] == [7, 7, 7, 7]
     assert found.arc_length("neighbour").n == 7
+    for arc in (found.arc, found.arc_of_points):
+        assert arc.isnan().nonzero().tolist() == [[0, 7], [1, 1], [2, 1], [3, 1]]
     with pytest.warns(ec.EigencodeWarning, match="Jacobian is zero for 8 of 8"):
         assert tangents(lambda x: x.flatten(1) * 0, given).ratio("shift right").n == 0
 

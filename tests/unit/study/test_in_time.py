@@ -1,7 +1,6 @@
 """A study follows its networks while they learn: what is measured when, on which network, and what follows from it."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,15 +312,26 @@ def test_half_way() -> None:
         assert math.isnan(half_way(list(enumerate(values))))
 
 
-def test_what_was_not_measured_is_left_out_of_a_course() -> None:
-    found = [
-        Row("d", "m", 0, "q", v, 0, 9, "unit", "k", epoch=s, step=s) for s, v in enumerate([math.nan, 1, 3, math.nan])
-    ]
-    told = {name: value for _, name, value, _ in course(found)}
+def snapshots(*values: float) -> list[Row]:
+    return [Row("d", "m", 0, "q", v, 0, 9, "unit", "k", epoch=s, step=s) for s, v in enumerate(values)]
+
+
+def test_a_moment_without_a_number_is_left_out_of_a_course_and_told() -> None:
+    found = list(course(snapshots(1, math.nan, 1, 3)))
+    told = {name: value for _, name, value, *_ in found}
     assert told["q, largest"] == 3
-    assert told["q, step of the smallest"] == 1
-    assert told["q, half way"] == pytest.approx(math.sqrt(6) - 1)
-    assert not list(course([replace(r, value=math.nan) for r in found]))
+    assert told["q, step of the smallest"] == 0
+    assert told["q, half way"] == pytest.approx(math.sqrt(12) - 1)  # between steps 2 and 3
+    assert {said for *_, said in found} == {("no number at step 1",)}
+    assert not list(course(snapshots(math.nan, math.nan)))
+    assert {said for *_, said in course(snapshots(1, 2, 3))} == {()}
+
+
+@pytest.mark.parametrize("values", [(math.nan, 0.2, 0.9, 1), (0, 0.2, 0.9, math.nan), (0, 0.2, math.nan, math.nan)])
+def test_without_a_first_or_a_last_value_nothing_is_half_way(values: tuple[float, ...]) -> None:
+    found = {name: (value, said) for _, name, value, _, said in course(snapshots(*values))}
+    assert math.isnan(found["q, half way"][0])
+    assert found["q, half way"][1][0].startswith("no number at step")
 
 
 @pytest.mark.filterwarnings("ignore::eigencode.base.errors.EigencodeWarning")

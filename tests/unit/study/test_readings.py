@@ -122,9 +122,10 @@ def test_the_table_says_where_a_median_has_no_interval_or_only_a_lower_bound(cho
     sizes(censored=size > 1).save(tmp_path)
     seen = read(chosen, "critical", tmp_path)
     assert (seen[name].value, seen[name].low, seen[name].high) == (math.inf, 1.0, math.inf)
+    assert seen[name].bound == 9.0
     assert seen[name].warnings[-1] == "the 0.5 quantile is beyond the largest size, 9: a lower bound only"
     alone = seen[f"{name}, broken only"]
-    assert (alone.value, math.isnan(alone.low), math.isnan(alone.high)) == (1.0, True, True)
+    assert (alone.value, math.isnan(alone.low), math.isnan(alone.high), math.isnan(alone.bound)) == (1.0, *[True] * 3)
     assert alone.warnings[-1].endswith("1 image is too few")
 
 
@@ -150,8 +151,9 @@ def test_readings_of_a_landscape(chosen: Study, tmp_path: Path, distance: float)
     if distance < 3:
         assert distance - 1e-4 <= near.value <= distance / math.cos(math.pi / 72) + 1e-3
         assert near.warnings == ()
+        assert math.isnan(near.bound)
     else:
-        assert (near.value, near.low, near.high) == (3.0, 3.0, math.inf)
+        assert (near.value, near.low, near.high, near.bound) == (3.0, 3.0, math.inf, 3.0)
         assert "is at least that" in near.warnings[0]
 
 

@@ -1,5 +1,7 @@
 """The regression of relations beside other libraries, plain loops and identities."""
 
+import math
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -256,3 +258,57 @@ def test_a_perfect_fit_is_found(off: float) -> None:
     found = fits(x, y, np.zeros(18, bool), np.ones((1, 18)))
     np.testing.assert_allclose(found.beta[0], [1.0, 2.0], atol=1e-5)
     assert found.sigma[0] < 1e-5
+
+
+def separated(of: str) -> Table:
+    """Six groups of five; the outcome is a lower bound in all rows of some kind."""
+    draws, group = np.random.default_rng(5), np.repeat(np.arange(6), 5)
+    one, other = draws.normal(size=(2, 30, 1))
+    y = one[:, 0] + draws.normal(size=30) / 3
+    kinds = {"predictor": group < 2, "control": np.arange(30) % 5 == 4, "group": group == 0}
+    up = kinds[of]
+    x = up[:, None].astype(float) if of == "predictor" else one
+    fixed = up[:, None].astype(float) if of == "control" else np.zeros((30, 0))
+    return Table(np.where(up, 3.0, y), up, x, other, group, fixed)
+
+
+def test_a_predictor_that_is_high_in_censored_rows_alone_has_no_effect() -> None:
+    """The likelihood rises for ever: no number of it is the one where an optimiser stops."""
+    table = separated("predictor")
+    columns = np.concatenate([np.ones((30, 1)), table.x], 1)
+    found = fits(columns, table.y, table.censored, np.ones((1, 30)))
+    assert found.beta[0, 1] == math.inf
+    assert math.isfinite(found.beta[0, 0])
+    likelihoods = [
+        sum(np.log(norm.sf((3.0 - found.beta[0, 0] - b) / found.sigma[0])) for _ in range(10)) for b in (3, 6, 12)
+    ]
+    assert likelihoods[0] < likelihoods[1] <= likelihoods[2]
+    assert fits(columns * [1, -2], table.y, table.censored, np.ones((1, 30))).beta[0, 1] == -math.inf
+    effects = analyse(table).effects
+    for e in effects:
+        if e.kind in ("pooled", "between"):
+            assert math.isnan(e.estimate), e.kind
+            assert math.isnan(e.minus(0.0).p) or e.minus(0.0).p == 1
+
+
+@pytest.mark.parametrize("of", ["control", "group"])
+def test_other_effects_stay_where_a_control_has_none(of: str) -> None:
+    table = separated(of)
+    found = effect(analyse(table), "pooled")
+    kept = ~table.censored
+    _, group = np.unique(table.group[kept], return_inverse=True)
+    alone = Table(
+        table.y[kept], table.censored[kept], table.x[kept], table.controls[kept], group, table.fixed[kept, :0]
+    )
+    if of == "control":  # its rows say nothing about the others
+        assert found.estimate == pytest.approx(
+            effect(analyse(alone), "pooled").estimate * table.x.std() / alone.x.std()
+        )
+    assert found.interval[1] < found.interval[0] < found.interval[2]
+
+
+def test_groups_that_lean_on_a_coefficient_without_end_are_not_predicted() -> None:
+    table = separated("control")
+    predicted = analyse(table).predicted
+    assert np.isnan(predicted[table.censored]).all()
+    assert np.isfinite(predicted[~table.censored]).all()

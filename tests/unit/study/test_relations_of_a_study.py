@@ -118,6 +118,43 @@ def test_a_size_beyond_the_largest_is_censored_there() -> None:
     assert found.warnings == ("the outcome of 1 of 36 networks is a lower bound",)
 
 
+@pytest.mark.parametrize("low", [1.5, math.nan])
+def test_the_bound_is_the_largest_size_and_not_the_end_of_the_interval(low: float) -> None:
+    rows = [
+        Row(**{**vars(r), "bound": 4.0}) if r.value == math.inf else r for r in numbers(M3_1=(math.inf, low, math.inf))
+    ]
+    (found,) = related(asked(), rows)
+    assert [p.outcome for p in found.points if p.censored] == [pytest.approx(math.log(4))]
+    assert len(found.points) == 36
+
+
+def test_a_number_at_its_bound_is_a_lower_bound() -> None:
+    rows = [Row(**{**vars(r), "bound": r.value}) if r.quantity == SIZE and r.model == "M2" else r for r in numbers()]
+    (found,) = related(asked(), rows)
+    assert {p.model for p in found.points if p.censored} == {"M2"}
+
+
+def test_a_bound_below_an_origin_is_no_bound_of_a_distance() -> None:
+    rows = [
+        Row(**{**vars(r), "bound": 4.0}) if r.value == math.inf else r for r in numbers(M3_1=(math.inf, 1, math.inf))
+    ]
+    for origin, left in ((3.0, 36), (5.0, 35)):
+        outcome = {"quantity": SIZE, "transform": "distance", "origin": origin}
+        (found,) = related(asked(relation={"outcome": outcome}), rows)
+        assert len(found.points) == left
+        assert [p.outcome for p in found.points if p.censored] == [1.0][: left - 35]
+
+
+def test_an_effect_without_end_is_told() -> None:
+    at_most = {f"{m}_{s}": (math.inf, 4.0, math.inf) for m in ("M0", "M1") for s in (0, 1)}
+    rows = [
+        Row(**{**vars(r), "value": float(r.model in ("M0", "M1"))}) if r.quantity == ALPHA else r
+        for r in numbers(**at_most)
+    ]
+    (found,) = related(asked(), rows)
+    assert found.warnings[-1].startswith("no effect, as the outcome is a lower bound wherever it is high, or low: α")
+
+
 def test_networks_without_a_number_are_counted_and_named() -> None:
     rows = [r for r in numbers(M3_1=(math.nan,) * 3) if (r.model, r.quantity) != ("M5", ALPHA)]
     (found,) = related(asked(), rows)

@@ -92,6 +92,10 @@ def _related(study: Study, relation: Relation, data: str, rows: Sequence[Row]) -
     if not varies(table.y, np.ones((1, len(table.y)))).all():
         return Related(data, relation, points, None, (*said, "the outcome is the same for all networks"))
     analysis = analyse(table)
+    pooled = [e for e in analysis.effects if e.kind == "pooled" and e.of is not None]
+    lost = [relation.predictors[e.of or 0].label for e in pooled if math.isnan(e.estimate)]
+    if table.censored.any() and lost:
+        said = (*said, f"no effect, as the outcome is a lower bound wherever it is high, or low: {', '.join(lost)}")
     predicted = analysis.predicted.tolist()
     complete = tuple(Point(**{**vars(p), "predicted": v}) for p, v in zip(points, predicted, strict=True))
     return Related(data, relation, complete, analysis, said)
@@ -107,11 +111,24 @@ def _point(study: Study, relation: Relation, model: str, seed: int, numbers: dic
         return transformed(v, numbers[v.quantity].value if v.quantity in numbers else math.nan)
 
     outcome, values = value(relation.outcome), tuple(value(v) for v in (*relation.predictors, *relation.controls))
-    if censored := outcome == math.inf:  # the median lies beyond the largest size: `low` is that size
-        outcome = transformed(relation.outcome, numbers[relation.outcome.quantity].low)
+    if censored := relation.outcome.quantity in numbers and _beyond(numbers[relation.outcome.quantity]):
+        outcome = _bound(relation.outcome, numbers[relation.outcome.quantity])
     if not all(map(math.isfinite, (outcome, *values))):
         return None
     return Point(model, seed, relation.group_of(model, study.models[model].family), outcome, censored, values)
+
+
+def _beyond(row: Row) -> bool:
+    """True if the number is only known to be at least its bound."""
+    return row.value == math.inf or row.value >= row.bound
+
+
+def _bound(variable: Variable, row: Row) -> float:
+    """The bound of such a number on the scale of a column; NaN if the number may lie on either side of an origin."""
+    bound = row.low if math.isnan(row.bound) else row.bound  # results of before know the end of the interval alone
+    if variable.transform == "distance" and bound < variable.origin:
+        return math.nan
+    return transformed(variable, bound)
 
 
 def transformed(variable: Variable, value: float) -> float:
