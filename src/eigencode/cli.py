@@ -85,7 +85,7 @@ def run(
         from eigencode.study._conclusion import conclude
 
         if workers and cluster:
-            raise InputError("two kinds of workers", got=f"--workers {workers} --cluster {cluster}", wanted="one of them")
+            raise InputError("two kinds of workers", got=f"--workers {workers} --cluster {cluster}", wanted="either")
         chosen, how = _read(study, set_, seeds, model), cluster or workers or 1
         outcome, live, cells, kept = _computed(
             chosen, store, data_dir, quiet, how, jobs=chosen.cluster, leave_running=leave_running
