@@ -16,17 +16,19 @@ everything else alike.  They join those of RESULTS; numbers that both have must 
 import argparse
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from eigencode.base.strict_json import dumps, number
+from eigencode.study._catalogue import make
+from eigencode.study._choice import Choice
 from eigencode.study._claims import verdicts
 from eigencode.study._deviations import effects
 from eigencode.study._integrity import signed
 from eigencode.study._measurements import DATA_ITSELF, headline
-from eigencode.study.config import Study
+from eigencode.study.config import SHORTHAND, Claim, Study
 from eigencode.study.plan import plan
 from eigencode.study.read import read_study
 from eigencode.study.relations._related import related
@@ -56,7 +58,9 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         return _calibrated(whole, part)
     known, again = study_of(before), study_of(after)  # compared with all defaults, whatever their version
     mine, theirs = known.model_dump(), again.model_dump()
-    others = [k for k in mine if k not in OWN and theirs[k] != mine[k]]
+    tables = (*SHORTHAND, "measure")
+    others = [k for k in mine if k not in OWN | {*tables} and theirs[k] != mine[k]]
+    others += [table for table in tables if _measures(known, table) != _measures(again, table)]
     if others:
         raise SystemExit(f"these are not runs of one study: {', '.join(others)} differ")
     rows, more = (rows_of(results) for results in (whole, part))
@@ -146,20 +150,46 @@ def _place(cell: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def with_claims_of(results: dict[str, Any], whole: Study) -> dict[str, Any]:
-    """The results with the relations of the whole study, and with those of its claims whose models are there."""
+    """The results with the relations of the whole study, and its claims about models and numbers that are there."""
     absent = set(whole.models) - set(results["study"]["models"])
+    there = {(r["model"], r["quantity"]) for r in results["rows"]}
     claims = [c for c in whole.claims if not {c.model, c.other, *c.order} & absent]
+    claims = [c for c in claims if c.relation or {*_of(c)} <= there]
     said = {"relations": whole.relations, "claims": claims}
     study = results["study"] | {k: [entry.model_dump(mode="json") for entry in v] for k, v in said.items()}
     made = study_of(study)
     return results | {"study": study, "headline": headline(made), **computed(made, rows_of(results))}
 
 
+def _of(claim: Claim) -> Iterator[tuple[str, str]]:
+    """The models and their numbers that a claim is about."""
+    yield from ((model, claim.quantity) for model in (claim.model, *claim.order) if model)
+    if claim.other is not None:
+        yield claim.other, claim.other_quantity or claim.quantity
+
+
+def _measures(study: Study, table: str) -> list[tuple[Any, ...]]:
+    """The measures of a table of a study, with all defaults: a version may write some that another leaves out."""
+    found = []
+    for entry in getattr(study, table):
+        settings = entry.settings()
+        widths = settings.pop("widths", ()) if entry.kind == "spectrum" else ()
+        measure = make("measures", Choice(name=entry.kind, **settings))
+        at = entry.at or ((measure.default_place,) if measure.default_place else ())
+        found.append((entry.name, measure, at, entry.published, entry.when, tuple(widths)))
+    return found
+
+
 def study_of(published: dict[str, Any]) -> Study:
-    """The study of a published file; `network` was the name of the key `factory` until version 0.1."""
+    """The study of a published file; until version 0.1 `factory` was called `network`, and settings could be null."""
     models = published["models"].items()
     renamed = {name: {"factory" if k == "network" else k: v for k, v in model.items()} for name, model in models}
-    return Study.model_validate({**published, "models": renamed})
+    tables = {t: [_given(e) for e in published[t]] for t in (*SHORTHAND, "measure") if t in published}
+    return Study.model_validate({**published, **tables, "models": renamed})
+
+
+def _given(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in entry.items() if v is not None}
 
 
 def computed(study: Study, rows: list[Row]) -> dict[str, Any]:
