@@ -126,7 +126,7 @@ def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
 
 
 def labelled(where: str, labels: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Convert labels to whole numbers, numbers or text, and mark the presentations without one (NaN, None, masked).
+    """Convert labels to integers, floats or text, and find the presentations without a label (NaN, None, masked).
 
     >>> labelled("a", np.array([2.0, np.nan, -1.0]), 3)
     (array([ 2,  0, -1]), array([False,  True, False]))

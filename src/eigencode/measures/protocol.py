@@ -105,7 +105,7 @@ class Reading:
         value, low, high: the number and the ends of its interval.
         convention: definition of the number, shown in tables.
         warnings: what could reverse a comparison of the number; `{name}` is replaced by its name.
-        bound: the size beyond which nothing is known; a value at or beyond it, infinite ones too, is at least this.
+        bound: the largest size tried; a value at or beyond it, such as an infinite one, is known to be at least this.
         notes: how to read the number, each with the sign that marks it in tables before its colon: "s: the shape ...".
     """
 

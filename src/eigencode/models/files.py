@@ -22,7 +22,8 @@ def save(
 ) -> None:
     """Write a network to a .safetensors file: its weights and buffers and, in the header, how to rebuild it.
 
-    The header also holds the rules of local layers that were built with another one, if they are rules of this package.
+    The header also keeps a rule that a local layer got after it was built (`initialise`, `train_local`), if it is of
+    this package.
 
     Args:
         net: a network of a function of `models`, such as `models.perceptron`, which records its arguments; or any
@@ -163,17 +164,28 @@ def _kind(x: torch.Tensor) -> str:
 
 
 def _changed_rules(net: nn.Module, again: nn.Module) -> dict[str, dict[str, Any]]:
-    """The rules of the local layers that were built with another one; of other code, their text alone."""
+    """The rules that local layers got after they were built; of rules of other code, only their text."""
     from eigencode.models.local_network import local_layers
 
     built, found = local_layers(again), {}
     for name, layer in local_layers(net).items():
         kind, before = type(layer.rule), built[name].rule
-        if layer.rule == before or (kind is type(before) and vars(layer.rule) == vars(before)):
+        if kind is type(before) and vars(layer.rule) == vars(before):
             continue
-        ours = RULES.get(kind.__name__) == kind.__module__
+        ours = _rule(kind.__name__) is kind
         found[name] = {"rule": kind.__name__, "settings": vars(layer.rule)} if ours else {"text": repr(layer.rule)}
     return found
+
+
+def _rule(name: str) -> type[Any] | None:
+    """The rule of this package with this name, the only ones that a file may name; None if there is none.
+
+    Imported only now, so that the keys of steps do not contain the code of all rules.
+    """
+    from eigencode.rules.protocol import Rule
+
+    found = getattr(importlib.import_module("eigencode.rules"), name, None)
+    return found if isinstance(found, type) and issubclass(found, Rule) else None
 
 
 def _give_rule(net: nn.Module, name: str, kept: dict[str, Any]) -> None:
@@ -186,22 +198,11 @@ def _give_rule(net: nn.Module, name: str, kept: dict[str, Any]) -> None:
             f"the local layer {name!r} was saved with a rule of other code, {kept['text']}, which the file does not "
             f"hold; it has {layer.rule!r} now, whose criterion of convergence may be another: set its `rule`"
         )
-    elif kept["rule"] in RULES:
-        layer.rule = getattr(importlib.import_module(RULES[kept["rule"]]), kept["rule"])(**kept["settings"])
+    elif rule := _rule(kept["rule"]):
+        layer.rule = rule(**kept["settings"])
     else:
         raise ValueError(f"unknown rule {kept['rule']!r}")
 
-
-RULES = {
-    "Competitive": "eigencode.rules.competitive",
-    "HardWTA": "eigencode.rules.softhebb",
-    "KrotovHopfield": "eigencode.rules.krotov_hopfield",
-    "KrotovHopfieldSequential": "eigencode.rules.krotov_hopfield",
-    "Oja": "eigencode.rules.oja",
-    "Sanger": "eigencode.rules.oja",
-    "SoftHebb": "eigencode.rules.softhebb",
-}
-"""The rules that a file may name -> their modules."""
 
 KINDS = {
     "krotov_hopfield": "eigencode.models.builders",

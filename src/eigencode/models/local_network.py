@@ -125,7 +125,7 @@ def own_weight(name: str, layer: LocalLayer) -> nn.Parameter:
     if "weight" not in layer._parameters:
         raise InputError(
             f"the weights of the local layer {name!r} are computed from other tensors",
-            got="a weight that is no parameter of the layer, as with weight_norm or torch.nn.utils.prune",
+            got="a weight that is not a parameter of the layer, as after weight_norm or torch.nn.utils.prune",
             wanted="weights that can be set; take such a reparametrisation off the layer first",
         )
     return layer.weight

@@ -83,7 +83,7 @@ def _from_double(
 def _from_last_digits(
     run: Callable[[Tensor], Any], points: list[Tensor], known: list[dict[str, Tensor]], kinds: set[torch.dtype]
 ) -> list[dict[str, Tensor]]:
-    """Estimate the rounding inside a function: change the last digit of its inputs at random, and see what z does.
+    """Estimate the rounding errors of a function from random changes of the last digit of its inputs.
 
     Each input moves away from zero by zero to two units in the last place; the changes of z are divided by √2.
 

@@ -35,7 +35,7 @@ def about(quantity: str, what: str) -> str:
 
 
 def course(rows: Sequence[R]) -> Iterator[tuple[R, str, float, str, tuple[str, ...]]]:
-    """Numbers about the course of every quantity: (row it is of, name, value, convention, warnings).
+    """When every quantity is half way, largest and smallest: (row it is of, name, value, convention, warnings).
 
     A quantity that does not exist at the first or the last moment is never half way.
 

@@ -225,7 +225,7 @@ def readout_layer(net: nn.Module, at: str) -> nn.Linear:
     if not {"weight", "bias"} <= layer._parameters.keys():
         raise InputError(
             f"the weights of {at!r} are computed from other tensors at every call",
-            got="a weight or bias that is no parameter of the layer, as with weight_norm or torch.nn.utils.prune",
+            got="a weight or bias that is not a parameter of the layer, as after weight_norm or torch.nn.utils.prune",
             wanted="weights that can be set; take such a reparametrisation off the layer first",
         )
     return layer

@@ -26,7 +26,7 @@ PERFECT = 1e-16
 """Share of the variance of y that a fit leaves unexplained and that is rounding: it is not improved any further."""
 
 MOVES = 1e-6
-"""Smallest change of a coefficient, of at most 1, that is more than rounding."""
+"""A coefficient that moves less than this along a direction of length 1 moves by rounding only."""
 
 DEPENDENT = 1e-9
 """Smallest eigenvalue of the correlations of the columns that still counts as independent."""
@@ -90,9 +90,9 @@ def _endless(x: np.ndarray, censored: np.ndarray, weights: np.ndarray) -> np.nda
         _, sizes, directions = np.linalg.svd(exact)
         free = directions[int((sizes > math.sqrt(DEPENDENT) * sizes[0]).sum()) :].T
         for j, own in enumerate(free):
-            low, high = (_furthest(sign * own, bounded @ free) for sign in (-1, 1))
-            if max(low, high) > MOVES:
-                found[i, j] = math.nan if min(low, high) > MOVES else math.inf if high > low else -math.inf
+            rises, falls = (_furthest(sign * own, bounded @ free) > MOVES for sign in (1, -1))
+            with np.errstate(invalid="ignore"):
+                found[i, j] = (np.inf if rises else 0.0) - np.float64(np.inf if falls else 0.0)
     return found
 
 
