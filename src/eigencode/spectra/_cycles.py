@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,7 +39,8 @@ class SpectralMoments:
 
 
 def cycles(
-    a: Float[Tensor, "n n"],
+    first: Float[Tensor, "n units"],
+    second: Float[Tensor, "n units"],
     count: int,
     part: Int[Tensor, " n"] | None = None,
     weights: tuple[int, ...] | None = None,
@@ -48,7 +50,7 @@ def cycles(
     m̂ₚ = tr(Fᵖ⁻¹ A) / C(n, p), F the strictly upper triangle of A: the mean over all i₁ < … < iₚ of the cycle
     A[i₁,i₂] A[i₂,i₃] … A[iₚ,i₁], in which every row stands once in X₁ and once in X₂.  With noise that is independent
     between X₁ and X₂ every cycle has expectation Σ λᵢᵖ.  The second result is the mean over the cycles through row i,
-    Σₖ (Fᵖ⁻¹⁻ᵏ A Fᵏ)[i,i] / C(n − 1, p − 1).
+    Σₖ (Fᵖ⁻¹⁻ᵏ A Fᵏ)[i,i] / C(n − 1, p − 1), from FᵏX₁ and (Fᵀ)ᵏX₂, or FᵏA and (Fᵀ)ᵏ where there are many units.
 
     Where rows belong together, only rows of different parts are multiplied: F holds A[i,j] for part i < part j, and the
     second result is that of the parts.  The rows of X₁ and X₂ are then scaled by the roots of weights, which in each
@@ -62,46 +64,34 @@ def cycles(
     D. Pospisil, J. Pillow, PNAS 2025, for two repeats.  The conditional means are those of Hoeffding (1948).
 
     >>> a = torch.tensor([[9.0, 2.0, 3.0], [4.0, 9.0, 5.0], [6.0, 7.0, 9.0]], dtype=torch.float64)
-    >>> cycles(a, 3)[0].tolist()  # (9 + 9 + 9) / 3, (2 4 + 3 6 + 5 7) / 3, 2 5 6
+    >>> one = torch.eye(3, dtype=torch.float64)
+    >>> cycles(a, one, 3)[0].tolist()  # (9 + 9 + 9) / 3, (2 4 + 3 6 + 5 7) / 3, 2 5 6
     [9.0, 20.333333333333332, 60.0]
-    >>> found = cycles(a / 1.5, 2, torch.tensor([0, 0, 1]), (2, 1))[0]
+    >>> found = cycles(a / 1.5, one, 2, torch.tensor([0, 0, 1]), (2, 1))[0]
     >>> [round(float(m), 6) for m in found]  # (9 + 9 + 9) / 3, (3 6 + 5 7) / 2
     [9.0, 26.5]
     """
-    n, part = len(a), None if part is None else part.to(a.device)
+    n, part = len(first), None if part is None else part.to(first.device)
+    a = first @ second.T
     f = a.triu(1) if part is None else a.masked_fill(part[:, None] >= part, 0.0)
-    power, flipped, ends = f, [f.T.contiguous()], [a]
-    for _ in range(count - 1):
-        ends.append(_times(f, ends[-1]))
-    for _ in range(count - 2):
-        power = _times(f, power, triangular=True)
-        flipped.append(power.T.contiguous())
-    through = torch.stack([end.diagonal() for end in ends], 1)
-    for p in range(1, count):
-        products = torch.zeros_like(a)
-        for k in range(1, p + 1):
-            products.addcmul_(ends[p - k], flipped[k - 1])
-        through[:, p] += products.sum(1)
+    if wide := first.shape[1] > 0.7 * n:  # triangular powers of F then take less time than its products with X₂
+        first, second = a, torch.eye(n).to(a)
+    ahead, behind = (x.new_zeros(n, count, x.shape[1]) for x in (first, second))
+    ahead[:, 0], behind[:, 0] = first, second
+    step = max(STRIP, -(-n // 4))
+    for k, i in product(range(1, count), range(0, n, step)):
+        rows = slice(i, i + step)
+        torch.mm(f[rows, i:], ahead[i:, k - 1], out=ahead[rows, k])
+        columns = slice(0, i + step if wide else None)
+        torch.mm(f[: i + step, rows].T, behind[: i + step, k - 1, columns], out=behind[rows, k, columns])
+    both = (ahead @ behind.mT).flip(1)
+    through = torch.stack([both.diagonal(p, 1, 2).sum(1) for p in range(1 - count, 1)], 1)
     order = torch.arange(1, count + 1, dtype=a.dtype, device=a.device)
     whole, rest, _ = (v.to(through) for v in normalisers(weights or (1,) * n, count))
     values = through.sum(0) / order / whole
     if part is not None:
         through = torch.zeros_like(rest).index_add_(0, part, through)
     return values, through / rest
-
-
-def _times(f: Float[Tensor, "n n"], b: Float[Tensor, "n n"], triangular: bool = False) -> Float[Tensor, "n n"]:
-    """The product of an upper triangular matrix with another matrix, which may be `triangular` too, without the zeros.
-
-    >>> f, b = torch.rand(300, 300).triu(), torch.rand(300, 300)
-    >>> torch.testing.assert_close(_times(f, b), f @ b)
-    >>> torch.testing.assert_close(_times(f, b.triu(), triangular=True), f @ b.triu())
-    """
-    out, step = torch.zeros_like(b), max(STRIP, -(-len(f) // 4))
-    for i in range(0, len(f), step):
-        j = i if triangular else 0
-        torch.mm(f[i : i + step, i:], b[i:, j:], out=out[i : i + step, j:])
-    return out
 
 
 @lru_cache(8)
@@ -175,8 +165,9 @@ def spectral_moments(
         scale = scale or float(first.square().sum(1).mean())
         if groups is not None:
             first, second = first * roots[:, None], second * roots[:, None]
-        products = _products(first, second, [len(b.roots) for b in made])
-        parts = [cycles(a / scale, count, b.part, b.weights) for a, b in zip(products, made, strict=True)]
+        rows = [len(b.roots) for b in made]
+        pairs = zip(torch.split(first / scale, rows), torch.split(second, rows), made, strict=True)
+        parts = [cycles(one, two, count, block.part, block.weights) for one, two, block in pairs]
         values.append(torch.stack([m for m, _ in parts]).mean(0).cpu())
         mean = torch.cat([h for _, h in parts]).cpu() - values[-1]
         share = torch.cat([normalisers(b.weights, count)[2] for b in made])
@@ -235,11 +226,6 @@ def _matched(groups: Groups, order: Tensor, size: int, most: int, generator: tor
         roots = (weight / weight.double().mean() / count)[part].sqrt()
         made.append(_Block(stimuli.flatten(), part, roots, tuple(weight.tolist())))
     return made
-
-
-def _products(first: Tensor, second: Tensor, rows: list[int]) -> list[Tensor]:
-    """Products X₁X₂ᵀ of blocks of rows."""
-    return [a @ b.T for a, b in zip(torch.split(first, rows), torch.split(second, rows), strict=True)]
 
 
 def _positive(covariance: Tensor, least: Tensor) -> Tensor:

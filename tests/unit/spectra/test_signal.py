@@ -61,9 +61,11 @@ def gain(x: Tensor, rng: torch.Generator) -> Tensor:
 NOISES = {"gaussian": gaussian, "poisson": poisson, "heavy tails": heavy, "shared gain": gain}
 
 
-def test_moments_and_conditional_means_equal_the_loop_over_all_cycles(rng: torch.Generator) -> None:
-    a = draw(rng, 7, 7)
-    values, through = cycles(a, 5)
+@pytest.mark.parametrize("units", [3, 7, 9])
+def test_moments_and_conditional_means_equal_the_loop_over_all_cycles(units: int, rng: torch.Generator) -> None:
+    first, second = draw(rng, 2, 7, units)
+    a = first @ second.T
+    values, through = cycles(first, second, 5)
     for p in range(1, 6):
         found = {
             rows: math.prod(float(a[rows[k], rows[(k + 1) % p]]) for k in range(p))

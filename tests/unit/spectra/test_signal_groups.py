@@ -32,15 +32,17 @@ def grouped(of: Tensor, alike: float, rng: torch.Generator, eigenvalues: Tensor 
     return signal + (eigenvalues.mean().sqrt() * draw(rng, 2, len(of), units))
 
 
-def test_grouped_moments_equal_the_loop_over_all_cycles(rng: torch.Generator) -> None:
+@pytest.mark.parametrize("units", [4, 12])
+def test_grouped_moments_equal_the_loop_over_all_cycles(units: int, rng: torch.Generator) -> None:
     """Cycles of rows of different parts, over the sums of products of the weights of different parts."""
     part, sizes = torch.tensor([0, 0, 1, 2, 2, 2, 3, 3, 4]), [2, 1, 3, 2, 1]
     weights = (4, 3, 6, 2, 1)
     of_part = [w / (sum(weights) / 5) for w in weights]
     of_row = [of_part[g] / sizes[g] for g in part.tolist()]
-    a = draw(rng, 9, 9)
+    first, second = draw(rng, 2, 9, units)
+    a = first @ second.T
     root = torch.tensor(of_row, dtype=torch.float64).sqrt()
-    values, through = cycles(a * root * root[:, None], 4, part, weights)
+    values, through = cycles(first * root[:, None], second * root[:, None], 4, part, weights)
     _, _, share = normalisers(weights, 4)
     for p in range(1, 5):
         found = {
