@@ -10,7 +10,7 @@ from eigencode.base.seeding import stream
 from eigencode.data.recordings import Recording, no_more_repeats
 from eigencode.given.result import Given, Measurement
 from eigencode.measures import SignalMeasure, SpectrumMeasure
-from eigencode.spectra._repeats import FEWEST, halves
+from eigencode.spectra._repeats import FEWEST, split
 from eigencode.spectra.cvpca import SWAPS, cvpca_of_all, shuffled_control
 from eigencode.spectra.power_law import Window
 from eigencode.spectra.signal import signal_spectrum
@@ -71,7 +71,8 @@ def recorded(
     taken += [signal] if signal else []
     if shuffled:
         present, stimuli = ~torch.isnan(x).all(2), torch.arange(x.shape[1])
-        control = shuffled_control(*halves(x, present, stimuli, stream(seed, "halves to shuffle")), seed=seed)
+        parts = split(x, present, stimuli, stream(seed, "repeats to shuffle"), SWAPS)
+        control = shuffled_control(*parts, seed=seed)
         taken.append(Measurement(f"{ALPHA}, stimuli shuffled", measure, control, kind="shuffled"))
         made["shuffled"] = share = _share(control, found)
         notes.append(f"stimuli shuffled: total {share['total']:.2g}, largest {share['largest']:.2g} of the spectrum's")

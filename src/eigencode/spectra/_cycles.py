@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eigencode.base.groups import Groups
-from eigencode.spectra._repeats import halves
+from eigencode.spectra._repeats import split
 
 BLOCK = 750
 """Largest number of pairs of stimuli whose products are formed together; more are averaged over blocks, drawn anew in
@@ -161,7 +161,7 @@ def spectral_moments(
         order = torch.randperm(members, generator=generator)[:used]
         made = _alone(order, size) if groups is None else _matched(groups, order, size, BLOCK * blocks, generator)
         stimuli, roots = torch.cat([b.stimuli for b in made]), torch.cat([b.roots for b in made]).to(x.device)
-        first, second = ((one[0::2] - one[1::2]) / math.sqrt(2) for one in halves(x, present, stimuli, generator))
+        first, second = ((one[0::2] - one[1::2]) / math.sqrt(2) for one in split(x, present, stimuli, generator))
         scale = scale or float(first.square().sum(1).mean())
         if groups is not None:
             first, second = first * roots[:, None], second * roots[:, None]

@@ -73,15 +73,17 @@ def repeats_of(
     return x, present.cpu(), numbers, notes
 
 
-def halves(
+def split(
     x: Float[Tensor, "repeats stimuli units"],
     present: Bool[Tensor, "repeats stimuli"],
     stimuli: Int[Tensor, " some"],
     generator: torch.Generator,
+    parts: int = 2,
 ) -> tuple[Float[Tensor, "some units"], Float[Tensor, "some units"]]:
-    """Means of a random half of the repeats of every stimulus, and of its other repeats; one repeat is both.
+    """Means of two parts of the repeats of every stimulus, split at random; one repeat is both.
 
-    Over many splits all pairs of different repeats count alike.
+    The second is one of so many `parts` of the repeats, rounded up, the first all others.  Over many splits all pairs
+    of different repeats count alike.
     """
     if len(x) == 1:
         only = x[0, stimuli.to(x.device)].double()
@@ -89,7 +91,7 @@ def halves(
     there = present[:, stimuli]
     drawn = torch.rand(there.shape, generator=generator, dtype=torch.float32)
     rank = drawn.masked_fill(~there, 2.0).argsort(0).argsort(0)
-    first = rank < there.sum(0) // 2
+    first = rank < there.sum(0) * (parts - 1) // parts
     return mean_of(x, first, stimuli), mean_of(x, there & ~first, stimuli)
 
 

@@ -14,7 +14,7 @@ from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
 from eigencode.spectra._influence import parts_of
-from eigencode.spectra._repeats import halves, mean_of, repeats_of
+from eigencode.spectra._repeats import mean_of, repeats_of, split
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -30,9 +30,9 @@ def cvpca(
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
 
-    With more repeats, `cvpca(repeats)` takes the means of two halves of the repeats of each stimulus, split at random
-    `swaps` times.  The directions come from the smaller half, ⌊R/2⌋ of R repeats; with three repeats that is a single
-    one, and they are as noisy as with two.
+    With more repeats, `cvpca(repeats)` holds out 1/`swaps` of the repeats of each stimulus, at least one, at random,
+    `swaps` times: x² is their mean, x¹ that of all others.  Directions of most repeats are less noisy than those of
+    half of them, which biases the spectrum less.
 
     Noise that is independent between the repeats has expectation zero in λ̂, so late values scatter around zero and
     are negative as often as positive: they are kept.  Responses are never centred over units: that would mix the scale
@@ -41,7 +41,7 @@ def cvpca(
     Args:
         repeat_1, repeat_2: responses `stimuli x units`, the same stimuli in the same order.  Or all repeats as one
             array `repeats x stimuli x units`, all NaN where a stimulus was shown less often.
-        swaps: number of exchanges or splits to average over; 0 uses two repeats as given.
+        swaps: number of exchanges, or of repeats held out, to average over; 0 uses two repeats as given.
         seed: of the exchanges.
         groups: a label per stimulus, the same for stimuli that belong together (frames of one film).
 
@@ -100,18 +100,18 @@ def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = N
     x, present, numbers, _ = repeats_of(repeats, 3, groups)
     if len(x) < 2 or swaps < 1:
         raise InputError(
-            "all repeats cannot be split into halves",
+            "repeats cannot be held out",
             got=f"{len(x)} repeats, swaps={swaps}",
             wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
         )
     if len(x) == 2:
         found = cvpca_of_two(x[0], x[1], swaps, seed, numbers)
         return found, _doubts(x, present, found, swaps)
-    generator = stream(seed, "cvpca", "halves")
+    generator = stream(seed, "cvpca", "held out")
     n, units = x.shape[1:]
     products = x.new_zeros(n, min(units, n - 1), dtype=torch.float64)
     for _ in range(swaps):
-        first, second = halves(x, present, torch.arange(n), generator)
+        first, second = split(x, present, torch.arange(n), generator, max(2, swaps))
         products += _products(first, second) / swaps
     found = _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, numbers)
     return found, _doubts(x, present, found, swaps)
