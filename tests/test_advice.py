@@ -564,12 +564,12 @@ TABLE: dict[str, tuple[Run, Run]] = {
     "spectra/_repeats.py: repeats_of": (
         lambda: ec.signal_spectrum(torch.rand(20, 5, 3)),
         lambda fix: ec.signal_spectrum(
-            eval(fix.partition(", if")[0], {"torch": torch, "x": torch.rand(20, 5, 3)}), draws=20
+            eval(fix.partition(", if")[0], {"torch": torch, "x": torch.rand(20, 5, 3)}), draws=100
         ),
     ),
     "spectra/_repeats.py: repeats_of 2": (
         lambda: ec.signal_spectrum(silent_unit()),
-        lambda fix: ec.signal_spectrum(eval(fix.partition(", if")[0], {"np": np, "x": silent_unit()}), draws=20),
+        lambda fix: ec.signal_spectrum(eval(fix.partition(", if")[0], {"np": np, "x": silent_unit()}), draws=100),
     ),
     "spectra/cross.py: cross_spectrum": (
         lambda: ec.cross_spectrum(torch.rand(9, 3), torch.rand(9, 4)),

@@ -3,14 +3,11 @@
 import warnings
 from typing import Any
 
-import torch
-
 from eigencode.base.errors import EigencodeWarning, InputError
-from eigencode.base.seeding import stream
 from eigencode.data.recordings import Recording, no_more_repeats
 from eigencode.given.result import Given, Measurement
 from eigencode.measures import SignalMeasure, SpectrumMeasure
-from eigencode.spectra._repeats import FEWEST, split
+from eigencode.spectra._repeats import FEWEST
 from eigencode.spectra.cvpca import SWAPS, cvpca_of_all, shuffled_control
 from eigencode.spectra.power_law import Window
 from eigencode.spectra.signal import signal_spectrum
@@ -35,7 +32,7 @@ def recorded(
         recording: responses without NaN, but for presentations that were not recorded, see `prepared`.
         window, weights: window and weights of the power-law fit to the eigenvalues; weights `"1/n"` as in Stringer et
             al. 2019.
-        shuffled: also compute cvPCA with the stimuli of one half of the repeats shuffled, as a control at chance level.
+        shuffled: also compute cvPCA with the stimuli of the repeats held out shuffled, as a control at chance level.
         seed: seed of the exchanges of repeats, the pairings and draws of the moments, the shuffling, and the subsample
             of images for intervals.
 
@@ -70,9 +67,7 @@ def recorded(
     signal = _signal(recording, seed)
     taken += [signal] if signal else []
     if shuffled:
-        present, stimuli = ~torch.isnan(x).all(2), torch.arange(x.shape[1])
-        parts = split(x, present, stimuli, stream(seed, "repeats to shuffle"), SWAPS)
-        control = shuffled_control(*parts, seed=seed)
+        control = shuffled_control(x, seed=seed)
         taken.append(Measurement(f"{ALPHA}, stimuli shuffled", measure, control, kind="shuffled"))
         made["shuffled"] = share = _share(control, found)
         notes.append(f"stimuli shuffled: total {share['total']:.2g}, largest {share['largest']:.2g} of the spectrum's")

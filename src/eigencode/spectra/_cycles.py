@@ -74,16 +74,15 @@ def cycles(
     n, part = len(first), None if part is None else part.to(first.device)
     a = first @ second.T
     f = a.triu(1) if part is None else a.masked_fill(part[:, None] >= part, 0.0)
-    if wide := first.shape[1] > 0.7 * n:  # triangular powers of F then take less time than its products with X₂
+    if first.shape[1] > n:  # powers of F then take less time than its products with X₁ and X₂
         first, second = a, torch.eye(n).to(a)
-    ahead, behind = (x.new_zeros(n, count, x.shape[1]) for x in (first, second))
+    ahead, behind = (x.new_empty(n, count, x.shape[1]) for x in (first, second))
     ahead[:, 0], behind[:, 0] = first, second
     step = max(STRIP, -(-n // 4))
     for k, i in product(range(1, count), range(0, n, step)):
         rows = slice(i, i + step)
         torch.mm(f[rows, i:], ahead[i:, k - 1], out=ahead[rows, k])
-        columns = slice(0, i + step if wide else None)
-        torch.mm(f[: i + step, rows].T, behind[: i + step, k - 1, columns], out=behind[rows, k, columns])
+        torch.mm(f[: i + step, rows].T, behind[: i + step, k - 1], out=behind[rows, k])
     both = (ahead @ behind.mT).flip(1)
     through = torch.stack([both.diagonal(p, 1, 2).sum(1) for p in range(1 - count, 1)], 1)
     order = torch.arange(1, count + 1, dtype=a.dtype, device=a.device)
@@ -166,7 +165,7 @@ def spectral_moments(
         if groups is not None:
             first, second = first * roots[:, None], second * roots[:, None]
         rows = [len(b.roots) for b in made]
-        pairs = zip(torch.split(first / scale, rows), torch.split(second, rows), made, strict=True)
+        pairs = zip(torch.split(first / (scale or 1.0), rows), torch.split(second, rows), made, strict=True)
         parts = [cycles(one, two, count, block.part, block.weights) for one, two, block in pairs]
         values.append(torch.stack([m for m, _ in parts]).mean(0).cpu())
         mean = torch.cat([h for _, h in parts]).cpu() - values[-1]

@@ -1,5 +1,7 @@
 """Responses `repeats x stimuli x units` in which stimuli may have been shown unequally often."""
 
+from itertools import combinations
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -71,6 +73,31 @@ def repeats_of(
                 wanted="responses that vary with the stimulus",
             )
     return x, present.cpu(), numbers, notes
+
+
+def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"]) -> str:
+    """What to say of presentations whose responses are those of another of the same stimulus; "" if there are none.
+
+    Noise never gives that.  Whole numbers, and responses that are the same in all units, may be equal by chance.
+
+    >>> x = torch.rand(3, 9, 4, generator=torch.Generator().manual_seed(0))
+    >>> x[2, :5] = x[1, :5]
+    >>> copied(x, torch.ones(3, 9, dtype=torch.bool))[:26]
+    '5 of 9 stimuli have copies'
+    """
+    found = torch.zeros(x.shape[1], dtype=torch.bool)
+    for one, other in combinations(range(len(x)), 2):
+        rows = (x[one, :, 0] == x[other, :, 0]).nonzero().flatten()
+        mine = x[one, rows]
+        alike = (mine == x[other, rows]).all(1) & (mine.amax(1) > mine.amin(1)) & (mine != mine.round()).any(1)
+        found[rows[alike].cpu()] = True
+    count = int((found & (present.sum(0) > 1)).sum())
+    if not count:
+        return ""
+    return (
+        f"{count} of {len(found)} stimuli have copies of a presentation among their repeats, whose noise counts as "
+        "signal; put NaN in their place"
+    )
 
 
 def split(

@@ -14,12 +14,15 @@ from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
 from eigencode.spectra._influence import parts_of
-from eigencode.spectra._repeats import mean_of, repeats_of, split
+from eigencode.spectra._repeats import copied, mean_of, repeats_of, split
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
 SWAPS = 10
 """Exchanges of the repeats that are averaged by default."""
+
+HELD_OUT = 10
+"""Of more than two repeats one in so many is held out, at least one."""
 
 
 def cvpca(
@@ -30,7 +33,7 @@ def cvpca(
     λ̂ₙ = Σᵢ (x¹ᵢ·vₙ)(x²ᵢ·vₙ) / (stimuli − 1), vₙ = right singular vectors of repeat 1, each unit centred over the
     stimuli within each repeat; mean over `swaps` random exchanges of the repeats, stimulus by stimulus.
 
-    With more repeats, `cvpca(repeats)` holds out 1/`swaps` of the repeats of each stimulus, at least one, at random,
+    With more repeats, `cvpca(repeats)` holds out a tenth of the repeats of each stimulus, at least one, at random,
     `swaps` times: x² is their mean, x¹ that of all others.  Directions of most repeats are less noisy than those of
     half of them, which biases the spectrum less.
 
@@ -47,7 +50,8 @@ def cvpca(
 
     Returns:
         A `Spectrum` of kind `"cvpca"` with min(units, stimuli − 1) values in the order of the directions (not sorted);
-        equal repeats give exactly `spectrum(repeat_1)`.
+        equal repeats give exactly `spectrum(repeat_1)`.  Its standard errors are those at fixed directions: where noise
+        dominates two or three repeats, α of other stimuli spreads by up to a third more.
 
     Raises:
         InputError: shapes differ, NaN or Inf, complex numbers, fewer than 3 stimuli, a repeat that is constant.
@@ -90,20 +94,18 @@ def cvpca_of_two(repeat_1: Array, repeat_2: Array, swaps: int, seed: int, groups
     products = one.new_zeros(n, min(units, n - 1))
     for _ in range(rounds):
         flip = torch.rand(n, generator=generator, dtype=torch.float32) < (0.5 if swaps else 0.0)
-        first, second = _scores(one, two, flip) if both is None else _scores_by_gram(*_swapped(both, flip, n))
+        if both is None:
+            swap = flip.to(one.device)[:, None]
+            first, second = _scores(torch.where(swap, two, one), torch.where(swap, one, two))
+        else:
+            first, second = _scores_by_gram(*_swapped(both, flip, n))
         products += first * second / rounds
     return _assembled(products, units, f"two repeats, {n} x {units}", seed, groups)
 
 
 def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = None) -> tuple[Spectrum, list[str]]:
     """cvPCA of all repeats, and what it would warn of; of two complete ones it is `cvpca_of_two`."""
-    x, present, numbers, _ = repeats_of(repeats, 3, groups)
-    if len(x) < 2 or swaps < 1:
-        raise InputError(
-            "repeats cannot be held out",
-            got=f"{len(x)} repeats, swaps={swaps}",
-            wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
-        )
+    x, present, numbers, _ = _several(repeats, swaps, groups)
     if len(x) == 2:
         found = cvpca_of_two(x[0], x[1], swaps, seed, numbers)
         return found, _doubts(x, present, found, swaps)
@@ -111,19 +113,33 @@ def cvpca_of_all(repeats: Array, swaps: int, seed: int, groups: Array | None = N
     n, units = x.shape[1:]
     products = x.new_zeros(n, min(units, n - 1), dtype=torch.float64)
     for _ in range(swaps):
-        first, second = split(x, present, torch.arange(n), generator, max(2, swaps))
+        first, second = split(x, present, torch.arange(n), generator, HELD_OUT)
         products += _products(first, second) / swaps
     found = _assembled(products, units, f"{len(x)} repeats, {n} x {units}", seed, numbers)
     return found, _doubts(x, present, found, swaps)
+
+
+def _several(
+    repeats: Array, swaps: int = SWAPS, groups: Array | None = None
+) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
+    """`repeats_of` two repeats or more."""
+    found = repeats_of(repeats, 3, groups)
+    if len(found[0]) < 2 or swaps < 1:
+        raise InputError(
+            "repeats cannot be held out",
+            got=f"{len(found[0])} repeats, swaps={swaps}",
+            wanted="repeats x stimuli x units, two repeats or more, and swaps >= 1",
+        )
+    return found
 
 
 def _products(one: Tensor, two: Tensor) -> Tensor:
     """Products of the scores of every stimulus on the directions of the first repeat."""
     n, units = one.shape
     centre = (one.mean(0) + two.mean(0)) / 2
-    one, two, flip = one - centre, two - centre, torch.zeros(n, dtype=torch.bool)
+    one, two = one - centre, two - centre
     if n > units:
-        first, second = _scores(one, two, flip)
+        first, second = _scores(one, two)
     else:
         products = torch.cat([one, two]) @ one.T
         first, second = _scores_by_gram(products[:n], products[n:])
@@ -164,6 +180,8 @@ def _doubts(x: Tensor, present: Tensor, found: Spectrum, swaps: int) -> list[str
     if most <= 5e-7 * float(mean.var(0).sum().sqrt()):
         which = "two repeats" if repeats == 2 else "repeats"
         return [f"the {which} are identical: this is the covariance spectrum, and noise is in it"]
+    if said := copied(x, present):
+        return [said]
     variance = residual / max(1, int(present.sum()) - x.shape[1])
     chance = variance * float((1 / present.sum(1)).sum()) / repeats**2
     if swaps and moved > 0.05 * abs(total) and moved > 4 * chance:
@@ -179,15 +197,21 @@ def _doubts(x: Tensor, present: Tensor, found: Spectrum, swaps: int) -> list[str
     return []
 
 
-def shuffled_control(repeat_1: Array, repeat_2: Array, seed: int = 0) -> Spectrum:
+def shuffled_control(repeat_1: Array, repeat_2: Array | None = None, seed: int = 0) -> Spectrum:
     """Control for cvPCA: the stimuli of repeat 2 in random order, so that every value has expectation zero.
+
+    Of all repeats in one array, as for `cvpca`, the order is that of the repeats held out.
 
     >>> x = torch.randn(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     >>> bool((shuffled_control(x, x).eigenvalues.abs() < 0.2).all())
     True
     """
     admit(shuffled_control, locals())
-    one, two = _checked(repeat_1, repeat_2)
+    if repeat_2 is None:
+        x, present, _, _ = _several(repeat_1)
+        one, two = split(x, present, torch.arange(x.shape[1]), stream(seed, "cvpca", "held out"), HELD_OUT)
+    else:
+        one, two = _checked(repeat_1, repeat_2)
     order = torch.randperm(len(two), generator=stream(seed, "cvpca", "shuffle")).to(two.device)
     return replace(cvpca_of_two(one, two[order], swaps=0, seed=seed), kind="cvpca, stimuli shuffled")
 
@@ -211,12 +235,10 @@ def with_influence(spectrum: Spectrum, products: Tensor, seed: int, groups: Tens
     return replace(spectrum, influence=means, influence_mixed=means, group_size=size)
 
 
-def _scores(one: Tensor, two: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
+def _scores(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Scores of both repeats on the right singular vectors of the first, from the units x units covariance."""
-    swap = flip.to(one.device)[:, None]
-    first, second = torch.where(swap, two, one), torch.where(swap, one, two)
     first, second = first - first.mean(0), second - second.mean(0)
-    vectors = eigenvectors(gram(first))[1][:, : len(one) - 1]
+    vectors = eigenvectors(gram(first))[1][:, : len(first) - 1]
     return first @ vectors, second @ vectors
 
 

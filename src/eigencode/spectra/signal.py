@@ -21,7 +21,7 @@ from eigencode.base.seeding import stream
 from eigencode.spectra._cycles import SpectralMoments, spectral_moments
 from eigencode.spectra._law_intervals import LawFit
 from eigencode.spectra._moment_laws import Ranks, Target, identified_rank
-from eigencode.spectra._repeats import repeats_of
+from eigencode.spectra._repeats import copied, repeats_of
 
 Law = Literal["power law", "broken power law"]
 
@@ -137,7 +137,7 @@ def signal_spectrum(
         moments: number of moments, at most a tenth of the number of stimuli (or groups), and at least two: the
             covariance of more is not known well enough.  Later ones hold only the first eigenvalues.
         pairings: number of random pairings to average over; the variance falls towards half of that of one.
-        draws: number of fits for the intervals.
+        draws: number of fits for the intervals and for `p`, at least 100: with fewer no law could be rejected.
         seed: of pairings and draws.
         groups: a label per stimulus, the same for stimuli that belong together: frames of one film, augmentations of
             one image.  Only responses to stimuli of different groups are then multiplied with each other, and C and the
@@ -151,7 +151,7 @@ def signal_spectrum(
             groups that do not fit, or a single one.
 
     Warns:
-        EigencodeWarning: identical repeats.
+        EigencodeWarning: identical repeats, or copies of presentations among them.
 
     Source: D. Pospisil and J. Pillow, PNAS 2025 (MEME); W. Kong and G. Valiant, Ann. Stat. 45 (2017), algorithm 1.
     Differs from MEME by several pairings, any number of repeats, logarithms of the moments (corrected by half their
@@ -167,7 +167,7 @@ def signal_spectrum(
     admit(signal_spectrum, locals())
     at_least(2, moments=moments)
     at_least(1, pairings=pairings)
-    at_least(20, draws=draws)
+    at_least(100, draws=draws)
     x, present, numbers, notes = repeats_of(responses, groups=groups)
     together = Groups.of(numbers)
     if together is not None and together.count == 1:
@@ -179,11 +179,10 @@ def signal_spectrum(
     if len(x) == 1:
         notes.append("one repeat: noise, if there is any, counts as signal")
     elif _identical(x, present):
-        warnings.warn(
-            "the repeats are identical: this is the spectrum of the responses, and noise is in it",
-            EigencodeWarning,
-            stacklevel=2,
-        )
+        said = "the repeats are identical: this is the spectrum of the responses, and noise is in it"
+        warnings.warn(said, EigencodeWarning, stacklevel=2)
+    elif said := copied(x, present):
+        warnings.warn(said, EigencodeWarning, stacklevel=2)
     x = _varying(x, present, notes)
     members = x.shape[1] if together is None else together.count
     count = min(moments, max(members // 10, 2 if members >= 8 else 1))

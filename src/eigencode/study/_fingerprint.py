@@ -59,9 +59,6 @@ SAME_RESULT: dict[str, str] = {
     "f922c1b4a7f8e18adb4dc4cf93aec40d5aa0d23821f9ae03742dfc04b383dfdd": "b3a8fc7e2124b6dc2ca9754492f3eaaca6046afc97c2890770de2373a40beff9",  # noqa: E501
     "b224c22b0589161b62d2f2c4deac7107b080b4196f10a9302419ba700d86564c": "580ed87e2ba9cf20b23724963c88d4c9bd8ece50e35bd962b01391de6b7bb766",  # noqa: E501
     "7d686e096677d8986f6e71e107af3ce2f6cb4b6623261264386a748734600909": "e699ba095335047eb7d93153a2c6152d933daaa9d82c0a87acc898ab68f6cd32",  # noqa: E501
-    "9399fe6980931a92bb0e8823d61bee62b15ac80307aaf920388625cca4c695c6": "e12a33d0c9362436036e09ecb861888127d792858d3d13a834d20b50fe3d38ee",  # noqa: E501
-    "3d1250b71fe761a580f52bde48d9cf9571b49c889a4348057c04e37cc0a9d0a6": "f223f7aaa693ca9234c99ea39c4f9b25e526e15becffadc4b067af4bd55122bc",  # noqa: E501
-    "dfd26a7d990628fec6a750954a252d5501d5402289cd354a4be1bf944a5585ed": "7b16307859a6a04fab59bc99fdb4b69380c19728e1169484684531c0af81e5a2",  # noqa: E501
     "0ae77328688546bccf779f5aa3032d46532279311824ee26ab0bff609b0c538f": "2b0fdd0c4a77f4a97c87d4dfa85168c7b70e31915b668f3e0ca415e95f1d35d1",  # noqa: E501
     # errors: wrong types, files of similar names
     "26eccdcdc1e5c12e0d014e0ba20ca2da4a83828897b41951fea6350a0ba27fc3": "3f10d41e21733373f7b9b410b39734120dca4bc71005607b6aca79a2934329ae",  # noqa: E501
@@ -116,8 +113,11 @@ SAME_RESULT: dict[str, str] = {
     "1f27ce0843d1a6652af9e4af3b955e4f07999abd1df03aae02b280f2f92f34ac": "86353eae1110325d66790f9c6925eebcf545fc758d40c8a32ed39026d6796656",  # noqa: E501
     # networks saved with the rules that their layers have
     "590adf8d5dfc1e6524a4583d2f737af1ee40b8ad50e1a08038d9f8c2c26bba19": "d187d12fc19c23b5ddbe9c2516c43f783a808019b7db9ff692c4340ab8057195",  # noqa: E501
-    # spectra: moments from products with the responses, the same but for rounding
-    "624d1e31d968b6c07e865abf3485cb170c9118146c1cfa56297eb27c05cea4ed": "3fe4acc6aeacfbd96e1a3c26fdff8613675670c4b583c28e1fef049d88b03009",  # noqa: E501
+    # spectra of repeats: copies are told, no fit with fewer than 100 draws
+    "b890f1db52c75f1294aead0c6b93ab2dffff770e5c301c47d9fa10a4b8d3105d": "6ce4f52bd597e66c24f203c10cfb4106759074fc53e1ab06984ef01259fe25df",  # noqa: E501
+    "0ddb5a1cda2fdd6edb38ff2d65ca299fa5b199e132c504896a62a5eba6ff8b6b": "491463e85f689c9794ba3bbe8cb1ebf8099c90d76a04464213e3e0386a18117d",  # noqa: E501
+    "6822cb19abfb7d3f7fbdda86d486389e8cc45e859fb5e5cfb9cdc218244cd5f2": "5abde54b50c92958c6e635768999137f44514737767fd5acbc6a2db18bcc9aa5",  # noqa: E501
+    "ded6bd5a2f614dea2a1152b7f5e86ac14e85f6f4570a6c52992a91a5c318b082": "7b16307859a6a04fab59bc99fdb4b69380c19728e1169484684531c0af81e5a2",  # noqa: E501
 }
 """Digest of a module whose change can change no result -> its digest before, so that stored results keep their keys.
 

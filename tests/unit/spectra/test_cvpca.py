@@ -1,11 +1,21 @@
 """cvPCA: unbiased signal variances, negative values, no harm from a shared gain, and the two routes agree."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from eigencode.base.errors import EigencodeWarning, InputError
 from eigencode.base.seeding import stream
-from eigencode.spectra import cvpca, heldout_spectrum, injected_noise_spectrum, shuffled_control, spectrum
+from eigencode.spectra import (
+    cvpca,
+    heldout_spectrum,
+    injected_noise_spectrum,
+    shuffled_control,
+    signal_spectrum,
+    spectrum,
+)
 from eigencode.spectra._repeats import split
 
 
@@ -110,9 +120,38 @@ def test_repeats_in_one_array_are_exchanged_or_split(units: int, rng: torch.Gene
     got, expected = cvpca(x[:2], swaps=3, seed=3), cvpca(x[0], x[1], swaps=3, seed=3)
     torch.testing.assert_close(got.eigenvalues, expected.eigenvalues, rtol=0, atol=0)
     every = torch.ones(3, 12, dtype=torch.bool)
-    one, two = split(x, every, torch.arange(12), stream(3, "cvpca", "held out"), parts=2)
+    one, two = split(x, every, torch.arange(12), stream(3, "cvpca", "held out"), parts=10)
     got = cvpca(x, swaps=1, seed=3)
     torch.testing.assert_close(got.eigenvalues, by_loop(one, two)[: len(got.eigenvalues)], rtol=1e-7, atol=1e-9)
+
+
+def test_directions_come_from_most_repeats_whatever_the_number_of_rounds(rng: torch.Generator) -> None:
+    """The mean of three repeats with two of them in the directions is the same quantity for one round and for ten."""
+    x = signal(300, 40, 1.0, rng)
+    repeats = x + 0.6 * noise(x.expand(3, -1, -1), rng)
+    leading = [float(cvpca(repeats, swaps=k).eigenvalues[:5].sum()) for k in (1, 2, 10)]
+    assert max(leading) / min(leading) < 1.05
+    other = float(cvpca(repeats[:2], swaps=10).eigenvalues[:5].sum())
+    assert min(leading) > 1.02 * other
+
+
+@pytest.mark.parametrize("function", [cvpca, signal_spectrum])
+def test_copies_among_the_repeats_are_told(function: Callable[[Tensor], object], rng: torch.Generator) -> None:
+    """A file padded with the last presentation: noise in it counts as signal.  Counts may be equal by chance."""
+    x = signal(200, 6, 1.0, rng) + 0.5 * torch.randn(3, 200, 6, generator=rng, dtype=torch.float64)
+    padded = x.clone()
+    padded[2, ::4] = padded[1, ::4]
+    with pytest.warns(EigencodeWarning, match="50 of 200 stimuli have copies of a presentation"):
+        function(padded)
+    padded[2, ::4] = torch.nan
+    function(padded)
+    function(torch.poisson((x + 1).clamp_min(0), generator=rng))
+
+
+def test_the_control_of_all_repeats_is_at_chance(rng: torch.Generator) -> None:
+    x = signal(400, 5, 1.0, rng) + 0.3 * torch.randn(4, 400, 5, generator=rng, dtype=torch.float64)
+    x[1:, 0] = torch.nan  # shown once
+    assert float(shuffled_control(x).eigenvalues.abs().max()) < 0.3 * float(cvpca(x).eigenvalues[0])
 
 
 def test_what_are_no_repeats_is_refused(unchecked: None, rng: torch.Generator) -> None:

@@ -175,7 +175,7 @@ def test_planted_laws_are_recovered_where_cvpca_is_biased(rng: torch.Generator) 
     for seed in range(4):
         x = signals(eigenvalues, 600, rng)
         repeats = x + sd_for(eigenvalues, 0.2) * draw(rng, 2, *x.shape)
-        found = signal_spectrum(repeats, pairings=4, draws=20, seed=seed)
+        found = signal_spectrum(repeats, pairings=4, draws=100, seed=seed)
         moments.append(found.alpha.value)
         pairs.append(cvpca(repeats[0], repeats[1], swaps=2).power_law((1, 20), "1/n").alpha)
         assert found.alpha.low < found.alpha.value < found.alpha.high
@@ -240,7 +240,7 @@ def test_every_repeat_counts(rng: torch.Generator) -> None:
     eigenvalues = law(50, 1.0)
     x = signals(eigenvalues, 300, rng)
     repeats = x + sd_for(eigenvalues, 0.1) * draw(rng, 8, *x.shape)
-    few, all_of_them = (signal_spectrum(part, pairings=4, draws=40) for part in (repeats[:2], repeats))
+    few, all_of_them = (signal_spectrum(part, pairings=4, draws=100) for part in (repeats[:2], repeats))
     errors = [float(found.covariance[0, 0].sqrt() / found.moments[0]) for found in (few, all_of_them)]
     assert errors[1] < 0.7 * errors[0]
     assert (few.n_repeats, all_of_them.n_repeats) == (2, 8)
@@ -248,7 +248,7 @@ def test_every_repeat_counts(rng: torch.Generator) -> None:
 
 def test_more_pairings_are_less_noisy(rng: torch.Generator) -> None:
     x = signals(law(20, 1.0), 100, rng) + 0.5 * draw(rng, 2, 100, 20)
-    one, many = ([signal_spectrum(x, pairings=k, draws=20, seed=s).total for s in range(8)] for k in (1, 8))
+    one, many = ([signal_spectrum(x, pairings=k, draws=100, seed=s).total for s in range(8)] for k in (1, 8))
     spread = [float(torch.tensor([e.value for e in several]).std()) for several in (one, many)]
     assert spread[1] < 0.6 * spread[0]
     assert many[0].high - many[0].low < 0.9 * (one[0].high - one[0].low)
@@ -257,7 +257,7 @@ def test_more_pairings_are_less_noisy(rng: torch.Generator) -> None:
 def test_units_of_measurement_and_rotations_do_not_matter(rng: torch.Generator) -> None:
     x = signals(law(20, 1.0), 120, rng) + 0.2 * draw(rng, 2, 120, 20)
     rotation = torch.linalg.qr(draw(rng, 20, 20)).Q
-    found, other = (signal_spectrum(z, pairings=2, draws=40) for z in (x, 1e12 * (x @ rotation) + 1e13))
+    found, other = (signal_spectrum(z, pairings=2, draws=100) for z in (x, 1e12 * (x @ rotation) + 1e13))
     torch.testing.assert_close(found.alpha.value, other.alpha.value, rtol=1e-3, atol=0)
     torch.testing.assert_close(1e24 * found.total.value, other.total.value, rtol=1e-3, atol=0)
     torch.testing.assert_close(found.participation_ratio.value, other.participation_ratio.value, rtol=1e-3, atol=0)
@@ -277,7 +277,7 @@ def test_a_deterministic_code_with_fewer_stimuli_than_units(rng: torch.Generator
 def test_with_little_noise_the_moments_are_those_of_cvpca(rng: torch.Generator) -> None:
     x = signals(law(10, 1.0), 1000, rng)
     repeats = x + 0.01 * draw(rng, 2, *x.shape)
-    found = signal_spectrum(repeats, pairings=2, draws=20)
+    found = signal_spectrum(repeats, pairings=2, draws=100)
     values = cvpca(repeats[0], repeats[1]).eigenvalues
     moments = found.moments * found.scale ** torch.arange(1, 11, dtype=torch.float64)
     for p in (1, 2, 3):
@@ -285,7 +285,7 @@ def test_with_little_noise_the_moments_are_those_of_cvpca(rng: torch.Generator) 
 
 
 def test_pure_noise_gives_no_number(rng: torch.Generator) -> None:
-    found = signal_spectrum(draw(rng, 2, 100, 30), pairings=2, draws=20)
+    found = signal_spectrum(draw(rng, 2, 100, 30), pairings=2, draws=100)
     assert math.isnan(found.alpha.value)
     assert found.identified_rank == 0
     assert "too little signal" in found.warnings[0]
@@ -295,7 +295,7 @@ def test_pure_noise_gives_no_number(rng: torch.Generator) -> None:
 def test_two_moments_decide_on_no_break(rng: torch.Generator) -> None:
     """As many parameters as moments: α has an interval, nothing tests the law, and the broken law has no numbers."""
     x = signals(law(200, 0.5, 15, 1.3), 300, rng)
-    found = signal_spectrum(x + 0.5 * draw(rng, 2, 300, 200), moments=2, pairings=2, draws=20)
+    found = signal_spectrum(x + 0.5 * draw(rng, 2, 300, 200), moments=2, pairings=2, draws=100)
     assert found.used == 2
     assert found.alpha.low < found.alpha.value < found.alpha.high
     assert math.isnan(found.p)
@@ -308,11 +308,11 @@ def test_two_moments_decide_on_no_break(rng: torch.Generator) -> None:
 def test_unequal_numbers_of_repeats(rng: torch.Generator) -> None:
     x = signals(law(10, 1.0), 60, rng) + 0.1 * draw(rng, 3, 60, 10)
     x[1:, 5] = x[2, 7:30] = torch.nan
-    found = signal_spectrum(x, pairings=2, draws=20)
+    found = signal_spectrum(x, pairings=2, draws=100)
     assert found.n_samples == 59
     assert found.notes == ("1 of 60 stimuli shown fewer than twice left out",)
     kept = torch.cat([x[:, :5], x[:, 6:]], 1)
-    torch.testing.assert_close(signal_spectrum(kept, pairings=2, draws=20).moments, found.moments)
+    torch.testing.assert_close(signal_spectrum(kept, pairings=2, draws=100).moments, found.moments)
     x[0, 1, 1] = torch.nan
     with pytest.raises(InputError, match="hold NaN or Inf"):
         signal_spectrum(x)
@@ -329,14 +329,14 @@ def test_what_are_no_repeats_is_refused_or_told(unchecked: None, rng: torch.Gene
     still = draw(rng, 1, 1, 5).expand(2, 20, 5)
     with pytest.raises(InputError, match="is the same for all stimuli"):
         signal_spectrum(still)
-    for setting in ({"moments": 1}, {"pairings": 0}, {"draws": 5}):
+    for setting in ({"moments": 1}, {"pairings": 0}, {"draws": 99}):
         with pytest.raises(InputError, match="too small"):
             signal_spectrum(draw(rng, 2, 20, 5), **setting)
     same = draw(rng, 20, 5).expand(2, 20, 5)
     with pytest.warns(EigencodeWarning, match="the repeats are identical"):
-        signal_spectrum(same, pairings=1, draws=20)
+        signal_spectrum(same, pairings=1, draws=100)
     with pytest.raises(InputError, match="unknown law"):
-        signal_spectrum(draw(rng, 20, 5), draws=20).eigenvalues("cut-off")  # type: ignore[arg-type]
+        signal_spectrum(draw(rng, 20, 5), draws=100).eigenvalues("cut-off")  # type: ignore[arg-type]
 
 
 def test_repeats_that_are_never_complete_are_not_called_identical() -> None:

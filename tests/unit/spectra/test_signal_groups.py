@@ -116,37 +116,37 @@ def test_repeated_rows_give_what_single_rows_give(rng: torch.Generator) -> None:
     """Rows repeated ten times, with their noise: the interval is that of the single rows, not a third of it."""
     x = grouped(torch.arange(60), 0.0, rng)
     ten, of = x.repeat_interleave(10, 1), torch.arange(60).repeat_interleave(10)
-    single, made = signal_spectrum(x, draws=40), signal_spectrum(ten, draws=40, groups=of)
+    single, made = signal_spectrum(x, draws=100), signal_spectrum(ten, draws=100, groups=of)
     assert made.alpha.value == pytest.approx(single.alpha.value, abs=0.3 * (single.alpha.high - single.alpha.low))
     assert made.alpha.method == "95 % over 60 groups of stimuli"
     for name in ("total", "participation_ratio"):
         one, other = getattr(single, name), getattr(made, name)
         assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.3), name
     assert (single.n_groups, made.n_groups, made.n_samples) == (0, 60, 600)
-    apart = signal_spectrum(ten, draws=40)
+    apart = signal_spectrum(ten, draws=100)
     assert apart.total.high - apart.total.low < 0.5 * (made.total.high - made.total.low)
 
 
 def test_stimuli_of_their_own_are_no_groups(rng: torch.Generator) -> None:
     x = grouped(torch.arange(60), 0.0, rng)
-    one, two = signal_spectrum(x, draws=20, groups=torch.arange(60).flip(0)), signal_spectrum(x, draws=20)
+    one, two = signal_spectrum(x, draws=100, groups=torch.arange(60).flip(0)), signal_spectrum(x, draws=100)
     torch.testing.assert_close(one.tensors(), two.tensors(), rtol=0, atol=0)
     assert one.scalars() == two.scalars()
 
 
 def test_few_groups_give_a_total_without_an_interval_and_say_so(rng: torch.Generator) -> None:
     of = torch.arange(9).repeat_interleave(8)
-    found = signal_spectrum(grouped(of, 0.3, rng), draws=20, groups=of)
+    found = signal_spectrum(grouped(of, 0.3, rng), draws=100, groups=of)
     assert found.n_groups == 9
     assert found.warnings == ("9 groups are too few for an interval",)
     assert found.total.value > 0
     assert math.isnan(found.total.low)
     assert math.isnan(found.alpha.value)
     with pytest.raises(InputError, match="one group"):
-        signal_spectrum(grouped(of, 0.3, rng), draws=20, groups=["film"] * 72)
+        signal_spectrum(grouped(of, 0.3, rng), draws=100, groups=["film"] * 72)
     with pytest.raises(InputError, match="do not fit the rows"):
-        signal_spectrum(grouped(of, 0.3, rng), draws=20, groups=of[1:])
-    two = signal_spectrum(grouped(of, 0.3, rng), draws=20, groups=of > 4)
+        signal_spectrum(grouped(of, 0.3, rng), draws=100, groups=of[1:])
+    two = signal_spectrum(grouped(of, 0.3, rng), draws=100, groups=of > 4)
     assert math.isfinite(two.total.value)
 
 
@@ -155,7 +155,7 @@ def test_labels_of_stimuli_that_are_left_out_are_left_out(rng: torch.Generator) 
     x = torch.cat([grouped(of, 0.3, rng), grouped(of, 0.3, rng)[:1]])
     x[1:, 5] = torch.nan
     kept = torch.arange(60) != 5
-    for function in (lambda x, g: signal_spectrum(x, draws=20, groups=g), lambda x, g: cvpca(x, groups=g, swaps=2)):
+    for function in (lambda x, g: signal_spectrum(x, draws=100, groups=g), lambda x, g: cvpca(x, groups=g, swaps=2)):
         one, two = function(x, [f"film {g}" for g in of.tolist()]), function(x[:, kept], of[kept])
         torch.testing.assert_close(one.tensors(), two.tensors(), rtol=0, atol=0, equal_nan=True)
         assert one.n_groups == 20
