@@ -18,7 +18,9 @@ with contextlib.suppress(ImportError):
 
     assert pyarrow.parquet  # pandas imports it when it needs it: limits are set after all imports
 
-LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), "index", ""}
+CONDITIONS = "orientation direction angle phase contrast frequency spatial_frequency temporal_frequency size position"
+BEHAVIOUR = "running running_speed speed velocity pupil pupil_area pupil_size lick licking whisking"
+LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), *CONDITIONS.split(), *BEHAVIOUR.split(), "index", ""}
 """Names of columns that are no responses."""
 
 MISSING = ("", "-", "--", "?", "missing", "none", "#div/0!", "#value!", "#ref!", "#num!", "#name?")
@@ -67,10 +69,15 @@ def table_file(path: Path) -> dict[str, Stored]:
 
 
 def _text(path: Path) -> Any:
-    """A table of text; its first line has the names of the columns, unless it holds numbers that are no names."""
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    """A table of text; its first line has the names of the columns, unless it holds numbers that are no names.
+
+    Semicolons may separate the columns, and numbers then have decimal commas, as in many European countries.
+    """
     with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline(1 << 24).strip().split(separator)
+        names, numbers = file.readline(1 << 24).strip(), file.readline(1 << 24)
+    separator = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in names else ","
+    decimal = "," if separator != "," and "," in numbers else "."
+    first = names.replace(decimal, ".").split(separator)
     if len(first) > COLUMNS:
         fix = "np.save(path, x), if these are units"
         raise DataError(f"{path}: too many columns", got=f"{len(first)} or more", wanted=f"at most {COLUMNS}", fix=fix)
@@ -78,8 +85,8 @@ def _text(path: Path) -> Any:
         values = np.array(first, dtype=float)
     except ValueError:
         values = None
-    names = values is None or bool((values % 1 == 0).all() and (np.diff(values) > 0).all())
-    return pandas.read_csv(path, sep=separator, header=0 if names else None, low_memory=False)
+    named = values is None or bool((values % 1 == 0).all() and (np.diff(values) > 0).all())
+    return pandas.read_csv(path, sep=separator, decimal=decimal, header=0 if named else None, low_memory=False)
 
 
 def _parquet(path: Path) -> Any:

@@ -15,7 +15,7 @@ from eigencode.spectra.spectrum import Spectrum, spectrum
 
 ALPHA, SIGNAL = "α", "signal α"
 HEADLINE = ("", "plain", "standard error", "r²", "participation ratio", "RankMe")
-OF_SIGNAL = ("", "α₁", "break", "α₂", "identified rank", "p", "p of the broken law")
+OF_SIGNAL = ("", "α₁", "break", "α₂", "identified rank", "p", "p of the broken law", "participation ratio")
 
 NOISE = "one repeat: this spectrum includes trial-to-trial noise; two repeats allow cvPCA, which removes it"
 
@@ -53,7 +53,11 @@ def recorded(
     recording = no_more_repeats(recording)
     x, repeats = recording.responses, len(recording.responses)
     found, said = cvpca_of_all(x, SWAPS, seed) if repeats > 1 else (spectrum(x[0], seed=seed), [NOISE])
-    found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
+    try:
+        found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
+    except InputError as error:
+        why = [f"  note:   {note}" for note in (*said, *recording.notes)]
+        raise InputError("\n".join([str(error), *why])) from None
     measure = SpectrumMeasure(window=window, weights=weights, rounding=True)  # type: ignore[arg-type]
     taken = [Measurement(ALPHA, measure, found, said)]
     negative = int((found.eigenvalues <= 0).sum())

@@ -60,7 +60,9 @@ class SignalMeasure(Measure):
         of = f"moments of {record.n_samples} stimuli x {record.n_units} units"
         of += f", {record.n_repeats} repeats" * (record.n_repeats > 1)
         of += f", {record.n_groups} groups" * (record.n_groups > 0)
-        yield Reading.of("", record.alpha, f"λₙ ∝ n^(−α), {of}", record.warnings)
+        said = "s: α of all ranks is a mean slope: the broken law, α₁ up to the break and α₂ beyond, fits better"
+        notes = (said,) if record.law == "broken power law" else ()
+        yield Reading.of("", record.alpha, f"λₙ ∝ n^(−α), {of}", record.warnings, notes)
         broken = f"λₙ ∝ n^(−α₁) up to the break, n^(−α₂) beyond, {of}"
         for what, found in (("α₁", record.alpha_1), ("break", record.break_rank), ("α₂", record.alpha_2)):
             yield Reading.of(what, found, broken, record.warnings)

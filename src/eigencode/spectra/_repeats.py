@@ -33,11 +33,12 @@ def repeats_of(
     x = tensor(responses, "responses", "rsu" if getattr(responses, "ndim", 3) == 3 else "su").detach()
     x = x[None] if x.ndim == 2 else x
     if x.ndim != 3 or x.shape[1] < fewest or len(x) > x.shape[1]:
+        axis, which = (1, "middle") if x.ndim == 3 and x.shape[1] < x.shape[2] else (-1, "last")
         raise InputError(
             "not repeats of stimuli",
             got=f"shape {tuple(x.shape[1:] if x.ndim == 3 and len(x) == 1 else x.shape)}",
             wanted=f"repeats x stimuli x units, {fewest} stimuli or more and not fewer than repeats",
-            fix="torch.as_tensor(x).movedim(-1, 0), if the repeats are the last axis",
+            fix=f"torch.as_tensor(x).movedim({axis}, 0), if the repeats are the {which} axis",
         )
     x = x if x.is_floating_point() else x.double()
     finite = torch.isfinite(x)
@@ -57,6 +58,8 @@ def repeats_of(
         notes.append(f"{int((~kept).sum())} of {len(kept)} stimuli shown fewer than twice left out")
         x, present = x[:, kept], present[:, kept]
         numbers = None if numbers is None else numbers[kept.cpu()]
+    if not bool((used := present.any(1)).all()):
+        x, present = x[used], present[used]
     if x.shape[1] < fewest:
         raise InputError("too few stimuli shown twice", got=x.shape[1], wanted=f">= {fewest}")
     for r in range(len(x)):
@@ -97,6 +100,31 @@ def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "rep
     return (
         f"{count} of {len(found)} stimuli have copies of a presentation among their repeats, whose noise counts as "
         "signal; put NaN in their place"
+    )
+
+
+def drift(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"], total: float) -> str:
+    """What to say of repeats whose means over stimuli differ, beside the `total` variance of the signal; "" if not.
+
+    A mean that differs by d_r in repeat r moves the total by −Σ_r ‖d_r‖² / (R (R − 1)) as repeats are exchanged; noise
+    alone makes that Σ_r v / n_r / R² on average, with v its variance in the n_r stimuli of repeat r.
+    """
+    if (repeats := len(x)) < 2:
+        return ""
+    mean = mean_of(x, present, torch.arange(x.shape[1]))
+    residual = moved = 0.0
+    for one, shown in zip(x, present, strict=True):
+        rows = shown.nonzero().flatten().to(x.device)
+        left = one[rows].double() - mean[rows]
+        residual += float(left.square().sum())
+        moved += float(left.mean(0).square().sum()) / (repeats * (repeats - 1))
+    variance = residual / max(1, int(present.sum()) - x.shape[1])
+    chance = variance * float((1 / present.sum(1)).sum()) / repeats**2
+    if moved <= 0.05 * abs(total) or moved <= 4 * chance:
+        return ""
+    return (
+        f"the mean response changes from repeat to repeat (drift?), which adds {-moved:.2g} to a total of {total:.2g}; "
+        "subtract from each repeat its mean over the stimuli that all repeats have"
     )
 
 

@@ -14,7 +14,7 @@ from eigencode.base.record import host
 from eigencode.base.seeding import stream
 from eigencode.base.symmetric import eigenvectors, gram, refuse_unsquarable
 from eigencode.spectra._influence import parts_of
-from eigencode.spectra._repeats import copied, mean_of, repeats_of, split
+from eigencode.spectra._repeats import copied, drift, mean_of, repeats_of, split
 from eigencode.spectra.spectrum import Spectrum
 
 GROUPS = 256
@@ -163,32 +163,16 @@ def _assembled(products: Tensor, units: int, source: str, seed: int, groups: Arr
 
 
 def _doubts(x: Tensor, present: Tensor, found: Spectrum, swaps: int) -> list[str]:
-    """Warnings about repeats that are not independent measurements of the same stimuli.
-
-    A mean over stimuli that differs by d_r in repeat r moves the total by −Σ_r ‖d_r‖² / (R (R − 1)) as repeats are
-    exchanged; noise alone makes that Σ_r v / n_r / R² on average, with v its variance in the n_r stimuli of repeat r.
-    """
-    repeats, total = len(x), float(found.eigenvalues.sum())
-    mean, most = mean_of(x, present, torch.arange(x.shape[1])), 0.0
-    residual = moved = 0.0
-    for one, shown in zip(x, present, strict=True):
-        rows = shown.nonzero().flatten().to(x.device)
-        left = one[rows].double() - mean[rows]
-        most = max(most, float(left.abs().max()))
-        residual += float(left.square().sum())
-        moved += float(left.mean(0).square().sum()) / (repeats * (repeats - 1))
+    """Warnings about repeats that are not independent measurements of the same stimuli."""
+    mean = mean_of(x, present, torch.arange(x.shape[1]))
+    most = max(float((one - mean).nan_to_num(0.0).abs().max()) for one in x)
     if most <= 5e-7 * float(mean.var(0).sum().sqrt()):
-        which = "two repeats" if repeats == 2 else "repeats"
+        which = "two repeats" if len(x) == 2 else "repeats"
         return [f"the {which} are identical: this is the covariance spectrum, and noise is in it"]
     if said := copied(x, present):
         return [said]
-    variance = residual / max(1, int(present.sum()) - x.shape[1])
-    chance = variance * float((1 / present.sum(1)).sum()) / repeats**2
-    if swaps and moved > 0.05 * abs(total) and moved > 4 * chance:
-        return [
-            f"the means of the repeats differ: their exchange adds {-moved:.2g} to a total of {total:.2g}; "
-            "subtract from each repeat its mean over stimuli"
-        ]
+    if swaps and (said := drift(x, present, float(found.eigenvalues.sum()))):
+        return [said]
     if not float(found.eigenvalues[0]) > 0:
         return [
             f"the first value is {float(found.eigenvalues[0]):.3g}: the repeats share no variance in the direction in "

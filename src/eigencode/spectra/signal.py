@@ -21,7 +21,7 @@ from eigencode.base.seeding import stream
 from eigencode.spectra._cycles import SpectralMoments, spectral_moments
 from eigencode.spectra._law_intervals import LawFit
 from eigencode.spectra._moment_laws import Ranks, Target, identified_rank
-from eigencode.spectra._repeats import copied, repeats_of
+from eigencode.spectra._repeats import copied, drift, repeats_of
 
 Law = Literal["power law", "broken power law"]
 
@@ -187,7 +187,9 @@ def signal_spectrum(
     members = x.shape[1] if together is None else together.count
     count = min(moments, max(members // 10, 2 if members >= 8 else 1))
     found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"), together)
-    return _record(found, x, pairings, draws, seed, notes, together)
+    record = _record(found, x, pairings, draws, seed, notes, together)
+    said = drift(x, present, record.total.value)
+    return replace(record, warnings=(*record.warnings, said)) if said else record
 
 
 def _identical(x: Tensor, present: Tensor) -> bool:

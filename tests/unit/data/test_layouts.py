@@ -88,6 +88,12 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "csv": ("a.csv", lambda p: TABLE.assign(stimulus=LABELS).to_csv(p, index=False)),
     "csv index": ("a.csv", lambda p: TABLE.assign(image=_names(LABELS), trial=range(len(X))).to_csv(p)),
     "csv numbered": ("a.csv", lambda p: pandas.DataFrame(X).assign(stimulus=LABELS).to_csv(p, index=False)),
+    "csv conditions": (
+        "a.csv",
+        lambda p: TABLE.assign(stimulus=LABELS, orientation=LABELS * 22.5, running=0.1).to_csv(p, index=False),
+    ),
+    "csv semicolons": ("a.csv", lambda p: TABLE.assign(stimulus=LABELS).to_csv(p, index=False, sep=";")),
+    "csv commas": ("a.csv", lambda p: TABLE.assign(stimulus=LABELS).to_csv(p, index=False, sep=";", decimal=",")),
     "tsv": ("a.tsv", lambda p: TABLE.assign(stim=LABELS).to_csv(p, sep="\t", index=False)),
 }
 
@@ -197,7 +203,6 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "nwb spikes": (_nwb(where="spikes"), "no responses to single trials"),
     "pt pickled": (_pickled, "holds more than tensors"),
     "csv long": (_long, "a row for each response of each unit"),
-    "csv semicolons": (_written("a.csv", "a;b\n1;2\n3;4\n"), "does not hold real numbers"),
     "csv names": (_written("a.csv", "a,b\nx,y\nz,y\n"), "no array of responses"),
     "csv ragged": (_written("a.csv", "a,b\n1.5,2\n3,4,5\n"), "cannot be read"),
     "csv words": (_written("a.csv", "a\x00b"), "does not hold real"),

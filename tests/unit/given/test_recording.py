@@ -65,6 +65,25 @@ def test_laws_of_the_signal_stand_beside_it() -> None:
         assert word in str(found)
 
 
+def test_a_rejected_straight_law_is_marked_in_the_table() -> None:
+    code = PlantedCode.of(100, (0.5, 15.0, 1.5), seed=None)
+    found = recorded(Recording(code.repeats(600, 2, 2.0, 0)), (11, 30))
+    (one,) = [r for r in found.results["rows"] if r["quantity"] == "signal α"]
+    assert any(note.startswith("s: α of all ranks is a mean slope") for note in one["notes"])
+    assert "signal α, participation ratio" in found.results["headline"]
+
+
+def test_an_error_of_the_window_keeps_what_was_said_before() -> None:
+    given = noisy(3)
+    moved = replace(
+        given, responses=given.responses + torch.tensor([0.0, 9.0, -9.0])[:, None, None], notes=("left out",)
+    )
+    with pytest.raises(InputError) as error:
+        recorded(moved, (2, 300))
+    assert "the mean response changes from repeat to repeat" in str(error.value)
+    assert "left out" in str(error.value)
+
+
 def test_one_repeat_has_laws_of_the_signal_only_with_fewer_stimuli_than_units() -> None:
     def rows(found: Given) -> list[str]:
         return [r["quantity"] for r in found.results["rows"] if r["quantity"].startswith("signal")]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import EigencodeWarning, InputError
+from eigencode.base.record import Record
 from eigencode.base.seeding import stream
 from eigencode.spectra import (
     cvpca,
@@ -164,16 +165,35 @@ def test_what_are_no_repeats_is_refused(unchecked: None, rng: torch.Generator) -
     assert cvpca(x[:, :4]).n_samples == 3
 
 
+@pytest.mark.parametrize("function", [cvpca, signal_spectrum])
+def test_a_repeat_without_presentations_is_left_out(function: Callable[[Tensor], Record], rng: torch.Generator) -> None:
+    x = signal(200, 6, 1.0, rng) + 0.5 * torch.randn(3, 200, 6, generator=rng, dtype=torch.float64)
+    empty = torch.cat([x[:1], torch.full_like(x[:1], torch.nan), x[1:]])
+    got, expected = function(empty).tensors(), function(x).tensors()
+    assert all(torch.equal(got[name].nan_to_num(), expected[name].nan_to_num()) for name in expected)
+
+
+def test_drift_is_told_beside_the_laws_of_the_moments(rng: torch.Generator) -> None:
+    x = signal(300, 50, 1.0, rng) + 0.3 * torch.randn(4, 300, 50, generator=rng, dtype=torch.float64)
+    offset = 0.4 * torch.randn(4, 1, 50, generator=rng, dtype=torch.float64)
+    found, moved = signal_spectrum(x), signal_spectrum(x + offset)
+    assert found.warnings == ()
+    assert any("the mean response changes from repeat to repeat" in said for said in moved.warnings)
+    centred = x + offset - (x + offset).mean(1, keepdim=True)
+    assert signal_spectrum(centred).warnings == ()
+    assert abs(signal_spectrum(centred).alpha.value - found.alpha.value) < 0.05
+
+
 def test_means_that_differ_between_repeats_are_told_with_their_effect(rng: torch.Generator) -> None:
     x = signal(400, 5, 1.0, rng) + 0.05 * torch.randn(4, 400, 5, generator=rng, dtype=torch.float64)
     moved = x + torch.tensor([0.0, 1.0, 0.5, -1.0])[:, None, None]
-    with pytest.warns(EigencodeWarning, match="the means of the repeats differ") as told:
+    with pytest.warns(EigencodeWarning, match="the mean response changes from repeat to repeat") as told:
         found = cvpca(moved, swaps=60)
     (said,) = (float(str(w.message).split("adds ")[1].split()[0]) for w in told)
     effect = float(found.eigenvalues.sum() - cvpca(x, swaps=60).eigenvalues.sum())
     assert effect == pytest.approx(said, rel=0.1)
     moved[3, 300:] = torch.nan
-    with pytest.warns(EigencodeWarning, match="the means of the repeats differ"):
+    with pytest.warns(EigencodeWarning, match="the mean response changes from repeat to repeat"):
         cvpca(moved)
     x[3, :390] = torch.nan
     cvpca(x)  # a repeat of few stimuli has another mean by chance
@@ -231,7 +251,7 @@ def test_repeats_that_are_no_repeats_are_refused_or_told(unchecked: None, rng: t
     for one, two in ((x, x.clone()), (x, x.float()), (x.numpy(), x.numpy().copy())):
         with pytest.warns(EigencodeWarning, match="the two repeats are identical"):
             cvpca(one, two)
-    with pytest.warns(EigencodeWarning, match="the means of the repeats differ"):
+    with pytest.warns(EigencodeWarning, match="the mean response changes from repeat to repeat"):
         cvpca(x, x + 0.1 * y + 3, swaps=4)
     with pytest.warns(EigencodeWarning, match="share no variance"):
         cvpca(x, -x, swaps=0)
