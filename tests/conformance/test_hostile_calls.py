@@ -216,7 +216,7 @@ def calls() -> dict[str, Call]:
         ),
         "signal_spectrum": (
             spectra.signal_spectrum,
-            {"responses": draw(2, 9, 5), "moments": 2, "pairings": 1, "draws": 20, "seed": 0},
+            {"responses": draw(2, 9, 5), "moments": 2, "pairings": 1, "draws": 100, "seed": 0},
         ),
         "Images": (ec.Images, {"pixels": draw(4, 1, 3, 3), "y": torch.arange(4), "classes": None, "name": "a"}),
         "Images.of": (ec.Images.of, {"given": (draw(4, 1, 3, 3), torch.arange(4))}),
