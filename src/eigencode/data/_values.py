@@ -47,10 +47,11 @@ def order_of(
         return found, ()
     if n == 2 and words is not None and len(words) == stored.shape[1] != stored.shape[0]:
         return "us", (f"read as units x stimuli: there are {len(words)} labels",)
-    if n == 3 and (stored.shape[2] < min(stored.shape[:2]) or stored.shape[1] < min(stored.shape[0], stored.shape[2])):
-        last = stored.shape[2] < min(stored.shape[:2])
+    shortest = stored.shape.index(min(stored.shape))
+    if n == 3 and shortest > 0:
+        place = "last, where the units belong" if shortest == 2 else "in the middle, where the stimuli belong"
         raise InputError(
-            f"{where} has its shortest axis {'last, where the units belong' if last else 'where the stimuli belong'}",
+            f"{where} has its shortest axis {place}",
             got=str(stored),
             wanted="repeats x stimuli x units, or a word on what the axes are",
             fix="axes= (--axes): 'sur' for stimuli x units x repeats, 'usr' for units x stimuli x repeats, "

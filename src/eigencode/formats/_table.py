@@ -21,7 +21,7 @@ with contextlib.suppress(ImportError):
 CONDITIONS = "orientation direction angle phase contrast frequency spatial_frequency temporal_frequency size position"
 BEHAVIOUR = "running running_speed speed velocity pupil pupil_area pupil_size lick licking whisking"
 LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), *CONDITIONS.split(), *BEHAVIOUR.split(), "index", ""}
-"""Names of columns that are no responses."""
+"""Names of columns that are not responses: stimuli and their conditions, repeats, times and behaviour."""
 
 MISSING = ("", "-", "--", "?", "missing", "none", "#div/0!", "#value!", "#ref!", "#num!", "#name?")
 """Text that stands for a missing number."""
@@ -71,12 +71,12 @@ def table_file(path: Path) -> dict[str, Stored]:
 def _text(path: Path) -> Any:
     """A table of text; its first line has the names of the columns, unless it holds numbers that are no names.
 
-    Semicolons may separate the columns, and numbers then have decimal commas, as in many European countries.
+    Columns may be separated by semicolons and numbers written with decimal commas, as in many European countries.
     """
     with path.open(encoding="utf-8", errors="replace") as file:
         names, numbers = file.readline(1 << 24).strip(), file.readline(1 << 24)
-    separator = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in names else ","
-    decimal = "," if separator != "," and "," in numbers else "."
+    separator = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in names and ";" in numbers else ","
+    decimal = "," if separator != "," and "," in numbers and "." not in numbers else "."
     first = names.replace(decimal, ".").split(separator)
     if len(first) > COLUMNS:
         fix = "np.save(path, x), if these are units"

@@ -79,9 +79,10 @@ def repeats_of(
 
 
 def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"]) -> str:
-    """What to say of presentations whose responses are those of another of the same stimulus; "" if there are none.
+    """Warning about copies: presentations of one stimulus with exactly the same responses; "" if there are none.
 
-    Noise never gives that.  Whole numbers, and responses that are the same in all units, may be equal by chance.
+    Two noisy presentations are never exactly equal, unless responses are whole numbers or the same in all units; such
+    presentations are not counted.
 
     >>> x = torch.rand(3, 9, 4, generator=torch.Generator().manual_seed(0))
     >>> x[2, :5] = x[1, :5]
@@ -104,10 +105,11 @@ def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "rep
 
 
 def drift(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"], total: float) -> str:
-    """What to say of repeats whose means over stimuli differ, beside the `total` variance of the signal; "" if not.
+    """Warning about a mean response that changes between repeats by more than noise explains; "" if it does not.
 
-    A mean that differs by d_r in repeat r moves the total by −Σ_r ‖d_r‖² / (R (R − 1)) as repeats are exchanged; noise
-    alone makes that Σ_r v / n_r / R² on average, with v its variance in the n_r stimuli of repeat r.
+    It is given where it moves the `total` variance of the signal by more than 5 %.  A mean that differs by d_r in
+    repeat r moves it by −Σ_r ‖d_r‖² / (R (R − 1)) as repeats are exchanged; noise alone makes that Σ_r v / n_r / R² on
+    average, with v its variance in the n_r stimuli of repeat r.
     """
     if (repeats := len(x)) < 2:
         return ""

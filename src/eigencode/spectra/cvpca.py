@@ -169,10 +169,9 @@ def _doubts(x: Tensor, present: Tensor, found: Spectrum, swaps: int) -> list[str
     if most <= 5e-7 * float(mean.var(0).sum().sqrt()):
         which = "two repeats" if len(x) == 2 else "repeats"
         return [f"the {which} are identical: this is the covariance spectrum, and noise is in it"]
-    if said := copied(x, present):
-        return [said]
-    if swaps and (said := drift(x, present, float(found.eigenvalues.sum()))):
-        return [said]
+    moved = drift(x, present, float(found.eigenvalues.sum())) if swaps else ""
+    if said := [one for one in (copied(x, present), moved) if one]:
+        return said
     if not float(found.eigenvalues[0]) > 0:
         return [
             f"the first value is {float(found.eigenvalues[0]):.3g}: the repeats share no variance in the direction in "

@@ -259,7 +259,7 @@ def test_axes_that_cannot_be_are_refused(tmp_path: Path, axes: str | None, says:
 def test_repeats_in_the_middle_are_refused_until_somebody_says_so(tmp_path: Path) -> None:
     """Stimuli x repeats x units would be many repeats of few stimuli, which a word on the axes allows."""
     path = write(tmp_path / "a.npy", responses=np.moveaxis(X, 0, 1))
-    with pytest.raises(InputError, match="its shortest axis where the stimuli belong"):
+    with pytest.raises(InputError, match="its shortest axis in the middle"):
         read_recording(path)
     np.testing.assert_allclose(read_recording(path, axes="sru").responses, X, rtol=1e-6)
 
