@@ -30,12 +30,15 @@ class SpectralMoments:
     values: estimate of Σ (λᵢ / scale)ᵖ, p = 1..P.
     covariance: sampling covariance of `values` over stimuli.
     pairs: number of pairs of stimuli in each pairing.
+    carriers: number of equal stimuli, or groups, that would have the spread of influences on Σ λᵢ, (Σ J²)² / Σ J⁴: a
+        third of them all if influences J are normal, few if a few are much larger than the others.
     """
 
     values: Float[Tensor, " p"]
     covariance: Float[Tensor, "p p"]
     scale: float
     pairs: int
+    carriers: float
 
 
 def cycles(
@@ -178,10 +181,13 @@ def spectral_moments(
         influences.append(spread)
     every = torch.stack(influences)
     single = torch.einsum("bsp,bsq->pq", every, every) / (pairings * used)
-    common = every.mean(0)
-    common = common.T @ common / used
+    mean = every.mean(0)
+    common = mean.T @ mean / used
     covariance, least = (2 * common - single / pairings) / (size * blocks), single / pairings / (size * blocks)
-    return SpectralMoments(torch.stack(values).mean(0), _positive(covariance, least.diagonal()), scale, size * blocks)
+    squares = mean[:, 0].square()
+    carriers = float(squares.sum().square() / squares.square().sum())
+    covariance = _positive(covariance, least.diagonal())
+    return SpectralMoments(torch.stack(values).mean(0), covariance, scale, size * blocks, carriers)
 
 
 @dataclass(frozen=True)

@@ -305,6 +305,28 @@ def test_two_moments_decide_on_no_break(rng: torch.Generator) -> None:
     assert "broken" not in str(found)
 
 
+@pytest.mark.parametrize("rising", [1.0, 0.0])
+def test_heavy_tails_are_told(rising: float, rng: torch.Generator) -> None:
+    """Of a t distribution with three degrees of freedom; also where the laws have no numbers (signals of α = 0)."""
+    warned = {"normal": 0, "t": 0}
+    for _, kind in itertools.product(range(4), warned):
+        x = signals(law(60, rising), 400, rng)
+        if kind == "t":
+            x = x / draw(rng, 400, 3).square().sum(1, keepdim=True).sqrt()
+        found = signal_spectrum(x + 0.3 * draw(rng, 2, *x.shape), moments=4, pairings=4, draws=100)
+        warned[kind] += sum("heavy tails" in said for said in found.warnings)
+    assert warned["normal"] == 0
+    assert warned["t"] >= 3
+
+
+def test_the_number_of_stimuli_that_carry_the_error(rng: torch.Generator) -> None:
+    """A few large responses among many small ones are as many as they are."""
+    x = 0.01 * draw(rng, 1, 1000, 5)
+    x[0, :20] = draw(rng, 5)
+    found = spectral_moments(x, torch.ones(1, 1000, dtype=torch.bool), 2, 40, rng)
+    assert 18 < found.carriers < 22
+
+
 def test_unequal_numbers_of_repeats(rng: torch.Generator) -> None:
     x = signals(law(10, 1.0), 60, rng) + 0.1 * draw(rng, 3, 60, 10)
     x[1:, 5] = x[2, 7:30] = torch.nan
