@@ -595,9 +595,16 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: read(saved("a.mat", stim={"resp": responses(), "istim": 1 + np.arange(30)})),
         lambda fix: [read("a.mat", key="stim.resp")] if "save the responses alone" in fix else None,
     ),
-    "data/_presentations.py: _without_blanks": (
+    "data/_presentations.py: _without_blanks 2": (
         lambda: Recording.of(responses(), np.arange(30) % 10, blank=99),
         lambda fix: Recording.of(responses(), np.arange(30) % 10, blank=option(fix, "--blank")),
+    ),
+    "data/_presentations.py: _without_blanks": (
+        lambda: Recording.of(responses(), np.arange(30) % 10 - 5),
+        lambda fix: [
+            Recording.of(responses(), np.arange(30) % 10 - 5, blank=option(fix, "--blank")),
+            Recording.of(responses(), np.arange(30) % 10 - 5, blank=int(re.findall("--blank=(-[0-9]+)", fix)[0])),
+        ],
     ),
     "base/reading.py: regular": (
         lambda: [saved("recording.npy", x=responses()), read("rec.npy")],

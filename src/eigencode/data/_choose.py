@@ -74,16 +74,30 @@ def labels_of(stored: dict[str, Stored], name: str) -> str | None:
     around = [n for n in stored if n != name and n.rpartition(".")[0] == group]
     exact = [n for n in around if n.rpartition(".")[2] in NAMES]
     fitting = [n for n in around if stored[n].vector and math.prod(stored[n].shape) in stored[name].shape]
-    meant = [n for n in fitting if {plain(n.rpartition(".")[2]), plain(n).rpartition("_")[2]} & {*STIMULI}]
+    meant = [n for n in fitting if _means_stimuli(n)]
     return next(iter([*exact, *meant]), None)
 
 
+def _means_stimuli(name: str) -> bool:
+    return bool({plain(name.rpartition(".")[2]), plain(name).rpartition("_")[2]} & {*STIMULI})
+
+
+def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
+    """A note on other arrays that could be the responses as well, by their shape."""
+    same = [n for n, a in stored.items() if n != name and a.numeric and a.shape == stored[name].shape]
+    return (f"{name} taken; of the same shape: {', '.join(same)} (--key {same[0]} takes it)",) if same else ()
+
+
 def overlooked(stored: dict[str, Stored], name: str, rows: int, said: str | None) -> tuple[str, ...]:
-    """Notes on arrays that name something for each row, several rows alike: are these presentations?"""
+    """Notes on arrays that name something for each row, several rows alike, or are called labels and do not fit."""
     found = []
     for other, array in stored.items():
-        fits = array.vector and math.prod(array.shape) == rows and array.kind not in ("object (pickled)", "cell")
-        values = array.read().ravel() if fits and other not in (name, said) else np.zeros(0)
+        if not array.vector or other in (name, said):
+            continue
+        if (given := math.prod(array.shape)) != rows and _means_stimuli(other):
+            found.append(f"{other} not used: {given} values for {rows} rows")
+        fits = given == rows and array.kind not in ("object (pickled)", "cell")
+        values = array.read().ravel() if fits else np.zeros(0)
         whole = values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all())
         count = len(np.unique(values)) if whole or values.dtype.kind in "iuUS" else 0
         if 2 <= count <= rows // 2:

@@ -20,6 +20,9 @@ from eigencode.formats import Stored
 HIGHEST, NONE = "highest", "none"
 """Blanks by rule: the highest number, as Stringer et al. number the grey screen; no blank at all."""
 
+GREY = ("grey", "gray", "blank", "none", "background")
+"""Names that a blank may have; a stimulus of such a name is kept, with a note."""
+
 Blank = int | str | None
 
 
@@ -41,7 +44,7 @@ def repeats_in(
         resp: responses `presentations x units`.
         labels: the stimulus of each presentation, a number or text, in any shape with one axis longer than 1.  NaN,
             None and masked entries count as missing.
-        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: negative numbers and
+        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: a negative number and
             empty text.
 
     Returns:
@@ -49,7 +52,7 @@ def repeats_in(
 
     Raises:
         DataError: the labels do not fit, or no stimulus was shown twice.
-        InputError: no presentation has the label `blank`.
+        InputError: no presentation has the label `blank`, or several numbers are negative.
 
     >>> resp = np.array([[1.0], [3.0], [2.0], [9.0], [5.0]])
     >>> found, stimuli, notes = repeats_in("a.mat: stim.istim", resp, np.array([2, 1, 1, 3, 2]), "highest")
@@ -77,6 +80,8 @@ def repeats_in(
     notes = [f"{_presentations(int(blanks.sum()))} of the blank ({said}) left out"] if blanks.any() else []
     notes += [f"{_presentations(int(lost.sum()))} left out: NaN in all units"] if lost.any() else []
     notes += [f"{once} stimul{'us' if once == 1 else 'i'} not shown twice left out"] if once else []
+    grey = [str(one) for one in stimuli[kept] if blank is None and str(one).lower() in GREY]
+    notes += [f"{one!r} counts as a stimulus: --blank {one} (blank=) leaves it out" for one in grey]
     if counts.min() < counts.max():
         notes.append(f"stimuli shown {counts.min()} to {counts.max()} times: every presentation is used")
     if counts.max() > repeats:
@@ -167,7 +172,18 @@ def _without_blanks(where: str, labels: np.ndarray, missing: np.ndarray, blank: 
     if blank == NONE:
         return missing, "no label"
     if blank is None:
-        return missing | ((labels == "") if text else labels < 0), "no name" if text else "negative number or NaN"
+        blanks = (labels == "") if text else labels < 0
+        below = [] if text else np.unique(labels[blanks & ~missing]).tolist()
+        if len(below) > 1:
+            some = ", ".join(map(str, below[:4]))
+            raise InputError(
+                f"{where}: several negative numbers",
+                got=some + ", …" * (len(below) > 4),
+                wanted="one negative number, that of presentations without a stimulus",
+                fix=f"blank='none' (--blank none), if all show a stimulus; blank={below[0]} (--blank={below[0]}), if "
+                "it is the one without",
+            )
+        return missing | blanks, "no name" if text else "negative number or NaN"
     value = labels[~missing].max() if blank == HIGHEST else blank
     found = ~missing & (labels == value if text == isinstance(value, str) else labels.astype(str) == str(value))
     if not found.any():

@@ -7,7 +7,7 @@ import numpy as np
 
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
-from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, named, only, overlooked
+from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, named, only, overlooked, twins
 from eigencode.data._presentations import HIGHEST, Blank, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
 from eigencode.data.recordings import Recording
@@ -65,7 +65,9 @@ def _recording(
     words = None if said is None else words_in(path, said, stored[named(path, stored, said)], asked is not None)
     if group is not None and words is not None and words.dtype.kind == "f":
         raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
-    order, notes = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
+    order, guessed = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
+    others = twins(stored, name) if key is None and group is None else ()
+    notes = (*([note] if (note := stored[name].note) else []), *others, *guessed)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
     stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
     if words is not None and values.ndim == 2 and (asked is not None or len(set(stimuli)) < len(words)):

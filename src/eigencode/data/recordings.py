@@ -95,8 +95,8 @@ class Recording:
         Args:
             responses: `presentations x units`.
             labels: number or name of the stimulus of each presentation; stimuli may be shown unequally often.
-            blank: label of presentations without a stimulus, which are left out; by default negative numbers, NaN and
-                empty names; `"none"` keeps all.
+            blank: label of presentations without a stimulus, which are left out; by default a negative number, NaN
+                and empty names; `"none"` keeps all.
             spontaneous: `frames x units`.
 
         Raises:

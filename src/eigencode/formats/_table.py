@@ -54,9 +54,11 @@ def table_file(path: Path) -> dict[str, Stored]:
     _refuse_text(path, table, [c for c in table if c not in numeric and _word(c) not in LABELS])
     found = {}
     if units:
-        kind = np.result_type(*{table[c].to_numpy().dtype for c in units}) if units else np.dtype(float)
-        read = once(partial(_matrix, table[units]))
-        found["responses"] = Stored((len(table), len(units)), kind.name, kind.kind in "biuf", read, ("row", "unit"))
+        kind = np.result_type(*{table[c].to_numpy().dtype for c in units})
+        read, shape, axes = once(partial(_matrix, table[units])), (len(table), len(units)), ("row", "unit")
+        named = ", ".join([*units[:3], *(["…"] if len(units) > 4 else []), *units[3:][-1:]])
+        note = f"{len(units)} of {len(table.columns)} columns are units: {named}"
+        found["responses"] = Stored(shape, kind.name, kind.kind in "biuf", read, axes, note)
     for column in table:
         if column not in units:
             values = table[column]

@@ -14,8 +14,8 @@ Read = Callable[..., np.ndarray]
 class Stored:
     """An array in a file: its shape in the order of the program that wrote it, its type, and a function to read it.
 
-    `numeric` is true for real numbers and booleans.  `axes` are the names of the axes where the format has any,
-    `fields` those of an array of structs.
+    `numeric` is true for real numbers and booleans.  `axes` are the names of the axes where the format has any.
+    `note`: what the array was put together from, for the reader of a result.
     """
 
     shape: tuple[int, ...]
@@ -23,6 +23,7 @@ class Stored:
     numeric: bool
     read: Read
     axes: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def vector(self) -> bool:

@@ -126,6 +126,21 @@ def test_a_column_of_another_name_is_no_unit_and_is_told(tmp_path: Path) -> None
     assert read_recording(tmp_path / "a.csv", labels="condition_code").responses.shape == (4, 40, 30)
 
 
+def test_what_could_have_been_read_is_told(tmp_path: Path) -> None:
+    """Which columns are units, other arrays of the same shape, labels that do not fit."""
+    TABLE.assign(stimulus=LABELS).to_csv(tmp_path / "a.csv", index=False)
+    assert (
+        f"30 of 31 columns are units: {', '.join(TABLE.columns[:3])}, …, {TABLE.columns[-1]}"
+        in read_recording(tmp_path / "a.csv").notes
+    )
+    for other in ("dff", "F"):
+        np.savez(tmp_path / "b.npz", spks=X, stim_id=LABELS[:9], **{other: X})
+        notes = read_recording(tmp_path / "b.npz").notes
+        assert f"spks taken; of the same shape: {other} (--key {other} takes it)" in notes
+        assert f"stim_id not used: 9 values for {len(X)} rows" in notes
+    assert not any("taken" in note for note in read_recording(tmp_path / "b.npz", key="spks").notes)
+
+
 @pytest.mark.parametrize("header", [False, True])
 def test_a_table_of_numbers_alone(tmp_path: Path, header: bool) -> None:
     pandas.DataFrame(X).to_csv(tmp_path / "a.csv", index=False, header=header)

@@ -406,6 +406,12 @@ def test_blanks_of_every_kind(tmp_path: Path, labels: np.ndarray, blank: Any, le
     assert (of.stimuli, of.notes) == (found.stimuli, found.notes)
 
 
+def test_a_stimulus_with_the_name_of_a_blank_is_told() -> None:
+    labels = np.where(LABELS < 0, "Grey", LABELS.astype(str))
+    assert "'Grey' counts as a stimulus: --blank Grey (blank=) leaves it out" in Recording.of(SHOWN, labels).notes
+    assert not any("counts as" in note for note in Recording.of(SHOWN, labels, "Grey").notes)
+
+
 @pytest.mark.parametrize(
     ("counts", "repeats"),
     [
@@ -485,12 +491,13 @@ def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
     [
         ({"labels": "lables"}, r"no array 'lables'"),
         ({"labels": "labels", "blank": 99}, "no presentation of the blank"),
+        ({"labels": "signed"}, "several negative numbers"),
         ({"labels": "short"}, "does not number the presentations"),
         ({"labels": "once"}, "no stimulus was shown twice"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
-    arrays = {"short": LABELS[:9], "once": np.arange(14), "labels": LABELS}
+    arrays = {"short": LABELS[:9], "once": np.arange(14), "labels": LABELS, "signed": LABELS - 3}
     with pytest.raises(InputError, match=says):
         read_recording(write(tmp_path / "a.npz", responses=SHOWN, **arrays), **options)
 
