@@ -5,6 +5,7 @@ why others have no row.  A new error with a fix needs a decision between the two
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -513,8 +514,11 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: eval(fix.partition("e.g. ")[2], {"spectrum": ec.spectrum, "code": plain(), "test": images()}),
     ),
     "spectra/_responses.py: _array": (
-        lambda: ec.spectrum(torch.rand(9, 3, 2)),
-        lambda fix: ec.spectrum(torch.rand(9, 3, 2).flatten(1)),
+        lambda: ec.spectrum(torch.rand(2, 9, 3)),
+        lambda fix: [
+            ec.spectrum(eval(fix.partition(", if")[0], {"z": torch.rand(9, 3, 2)})),
+            *(eval(call, {"ec": ec, "x": torch.rand(2, 9, 3)}) for call in re.findall(r"ec\.\w+\(x\)", fix)),
+        ],
     ),
     "spectra/heldout.py: heldout_spectrum": (
         lambda: ec.spectra.heldout_spectrum(torch.rand(9, 3), torch.rand(9, 3), torch.rand(9, 3)),

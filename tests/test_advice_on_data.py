@@ -204,6 +204,22 @@ def long_table() -> pd.DataFrame:
     return wide.melt(["stimulus", "trial"], var_name="neuron")
 
 
+def unshown() -> np.ma.MaskedArray:
+    """Repeats of which one presentation is masked."""
+    x = np.ma.masked_array(repeats(), mask=False)
+    x[1, 3] = np.ma.masked
+    return x
+
+
+def repeats() -> np.ndarray:
+    return np.stack([responses(60, 8), responses(60, 8)[::-1]])
+
+
+def shape_of(found: Recording, expected: tuple[int, ...]) -> Recording:
+    assert tuple(found.responses.shape) == expected
+    return found
+
+
 def traces() -> None:
     """A folder of suite2p without the frames of the presentations."""
     Path("session").mkdir()
@@ -414,6 +430,10 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: ec.spectrum(np.ma.masked_greater(responses(), 2)),
         lambda fix: ec.spectrum(value(fix.partition("values: ")[2], x=np.ma.masked_greater(responses(), 2))),
     ),
+    "base/arrays.py: _unmasked | presentations": (
+        lambda: ec.cvpca(unshown()),
+        lambda fix: ec.cvpca(value(fix.partition(", if")[0], x=unshown())),
+    ),
     "base/arrays.py: _numbers | complex": (
         lambda: ec.spectrum(responses() * 1j),
         lambda fix: [ec.spectrum(z + responses()) for z in value(fix.replace(" or", ""), x=responses() * 1j)],
@@ -424,7 +444,7 @@ TABLE: dict[str, tuple[Run, Run]] = {
     ),
     "base/arrays.py: _no_array": (
         lambda: inputs(SimpleNamespace(values=responses())),
-        lambda fix: inputs(SimpleNamespace(values=responses()).values) if "the array inside it" in fix else None,
+        lambda fix: inputs(value(fix.partition(", ")[2], x=SimpleNamespace(values=responses()))),
     ),
     "base/axes.py: letters": (
         lambda: ec.spectrum(xarray.DataArray(responses(), dims=("unit", "neuron"))),
@@ -447,8 +467,19 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: ec.spectrum(torch.rand(60, 3), groups=SOME_MISSING),
         lambda fix: [
             exec(
-                fix.partition(": ")[2].replace("; x[good], ", "; ec.spectrum(x[good], groups=") + ")",
+                fix.partition(": ")[2].partition(" (")[0].replace("; x[good], ", "; ec.spectrum(x[good], groups=")
+                + ")",
                 {"np": np, "ec": ec, "x": torch.rand(60, 3), "groups": SOME_MISSING},
+            )
+        ],
+    ),
+    "base/labels.py: numbered 2 | repeats": (
+        lambda: ec.signal_spectrum(repeats(), groups=SOME_MISSING),
+        lambda fix: [
+            exec(
+                fix.partition(": ")[2].partition("; ")[0]
+                + f"; ec.signal_spectrum({fix.partition('of repeats, ')[2][:-1]}, groups=np.asarray(groups)[good])",
+                {"np": np, "ec": ec, "x": repeats(), "groups": SOME_MISSING},
             )
         ],
     ),
@@ -666,6 +697,13 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda: [long_table().to_csv("a.csv"), table_file(Path("a.csv"))],
         lambda fix: [done(fix, table=long_table()), read("wide.csv")],
     ),
+    "formats/_table.py: _refuse_long | repeated": (
+        lambda: [long_table().drop(columns="trial").to_csv("a.csv"), table_file(Path("a.csv"))],
+        lambda fix: [
+            done(fix, table=long_table().drop(columns="trial")),
+            shape_of(read("wide.csv"), (2, 15, responses().shape[1])),
+        ],
+    ),
     "formats/_nwb.py: nwb_file": (
         lambda: nwb_file(write_nwb(Path("a.nwb"), responses(), np.arange(30) % 15, where="spikes")),
         lambda fix: [done(fix.partition("then ")[2], x=responses(), labels=np.arange(30) % 15), read("responses.npz")],
@@ -676,6 +714,14 @@ TABLE: dict[str, tuple[Run, Run]] = {
             done(fix.partition("), for")[0] + ")", start=3 * np.arange(30), labels=np.arange(30) % 15),
             read("session"),
         ],
+    ),
+    "formats/_suite2p.py: Suite2p.arrays | session": (
+        lambda: [
+            Path("s/suite2p").mkdir(parents=True),
+            write_suite2p(Path("s/suite2p/plane0"), responses(), np.arange(30) % 15),
+            read("s"),
+        ],
+        lambda fix: read(fix.partition(", ")[2]),
     ),
     "formats/_suite2p.py: Suite2p._means": (
         lambda: [

@@ -220,13 +220,17 @@ def _stacked(parts: list[Tensor], name: str) -> Tensor:
 def _unmasked(found: np.ndarray, name: str) -> np.ndarray:
     if not isinstance(found, np.ma.MaskedArray):
         return np.asarray(found)
-    count = int(np.ma.getmaskarray(found).sum())
+    mask = np.ma.getmaskarray(found)
+    count = int(mask.sum())
     if count:
+        whole = found.ndim == 3 and bool((mask.all(-1) == mask.any(-1)).all())
+        drop = "drop the rows with masked values: x[~np.ma.getmaskarray(x).any(axis=1)]; or fill them: x.filled(...)"
+        fill = "x.astype(float).filled(np.nan), if the masked presentations were not shown"
         raise InputError(
             f"{name} is masked",
             got=f"{count} of {found.size} values masked",
             wanted="an array without a mask: masked values are not measured, and zeros or NaN are not what they mean",
-            fix="drop the rows with masked values: x[~np.ma.getmaskarray(x).any(axis=1)]; or fill them: x.filled(...)",
+            fix=fill if whole else drop,
         )
     return np.asarray(found.data)
 
@@ -253,7 +257,9 @@ def _numbers(found: np.ndarray, name: str) -> np.ndarray:
 
 
 def _no_array(given: object, name: str) -> InputError:
-    fix = "pass the array inside it" if hasattr(given, "__dict__") else None
+    own = getattr(given, "__dict__", {})
+    inside = [n for n, value in own.items() if isinstance(value, Tensor | np.ndarray) and not n.startswith("_")]
+    fix = f"pass the array inside it, x.{inside[0]}" if inside else "pass the array inside it" if own else None
     wanted = "numbers: torch, numpy, nested lists, pandas, xarray, or anything with __array__"
     return InputError(f"{name} is not an array", got=type(given).__name__, wanted=wanted, fix=fix)
 

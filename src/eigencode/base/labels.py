@@ -126,6 +126,7 @@ def numbered(labels: Array, rows: int | None, name: str = "groups") -> Tensor:
             f"{name}: labels are missing",
             got=f"{int(missing.sum())} of {len(found)}",
             wanted="a label for every row",
-            fix="drop these rows: good = [g is not None and g == g for g in groups]; x[good], np.asarray(groups)[good]",
+            fix="drop these rows: good = [g is not None and g == g for g in groups]; x[good], np.asarray(groups)[good]"
+            " (of repeats, x[:, good])",
         )
     return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64))

@@ -19,7 +19,10 @@ STIMULI = ("stimulus", "stim", "istim", "image", "picture", "photo", "movie")
 """Names, as `base.axes.plain` gives them, of what names the stimulus of each row."""
 
 
-PLAIN = "save plain real numbers, e.g. full(x) or real(x) in MATLAB, x.real or x.astype('float32') in numpy"
+PLAIN = (
+    "save plain real numbers, e.g. full(x), real(x) or, of cells, cat(3, x{:}) in MATLAB, "
+    "x.real or x.astype('float32') in numpy"
+)
 
 
 def group_of(path: Path, stored: dict[str, Stored], key: str | None) -> str | None:

@@ -51,7 +51,7 @@ def repeats_in(
         Responses `repeats x stimuli x units`, labels in ascending order, and notes on omitted presentations.
 
     Raises:
-        DataError: the labels do not fit, or no stimulus was shown twice.
+        DataError: the labels do not fit, or fewer than two stimuli were shown twice.
         InputError: no presentation has the label `blank`, or several numbers are negative.
 
     >>> resp = np.array([[1.0], [3.0], [2.0], [9.0], [5.0]])
@@ -66,10 +66,11 @@ def repeats_in(
     order = rows[np.argsort(shown[rows], kind="stable")]  # by stimulus, and then by time
     stimuli, starts, counts = np.unique(shown[order], return_index=True, return_counts=True)
     kept, once = counts >= 2, int((counts < 2).sum())
-    if not kept.any():
+    if kept.sum() < 2:
         fix = "without repeats, save the responses alone, or in Python: Recording(x[None]); this measures noise as well"
-        got = f"{len(stimuli)} stimuli, {int(blanks.sum())} blanks"
-        raise DataError(f"{where}: no stimulus was shown twice", got=got, wanted="two presentations or more", fix=fix)
+        got = f"{int(kept.sum())} of {len(stimuli)} stimuli, {int(blanks.sum())} blanks"
+        wanted = "two presentations or more"
+        raise DataError(f"{where}: fewer than two stimuli were shown twice", got=got, wanted=wanted, fix=fix)
     counts = counts[kept]
     most = range(min(int(counts.max()), len(counts)), 2, -1)
     repeats = next((r for r in most if 2 * np.minimum(counts, r).sum() >= r * len(counts)), 2)

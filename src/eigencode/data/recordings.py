@@ -100,7 +100,7 @@ class Recording:
             spontaneous: `frames x units`.
 
         Raises:
-            DataError: the labels do not fit, or no stimulus was shown twice.
+            DataError: the labels do not fit, or fewer than two stimuli were shown twice.
 
         >>> found = Recording.of([[1.0], [3.0], [2.0], [9.0], [5.0]], [0, 7, 0, -1, 7])
         >>> found.responses[:, :, 0].tolist(), found.stimuli

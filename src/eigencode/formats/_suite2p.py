@@ -35,12 +35,14 @@ class Suite2p:
         stored = {p.stem: numpy_file(p)["array"] for p in self.files}
         traces = [name for name in TRACES if name in stored]
         if not traces or "frames" not in stored:
+            make = f"np.save({str(self.path / FRAMES)!r}, start[:, None] + np.arange(2)); "
+            make += f"np.save({str(self.path / 'stimuli.npy')!r}, labels), for two frames from each start on"
+            planes = sorted(p.parent for depth in ("*", "*/*") for p in self.path.glob(f"{depth}/{TRACES[0]}.npy"))
             raise DataError(
                 f"{self.path}: not a folder of suite2p with the frames of each presentation",
                 got=", ".join(p.name for p in self.files) or "no .npy files",
                 wanted=f"spks.npy or F.npy, {FRAMES} (presentations x frames), and the labels in stimuli.npy",
-                fix=f"np.save({str(self.path / FRAMES)!r}, start[:, None] + np.arange(2)); "
-                f"np.save({str(self.path / 'stimuli.npy')!r}, labels), for two frames from each start on",
+                fix=f"read the folder of one plane, {planes[0]}" if planes and not traces else make,
             )
         frames = self._whole("frames", stored["frames"].read())
         frames = frames[:, None] if frames.ndim == 1 else frames

@@ -77,6 +77,8 @@ def responses(
     if is_array(source) or _rows(source):
         given = array(source, "responses", "su")
         return replace(_array(given, batch_size), groups=groups_of(None, groups, len(given)))
+    if not callable(source) and not isinstance(source, Images | Iterable | None):
+        array(source, "responses")  # raises an error that says what it is
     if callable(source) or isinstance(source, str | bytes | dict | Images) or not isinstance(source, Iterable):
         fix = "spectrum(images.x.flatten(1)) for the pixels" if isinstance(source, Images) else None
         raise InputError(
@@ -151,7 +153,8 @@ def _array(source: Tensor | np.ndarray, size: int | None) -> Responses:
             "responses have the wrong shape",
             got=tuple(source.shape),
             wanted="samples x units",
-            fix="flatten the units, e.g. z.flatten(1); average or pick repeats before",
+            fix="z.flatten(1), if all axes but the first are units; ec.signal_spectrum(x) and ec.cvpca(x) take "
+            "repeats x stimuli x units",
         )
     size = size or max(256, ELEMENTS // max(source.shape[1], 1))
 

@@ -186,9 +186,13 @@ def test_red_cells_are_left_out_as_in_the_published_analysis(tmp_path: Path, ver
 WRONG_STIM: list[tuple[dict[str, Any], str]] = [
     ({"istim": np.ones((4, 1))}, "istim does not number the presentations"),
     ({"istim": np.full((15, 1), 1.5)}, "istim does not number the presentations"),
-    ({"istim": np.zeros((15, 1))}, "not enough to measure"),
+    ({"istim": np.zeros((15, 1))}, "fewer than two stimuli were shown twice"),
     ({"istim": np.full((15, 1), np.nan)}, "istim does not number the presentations"),
-    ({"istim": np.arange(1.0, 16.0)[:, None]}, "no stimulus was shown twice"),
+    ({"istim": np.arange(1.0, 16.0)[:, None]}, "fewer than two stimuli were shown twice"),
+    (
+        {"istim": np.arange(1.0, 16.0)[:, None] - (np.arange(15) == 1)[:, None]},
+        "fewer than two stimuli were shown twice",
+    ),
     ({"resp": np.ones((15, 7), dtype=complex) * 1j}, "stim.resp does not hold real numbers"),
     ({"resp": np.ones((15, 7, 2))}, "stim.resp: wrong shape"),
     ({"resp": np.ones((15, 7))}, "stim.resp: no unit responds differently"),
@@ -493,7 +497,7 @@ def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
         ({"labels": "labels", "blank": 99}, "no presentation of the blank"),
         ({"labels": "signed"}, "several negative numbers"),
         ({"labels": "short"}, "does not number the presentations"),
-        ({"labels": "once"}, "no stimulus was shown twice"),
+        ({"labels": "once"}, "fewer than two stimuli were shown twice"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
