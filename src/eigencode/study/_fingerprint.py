@@ -113,9 +113,7 @@ SAME_RESULT: dict[str, str] = {
     # networks saved with the rules that their layers have
     "590adf8d5dfc1e6524a4583d2f737af1ee40b8ad50e1a08038d9f8c2c26bba19": "d187d12fc19c23b5ddbe9c2516c43f783a808019b7db9ff692c4340ab8057195",  # noqa: E501
     # spectra of repeats: warnings of copies and drift, no fit with fewer than 100 draws
-    "b890f1db52c75f1294aead0c6b93ab2dffff770e5c301c47d9fa10a4b8d3105d": "6ce4f52bd597e66c24f203c10cfb4106759074fc53e1ab06984ef01259fe25df",  # noqa: E501
     "bfbda1902417b74ceb77c36d68eecaafe6866d77587bbdaf441b503e30140f39": "491463e85f689c9794ba3bbe8cb1ebf8099c90d76a04464213e3e0386a18117d",  # noqa: E501
-    "efe92a3134bf8bcde0b147e94280aa6c7f2747fc205a30b70031f05ca4d3f134": "7b16307859a6a04fab59bc99fdb4b69380c19728e1169484684531c0af81e5a2",  # noqa: E501
     "dbf8b10a2daa051d3039cbf9ba9a8d8cf2c4ccb50871c0786285c3cf45c5a0a5": "5abde54b50c92958c6e635768999137f44514737767fd5acbc6a2db18bcc9aa5",  # noqa: E501
     # base.arrays, spectra._responses: advice in errors
     "44e4edf4c1c48081ef3589204f317445bde43c25c7286f9e842b612648a4de5d": "774d3837dde239093e67fce6bbea93492a96a7526f12fee0fc45a02fd55fecb7",  # noqa: E501
