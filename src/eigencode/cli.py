@@ -255,10 +255,8 @@ def probe(
     factory: Annotated[str, typer.Argument(help="package.module:callable that returns your nn.Module.")],
     weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state-dict written by torch.save.")] = None,
     data: Annotated[str, typer.Option(help="Data set to measure on; folder:PATH for your own images.")] = "cifar10",
-    place: Annotated[
-        str | None,
-        typer.Option(help="Where spectrum and Jacobian are read: a submodule; all or 'layer*': a profile."),
-    ] = None,
+    place: Annotated[str | None, typer.Option(help="A submodule, which is read; all or 'layer*': a profile.")] = None,
+    reduce: Annotated[str | None, typer.Option(help="A profile by mean (default), max or flatten of maps.")] = None,
     data_dir: DataOption = None,
     images: Annotated[
         int | None, typer.Option(min=2, help="Images for Jacobian and attacks; default: 500, none in a profile.")
@@ -290,7 +288,7 @@ def probe(
 
         folder = None if out is None else files.new_folder(out)
         words = (factory, place, weights, data, data_dir, images, window, arg or (), expects, mean, std, jacobian, seed)
-        more = (classes, resize, crop, test_images, batch_size, device, attacks)
+        more = (classes, resize, crop, test_images, batch_size, device, attacks, reduce)
         _print_given(probe_from_options(*words, *more), folder, json_, quiet)
 
 

@@ -54,11 +54,13 @@ def probe_from_options(
     batch_size: int | None = None,
     device: str | None = None,
     attacks: str | None = None,
+    reduce: str | None = None,
 ) -> Probe | Profile:
     """Build the network, load weights and images, and measure; lists are comma-separated, a window is FROM:TO.
 
-    Returns a `Profile` if `place` is "all" or a pattern with `*`, with Jacobian norms if `images` is given.  The
-    working directory is added to the import path.  Output printed by the network's code goes to standard error.
+    Returns a `Profile` if `place` is "all" or a pattern with `*`, or if `reduce` is given, with Jacobian norms if
+    `images` is given.  The working directory is added to the import path.  Output printed by the network's code goes
+    to standard error.
     """
     chosen, scale = None if window is None else ranks(window), (_numbers("mean", mean), _numbers("std", std))
     if jacobian not in get_args(Method):
@@ -85,8 +87,15 @@ def probe_from_options(
         if test_images is not None and test_images < len(test):
             test, every = test[:test_images], (f"the first {test_images} test images are measured",)
         told = (*notes, *_scaling(net), *said, *every)
-        if place == "all" or "*" in place:
-            common = {"window": chosen, "method": method, "batch_size": batch_size or 100, "seed": seed, "notes": told}
+        if place == "all" or "*" in place or reduce is not None:
+            common = {
+                "reduce": reduce or "mean",
+                "window": chosen,
+                "method": method,
+                "batch_size": batch_size or 100,
+                "seed": seed,
+                "notes": told,
+            }
             return profile(net, test, place, jacobian=images or 0, **common)  # type: ignore[arg-type]
         return probe(
             *(net, test, place),

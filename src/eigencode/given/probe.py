@@ -112,7 +112,7 @@ def probe(
     subject, jacobian = replace(everything, subset=chosen), JacobianMeasure(space="pixel", method=method)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BatchWarning)  # `examined` says it
-        measure, spectrum, said = _spectrum(everything, order, window, weights)
+        measure, spectrum, said, flat = _spectrum(everything, order, window, weights)
         slopes = jacobian.measure(subject)
         masking = masking_checks(net, test, subset=chosen, seed=seed, warn=False)
         attacked = [*_attacked(replace(subject, check=masking), ATTACKS if attacks is None else attacks, points)]
@@ -133,7 +133,7 @@ def probe(
     ]
     model = name or name_of(net)
     study = {"name": model, "title": f"{model} on {test.name}", "seeds": [seed], "place": place, "sha256": test.sha256}
-    more = {"notes": list(notes), "images": chosen.tolist(), "masking": masking.scalars()}
+    more = {"notes": [*notes, *flat], "images": chosen.tolist(), "masking": masking.scalars()}
     return Probe.of(study, test.name, model, found, headline, **more)
 
 
@@ -145,10 +145,13 @@ def _wanted(images: int | None, available: int) -> int:
 
 def _spectrum(
     subject: Subject, order: Tensor, window: Window | None, weights: Weights
-) -> tuple[SpectrumMeasure, Spectrum, list[str]]:
-    """Compute the spectrum on as many images as fit into memory; returns (measure with window, spectrum, warnings)."""
+) -> tuple[SpectrumMeasure, Spectrum, list[str], list[str]]:
+    """Compute the spectrum on as many images as fit into memory; returns (measure, spectrum, warnings, notes)."""
     with borrowed(subject.network), torch.no_grad():
         units = subject.code()(subject.test[:2].x).shape[1]
+        channels = at(subject.network, subject.place, reduce="mean")(subject.test[:2].x).shape[1]
+    flat = f"{subject.place}: all {units} numbers of its maps are units; a mean over positions, as in a profile, gives "
+    flat += f"{channels} with another exponent (ec.profile, --reduce mean)"
     n = min(len(order), max(2, MAX_RESPONSES // units))
     rows, measure = order[:n].sort().values, SpectrumMeasure(space="pixel", weights=weights, rounding=True)
     found: Spectrum = measure.measure(replace(subject, test=subject.test[rows]))  # type: ignore[assignment]
@@ -170,7 +173,7 @@ def _spectrum(
             f"{usable} eigenvalues above rounding are too few for ranks 11..500: alpha is fitted over ranks "
             f"{chosen[0]}..{chosen[1]}; --window FROM:TO (window=...) sets others"
         )
-    return replace(measure, window=chosen), found, told
+    return replace(measure, window=chosen), found, told, [flat] if channels < units else []
 
 
 def _attacked(subject: Subject, attacks: Attacks, points: int) -> Iterator[Measurement]:

@@ -121,7 +121,11 @@ def profile(
             warn(unscaled[-1])
     apart = len({row.window for row in rows}) > 1
     said = "the windows differ between places: compare exponents of equal windows, or give one (window, --window)"
-    return Profile(tuple(rows), spectra, (*notes, *unscaled, *[said] * apart))
+    averaged = reduce == "mean" and any(len(row.shape) > 1 for row in rows)
+    mean = (
+        "maps and tokens are averaged over positions; exponents of all their numbers differ (reduce, --reduce flatten)"
+    )
+    return Profile(tuple(rows), spectra, (*notes, *unscaled, *[mean] * averaged, *[said] * apart))
 
 
 def _chosen(net: nn.Module, x: Tensor, asked: str | Sequence[str]) -> list[PlaceInfo]:

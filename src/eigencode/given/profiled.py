@@ -106,14 +106,22 @@ class Profile:
         several = len({r.network for r in self.rows}) > 1
         slopes = any(not math.isnan(r.jacobian.value) for r in self.rows)
         table = Table(title="95 % intervals over images; ! marks a row with a warning", title_justify="left")
-        names = ["network"] * several + ["place", "units", "images", "ranks", "α", "plain", "slope range"]
-        for name in [*names, "participation ratio", "RankMe", *["Jacobian norm"] * slopes]:
-            table.add_column(name, justify="left" if name in ("network", "place") else "right")
+        maps = any(len(r.shape) > 1 for r in self.rows)
+        names = [*["network"] * several, "place", *["maps"] * maps, "units", "images", "ranks", "α", "plain"]
+        for name in [*names, "slope range", "participation ratio", "RankMe", *["Jacobian norm"] * slopes]:
+            table.add_column(name, justify="left" if name in ("network", "place", "maps") else "right")
         for r in self.rows:
-            cells = [f"{r.units}", f"{r.images}", f"{r.window[0]}..{r.window[1]}", _cell(r.alpha), f"{r.plain:.3g}"]
+            cells = [
+                f"{r.units}",
+                f"{r.images}",
+                f"{r.window[0]}..{r.window[1]}",
+                _cell(r.alpha),
+                _cell(Estimate(r.plain)),
+            ]
             cells += [_cell(r.slope_range), f"{r.participation_ratio:.3g}", f"{r.rankme:.3g}"]
             name = printable(r.place) + " !" * bool(r.warnings)
-            table.add_row(*[printable(r.network)] * several, name, *cells, *[_cell(r.jacobian)] * slopes)
+            how = [r.reduced if len(r.shape) > 1 else ""] * maps
+            table.add_row(*[printable(r.network)] * several, name, *how, *cells, *[_cell(r.jacobian)] * slopes)
         return table
 
     def show(self, console: Console) -> None:

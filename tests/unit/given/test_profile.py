@@ -91,6 +91,24 @@ def test_table_frame_json_and_files(found: Profile, tmp_path: Path) -> None:
     assert found.save(tmp_path / "again").read_bytes() == page.read_bytes()
 
 
+def test_how_maps_became_rows_is_told() -> None:
+    """Averaged over positions in a profile, flattened by `probe`: exponents differ, and both say which."""
+    found = ec.profile(NET, X, "all", interval=False)
+    heads = [c.header for c in found.table().columns]
+    maps = list(found.table().columns[heads.index("maps")].cells)
+    assert maps == ["mean" if len(row.shape) > 1 else "" for row in found.rows]
+    assert any("averaged over positions" in note for note in found.notes)
+    whole = ec.profile(NET, X, "stem", reduce="flatten", interval=False)
+    assert not any("averaged" in note for note in whole.notes)
+    test = ec.Images(X, torch.arange(len(X)) % 10)
+    for place, told in (("stem", True), ("logits", False)):
+        one = ec.probe(NET, test, place, images=4, window=(1, 5), attacks={}, trained=False)
+        assert any("numbers of its maps are units" in note for note in one.results["notes"]) == told
+    assert one.results["notes"] == []
+    flat = Profile.table(ec.profile(nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), X, "1", interval=False))
+    assert "maps" not in [c.header for c in flat.columns]
+
+
 def test_windows_that_differ_are_told() -> None:
     rows = ec.profile(NET, X, ["layer1", "layer3"])
     assert rows.rows[0].window != rows.rows[1].window
@@ -133,6 +151,12 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not math.isnan(told.rows[-1].jacobian.value)
     assert any("mean 0.3 and std 0.2" in note for note in told.notes)
     assert any("pretrained_cfg" in note for note in told.notes)
+    for place in ("2", "all"):
+        wide = probe_from_options("timmlike:net", place, data="digits", test_images=100, reduce="flatten")
+        assert isinstance(wide, Profile)
+        assert {r.reduced for r in wide} == {"flatten"}
+    with pytest.raises(InputError, match="unknown way to reduce"):
+        probe_from_options("timmlike:net", "2", data="digits", test_images=100, reduce="men")
     probed = probe_from_options(
         "timmlike:net", "2", data="digits", images=4, window="1:6", attacks="none", expects="0-1"
     )
