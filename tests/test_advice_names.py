@@ -65,10 +65,10 @@ ELSEWHERE = {
 }
 """Names of packages that are not installed here, and files."""
 
-KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth", "index", "columns", "values"}
+KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth", "index", "columns", "values", "repeat"}
 """Keywords of other libraries, and of networks in `--arg depth=3`."""
 
-CALLED = {"full", "real", "list", "ToTensor"}
+CALLED = {"full", "real", "cat", "list", "ToTensor"}
 """Functions of MATLAB and others."""
 
 

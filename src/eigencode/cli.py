@@ -222,9 +222,8 @@ def spectrum(
     labels: Annotated[
         str | None, typer.Option(help="Array with the stimulus of each row, where a row is one presentation.")
     ] = None,
-    blank: Annotated[
-        str | None, typer.Option(help="Label of rows without a stimulus; default: negative; none keeps all.")
-    ] = None,
+    blank: Annotated[str | None, typer.Option(help="Label of rows without a stimulus; none keeps all.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Array with the group of each row, e.g. its film.")] = None,
     window: Annotated[str, typer.Option(help="Ranks of the fit, both ends included.")] = "11:500",
     weights: Annotated[str, typer.Option(help="Weights of the fit: 1/n or uniform.")] = "1/n",
     zscore: Annotated[bool, typer.Option("--zscore", help="Scale units by their spontaneous activity.")] = False,
@@ -245,7 +244,7 @@ def spectrum(
         from eigencode.given._options import ranks
 
         chosen, folder = ranks(window), None if out is None else files.new_folder(out)
-        read = read_recording(file, key, axes=axes, labels=labels, blank=blank)
+        read = read_recording(file, key, axes=axes, labels=labels, blank=blank, groups=groups)
         ready = prepared(read, nan=nan, constant=constant, zscore=zscore, remove_spontaneous=remove_spontaneous)
         _print_given(recorded(ready, chosen, weights, shuffled), folder, json_, quiet)
 

@@ -71,10 +71,10 @@ def only(path: Path, stored: dict[str, Stored]) -> str:
     return found[0]
 
 
-def labels_of(stored: dict[str, Stored], name: str) -> str | None:
-    """Name of the array beside `name` that names the stimulus of each row; None without one."""
+def labels_of(stored: dict[str, Stored], name: str, groups: str | None = None) -> str | None:
+    """Name of the array beside `name`, but not `groups`, that names the stimulus of each row; None without one."""
     group = name.rpartition(".")[0]
-    around = [n for n in stored if n != name and n.rpartition(".")[0] == group]
+    around = [n for n in stored if n not in (name, groups) and n.rpartition(".")[0] == group]
     exact = [n for n in around if n.rpartition(".")[2] in NAMES]
     fitting = [n for n in around if stored[n].vector and math.prod(stored[n].shape) in stored[name].shape]
     meant = [n for n in fitting if _means_stimuli(n)]
@@ -91,11 +91,11 @@ def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
     return (f"{name} taken; of the same shape: {', '.join(same)} (--key {same[0]} takes it)",) if same else ()
 
 
-def overlooked(stored: dict[str, Stored], name: str, rows: int, said: str | None) -> tuple[str, ...]:
+def overlooked(stored: dict[str, Stored], name: str, rows: int, *used: str | None) -> tuple[str, ...]:
     """Notes on arrays that name something for each row, several rows alike, or are called labels and do not fit."""
     found = []
     for other, array in stored.items():
-        if not array.vector or other in (name, said):
+        if not array.vector or other in (name, *used):
             continue
         if (given := math.prod(array.shape)) != rows and _means_stimuli(other):
             found.append(f"{other} not used: {given} values for {rows} rows")

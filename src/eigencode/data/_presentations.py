@@ -87,7 +87,7 @@ def repeats_in(
         notes.append(f"stimuli shown {counts.min()} to {counts.max()} times: every presentation is used")
     if counts.max() > repeats:
         notes.append(f"stimuli shown more than {repeats} times: runs of presentations averaged into {repeats} repeats")
-    return found, tuple(str(one) if isinstance(one, float) else one for one in stimuli[kept].tolist()), tuple(notes)
+    return found, tuple(_named(stimuli[kept])), tuple(notes)
 
 
 def _presentations(n: int) -> str:
@@ -129,6 +129,33 @@ def stimuli_of(given: object, where: str) -> tuple[int | str, ...]:
         got = f"{listed!r:.60}, a {type(given).__name__}"
         raise DataError(f"{where}: the stimuli are no names", got=got, wanted="a list of numbers or names")
     return tuple(listed)
+
+
+def grouped(
+    where: str, groups: np.ndarray, labels: np.ndarray | None, stimuli: tuple[int | str, ...]
+) -> tuple[int | str, ...]:
+    """The group of every stimulus, from one per presentation; or one per stimulus, where there are no `labels`.
+
+    >>> grouped("a", np.array(["x", "y", "x"]), np.array([5, 3, 5]), (3, 5))
+    ('y', 'x')
+    """
+    rows = len(stimuli) if labels is None else labels.size
+    named, missing = labelled(where, groups, rows)
+    of = list(stimuli) if labels is None else _named(labelled(where, labels, rows)[0])
+    found: dict[int | str, set[int | str]] = {one: set() for one in stimuli}
+    for one, group, gone in zip(of, _named(named), missing, strict=True):
+        if one in found and not gone:
+            found[one].add(group)
+    wrong = [one for one, some in found.items() if len(some) != 1]
+    if wrong:
+        got = f"{len(found[wrong[0]])} groups of stimulus {wrong[0]}"
+        raise DataError(f"{where} does not group the stimuli", got=got, wanted="one group for each stimulus")
+    return tuple(some.pop() for some in found.values())
+
+
+def _named(values: np.ndarray) -> list[int | str]:
+    """Labels as numbers and text; fractions become text."""
+    return [str(one) if isinstance(one, float) else one for one in values.tolist()]
 
 
 def labelled(where: str, labels: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,14 +8,20 @@ import numpy as np
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
 from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, named, only, overlooked, twins
-from eigencode.data._presentations import HIGHEST, Blank, red, repeats_in
+from eigencode.data._presentations import HIGHEST, Blank, grouped, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
 from eigencode.data.recordings import Recording
 from eigencode.formats import Stored, arrays_in, digest
 
 
 def read_recording(
-    path: str | Path, key: str | None = None, *, axes: str | None = None, labels: str | None = None, blank: Blank = None
+    path: str | Path,
+    key: str | None = None,
+    *,
+    axes: str | None = None,
+    labels: str | None = None,
+    blank: Blank = None,
+    groups: str | None = None,
 ) -> Recording:
     """Read recorded responses from a file, or a folder of suite2p; see docs/recording-files.md.
 
@@ -31,6 +37,7 @@ def read_recording(
             is a repeat of its stimulus, see `Recording.of`.
         blank: label of presentations without a stimulus, as in `Recording.of`; in the layout of Stringer et al. the
             highest number by default.
+        groups: name of the array with the group of each row, the same for stimuli that belong together.
 
     Returns:
         A `Recording` with responses `repeats x stimuli x units` in the floating type of the file; integers become
@@ -43,11 +50,17 @@ def read_recording(
     admit(read_recording, locals())
     path = Path(path).expanduser()
     with arrays_in(path) as stored:
-        return replace(_recording(path, stored, key, axes, labels, blank), sha256=digest(path))
+        return replace(_recording(path, stored, key, axes, labels, blank, groups), sha256=digest(path))
 
 
 def _recording(
-    path: Path, stored: dict[str, Stored], key: str | None, axes: str | None, labels: str | None, blank: Blank
+    path: Path,
+    stored: dict[str, Stored],
+    key: str | None,
+    axes: str | None,
+    labels: str | None,
+    blank: Blank,
+    groups: str | None,
 ) -> Recording:
     """The recording in the arrays of a file."""
     group = group_of(path, stored, key) if labels is None else None
@@ -61,7 +74,7 @@ def _recording(
     if group is not None and values.ndim != 2:
         raise DataError(f"{path}: {name}: wrong shape", got=values.shape, wanted="presentations x units")
     asked = f"{group}istim" if group is not None else labels
-    said = asked or (None if key == name and name.endswith("resp") else labels_of(stored, name))
+    said = asked or (None if key == name and name.endswith("resp") else labels_of(stored, name, groups))
     words = None if said is None else words_in(path, said, stored[named(path, stored, said)], asked is not None)
     if group is not None and words is not None and words.dtype.kind == "f":
         raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
@@ -70,16 +83,18 @@ def _recording(
     notes = (*([note] if (note := stored[name].note) else []), *others, *guessed)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
     stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
+    shown = None
     if words is not None and values.ndim == 2 and (asked is not None or len(set(stimuli)) < len(words)):
         numbered = group is not None and words.dtype.kind in "iuf"
         if numbered and blank is None and not bool((words < 1).any()):
             blank = HIGHEST
         elif numbered and blank is None and not bool((words < 0).any()):
             notes = (*notes, "numbers from 0: no blank is known (--blank N leaves one out)")
+        shown = words
         values, stimuli, more = repeats_in(f"{path}: {said}", values, words, blank)
         notes = (*notes, *more)
     elif values.ndim == 2:
-        notes = (*notes, *overlooked(stored, name, len(values), said))
+        notes = (*notes, *overlooked(stored, name, len(values), said, groups))
     spontaneous = beside(stored, name, SPONTANEOUS)
     found = Recording(
         floats(values if values.ndim == 3 else values[None]),
@@ -89,6 +104,9 @@ def _recording(
         array=name,
         notes=notes,
     )
+    if groups is not None:
+        marks = words_in(path, groups, stored[named(path, stored, groups)], required=True)
+        found = replace(found, groups=grouped(f"{path}: {groups}", marks, shown, found.stimuli))
     marked = None if group is None else red(path, stored, values.shape[2])
     note = "" if marked is None else f"red cells (stat.redcell) left out: {int(marked.sum())}"
     return found if marked is None else found.keep(units=~marked, note=note)

@@ -11,7 +11,7 @@ from eigencode.base.border import admit
 from eigencode.base.errors import DataError
 from eigencode.base.record import brief
 from eigencode.data._checks import mask_of
-from eigencode.data._presentations import Blank, as_numpy, repeats_in, stimuli_of, words_of
+from eigencode.data._presentations import Blank, as_numpy, grouped, repeats_in, stimuli_of, words_of
 
 BLOCK = 1 << 22
 """Numbers looked at together, so that a check of a recording takes little memory."""
@@ -28,6 +28,8 @@ class Recording:
         stimuli: one name or number per stimulus; by default 0, 1, 2 ...
         name, array: the file and the array in it, for messages.
         notes: what was left out or done to the numbers, in order.
+        groups: one label per stimulus, the same for stimuli that belong together (frames of one film), over which
+            intervals are then; empty if every stimulus is independent.
 
     Raises:
         DataError: wrong shapes, nothing but NaN, no unit that varies, fewer than two stimuli.
@@ -43,6 +45,7 @@ class Recording:
     array: str = "responses"
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    groups: tuple[int | str, ...] = ()
 
     __repr__ = brief
 
@@ -65,6 +68,9 @@ class Recording:
         if len(self.stimuli) != x.shape[1] or len(set(self.stimuli)) != len(self.stimuli):
             got = f"{len(self.stimuli)}, {len(set(self.stimuli))} of them different"
             raise DataError(f"{where}: the stimuli do not fit", got=got, wanted=f"{x.shape[1]} different ones")
+        object.__setattr__(self, "groups", stimuli_of(self.groups, f"{where}: groups"))
+        if self.groups and len(self.groups) != x.shape[1]:
+            raise DataError(f"{where}: the groups do not fit", got=len(self.groups), wanted=f"{x.shape[1]} of them")
         spontaneous = self.spontaneous
         if spontaneous is not None and (spontaneous.ndim != 2 or spontaneous.shape[1] != x.shape[2]):
             raise DataError(
@@ -86,6 +92,7 @@ class Recording:
         blank: Blank = None,
         spontaneous: Array | None = None,
         name: str = "recording",
+        groups: Array | None = None,
     ) -> "Recording":
         """A recording of single presentations, one row each, in the order shown, with the label of its stimulus.
 
@@ -98,6 +105,7 @@ class Recording:
             blank: label of presentations without a stimulus, which are left out; by default a negative number, NaN
                 and empty names; `"none"` keeps all.
             spontaneous: `frames x units`.
+            groups: the group of the stimulus of each presentation, see `Recording`.
 
         Raises:
             DataError: the labels do not fit, or fewer than two stimuli were shown twice.
@@ -110,9 +118,11 @@ class Recording:
         x = _floats(tensor(responses, "responses", "su").detach().cpu())
         if x.ndim != 2:
             raise DataError(f"{name}: wrong shape", got=tuple(x.shape), wanted="presentations x units")
-        repeats, stimuli, notes = repeats_in(f"{name}: labels", as_numpy(x), words_of(labels, name), blank)
+        words = words_of(labels, name)
+        repeats, stimuli, notes = repeats_in(f"{name}: labels", as_numpy(x), words, blank)
+        together = () if groups is None else grouped(f"{name}: groups", words_of(groups, name), words, stimuli)
         activity = None if spontaneous is None else _floats(tensor(spontaneous, "spontaneous", "su").detach().cpu())
-        return cls(torch.from_numpy(repeats), activity, stimuli, name, notes=notes)
+        return cls(torch.from_numpy(repeats), activity, stimuli, name, notes=notes, groups=together)
 
     def keep(self, units: Tensor | None = None, stimuli: Tensor | None = None, note: str = "") -> "Recording":
         """Select units and stimuli by boolean masks, and add a note."""
@@ -124,6 +134,7 @@ class Recording:
             responses=self.responses[:, stimuli][:, :, units],
             spontaneous=None if self.spontaneous is None else self.spontaneous[:, units],
             stimuli=tuple(name for name, kept in zip(self.stimuli, stimuli.tolist()) if kept),
+            groups=tuple(group for group, kept in zip(self.groups, stimuli.tolist()) if kept),
             notes=(*self.notes, note) if note else self.notes,
         )
 

@@ -51,8 +51,11 @@ def recorded(
             fix="leave out shuffled (--shuffled)",
         )
     recording = no_more_repeats(recording)
-    x, repeats = recording.responses, len(recording.responses)
-    found, said = cvpca_of_all(x, SWAPS, seed) if repeats > 1 else (spectrum(x[0], seed=seed), [NOISE])
+    x, repeats, groups = recording.responses, len(recording.responses), list(recording.groups) or None
+    if repeats > 1:
+        found, said = cvpca_of_all(x, SWAPS, seed, groups)
+    else:
+        found, said = spectrum(x[0], seed=seed, groups=groups), [NOISE]
     try:
         found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     except InputError as error:
@@ -63,10 +66,12 @@ def recorded(
     negative = int((found.eigenvalues <= 0).sum())
     made: dict[str, Any] = {"file": recording.name, "array": recording.array, "sha256": recording.sha256}
     made |= {"repeats": repeats, "stimuli": found.n_samples, "units": found.n_units, "not_positive": negative}
+    made |= {"groups": len(set(recording.groups))}
     notes = [
         f"{f'cvPCA of {repeats} repeats' if repeats > 1 else 'covariance of one repeat'}, {found.n_samples} stimuli x "
         f"{found.n_units} units; {negative} of {len(found.eigenvalues)} values are not positive",
         *recording.notes,
+        *([f"intervals are over {len(set(recording.groups))} groups of stimuli"] if groups else []),
     ]
     signal = _signal(recording, seed)
     taken += [signal] if signal else []
@@ -89,7 +94,7 @@ def _signal(recording: Recording, seed: int) -> Measurement | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EigencodeWarning)  # identical repeats, of which cvPCA warns in the table
-        found = signal_spectrum(x, seed=seed)
+        found = signal_spectrum(x, seed=seed, groups=list(recording.groups) or None)
     return Measurement(SIGNAL, SignalMeasure(), found, [] if repeats > 1 else [NOISE])
 
 

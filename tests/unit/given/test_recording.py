@@ -263,3 +263,52 @@ def test_repeats_that_are_no_repeats_are_told_in_the_table() -> None:
     found = recorded(replace(given, responses=given.responses.expand(2, -1, -1).clone()), WINDOW)
     assert any("the two repeats are identical" in said for said in found.warnings)
     assert not any("identical" in said for said in recorded(noisy(2), WINDOW).warnings)
+
+
+@pytest.mark.parametrize("layout", ["presentations", "repeats"])
+def test_groups_of_stimuli_widen_the_intervals(tmp_path: Path, layout: str) -> None:
+    """Twenty films of ten frames that are nearly alike: as many independent stimuli as films."""
+    draw = np.random.default_rng(3)
+    law = np.arange(1, 31) ** -0.5
+    frames = np.repeat(draw.normal(size=(20, 30)), 10, 0) * law + 0.05 * draw.normal(size=(200, 30)) * law
+    x = frames + 0.1 * draw.normal(size=(2, 200, 30))
+    stimuli, films = np.arange(200), np.repeat([f"film {i}" for i in range(20)], 10)
+    if layout == "presentations":
+        order = draw.permutation(400)
+        rows = {
+            "resp": x.reshape(400, 30)[order],
+            "stim": np.tile(stimuli, 2)[order],
+            "movie": np.tile(films, 2)[order],
+        }
+    else:
+        rows = {"responses": x, "movie": films}
+    np.savez(tmp_path / "a.npz", **rows)
+    labels = "stim" if layout == "presentations" else None
+    read = read_recording(tmp_path / "a.npz", labels=labels, groups="movie")
+    assert (read.responses.shape, len(set(read.groups))) == ((2, 200, 30), 20)
+    assert dict(zip(read.stimuli, read.groups, strict=True))[37] == "film 3"
+    found = recorded(prepared(read), (2, 15))
+    spectra, signal = found.records.values()
+    assert signal.scalars() == signal_spectrum(read.responses, groups=list(read.groups)).scalars()
+    assert signal.n_groups == spectra.n_groups == 20
+    assert any("over 20 groups" in note for note in found.results["notes"])
+    alone = recorded(replace(prepared(read), groups=()), (2, 15))
+    assert found.law.standard_error > 1.5 * alone.law.standard_error
+    kept = read.keep(stimuli=torch.arange(200) < 100)
+    assert len(kept.groups) == 100
+
+
+def test_groups_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    x, labels = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 20
+    for groups, says in ((np.arange(40), "does not group"), (labels[:9], "does not number"), (labels[:20], "does not")):
+        with pytest.raises(InputError, match=says):
+            Recording.of(x, labels, groups=groups)
+    missing = [None if one == 7 else "a" for one in labels]
+    with pytest.raises(InputError, match="0 groups of stimulus 7"):
+        Recording.of(x, labels, groups=missing)
+    assert set(Recording.of(x, labels, blank=7, groups=missing).groups) == {"a"}
+    with pytest.raises(InputError, match="the groups do not fit"):
+        Recording(torch.rand(2, 9, 3), groups=("a", "b"))
+    np.savez(tmp_path / "a.npz", responses=x, film=labels)
+    with pytest.raises(InputError, match="no array 'movie'"):
+        read_recording(tmp_path / "a.npz", groups="movie")
