@@ -85,6 +85,22 @@ def _means_stimuli(name: str) -> bool:
     return bool({plain(name.rpartition(".")[2]), plain(name).rpartition("_")[2]} & {*STIMULI})
 
 
+def columns_apart(stored: dict[str, Stored], *asked: str | None) -> dict[str, Stored]:
+    """Arrays of a table in which columns that are asked for by name are no units."""
+    table = stored.get("responses")
+    names = tuple(n for n in asked if n is not None and n not in stored and table is not None and n in table.columns)
+    if table is None or not names:
+        return stored
+    return {**stored, "responses": table.without(names), **{name: table.column(name) for name in names}}
+
+
+def told(name: str, array: Stored) -> tuple[str, ...]:
+    """A note on the columns of a table that are units."""
+    names = array.columns
+    shown = ", ".join([*names[:3], *(["…"] if len(names) > 4 else []), *names[3:][-1:]])
+    return (f"{name}: the {len(names)} columns {shown} (--labels and --groups take others out)",) if names else ()
+
+
 def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
     """A note on other arrays that could be the responses as well, by their shape."""
     same = [n for n, a in stored.items() if n != name and a.numeric and a.shape == stored[name].shape]

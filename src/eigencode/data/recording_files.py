@@ -7,7 +7,18 @@ import numpy as np
 
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
-from eigencode.data._choose import SPONTANEOUS, beside, group_of, labels_of, named, only, overlooked, twins
+from eigencode.data._choose import (
+    SPONTANEOUS,
+    beside,
+    columns_apart,
+    group_of,
+    labels_of,
+    named,
+    only,
+    overlooked,
+    told,
+    twins,
+)
 from eigencode.data._presentations import HIGHEST, Blank, grouped, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
 from eigencode.data.recordings import Recording
@@ -63,6 +74,7 @@ def _recording(
     groups: str | None,
 ) -> Recording:
     """The recording in the arrays of a file."""
+    stored = columns_apart(stored, labels, groups)
     group = group_of(path, stored, key) if labels is None else None
     name = named(path, stored, key) if key is not None and group is None else f"{group}resp"
     name = only(path, stored) if key is None and group is None else name
@@ -80,7 +92,7 @@ def _recording(
         raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
     order, guessed = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
     others = twins(stored, name) if key is None and group is None else ()
-    notes = (*([note] if (note := stored[name].note) else []), *others, *guessed)
+    notes = (*told(name, stored[name]), *others, *guessed)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
     stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
     shown = None

@@ -60,9 +60,9 @@ class _Reader:
     child: Any
     said: IO[bytes]
 
-    def stored(self, name: str, shape: list[int], kind: str, numeric: bool, axes: list[str], note: str) -> Stored:
+    def stored(self, name: str, shape: list[int], kind: str, numeric: bool, *names: list[str]) -> Stored:
         """Describe an array of the list."""
-        return Stored(tuple(shape), kind, numeric, partial(self.read, name), tuple(axes), note)
+        return Stored(tuple(shape), kind, numeric, partial(self.read, name), *map(tuple, names))
 
     def read(self, name: str, field: str = "") -> np.ndarray:
         """Read an array, or one field of an array of structs."""

@@ -33,7 +33,7 @@ def serve(path: Path, asked: IO[bytes], answers: IO[bytes]) -> None:
     try:
         with reading(f"{path}: the file cannot be read", fix=CUT_OFF):
             found = read(path)
-            listed = [(n, a.shape, a.kind, a.numeric, a.axes, a.note) for n, a in found.items()]
+            listed = [(n, a.shape, a.kind, a.numeric, a.axes, a.columns) for n, a in found.items()]
             send(answers, arrays=[(n, [int(k) for k in shape], *more) for n, shape, *more in listed])
         answers.flush()
         for _ in iter(asked.peek, b""):  # type: ignore[attr-defined]

@@ -56,9 +56,7 @@ def table_file(path: Path) -> dict[str, Stored]:
     if units:
         kind = np.result_type(*{table[c].to_numpy().dtype for c in units})
         read, shape, axes = once(partial(_matrix, table[units])), (len(table), len(units)), ("row", "unit")
-        named = ", ".join([*units[:3], *(["…"] if len(units) > 4 else []), *units[3:][-1:]])
-        note = f"{len(units)} of {len(table.columns)} columns are units: {named}"
-        found["responses"] = Stored(shape, kind.name, kind.kind in "biuf", read, axes, note)
+        found["responses"] = Stored(shape, kind.name, kind.kind in "biuf", read, axes, tuple(units))
     for column in table:
         if column not in units:
             values = table[column]

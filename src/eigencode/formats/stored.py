@@ -15,7 +15,7 @@ class Stored:
     """An array in a file: its shape in the order of the program that wrote it, its type, and a function to read it.
 
     `numeric` is true for real numbers and booleans.  `axes` are the names of the axes where the format has any.
-    `note`: what the array was put together from, for the reader of a result.
+    `columns`: of a table, the names of the columns in it.
     """
 
     shape: tuple[int, ...]
@@ -23,7 +23,7 @@ class Stored:
     numeric: bool
     read: Read
     axes: tuple[str, ...] = ()
-    note: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def vector(self) -> bool:
@@ -32,6 +32,18 @@ class Stored:
 
     def __str__(self) -> str:
         return f"{' x '.join(map(str, self.shape)) or 'scalar'} {self.kind}"
+
+    def without(self, names: tuple[str, ...]) -> "Stored":
+        """The same without some of its columns."""
+        left = [i for i, name in enumerate(self.columns) if name not in names]
+        read = once(lambda: self.read()[:, left])
+        shape, columns = (self.shape[0], len(left)), tuple(self.columns[i] for i in left)
+        return Stored(shape, self.kind, self.numeric, read, self.axes, columns)
+
+    def column(self, name: str) -> "Stored":
+        """One of its columns."""
+        place = self.columns.index(name)
+        return Stored(self.shape[:1], self.kind, self.numeric, once(lambda: self.read()[:, place]))
 
 
 def in_memory(array: np.ndarray) -> Stored:

@@ -129,16 +129,28 @@ def test_a_column_of_another_name_is_no_unit_and_is_told(tmp_path: Path) -> None
 def test_what_could_have_been_read_is_told(tmp_path: Path) -> None:
     """Which columns are units, other arrays of the same shape, labels that do not fit."""
     TABLE.assign(stimulus=LABELS).to_csv(tmp_path / "a.csv", index=False)
-    assert (
-        f"30 of 31 columns are units: {', '.join(TABLE.columns[:3])}, …, {TABLE.columns[-1]}"
-        in read_recording(tmp_path / "a.csv").notes
-    )
+    names = f"{', '.join(TABLE.columns[:3])}, …, {TABLE.columns[-1]}"
+    notes = read_recording(tmp_path / "a.csv").notes
+    assert f"responses: the 30 columns {names} (--labels and --groups take others out)" in notes
     for other in ("dff", "F"):
         np.savez(tmp_path / "b.npz", spks=X, stim_id=LABELS[:9], **{other: X})
         notes = read_recording(tmp_path / "b.npz").notes
         assert f"spks taken; of the same shape: {other} (--key {other} takes it)" in notes
         assert f"stim_id not used: 9 values for {len(X)} rows" in notes
     assert not any("taken" in note for note in read_recording(tmp_path / "b.npz", key="spks").notes)
+
+
+def test_columns_that_are_asked_for_are_no_units(tmp_path: Path) -> None:
+    """Whole numbers beside counts look like a unit; labels and groups that are named are none."""
+    counts = RNG.poisson(3, (40, 6))
+    table = pandas.DataFrame(counts, columns=[f"n{i}" for i in range(6)]).assign(clip=np.arange(40) % 20)
+    table.assign(film=table["clip"] // 2).to_csv(tmp_path / "a.csv", index=False)
+    assert read_recording(tmp_path / "a.csv").responses.shape == (1, 40, 8)
+    found = read_recording(tmp_path / "a.csv", labels="clip", groups="film")
+    np.testing.assert_array_equal(found.responses, counts.reshape(2, 20, 6))
+    assert found.stimuli == tuple(range(20))
+    assert found.groups == tuple(np.arange(20) // 2)
+    assert read_recording(tmp_path / "a.csv", labels="film").responses.shape == (4, 10, 7)
 
 
 @pytest.mark.parametrize("header", [False, True])
