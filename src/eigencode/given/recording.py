@@ -71,7 +71,7 @@ def recorded(
         f"{f'cvPCA of {repeats} repeats' if repeats > 1 else 'covariance of one repeat'}, {found.n_samples} stimuli x "
         f"{found.n_units} units; {negative} of {len(found.eigenvalues)} values are not positive",
         *recording.notes,
-        *([f"intervals are over {len(set(recording.groups))} groups of stimuli"] if groups else []),
+        *([f"stimuli that belong together: {made['groups']} groups, over which intervals are"] if groups else []),
     ]
     signal = _signal(recording, seed)
     taken += [signal] if signal else []

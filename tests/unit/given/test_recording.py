@@ -291,7 +291,7 @@ def test_groups_of_stimuli_widen_the_intervals(tmp_path: Path, layout: str) -> N
     spectra, signal = found.records.values()
     assert signal.scalars() == signal_spectrum(read.responses, groups=list(read.groups)).scalars()
     assert signal.n_groups == spectra.n_groups == 20
-    assert any("over 20 groups" in note for note in found.results["notes"])
+    assert any("20 groups, over which" in note for note in found.results["notes"])
     alone = recorded(replace(prepared(read), groups=()), (2, 15))
     assert found.law.standard_error > 1.5 * alone.law.standard_error
     kept = read.keep(stimuli=torch.arange(200) < 100)
