@@ -1,6 +1,7 @@
 """Fits of power laws to the logarithms of spectral moments."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,9 @@ STEEPEST = 10.0
 
 STEPS, FEW_STEPS = 40, 12
 """Steps of a fit, and of one that starts at a fit to similar moments."""
+
+Model = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""log Σₙ λₙᵖ and its derivatives, (batch, candidates, p) and (batch, candidates, p, k), of parameters."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,17 @@ class Fitted:
 
 
 def breaks(units: int) -> Float[Tensor, " grid"]:
-    """Candidate break ranks, evenly spaced in log rank."""
+    """Logarithms of the break ranks from which fits start, evenly spaced; the break stays between the ends."""
     return torch.linspace(math.log(2), math.log(max(3, units / 2)), 24, dtype=torch.float64)
 
 
 def fit_laws(
     logs: Float[Tensor, "batch p"], target: Target, ranks: Ranks, broken: bool, near: Tensor | None = None
 ) -> Fitted:
-    """Fit c n^(−α), or the law broken at the best of `breaks`, by weighted least squares of log moments.
+    """Fit c n^(−α), or the broken law, by weighted least squares of log moments.
 
-    `near`: fits of every candidate to start from, `every` of another result.
+    The broken law is fitted at each of `breaks`, and from the best of them with the break as a parameter.  `near`: fits
+    of every candidate to start from, `every` of another result.
     """
     x = ranks.n.log()
     grid = breaks(int(ranks.weight.sum().round())) if broken else torch.full((1,), math.inf, dtype=torch.float64)
@@ -111,34 +116,54 @@ def fit_laws(
     start[:, 0] = logs[0, -1] / logs.shape[1]
     start = (start if near is None else near).expand(len(logs), -1, -1)
     steps = STEPS if near is None else FEW_STEPS
-    theta, value, chi2 = _levenberg_marquardt(logs, target.white, ranks.weight.log(), design, start, steps)
-    best = chi2.argmin(1)
-    row = torch.arange(len(logs))
-    return Fitted(theta[row, best], chi2[row, best], grid[best], value[row, best], theta[0])
+    weighted = (design * ranks.weight[:, None]).mT.contiguous().mT  # the faster layout
+
+    def at_breaks(theta: Tensor) -> tuple[Tensor, Tensor]:
+        value, jacobian = _log_moments(theta.transpose(0, 1) @ design.mT, weighted, logs.shape[1])
+        return value.transpose(0, 1), jacobian.transpose(0, 1)
+
+    def bent(theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with the logarithm of the break as the last parameter, a row of `theta` for each of `logs`."""
+        scale, first, second, at = (theta[..., i : i + 1] for i in range(4))
+        before = x.minimum(at)
+        columns = [torch.ones_like(before), -before, before - x, (second - first) * (x > at)]
+        law = scale - first * before - second * (x - before)
+        return _log_moments(law, torch.cat(columns, 1).mT * ranks.weight[:, None], logs.shape[1])
+
+    theta, value, chi2 = _levenberg_marquardt(logs, target.white, at_breaks, start, steps)
+    best, row, every = chi2.argmin(1), torch.arange(len(logs)), theta[0]
+    theta, value, chi2, at = theta[row, best], value[row, best], chi2[row, best], grid[best]
+    if broken:
+        free = torch.cat([theta, at[:, None]], 1)[:, None]
+        theta, value, chi2 = (
+            v[:, 0] for v in _levenberg_marquardt(logs, target.white, bent, free, STEPS, grid[[0, -1]])
+        )
+        theta, at = theta[:, :-1], theta[:, -1]
+    return Fitted(theta, chi2, at, value, every)
+
+
+def _log_moments(law: Tensor, weighted: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """log Σₙ wₙ λₙᵖ of log λ, p = 1..count, and its derivatives; powers by multiplication, as exponentials are slower.
+
+    weighted: derivatives of log λₙ by the parameters, times wₙ; that by the first one is 1.
+    """
+    p = torch.arange(1, count + 1, dtype=torch.float64)
+    least = min(-50.0, -690.0 / count)  # below it powers would be subnormal numbers, which take much longer
+    largest = law.amax(-1, keepdim=True)
+    powers = base = (law - largest).clamp_min(least).exp()
+    each = [powers @ weighted]
+    for _ in p[1:]:
+        powers = powers * base
+        each.append(powers @ weighted)
+    sums = torch.stack(each, 2)
+    total = sums[..., :1]
+    return p * largest + total[..., 0].log(), p[:, None] * (sums / total)
 
 
 def _levenberg_marquardt(
-    logs: Tensor, white: Tensor, log_weight: Tensor, design: Tensor, theta: Tensor, steps: int
+    logs: Tensor, white: Tensor, model: Model, theta: Tensor, steps: int, ends: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Fit every row of `logs` with every design; exponents stay within 0 and `STEEPEST`."""
-    p = torch.arange(1, logs.shape[1] + 1, dtype=torch.float64)
-
-    weighted = (design * log_weight.exp()[:, None]).mT.contiguous().mT  # the faster layout
-    least = min(-50.0, -690.0 / len(p))  # below it powers would be subnormal numbers, which take much longer
-
-    def model(theta: Tensor) -> tuple[Tensor, Tensor]:
-        """log Σₙ wₙ λₙᵖ and its derivatives; powers by multiplication, since as many exponentials take much longer."""
-        law = theta.transpose(0, 1) @ design.mT  # (designs, batch, ranks)
-        largest = law.amax(-1, keepdim=True)
-        powers = base = (law - largest).clamp_min(least).exp()
-        each = [powers @ weighted]
-        for _ in p[1:]:
-            powers = powers * base
-            each.append(powers @ weighted)
-        sums = torch.stack(each, 2).transpose(0, 1)
-        total = sums[..., :1]  # the first column of a design is one
-        return p * largest.transpose(0, 1) + total[..., 0].log(), p[:, None] * (sums / total)
-
+    """Fit every row of `logs` by every candidate; exponents stay within 0 and `STEEPEST`, a break within `ends`."""
     goal = logs[:, None]
     value, jacobian = model(theta)
     rest = (goal - value) @ white.T
@@ -150,7 +175,9 @@ def _levenberg_marquardt(
         damped = normal + damping[..., None, None] * (normal.diagonal(dim1=-2, dim2=-1) + 1e-12).diag_embed()
         step = torch.linalg.solve(damped, (slope.mT @ rest[..., None])[..., 0])
         moved = theta + step
-        moved[..., 1:] = moved[..., 1:].clamp(0, STEEPEST)
+        moved[..., 1:3] = moved[..., 1:3].clamp(0, STEEPEST)
+        if ends is not None:
+            moved[..., 3:] = moved[..., 3:].clamp(ends[0], ends[1])
         new_value, new_jacobian = model(moved)
         new_rest = (goal - new_value) @ white.T
         new_chi2 = new_rest.square().sum(-1)

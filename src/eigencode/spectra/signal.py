@@ -130,7 +130,7 @@ def signal_spectrum(
     averaged over random pairs of stimuli, orders and halves, so all repeats and all pairs of them count.
 
     A power law and a broken one are fitted to log m̂ₚ by least squares, weighted by the covariance C of the moments over
-    stimuli: minimise ‖W (log mₚ(law) − log m̂ₚ)‖², W = (C + 0.01 diag C)^(−½), 0 <= α <= 10, over 24 candidate breaks.
+    stimuli: minimise ‖W (log mₚ(law) − log m̂ₚ)‖², W = (C + 0.01 diag C)^(−½), 0 <= α <= 10, from 24 candidate breaks.
     Intervals are the 2.5 % and 97.5 % quantiles of fits to moments drawn around those of the fitted law, with C.
 
     Noise must be independent between repeats and between stimuli, with the mean zero; it may differ between stimuli,
