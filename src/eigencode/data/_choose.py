@@ -86,7 +86,7 @@ def _means_stimuli(name: str) -> bool:
 
 
 def columns_apart(stored: dict[str, Stored], *asked: str | None) -> dict[str, Stored]:
-    """Arrays of a table in which columns that are asked for by name are no units."""
+    """Take the columns that are asked for by name out of the units of a table."""
     table = stored.get("responses")
     names = tuple(n for n in asked if n is not None and n not in stored and table is not None and n in table.columns)
     if table is None or not names:
@@ -94,15 +94,19 @@ def columns_apart(stored: dict[str, Stored], *asked: str | None) -> dict[str, St
     return {**stored, "responses": table.without(names), **{name: table.column(name) for name in names}}
 
 
-def told(name: str, array: Stored) -> tuple[str, ...]:
-    """A note on the columns of a table that are units."""
+def unit_columns(name: str, array: Stored) -> tuple[str, ...]:
+    """Note which columns of a table are read as units."""
     names = array.columns
     shown = ", ".join([*names[:3], *(["…"] if len(names) > 4 else []), *names[3:][-1:]])
-    return (f"{name}: the {len(names)} columns {shown} (--labels and --groups take others out)",) if names else ()
+    return (
+        (f"{name}: the {len(names)} columns {shown} are units (--labels NAME and --groups NAME take columns out)",)
+        if names
+        else ()
+    )
 
 
 def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
-    """A note on other arrays that could be the responses as well, by their shape."""
+    """Note the other arrays that have the shape of the responses."""
     same = [n for n, a in stored.items() if n != name and a.numeric and a.shape == stored[name].shape]
     return (f"{name} taken; of the same shape: {', '.join(same)} (--key {same[0]} takes it)",) if same else ()
 

@@ -44,8 +44,8 @@ def repeats_in(
         resp: responses `presentations x units`.
         labels: the stimulus of each presentation, a number or text, in any shape with one axis longer than 1.  NaN,
             None and masked entries count as missing.
-        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: a negative number and
-            empty text.
+        blank: the label of presentations without a stimulus, `"highest"` or `"none"`.  None: the negative
+            number, if there is one, and empty text.
 
     Returns:
         Responses `repeats x stimuli x units`, labels in ascending order, and notes on omitted presentations.
@@ -149,7 +149,9 @@ def grouped(
     wrong = [one for one, some in found.items() if len(some) != 1]
     if wrong:
         got = f"{len(found[wrong[0]])} groups of stimulus {wrong[0]}"
-        raise DataError(f"{where} does not group the stimuli", got=got, wanted="one group for each stimulus")
+        raise DataError(
+            f"{where}: a stimulus is not in one group", got=got, wanted="the same group in every row of a stimulus"
+        )
     return tuple(some.pop() for some in found.values())
 
 

@@ -16,8 +16,8 @@ from eigencode.data._choose import (
     named,
     only,
     overlooked,
-    told,
     twins,
+    unit_columns,
 )
 from eigencode.data._presentations import HIGHEST, Blank, grouped, red, repeats_in
 from eigencode.data._values import floats, numbers, order_of, spontaneous_of, words_in
@@ -92,7 +92,7 @@ def _recording(
         raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
     order, guessed = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
     others = twins(stored, name) if key is None and group is None else ()
-    notes = (*told(name, stored[name]), *others, *guessed)
+    notes = (*unit_columns(name, stored[name]), *others, *guessed)
     values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
     stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
     shown = None

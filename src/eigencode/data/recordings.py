@@ -28,8 +28,8 @@ class Recording:
         stimuli: one name or number per stimulus; by default 0, 1, 2 ...
         name, array: the file and the array in it, for messages.
         notes: what was left out or done to the numbers, in order.
-        groups: one label per stimulus, the same for stimuli that belong together (frames of one film), over which
-            intervals are then; empty if every stimulus is independent.
+        groups: one label per stimulus, the same for stimuli that belong together (frames of one film); intervals are
+            then over groups.  Empty if every stimulus is independent.
 
     Raises:
         DataError: wrong shapes, nothing but NaN, no unit that varies, fewer than two stimuli.

@@ -105,13 +105,13 @@ def _refuse_long(path: Path, table: Any) -> None:
     if named:
         unit, index = named[0], [c for c in whole if c not in ("index", named[0])]
         responses = [c for c in table if c not in whole]
-        again, repeats = bool(table.duplicated([*index, unit]).any()), ""
-        if again:
+        repeats = ""
+        if table.duplicated([*index, unit]).any():
             repeats = f".assign(repeat=table.groupby({[*index, unit]}).cumcount())"
             index = [*index, "repeat"]
         raise DataError(
             f"{path}: a table with a row for each response of each unit",
-            got=f"a column {named[0]!r}",
+            got=f"a column {unit!r}",
             wanted="a row for each presentation and a column for each unit",
             fix=f"table{repeats}.pivot(index={index}, columns={unit!r}, values={(responses or whole)[0]!r})"
             ".reset_index().to_csv('wide.csv', index=False)",

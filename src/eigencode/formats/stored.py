@@ -15,7 +15,7 @@ class Stored:
     """An array in a file: its shape in the order of the program that wrote it, its type, and a function to read it.
 
     `numeric` is true for real numbers and booleans.  `axes` are the names of the axes where the format has any.
-    `columns`: of a table, the names of the columns in it.
+    `columns`: names of the columns of a table.
     """
 
     shape: tuple[int, ...]

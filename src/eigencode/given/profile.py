@@ -123,7 +123,7 @@ def profile(
     said = "the windows differ between places: compare exponents of equal windows, or give one (window, --window)"
     averaged = reduce == "mean" and any(len(row.shape) > 1 for row in rows)
     mean = (
-        "maps and tokens are averaged over positions; exponents of all their numbers differ (reduce, --reduce flatten)"
+        "maps and tokens are averaged over positions; with every position as a unit exponents differ (--reduce flatten)"
     )
     return Profile(tuple(rows), spectra, (*notes, *unscaled, *[mean] * averaged, *[said] * apart))
 

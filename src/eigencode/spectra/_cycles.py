@@ -30,8 +30,8 @@ class SpectralMoments:
     values: estimate of Σ (λᵢ / scale)ᵖ, p = 1..P.
     covariance: sampling covariance of `values` over stimuli.
     pairs: number of pairs of stimuli in each pairing.
-    carriers: number of equal stimuli, or groups, that would have the spread of influences on Σ λᵢ, (Σ J²)² / Σ J⁴: a
-        third of them all if influences J are normal, few if a few are much larger than the others.
+    carriers: effective number of stimuli, or groups, that carry the error of Σ λᵢ: (Σ J²)² / Σ J⁴ of their influences
+        J.  A third of all if J is normal; few if a few are much larger than the others.
     """
 
     values: Float[Tensor, " p"]

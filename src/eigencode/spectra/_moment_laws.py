@@ -104,8 +104,8 @@ def fit_laws(
 ) -> Fitted:
     """Fit c n^(−α), or the broken law, by weighted least squares of log moments.
 
-    The broken law is fitted at each of `breaks`, and from the best of them with the break as a parameter.  `near`: fits
-    of every candidate to start from, `every` of another result.
+    The broken law is first fitted with its break at each of `breaks`; the best of these fits is continued with the
+    break as a parameter.  `near`: fits of every candidate to start from, `every` of another result.
     """
     x = ranks.n.log()
     grid = breaks(int(ranks.weight.sum().round())) if broken else torch.full((1,), math.inf, dtype=torch.float64)
@@ -145,7 +145,7 @@ def fit_laws(
 def _log_moments(law: Tensor, weighted: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """log Σₙ wₙ λₙᵖ of log λ, p = 1..count, and its derivatives; powers by multiplication, as exponentials are slower.
 
-    weighted: derivatives of log λₙ by the parameters, times wₙ; that by the first one is 1.
+    weighted: derivatives of log λₙ with respect to the parameters, times wₙ.  With respect to the first it is 1.
     """
     p = torch.arange(1, count + 1, dtype=torch.float64)
     least = min(-50.0, -690.0 / count)  # below it powers would be subnormal numbers, which take much longer

@@ -131,7 +131,7 @@ def test_what_could_have_been_read_is_told(tmp_path: Path) -> None:
     TABLE.assign(stimulus=LABELS).to_csv(tmp_path / "a.csv", index=False)
     names = f"{', '.join(TABLE.columns[:3])}, …, {TABLE.columns[-1]}"
     notes = read_recording(tmp_path / "a.csv").notes
-    assert f"responses: the 30 columns {names} (--labels and --groups take others out)" in notes
+    assert f"responses: the 30 columns {names} are units (--labels NAME and --groups NAME take columns out)" in notes
     for other in ("dff", "F"):
         np.savez(tmp_path / "b.npz", spks=X, stim_id=LABELS[:9], **{other: X})
         notes = read_recording(tmp_path / "b.npz").notes

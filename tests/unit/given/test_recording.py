@@ -300,7 +300,11 @@ def test_groups_of_stimuli_widen_the_intervals(tmp_path: Path, layout: str) -> N
 
 def test_groups_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     x, labels = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 20
-    for groups, says in ((np.arange(40), "does not group"), (labels[:9], "does not number"), (labels[:20], "does not")):
+    for groups, says in (
+        (np.arange(40), "not in one group"),
+        (labels[:9], "does not number"),
+        (labels[:20], "does not"),
+    ):
         with pytest.raises(InputError, match=says):
             Recording.of(x, labels, groups=groups)
     missing = [None if one == 7 else "a" for one in labels]
