@@ -130,14 +130,15 @@ def fit_laws(
         law = scale - first * before - second * (x - before)
         return _log_moments(law, torch.cat(columns, 1).mT * ranks.weight[:, None], logs.shape[1])
 
-    theta, value, chi2 = _levenberg_marquardt(logs, target.white, at_breaks, start, steps)
+    ends = [(-math.inf, math.inf), (0, STEEPEST), (0, STEEPEST), (float(grid[0]), float(grid[-1]))]
+    bounds = torch.tensor(ends, dtype=torch.float64)
+    theta, value, chi2 = _levenberg_marquardt(logs, target.white, at_breaks, start, steps, bounds)
     best, row, every = chi2.argmin(1), torch.arange(len(logs)), theta[0]
     theta, value, chi2, at = theta[row, best], value[row, best], chi2[row, best], grid[best]
     if broken:
         free = torch.cat([theta, at[:, None]], 1)[:, None]
-        theta, value, chi2 = (
-            v[:, 0] for v in _levenberg_marquardt(logs, target.white, bent, free, STEPS, grid[[0, -1]])
-        )
+        found = _levenberg_marquardt(logs, target.white, bent, free, STEPS, bounds)
+        theta, value, chi2 = (v[:, 0] for v in found)
         theta, at = theta[:, :-1], theta[:, -1]
     return Fitted(theta, chi2, at, value, every)
 
@@ -161,10 +162,11 @@ def _log_moments(law: Tensor, weighted: Tensor, count: int) -> tuple[Tensor, Ten
 
 
 def _levenberg_marquardt(
-    logs: Tensor, white: Tensor, model: Model, theta: Tensor, steps: int, ends: Tensor | None = None
+    logs: Tensor, white: Tensor, model: Model, theta: Tensor, steps: int, bounds: Float[Tensor, "parameters 2"]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Fit every row of `logs` by every candidate; exponents stay within 0 and `STEEPEST`, a break within `ends`."""
+    """Fit every row of `logs` by every candidate, with each parameter within its bounds."""
     goal = logs[:, None]
+    low, high = bounds[: theta.shape[-1]].T
     value, jacobian = model(theta)
     rest = (goal - value) @ white.T
     chi2 = rest.square().sum(-1)
@@ -174,10 +176,7 @@ def _levenberg_marquardt(
         normal = slope.mT @ slope
         damped = normal + damping[..., None, None] * (normal.diagonal(dim1=-2, dim2=-1) + 1e-12).diag_embed()
         step = torch.linalg.solve(damped, (slope.mT @ rest[..., None])[..., 0])
-        moved = theta + step
-        moved[..., 1:3] = moved[..., 1:3].clamp(0, STEEPEST)
-        if ends is not None:
-            moved[..., 3:] = moved[..., 3:].clamp(ends[0], ends[1])
+        moved = (theta + step).clamp(low, high)
         new_value, new_jacobian = model(moved)
         new_rest = (goal - new_value) @ white.T
         new_chi2 = new_rest.square().sum(-1)
