@@ -557,6 +557,18 @@ TABLE: dict[str, tuple[Run, Run]] = {
             (1, int(fix.split()[-1]) - 1)
         ),
     ),
+    "spectra/power_law.py: log_window | late": (
+        lambda: ec.Spectrum(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.0]).double(), 9, 5).power_law((3, 5)),
+        lambda fix: ec.Spectrum(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.0]).double(), 9, 5).power_law(
+            **eval(f"dict({fix.partition(' (')[0]})")
+        ),
+    ),
+    "spectra/power_law.py: log_window | few": (
+        lambda: ec.cvpca(torch.randn(2, 20, 9, generator=torch.Generator().manual_seed(1))).power_law((1, 9)),
+        lambda fix: ec.cvpca(
+            torch.rand(20, 9) * torch.arange(1, 10) ** -0.1 + 0.01 * torch.rand(2 * ("repeats" in fix), 20, 9)
+        ).power_law((1, 9)),
+    ),
     "spectra/spectrum.py: Spectrum._all": (
         lambda: leading_spectrum(torch.rand(30, 9), top=3).participation_ratio,
         lambda fix: ec.spectrum(torch.rand(30, 9)).participation_ratio,
@@ -571,6 +583,12 @@ TABLE: dict[str, tuple[Run, Run]] = {
             eval(fix.partition(", if")[0], {"torch": torch, "x": torch.rand(20, 5, 3)}), draws=100
         ),
     ),
+    "spectra/_repeats.py: repeats_of | many": (
+        lambda: ec.signal_spectrum(torch.rand(20, 9, 30)),
+        lambda fix: ec.signal_spectrum(
+            eval(fix.partition("; ")[2].partition(", if")[0], {"torch": torch, "x": torch.rand(20, 9, 30)}), draws=100
+        ),
+    ),
     "spectra/_repeats.py: repeats_of 2": (
         lambda: ec.signal_spectrum(silent_unit()),
         lambda fix: ec.signal_spectrum(eval(fix.partition(", if")[0], {"np": np, "x": silent_unit()}), draws=100),
@@ -580,6 +598,12 @@ TABLE: dict[str, tuple[Run, Run]] = {
         lambda fix: ec.cross_spectrum(torch.rand(9, 3), torch.rand(9, 4), **eval(f"dict({fix})")),
     ),
     "spectra/cross.py: _checked": (
+        lambda: ec.cross_spectrum(torch.rand(2, 9, 3), torch.rand(9, 4)),
+        lambda fix: ec.cross_spectrum(
+            eval(fix.partition(", for")[0], {"torch": torch, "x": torch.rand(2, 9, 3)}), torch.rand(9, 4), folds=2
+        ),
+    ),
+    "spectra/cross.py: _checked 2": (
         lambda: ec.cross_spectrum(silent_unit()[0].T, torch.rand(10, 3)),
         lambda fix: [
             exec(fix.partition("; ")[0], given := {"np": np, "x": silent_unit()[0].T, "y": torch.rand(10, 3)}),

@@ -65,7 +65,7 @@ ELSEWHERE = {
 }
 """Names of packages that are not installed here, and files."""
 
-KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth", "index", "columns", "values", "repeat"}
+KEYWORDS = {"return_inverse", "descending", "dims", "dim", "name", "depth", "index", "columns", "values", "dropna"}
 """Keywords of other libraries, and of networks in `--arg depth=3`."""
 
 CALLED = {"full", "real", "cat", "list", "ToTensor"}

@@ -704,6 +704,21 @@ TABLE: dict[str, tuple[Run, Run]] = {
             shape_of(read("wide.csv"), (2, 15, responses().shape[1])),
         ],
     ),
+    **{
+        f"formats/_table.py: _refuse_long | {name}": (
+            lambda change=change: [change(long_table()).to_csv("a.csv"), table_file(Path("a.csv"))],
+            lambda fix, change=change: [
+                done(fix, table=change(long_table())),
+                shape_of(read("wide.csv"), (2, 15, responses().shape[1])),
+            ],
+        )
+        for name, change in {
+            "counts": lambda t: t.assign(value=(10 * t["value"]).round().astype(int)),
+            "missing labels": lambda t: t.assign(stimulus=t["stimulus"].astype(float)),
+            "trial twice": lambda t: t.assign(trial=0),
+            "identifiers": lambda t: t.rename(columns={"neuron": "cell_specimen_id"}),
+        }.items()
+    },
     "formats/_nwb.py: nwb_file": (
         lambda: nwb_file(write_nwb(Path("a.nwb"), responses(), np.arange(30) % 15, where="spikes")),
         lambda fix: [done(fix.partition("then ")[2], x=responses(), labels=np.arange(30) % 15), read("responses.npz")],
@@ -818,13 +833,17 @@ TABLE: dict[str, tuple[Run, Run]] = {
             value(fix.partition("; ")[2], x=responses(), labels=np.arange(30) % 10),
         ],
     ),
-    "data/recording_files.py: _recording": (
+    "data/recording_files.py: _published": (
         lambda: read(saved("a.mat", stim={"resp": responses(), "istim": np.arange(30) % 5 + 1}), axes="su"),
         lambda fix: read("a.mat") if "leave out axes" in fix else None,
     ),
     "data/_choose.py: group_of": (
         lambda: read(saved("a.mat", **{n: {"resp": responses(), "istim": np.arange(30) % 5 + 1} for n in ("a", "b")})),
         lambda fix: [read("a.mat", **asked(fix, "key")), read("a.mat", key=option(fix, "--key"))],
+    ),
+    "data/_choose.py: labels_of": (
+        lambda: read(saved("a.npz", x=responses(), stimulus=np.arange(30) % 3, image=np.arange(30) % 10)),
+        lambda fix: shape_of(read("a.npz", labels=option(fix, "--labels")), (3, 10, responses().shape[1])),
     ),
     "data/_choose.py: only": (
         lambda: read(saved("a.mat", first=responses(), other=responses(20, 9))),

@@ -1,6 +1,7 @@
 """Which of the arrays in a file are the responses, their stimuli and the spontaneous activity."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from eigencode.base.axes import plain
 from eigencode.base.errors import InputError, nearest
+from eigencode.data._presentations import labelled
 from eigencode.formats import Stored
 
 RESPONSES = ("responses", "resp", "spks")
@@ -18,9 +20,14 @@ NAMES = ("stimuli", "stimulus")
 STIMULI = ("stimulus", "stim", "istim", "image", "picture", "photo", "movie")
 """Names, as `base.axes.plain` gives them, of what names the stimulus of each row."""
 
+ROWS = ("y", "label", "target", "trial", "class", "condition")
+"""Names of what may describe the presentations, if there is one for each column."""
+
+TABLE = 40
+"""Most columns of a table of presentations beside the responses."""
 
 PLAIN = (
-    "save plain real numbers, e.g. full(x), real(x) or, of cells, cat(3, x{:}) in MATLAB, "
+    "save plain real numbers, e.g. full(x), real(x) or, of cells, cat(3, x{:}) in MATLAB (--axes names its axes), "
     "x.real or x.astype('float32') in numpy"
 )
 
@@ -71,38 +78,78 @@ def only(path: Path, stored: dict[str, Stored]) -> str:
     return found[0]
 
 
-def labels_of(stored: dict[str, Stored], name: str, groups: str | None = None) -> str | None:
-    """Name of the array beside `name`, but not `groups`, that names the stimulus of each row; None without one."""
-    group = name.rpartition(".")[0]
+def labels_of(path: Path, stored: dict[str, Stored], name: str, groups: str | None = None) -> str | None:
+    """Name of the array beside `name`, but not `groups`, that names the stimulus of each row; None without one.
+
+    Of several, those whose names have the most words in common with that of the responses (`mouse2_stimuli` beside
+    `mouse2_responses`).  An array with one value for all rows names no stimuli.
+
+    Raises:
+        InputError: several tell different rows apart.
+    """
+    group, _, own = name.rpartition(".")
     around = [n for n in stored if n not in (name, groups) and n.rpartition(".")[0] == group]
-    exact = [n for n in around if n.rpartition(".")[2] in NAMES]
     fitting = [n for n in around if stored[n].vector and math.prod(stored[n].shape) in stored[name].shape]
-    meant = [n for n in fitting if _means_stimuli(n)]
-    return next(iter([*exact, *meant]), None)
+    meant = [n for n in fitting if n.rpartition(".")[2] in NAMES or _means_stimuli(n)]
+    common = {n: len({*_parts(n.rpartition(".")[2])} & {*_parts(own)}) for n in meant}
+    meant = [n for n in meant if common[n] == max(common.values())]
+    if meant:
+        kinds = {n: _kinds(path, n, stored[n]) for n in meant}
+        meant = [n for n in meant if kinds[n].max() > 0]
+        if len({kinds[n].tobytes() for n in meant}) > 1:
+            counts = {n: int(kinds[n].max()) + 1 for n in meant}
+            finest = max(meant, key=lambda n: (counts[n] < len(kinds[n]), counts[n]))
+            raise InputError(
+                f"{path}: several arrays could name the stimuli",
+                got=", ".join(f"{n} ({count} values)" for n, count in counts.items()),
+                wanted="one array, or several whose values together name a stimulus",
+                fix=f"labels={finest!r} (--labels {finest})",
+            )
+    unfit = [n for n in around if n.rpartition(".")[2] in NAMES]
+    return next(iter([*meant, *unfit]), None)
+
+
+def _kinds(path: Path, name: str, array: Stored) -> np.ndarray:
+    """The number of the label of every row, in the order in which they come first."""
+    values = array.read()
+    _, first, kinds = np.unique(
+        labelled(f"{path}: {name}", values, values.size)[0], return_index=True, return_inverse=True
+    )
+    return first.argsort().argsort()[kinds.ravel()]
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())
 
 
 def _means_stimuli(name: str) -> bool:
     return bool({plain(name.rpartition(".")[2]), plain(name).rpartition("_")[2]} & {*STIMULI})
 
 
+def several(labels: str, stored: dict[str, Stored]) -> list[str]:
+    """Names of the arrays that are asked for: one, or several with commas."""
+    return [labels] if labels in stored else [name.strip() for name in labels.split(",")]
+
+
 def columns_apart(stored: dict[str, Stored], *asked: str | None) -> dict[str, Stored]:
     """Take the columns that are asked for by name out of the units of a table."""
     table = stored.get("responses")
-    names = tuple(n for n in asked if n is not None and n not in stored and table is not None and n in table.columns)
+    wanted = [name for one in asked if one is not None for name in several(one, stored)]
+    names = tuple(n for n in wanted if n not in stored and table is not None and n in table.columns)
     if table is None or not names:
         return stored
     return {**stored, "responses": table.without(names), **{name: table.column(name) for name in names}}
 
 
-def unit_columns(name: str, array: Stored) -> tuple[str, ...]:
-    """Note which columns of a table are read as units."""
-    names = array.columns
-    shown = ", ".join([*names[:3], *(["…"] if len(names) > 4 else []), *names[3:][-1:]])
-    return (
-        (f"{name}: the {len(names)} columns {shown} are units (--labels NAME and --groups NAME take columns out)",)
-        if names
-        else ()
-    )
+def unit_columns(name: str, array: Stored, stored: dict[str, Stored]) -> tuple[str, ...]:
+    """Note which columns of a table are read as units, and which other numbers are not."""
+    units = array.columns
+    if not units:
+        return ()
+    others = [n for n, a in stored.items() if n != name and a.numeric and not _means_stimuli(n)]
+    shown = ", ".join([*units[:3], *(["…"] if len(units) > 4 else []), *units[3:][-1:]])
+    left = f"; not {', '.join([*others[:8], *(['…'] if len(others) > 8 else [])])}" if others else ""
+    return (f"{name}: the {len(units)} columns {shown} are units{left} (--labels and --groups take columns out)",)
 
 
 def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
@@ -111,22 +158,45 @@ def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
     return (f"{name} taken; of the same shape: {', '.join(same)} (--key {same[0]} takes it)",) if same else ()
 
 
-def overlooked(stored: dict[str, Stored], name: str, rows: int, *used: str | None) -> tuple[str, ...]:
-    """Notes on arrays that name something for each row, several rows alike, or are called labels and do not fit."""
-    found = []
+def overlooked(
+    stored: dict[str, Stored], name: str, shape: tuple[int, ...], words: np.ndarray | None, *used: str
+) -> tuple[str, ...]:
+    """Notes on arrays that may name stimuli and were not taken, of responses with rows of single presentations.
+
+    words: the labels that were taken, of which another array may tell several stimuli apart.
+    """
+    rows, found = shape[0], []
     for other, array in stored.items():
-        if not array.vector or other in (name, *used):
+        if other in (name, *used):
             continue
-        if (given := math.prod(array.shape)) != rows and _means_stimuli(other):
+        given, columns = math.prod(array.shape), array.shape[1] if len(array.shape) > 1 else 1
+        if array.shape == shape or other.rpartition(".")[2] in SPONTANEOUS:
+            continue
+        if array.kind in ("struct", "compound") or 1 < columns <= TABLE:
+            if array.shape[:1] == (rows,):
+                found.append(f"{other} ({array}) not used: if it names the stimuli, save that column on its own")
+            continue
+        if not array.vector:
+            continue
+        if given != rows and words is None and _means_stimuli(other):
             found.append(f"{other} not used: {given} values for {rows} rows")
+        if given == shape[1] != rows and _parts(other)[-1].rstrip("s") in ROWS:
+            found.append(f"{other} has {given} values, one for each column: --axes us, if columns are presentations")
         fits = given == rows and array.kind not in ("object (pickled)", "cell")
         values = array.read().ravel() if fits else np.zeros(0)
-        whole = values.dtype.kind == "f" and bool((np.mod(values, 1) == 0).all())
+        whole = values.dtype.kind == "f" and bool((np.mod(values[np.isfinite(values)], 1) == 0).all())
         count = len(np.unique(values)) if whole or values.dtype.kind in "iuUS" else 0
-        if 2 <= count <= rows // 2:
+        if not 2 <= count <= rows // 2:
+            continue
+        if words is None:
             found.append(
                 f"{other} has {count} values for {rows} rows: if it names the stimulus of each row, --labels {other} "
                 "(labels=) sorts presentations into repeats"
+            )
+        elif (both := len({*zip(words.tolist(), values.tolist())})) <= rows // 2 and both > len({*words.tolist()}):
+            found.append(
+                f"{other} tells {both} stimuli apart where {used[0]} has {len({*words.tolist()})}: --labels "
+                f"{used[0]},{other} (labels=) takes both"
             )
     return tuple(found)
 

@@ -20,6 +20,9 @@ from eigencode.formats import Stored
 HIGHEST, NONE = "highest", "none"
 """Blanks by rule: the highest number, as Stringer et al. number the grey screen; no blank at all."""
 
+OFTEN = 4
+"""A stimulus shown this many times as often as others may be a blank."""
+
 GREY = ("grey", "gray", "blank", "none", "background")
 """Names that a blank may have; a stimulus of such a name is kept, with a note."""
 
@@ -83,6 +86,14 @@ def repeats_in(
     notes += [f"{once} stimul{'us' if once == 1 else 'i'} not shown twice left out"] if once else []
     grey = [str(one) for one in stimuli[kept] if blank is None and str(one).lower() in GREY]
     notes += [f"{one!r} counts as a stimulus: --blank {one} (blank=) leaves it out" for one in grey]
+    often = stimuli[kept][counts > OFTEN * np.median(counts)]
+    if len(often) == 1 and blank is None and not grey:
+        notes.append(
+            f"stimulus {often[0]} was shown {counts.max()} times, others {np.median(counts):.0f}: if it is none, "
+            f"--blank {often[0]} (blank=) leaves it out"
+        )
+    if len(counts) >= 8 and float((shown[rows][1:] == shown[rows][:-1]).mean()) > 0.5:
+        notes.append("presentations of a stimulus follow one another: slow drift counts as signal")
     if counts.min() < counts.max():
         notes.append(f"stimuli shown {counts.min()} to {counts.max()} times: every presentation is used")
     if counts.max() > repeats:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eigencode.base.axes import letters
 from eigencode.base.errors import DataError, InputError
-from eigencode.data._choose import PLAIN
+from eigencode.data._choose import PLAIN, named, several
 from eigencode.data._presentations import labelled
 from eigencode.formats import Stored
 
@@ -47,19 +47,23 @@ def order_of(
         return found, ()
     if n == 2 and words is not None and len(words) == stored.shape[1] != stored.shape[0]:
         return "us", (f"read as units x stimuli: there are {len(words)} labels",)
-    shortest = stored.shape.index(min(stored.shape))
+    shortest, sizes = stored.shape.index(min(stored.shape)), " x ".join(map(str, stored.shape))
     if n == 3 and shortest > 0:
         place = "last, where the units belong" if shortest == 2 else "in the middle, where the stimuli belong"
         raise InputError(
             f"{where} has its shortest axis {place}",
             got=str(stored),
             wanted="repeats x stimuli x units, or a word on what the axes are",
-            fix="axes= (--axes): 'sur' for stimuli x units x repeats, 'usr' for units x stimuli x repeats, "
-            "'rsu' for repeats x stimuli x units",
+            fix="axes= (--axes): 'sur' for stimuli x units x repeats, 'sru' for stimuli x repeats x units, 'usr' for "
+            "units x stimuli x repeats, 'rsu' for repeats x stimuli x units",
         )
-    guessed = f"axes {', '.join(stored.axes)} read as {' x '.join(_USUAL[-n:])}: --axes gives another order"
-    return usual, (guessed,) if stored.axes else ()
+    called = f"axes {', '.join(stored.axes)}" if stored.axes else f"{sizes} numbers"
+    guessed = f"{called} read as {' x '.join(_USUAL[-n:])}: --axes gives another order; average over an axis of time"
+    return usual, (guessed,) if stored.axes or (n == 3 and stored.shape[0] > MANY) else ()
 
+
+MANY = 20
+"""More repeats than this are perhaps units or stimuli."""
 
 _USUAL = ("repeats", "stimuli", "units")
 
@@ -74,8 +78,22 @@ def spontaneous_of(path: Path, name: str, stored: Stored) -> Tensor | None:
     return floats(values.T if named == "us" else values)
 
 
-def words_in(path: Path, name: str, stored: Stored, required: bool) -> np.ndarray:
-    """Read the label of each presentation or stimulus, a number or text; a missing label is masked."""
+def words_in(path: Path, names: str, stored: dict[str, Stored], required: bool) -> np.ndarray:
+    """Read the label of each presentation or stimulus, a number or text; a missing label is masked.
+
+    Of several arrays, with commas between their names, the labels are joined: what one of them misses is missing.
+    """
+    found = [_words(path, name, stored[named(path, stored, name)], required) for name in several(names, stored)]
+    if len(found) == 1:
+        return found[0]
+    if len({one.shape for one in found}) > 1 or found[0].ndim != 1:
+        shapes = ", ".join(str(one.shape) for one in found)
+        raise DataError(f"{path}: {names} do not fit together", got=shapes, wanted="one label of each for each row")
+    joined = [", ".join(map(str, row)) for row in zip(*(np.ma.getdata(one) for one in found), strict=True)]
+    return np.ma.array(joined, mask=np.any([np.ma.getmaskarray(one) for one in found], axis=0))
+
+
+def _words(path: Path, name: str, stored: Stored, required: bool) -> np.ndarray:
     values = stored.read()
     if values.size != max(values.shape, default=0):
         if required:

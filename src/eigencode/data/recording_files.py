@@ -1,6 +1,6 @@
 """Read recorded responses from the files of other programs."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from eigencode.base.border import admit
 from eigencode.base.errors import DataError, InputError
 from eigencode.data._choose import (
+    NAMES,
     SPONTANEOUS,
     beside,
     columns_apart,
@@ -16,6 +17,7 @@ from eigencode.data._choose import (
     named,
     only,
     overlooked,
+    several,
     twins,
     unit_columns,
 )
@@ -64,6 +66,21 @@ def read_recording(
         return replace(_recording(path, stored, key, axes, labels, blank, groups), sha256=digest(path))
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Responses in a file, repeats x stimuli x units or rows x units, and the labels of their stimuli or rows.
+
+    presentations: True if each row is a single presentation, with the label of its stimulus in `words`.
+    """
+
+    name: str
+    values: np.ndarray
+    labels: str | None
+    words: np.ndarray | None
+    presentations: bool
+    notes: tuple[str, ...]
+
+
 def _recording(
     path: Path,
     stored: dict[str, Stored],
@@ -76,37 +93,19 @@ def _recording(
     """The recording in the arrays of a file."""
     stored = columns_apart(stored, labels, groups)
     group = group_of(path, stored, key) if labels is None else None
-    name = named(path, stored, key) if key is not None and group is None else f"{group}resp"
-    name = only(path, stored) if key is None and group is None else name
-    values = numbers(path, name, stored[name])
-    if group is not None and axes is not None:
-        raise InputError(
-            f"{path}: {name}: the axes of this layout are known", got=f"axes {axes!r}", fix="leave out axes (--axes)"
-        )
-    if group is not None and values.ndim != 2:
-        raise DataError(f"{path}: {name}: wrong shape", got=values.shape, wanted="presentations x units")
-    asked = f"{group}istim" if group is not None else labels
-    said = asked or (None if key == name and name.endswith("resp") else labels_of(stored, name, groups))
-    words = None if said is None else words_in(path, said, stored[named(path, stored, said)], asked is not None)
-    if group is not None and words is not None and words.dtype.kind == "f":
-        raise DataError(f"{path}: {said} does not number the presentations", got="fractions", wanted="whole numbers")
-    order, guessed = ("su", ()) if group is not None else order_of(path, name, stored[name], axes, words)
-    others = twins(stored, name) if key is None and group is None else ()
-    notes = (*unit_columns(name, stored[name]), *others, *guessed)
-    values = np.transpose(values, [order.index(letter) for letter in "rsu" if letter in order])
+    if group is not None:
+        layout, blank = _published(path, stored, group, axes, blank)
+    else:
+        layout = _matrix(path, stored, key, axes, labels, groups)
+    name, values, words, notes = layout.name, layout.values, layout.words, layout.notes
     stimuli = () if words is None else tuple("" if word is None else word for word in words.tolist())
-    shown = None
-    if words is not None and values.ndim == 2 and (asked is not None or len(set(stimuli)) < len(words)):
-        numbered = group is not None and words.dtype.kind in "iuf"
-        if numbered and blank is None and not bool((words < 1).any()):
-            blank = HIGHEST
-        elif numbered and blank is None and not bool((words < 0).any()):
-            notes = (*notes, "numbers from 0: no blank is known (--blank N leaves one out)")
-        shown = words
-        values, stimuli, more = repeats_in(f"{path}: {said}", values, words, blank)
+    if layout.presentations and words is not None:
+        values, stimuli, more = repeats_in(f"{path}: {layout.labels}", values, words, blank)
         notes = (*notes, *more)
-    elif values.ndim == 2:
-        notes = (*notes, *overlooked(stored, name, len(values), said, groups))
+    if layout.values.ndim == 2 and group is None:
+        taken = words if layout.presentations else None
+        used = [n for one in (layout.labels, groups) if one is not None for n in several(one, stored)]
+        notes = (*notes, *overlooked(stored, name, layout.values.shape, taken, *used))
     spontaneous = beside(stored, name, SPONTANEOUS)
     found = Recording(
         floats(values if values.ndim == 3 else values[None]),
@@ -117,8 +116,48 @@ def _recording(
         notes=notes,
     )
     if groups is not None:
-        marks = words_in(path, groups, stored[named(path, stored, groups)], required=True)
+        marks = words_in(path, groups, stored, required=True)
+        shown = words if layout.presentations else None
         found = replace(found, groups=grouped(f"{path}: {groups}", marks, shown, found.stimuli))
     marked = None if group is None else red(path, stored, values.shape[2])
     note = "" if marked is None else f"red cells (stat.redcell) left out: {int(marked.sum())}"
     return found if marked is None else found.keep(units=~marked, note=note)
+
+
+def _published(
+    path: Path, stored: dict[str, Stored], group: str, axes: str | None, blank: Blank
+) -> tuple[_Layout, Blank]:
+    """The layout of Stringer et al. (2019), and the blank: the highest number, if they count from 1."""
+    name, labels = f"{group}resp", f"{group}istim"
+    if axes is not None:
+        fix = "leave out axes (--axes)"
+        raise InputError(f"{path}: {name}: the axes of this layout are known", got=f"axes {axes!r}", fix=fix)
+    values = numbers(path, name, stored[name])
+    if values.ndim != 2:
+        raise DataError(f"{path}: {name}: wrong shape", got=values.shape, wanted="presentations x units")
+    words = words_in(path, labels, stored, required=True)
+    if words.dtype.kind == "f":
+        raise DataError(f"{path}: {labels} does not number the presentations", got="fractions", wanted="whole numbers")
+    notes: tuple[str, ...] = ()
+    if blank is None and words.dtype.kind in "iu":
+        blank = HIGHEST if bool((words >= 1).all()) else None
+        if blank is None and not bool((words < 0).any()):
+            notes = ("numbers from 0: no blank is known (--blank N leaves one out)",)
+    return _Layout(name, values, labels, words, True, notes), blank
+
+
+def _matrix(
+    path: Path, stored: dict[str, Stored], key: str | None, axes: str | None, labels: str | None, groups: str | None
+) -> _Layout:
+    """One array of responses, its labels and the order of its axes, as asked for or found."""
+    name = only(path, stored) if key is None else named(path, stored, key)
+    values = numbers(path, name, stored[name])
+    said = labels or (None if key is not None and key.endswith("resp") else labels_of(path, stored, name, groups))
+    words = None if said is None else words_in(path, said, stored, labels is not None)
+    order, guessed = order_of(path, name, stored[name], axes, words)
+    repeated = words is not None and (labels is not None or len(set(words.tolist())) < len(words))
+    notes = (*unit_columns(name, stored[name], stored), *(twins(stored, name) if key is None else ()), *guessed)
+    if repeated and labels is None and str(said).rpartition(".")[2] not in NAMES:
+        notes = (*notes, f"{said} names the stimuli (--labels NAME takes another array)")
+    values = values.transpose([order.index(letter) for letter in "rsu" if letter in order])
+    return _Layout(name, values, said, words, repeated and values.ndim == 2, notes)

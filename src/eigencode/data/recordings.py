@@ -1,5 +1,6 @@
 """Responses of recorded units to stimuli."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from eigencode.base.arrays import Array, tensor
 from eigencode.base.border import admit
-from eigencode.base.errors import DataError
+from eigencode.base.errors import DataError, InputError, nearest
 from eigencode.base.record import brief
 from eigencode.data._checks import mask_of
 from eigencode.data._presentations import Blank, as_numpy, grouped, repeats_in, stimuli_of, words_of
@@ -137,6 +138,26 @@ class Recording:
             groups=tuple(group for group, kept in zip(self.groups, stimuli.tolist()) if kept),
             notes=(*self.notes, note) if note else self.notes,
         )
+
+    def means(self, stimuli: Sequence[int | str] | None = None) -> Float[Tensor, "stimuli units"]:
+        """Mean response to each stimulus over its repeats, in the order of `stimuli`; by default that of the recording.
+
+        Two recordings are compared on the stimuli that both have, in the same order.
+
+        Raises:
+            InputError: a stimulus that is not in the recording.
+
+        >>> one = Recording([[[1.0], [3.0], [5.0]], [[3.0], [5.0], [torch.nan]]], stimuli=("a", "b", "c"))
+        >>> one.means(("c", "a")).tolist()
+        [[5.0], [2.0]]
+        """
+        admit(Recording.means, locals())
+        place = {name: i for i, name in enumerate(self.stimuli)}
+        wanted = self.stimuli if stimuli is None else stimuli_of(stimuli, self.where)
+        if missing := [name for name in wanted if name not in place]:
+            some, known = ", ".join(map(repr, missing[:4])), [str(name) for name in self.stimuli]
+            raise InputError(f"{self.where}: no such stimulus", got=some, fix=nearest(str(missing[0]), known))
+        return self.responses[:, [place[name] for name in wanted]].nanmean(0)
 
     @property
     def where(self) -> str:

@@ -30,8 +30,8 @@ def plain_hdf5_file(path: Path) -> dict[str, Stored]:
 def nwb_file(path: Path) -> dict[str, Stored]:
     """The arrays of an NWB file that hold one entry for each trial (or other interval), by their own names.
 
-    Columns of the tables of intervals; matrices in the table of units, `unit x presentation`; time series with
-    one sample per interval, `presentation x unit`.
+    Columns of the tables of intervals; matrices in the table of units with a column per interval, `unit x
+    presentation`; time series with one sample per interval, `presentation x unit`.
     """
     every = _data_sets(path)
     rows = {name.split("/")[1]: stored.shape[0] for name, stored in every.items() if _is_table(name)}
@@ -43,7 +43,7 @@ def nwb_file(path: Path) -> dict[str, Stored]:
         axes: tuple[str, ...] = ()
         if folder == "intervals" and last not in ("id", "tags", "timeseries") and not last.endswith("_index"):
             axes = ("presentation", "unit")[: len(stored.shape)]
-        elif folder == "units" and len(stored.shape) == 2:
+        elif folder == "units" and len(stored.shape) == 2 and _by_trial(last, stored.shape[1], rows):
             axes = ("unit", "presentation")
         elif last == "data" and above and stored.shape and stored.shape[0] in rows.values():
             last, axes = above[-1], ("presentation", "unit")[: len(stored.shape)]
@@ -65,6 +65,11 @@ def nwb_file(path: Path) -> dict[str, Stored]:
 def _is_table(name: str) -> bool:
     """True for the column of identifiers of a table of intervals."""
     return name.startswith("intervals/") and name.endswith("/id") and name.count("/") == 2
+
+
+def _by_trial(name: str, columns: int, rows: dict[str, int]) -> bool:
+    """True if a matrix of the table of units has a column for each interval, and is no other thing known of a unit."""
+    return columns in rows.values() and name.partition("_")[0] not in ("waveform", "waveforms", "electrode", "obs")
 
 
 def _data_sets(path: Path) -> dict[str, Stored]:

@@ -18,10 +18,18 @@ with contextlib.suppress(ImportError):
 
     assert pyarrow.parquet  # pandas imports it when it needs it: limits are set after all imports
 
-CONDITIONS = "orientation direction angle phase contrast frequency spatial_frequency temporal_frequency size position"
-BEHAVIOUR = "running running_speed speed velocity pupil pupil_area pupil_size lick licking whisking"
-LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), *CONDITIONS.split(), *BEHAVIOUR.split(), "index", ""}
-"""Names of columns that are not responses: stimuli and their conditions, repeats, times and behaviour."""
+CONDITIONS = "orientation direction angle phase contrast frequency size position reward"
+BEHAVIOUR = "running run speed velocity pupil lick licking whisking reaction choice"
+TIMES = "time start stop onset offset duration latency delay depth"
+PARTS = {*CONDITIONS.split(), *BEHAVIOUR.split(), *TIMES.split()}
+LABELS = {*WORDS["s"].split(), *WORDS["r"].split(), "index", ""}
+"""Names of columns that are not responses: stimuli, repeats; and parts of names: conditions, behaviour and times."""
+
+RESPONSE = "response rate firing_rate spike spike_count count activity amplitude event dff value"
+"""Names of the column of responses in a table with a row for each response."""
+
+UNITS = "unit neuron neuroid cell electrode roi voxel"
+"""Names of the column of units in such a table."""
 
 MISSING = ("", "-", "--", "?", "missing", "none", "#div/0!", "#value!", "#ref!", "#num!", "#name?")
 """Text that stands for a missing number."""
@@ -33,8 +41,9 @@ COLUMNS = 100_000
 def table_file(path: Path) -> dict[str, Stored]:
     """Read a table: its unit columns as one array `responses` (`presentation x unit`), other columns by name.
 
-    Others are columns of text, those called `stimulus`, `trial`, `time` and the like, an index without a name, and
-    columns of whole numbers beside ones with fractions.
+    Others are columns of text, those called `stimulus`, `trial`, `time` and the like, and an index without a name.
+    Where at least half of the rest, and three, have a number in their name (`unit0`), those are the units; otherwise
+    all are but whole numbers beside ones with fractions.
 
     Raises:
         DataError: several columns of one name, a row for each response, or text in a column of numbers.
@@ -48,10 +57,14 @@ def table_file(path: Path) -> dict[str, Stored]:
         )
     _refuse_long(path, table)
     numeric = [c for c in table if types.is_numeric_dtype(table[c]) and not types.is_bool_dtype(table[c])]
-    units = [c for c in numeric if _word(c) not in LABELS]
+    units = [c for c in numeric if not _told(c)]
+    numbered = [c for c in units if any(letter.isdigit() for letter in c)]
     floats = [c for c in units if types.is_float_dtype(table[c])]  # whole numbers with a missing cell, too
-    units = floats if any(bool((table[c].dropna() % 1 != 0).any()) for c in floats) else units
-    _refuse_text(path, table, [c for c in table if c not in numeric and _word(c) not in LABELS])
+    if len(numbered) >= max(3, len(units) / 2):
+        units = numbered
+    elif any(bool((table[c].dropna() % 1 != 0).any()) for c in floats):
+        units = floats
+    _refuse_text(path, table, [c for c in table if c not in numeric and not _told(c)])
     found = {}
     if units:
         kind = np.result_type(*{table[c].to_numpy().dtype for c in units})
@@ -100,22 +113,28 @@ def _parquet(path: Path) -> Any:
 
 def _refuse_long(path: Path, table: Any) -> None:
     """Raise `DataError` for a table with a row for each response, which names the unit in a column."""
-    whole = [c for c in table if not types.is_float_dtype(table[c])]
-    named = [c for c in whole if _word(c) in WORDS["u"].split()]
-    if named:
-        unit, index = named[0], [c for c in whole if c not in ("index", named[0])]
-        responses = [c for c in table if c not in whole]
-        repeats = ""
-        if table.duplicated([*index, unit]).any():
-            repeats = f".assign(repeat=table.groupby({[*index, unit]}).cumcount())"
-            index = [*index, "repeat"]
-        raise DataError(
-            f"{path}: a table with a row for each response of each unit",
-            got=f"a column {unit!r}",
-            wanted="a row for each presentation and a column for each unit",
-            fix=f"table{repeats}.pivot(index={index}, columns={unit!r}, values={(responses or whole)[0]!r})"
-            ".reset_index().to_csv('wide.csv', index=False)",
-        )
+    words = {c: _word(c) for c in table if not types.is_float_dtype(table[c])}
+    named = [c for c, word in words.items() if word.removesuffix("_specimen").rpartition("_")[2] in UNITS.split()]
+    if not named:
+        return
+    unit, others = named[0], [c for c in table if c not in ("index", named[0])]
+    told = [c for c in others if _told(c) or not types.is_numeric_dtype(table[c])]
+    measured = [c for c in others if c not in told] or others[-1:]
+    called = [c for c in measured if _word(c) in RESPONSE.split()]
+    fractions = [c for c in measured if types.is_float_dtype(table[c])]
+    value = [*called, *fractions, *measured][0] if measured else unit
+    index, repeats = [c for c in told if c != value], ""
+    if table.duplicated([*index, unit]).any():
+        again = "repeat" if "repeat" not in table else "presentation"
+        repeats = f".assign({again}=table.groupby({[*index, unit]}, dropna=False).cumcount())"
+        index = [*index, again]
+    raise DataError(
+        f"{path}: a table with a row for each response of each unit",
+        got=f"a column {unit!r}",
+        wanted="a row for each presentation and a column for each unit",
+        fix=f"table{repeats}.pivot(index={index}, columns={unit!r}, values={value!r})"
+        ".reset_index().to_csv('wide.csv', index=False)",
+    )
 
 
 def _refuse_text(path: Path, table: Any, columns: list[str]) -> None:
@@ -139,6 +158,12 @@ def _refuse_text(path: Path, table: Any, columns: list[str]) -> None:
 def _word(column: str) -> str:
     """A name of a column in plain words; names with digits, such as `n0`, are those of units."""
     return column if any(letter.isdigit() for letter in column) else plain(column)
+
+
+def _told(column: str) -> bool:
+    """True for the name of a stimulus, a condition, a repeat, a time or behaviour."""
+    word = _word(column)
+    return word in LABELS or bool(PARTS & {*word.split("_")})
 
 
 def _matrix(table: Any) -> np.ndarray:

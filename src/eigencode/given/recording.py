@@ -52,15 +52,16 @@ def recorded(
         )
     recording = no_more_repeats(recording)
     x, repeats, groups = recording.responses, len(recording.responses), list(recording.groups) or None
-    if repeats > 1:
-        found, said = cvpca_of_all(x, SWAPS, seed, groups)
-    else:
-        found, said = spectrum(x[0], seed=seed, groups=groups), [NOISE]
+    said: list[str] = []
     try:
+        if repeats > 1:
+            found, said = cvpca_of_all(x, SWAPS, seed, groups)
+        else:
+            found, said = spectrum(x[0], seed=seed, groups=groups), [NOISE]
         found.power_law(window, weights)  # a window that does not fit raises, rather than giving NaN
     except InputError as error:
         why = [f"  note:   {note}" for note in (*said, *recording.notes)]
-        raise InputError("\n".join([str(error), *why])) from None
+        raise InputError("\n".join([f"{recording.where}: {error}", *why])) from None
     measure = SpectrumMeasure(window=window, weights=weights, rounding=True)  # type: ignore[arg-type]
     taken = [Measurement(ALPHA, measure, found, said)]
     negative = int((found.eigenvalues <= 0).sum())

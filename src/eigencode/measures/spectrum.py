@@ -227,7 +227,8 @@ class SpectrumMeasure(Sharded):
     def _test(self, record: Spectrum) -> Estimate:
         """Whether the spectrum passes as a power law; NaN if it cannot be tested over this window."""
         try:
-            yes = float(record.compare(self.window, self.weights).is_power_law)
+            found = record.compare(self.window, self.weights).is_power_law
+            yes = math.nan if record.logs.window(*self.window).bent else float(found)
         except InputError:
             yes = math.nan
         return Estimate(yes, yes, yes)

@@ -171,5 +171,5 @@ def _notes(logs: Logs, window: Window, weights: str, alpha: float, bias: float, 
         yield f"c: {where} is corrected for finite sampling by more than one standard error or 5 %"
     if window[1] <= len(logs.values) and window[1] - window[0] + 1 >= FEWEST:
         compared = compare(logs, window, weights)
-        if not compared.is_power_law:
+        if not compared.is_power_law and not logs.window(*window).bent:
             yield f"s: {where} is a mean slope: the shape is no power law, {compared.best} fits better"

@@ -52,6 +52,11 @@ class Logs:
         return self.effects.numel() > 0
 
     @property
+    def bent(self) -> bool:
+        """True if a finite sample bends the spectrum by an unknown amount: no test can tell that from its shape."""
+        return self.known and not bool(torch.isfinite(self.bias).all())
+
+    @property
     def corrected(self) -> Float[Tensor, " ranks"]:
         """Estimates of the population log λ; NaN where the bias is unknown."""
         return self.values - self.bias

@@ -34,11 +34,13 @@ def repeats_of(
     x = x[None] if x.ndim == 2 else x
     if x.ndim != 3 or x.shape[1] < fewest or len(x) > x.shape[1]:
         axis, which = (1, "middle") if x.ndim == 3 and x.shape[1] < x.shape[2] else (-1, "last")
+        several = f"torch.stack([part.mean(0) for part in torch.as_tensor(x).tensor_split({x.shape[1]})])"
+        more = f"; {several}, if there are more repeats than stimuli" if x.ndim == 3 and x.shape[1] >= fewest else ""
         raise InputError(
             "not repeats of stimuli",
             got=f"shape {tuple(x.shape[1:] if x.ndim == 3 and len(x) == 1 else x.shape)}",
             wanted=f"repeats x stimuli x units, {fewest} stimuli or more and not fewer than repeats",
-            fix=f"torch.as_tensor(x).movedim({axis}, 0), if the repeats are the {which} axis",
+            fix=f"torch.as_tensor(x).movedim({axis}, 0), if the repeats are the {which} axis{more}",
         )
     x = x if x.is_floating_point() else x.double()
     finite = torch.isfinite(x)
@@ -79,10 +81,10 @@ def repeats_of(
 
 
 def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"]) -> str:
-    """Warning about copies: presentations of one stimulus with exactly the same responses; "" if there are none.
+    """Warning about presentations that are none: copies, and later repeats with one number in all units; "" if none.
 
-    Two noisy presentations are never exactly equal, unless responses are whole numbers or the same in all units; such
-    presentations are not counted.
+    Two noisy presentations of a stimulus are never exactly equal, unless responses are whole numbers or the same in all
+    units; such presentations are no copies.
 
     >>> x = torch.rand(3, 9, 4, generator=torch.Generator().manual_seed(0))
     >>> x[2, :5] = x[1, :5]
@@ -97,10 +99,27 @@ def copied(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "rep
         found[rows[alike].cpu()] = True
     count = int((found & (present.sum(0) > 1)).sum())
     if not count:
-        return ""
+        return _padded(x, present)
     return (
         f"{count} of {len(found)} stimuli have copies of a presentation among their repeats, whose noise counts as "
         "signal; put NaN in their place"
+    )
+
+
+def _padded(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repeats stimuli"]) -> str:
+    """Warning about repeats filled up with a number; "" unless the last ones of 5 stimuli or more are, and only those.
+
+    Such presentations hold the same number in all units, more than 4.  Where a silent population has them by chance,
+    they stand among the first repeats of some stimuli as well.
+    """
+    flat = ((x.amax(2) == x.amin(2)).cpu() & present) if x.shape[2] > 4 else torch.zeros_like(present)
+    after = flat.long().cummax(0).values.bool() & present
+    count = int(flat.any(0).sum())
+    if count < 5 or bool(flat[0].any()) or not bool((after == flat).all()):
+        return ""
+    return (
+        f"the last repeats of {count} of {x.shape[1]} stimuli hold one number in all units: if they are "
+        "filled up and no responses, put NaN in their place"
     )
 
 
@@ -125,8 +144,9 @@ def drift(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "repe
     if moved <= 0.05 * abs(total) or moved <= 4 * chance:
         return ""
     return (
-        f"the mean response changes from repeat to repeat (drift?), which adds {-moved:.2g} to a total of {total:.2g}; "
-        "subtract from each repeat its mean over the stimuli that all repeats have"
+        f"the mean response changes from repeat to repeat (drift?), which changes the total variance by {-moved:.2g}, "
+        f"to {total:.2g}; subtract from each repeat its mean over the stimuli that all repeats have, or from each "
+        "session its mean, before its presentations are sorted into repeats"
     )
 
 

@@ -134,7 +134,10 @@ def _reduced(x: Float[Tensor, "stimuli units"]) -> Float[Tensor, "stimuli coordi
 def _checked(given: Array, name: str) -> Tensor:
     x = tensor(given, name, "su").detach()
     if x.ndim != 2:
-        raise InputError(f"{name}: responses have the wrong shape", got=tuple(x.shape), wanted="stimuli x units")
+        fix = "torch.as_tensor(x).nanmean(0), for repeats x stimuli x units" if x.ndim == 3 else None
+        raise InputError(
+            f"{name}: responses have the wrong shape", got=tuple(x.shape), wanted="stimuli x units", fix=fix
+        )
     bad = int((~torch.isfinite(x)).sum())
     if bad:
         fix = "good = np.isfinite(np.asarray(x)).all(1) & np.isfinite(np.asarray(y)).all(1); x[good], y[good]"

@@ -104,7 +104,11 @@ def log_window(eigenvalues: Float[Tensor, " rank"], window: Window) -> Float[Ten
             "an eigenvalue in the window is not positive",
             got=f"{float(eigenvalues[bad - 1]):.3g} at rank {bad}",
             wanted=f"positive eigenvalues at ranks {low}..{high}",
-            fix=f"end the window before rank {bad}",
+            fix=f"end the window before rank {bad}"
+            if bad - low > 2
+            else f"window=(1, {bad - 1}) (--window 1:{bad - 1})"
+            if bad > 3
+            else "more repeats or stimuli: too few values are positive",
         )
     return (part / eigenvalues[0].abs()).log()
 

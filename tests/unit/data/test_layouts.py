@@ -131,7 +131,7 @@ def test_what_could_have_been_read_is_told(tmp_path: Path) -> None:
     TABLE.assign(stimulus=LABELS).to_csv(tmp_path / "a.csv", index=False)
     names = f"{', '.join(TABLE.columns[:3])}, …, {TABLE.columns[-1]}"
     notes = read_recording(tmp_path / "a.csv").notes
-    assert f"responses: the 30 columns {names} are units (--labels NAME and --groups NAME take columns out)" in notes
+    assert f"responses: the 30 columns {names} are units (--labels and --groups take columns out)" in notes
     for other in ("dff", "F"):
         np.savez(tmp_path / "b.npz", spks=X, stim_id=LABELS[:9], **{other: X})
         notes = read_recording(tmp_path / "b.npz").notes
@@ -143,7 +143,7 @@ def test_what_could_have_been_read_is_told(tmp_path: Path) -> None:
 def test_columns_that_are_asked_for_are_no_units(tmp_path: Path) -> None:
     """Whole numbers beside counts look like a unit; labels and groups that are named are none."""
     counts = RNG.poisson(3, (40, 6))
-    table = pandas.DataFrame(counts, columns=[f"n{i}" for i in range(6)]).assign(clip=np.arange(40) % 20)
+    table = pandas.DataFrame(counts, columns=[*"ABCDEF"]).assign(clip=np.arange(40) % 20)
     table.assign(film=table["clip"] // 2).to_csv(tmp_path / "a.csv", index=False)
     assert read_recording(tmp_path / "a.csv").responses.shape == (1, 40, 8)
     found = read_recording(tmp_path / "a.csv", labels="clip", groups="film")
@@ -151,6 +151,21 @@ def test_columns_that_are_asked_for_are_no_units(tmp_path: Path) -> None:
     assert found.stimuli == tuple(range(20))
     assert found.groups == tuple(np.arange(20) // 2)
     assert read_recording(tmp_path / "a.csv", labels="film").responses.shape == (4, 10, 7)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_what_is_told_of_a_trial_is_no_unit(tmp_path: Path, counts: bool) -> None:
+    """Times and behaviour became units, or, with fractions beside counts, the only ones."""
+    table = pandas.DataFrame(RNG.poisson(3, X.shape) if counts else X).add_prefix("n").assign(stimulus=LABELS)
+    told = {name: RNG.normal(size=len(X)) for name in ("run_speed", "pupilDiameter", "start_time", "contrast_left")}
+    table.assign(**told, trial_block=RNG.normal(size=len(X)), hit=LABELS % 2).to_csv(tmp_path / "a.csv", index=False)
+    found = read_recording(tmp_path / "a.csv")
+    assert found.responses.shape == (4, 40, 30)
+    others = ", ".join([*told, "trial_block", "hit"])
+    assert f"responses: the 30 columns n0, n1, n2, …, n29 are units; not {others} (--labels" in found.notes[0]
+    names = [f"{letter}VA" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcd"]
+    table.set_axis([*names, "stimulus"], axis=1).assign(**told).to_csv(tmp_path / "b.csv", index=False)
+    assert read_recording(tmp_path / "b.csv").responses.shape == (4, 40, 30)
 
 
 @pytest.mark.parametrize("header", [False, True])
@@ -196,6 +211,18 @@ def _nwb(**how: Any) -> Callable[[Path], Path]:
     return lambda home: write_nwb(home / "a.nwb", X, LABELS, **how)
 
 
+def _waveforms(samples: int) -> Callable[[Path], Path]:
+    """Spike times, and the mean waveform of every unit."""
+
+    def write(home: Path) -> Path:
+        path = write_nwb(home / "a.nwb", X, LABELS, where="spikes")
+        with h5py.File(path, "a") as file:
+            file["units/waveform_mean"] = RNG.normal(size=(30, samples))
+        return path
+
+    return write
+
+
 def _pickled(home: Path) -> Path:
     torch.save({"responses": torch.from_numpy(X), "by": Path("x")}, home / "a.pt")
     return home / "a.pt"
@@ -228,6 +255,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty folder": (lambda home: home, "not a folder of suite2p"),
     "nwb time series": (_nwb(where="acquisition"), "no responses to single trials"),
     "nwb spikes": (_nwb(where="spikes"), "no responses to single trials"),
+    "nwb waveforms": (_waveforms(12), "no responses to single trials"),
+    "nwb waveforms as many as trials": (_waveforms(len(X)), "no responses to single trials"),
     "pt pickled": (_pickled, "holds more than tensors"),
     "csv long": (_long, "a row for each response of each unit"),
     "csv names": (_written("a.csv", "a,b\nx,y\nz,y\n"), "no array of responses"),

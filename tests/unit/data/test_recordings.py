@@ -379,7 +379,9 @@ def test_one_row_per_presentation_with_a_label_each(tmp_path: Path, file: str, n
     expected, kept = by_hand(SHOWN, LABELS.tolist(), (-1,))
     same(found.responses, expected)
     assert list(found.stimuli) == kept == [0, 2, 4]
+    named = f"{name} names the stimuli (--labels NAME takes another array)"
     assert found.notes == (
+        *([named] if name != "stimuli" else []),
         "2 presentations of the blank (negative number or NaN) left out",
         "2 stimuli not shown twice left out",
         "stimuli shown 3 to 4 times: every presentation is used",
@@ -488,6 +490,100 @@ def test_labels_of_another_name_are_not_used_but_told(tmp_path: Path) -> None:
     (note,) = found.notes
     assert note.startswith("y has 6 values for 14 rows")
     assert read_recording(tmp_path / "a.npz", labels="y").responses.shape == (3, 3, 5)
+
+
+FINE = np.tile(np.arange(12), 3)
+"""36 presentations of 12 images of 3 categories, and of 4 orientations at 3 contrasts."""
+
+TWELVE = np.random.default_rng(4).normal(size=(36, 5))
+IMAGES = np.array([f"img {i}" for i in FINE])
+
+
+def test_labels_of_two_kinds_are_asked_about(tmp_path: Path) -> None:
+    """The first array found was taken, and categories became stimuli.  Arrays that agree are one."""
+    arrays = {"stimulus_name": IMAGES, "image_set": FINE, "stimulus": FINE // 4, "image_id": FINE}
+    path = write(tmp_path / "a.npz", responses=TWELVE, **arrays)
+    with pytest.raises(
+        InputError, match=r"(?s)several arrays could name.*stimulus \(3 values\).*--labels stimulus_name"
+    ):
+        read_recording(path)
+    del arrays["stimulus"]
+    assert read_recording(write(path, responses=TWELVE, **arrays)).responses.shape == (3, 12, 5)
+
+
+def test_labels_are_those_of_the_same_animal(tmp_path: Path) -> None:
+    arrays = {
+        "mouse1_stimuli": FINE,
+        "mouse2_stimuli": FINE[::-1],
+        "mouse1_responses": TWELVE,
+        "mouse2_responses": TWELVE,
+    }
+    path = write(tmp_path / "a.npz", **arrays)
+    for mouse, labels in (("mouse1", FINE), ("mouse2", FINE[::-1])):
+        found = read_recording(path, key=f"{mouse}_responses")
+        same(found.responses, by_hand(TWELVE, labels.tolist(), ())[0])
+        assert f"{mouse}_stimuli names the stimuli (--labels NAME takes another array)" in found.notes
+
+
+def test_one_label_for_all_names_no_stimuli(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.npz", responses=TWELVE, stimulus_name=np.full(36, "natural scenes"), frame=FINE)
+    found = read_recording(path)
+    assert found.responses.shape == (1, 36, 5)
+    assert found.notes[0].startswith("frame has 12 values for 36 rows")
+
+
+def test_two_arrays_name_a_stimulus_together(tmp_path: Path) -> None:
+    """Gratings: what the labels leave together is told, and several arrays are joined; NaN in one is a blank."""
+    contrast = np.where(FINE == 11, np.nan, FINE % 3)
+    path = write(tmp_path / "a.npz", responses=TWELVE, stimulus=FINE // 3, contrast=FINE % 3, trial=np.arange(36))
+    (note,) = (n for n in read_recording(path).notes if "apart" in n)
+    assert (
+        note == "contrast tells 12 stimuli apart where stimulus has 4: --labels stimulus,contrast (labels=) takes both"
+    )
+    found = read_recording(path, labels="stimulus, contrast")
+    same(found.responses.nansum(0), by_hand(TWELVE, FINE.tolist(), ())[0].nansum(0))
+    assert found.stimuli[:2] == ("0, 0", "0, 1")
+    path = write(path, responses=TWELVE, orientation=FINE // 3, contrast=contrast)
+    assert len(read_recording(path, labels="orientation,contrast").stimuli) == 11
+    with pytest.raises(InputError, match="do not fit together"):
+        read_recording(write(path, responses=TWELVE, stimulus=FINE, contrast=FINE[:3]), labels="stimulus,contrast")
+
+
+def test_tables_beside_the_responses_and_labels_of_columns_are_told(tmp_path: Path) -> None:
+    table = np.array([*zip(FINE, IMAGES)], [("image", "i8"), ("name", "U8")])
+    notes = read_recording(write(tmp_path / "a.npz", responses=TWELVE, trials=table, stim_table=TWELVE[:, :2])).notes
+    assert sum("not used: if it names the stimuli, save that column" in note for note in notes) == 2
+    notes = read_recording(write(tmp_path / "a.npz", responses=TWELVE.T, trial_labels=FINE)).notes
+    assert notes == ("trial_labels has 36 values, one for each column: --axes us, if columns are presentations",)
+
+
+def test_many_repeats_are_told(tmp_path: Path) -> None:
+    """Neurons x trials x time bins has the shape of many repeats."""
+    x = np.random.default_rng(0).normal(size=(25, 30, 40))
+    (note,) = read_recording(write(tmp_path / "a.npz", spks=x)).notes
+    assert note.startswith("25 x 30 x 40 numbers read as repeats x stimuli x units")
+    assert not read_recording(tmp_path / "a.npz", axes="rsu").notes
+
+
+def test_blocks_and_a_stimulus_shown_far_more_often_are_told() -> None:
+    said = "presentations of a stimulus follow one another: slow drift counts as signal"
+    assert said in Recording.of(TWELVE, np.sort(FINE)).notes
+    assert said not in Recording.of(TWELVE, FINE).notes
+    labels, rows = np.r_[FINE + 1, np.zeros(20, int)], np.r_[TWELVE, TWELVE[:20]]
+    note = "stimulus 0 was shown 20 times, others 3: if it is none, --blank 0 (blank=) leaves it out"
+    assert note in Recording.of(rows, labels).notes
+    assert len(Recording.of(rows, labels, blank=0).stimuli) == 12
+
+
+def test_means_of_two_recordings_have_one_order() -> None:
+    """Names sort as text: image 10 comes before image 2."""
+    named, numbered = Recording.of(TWELVE, IMAGES), Recording.of(TWELVE, FINE)
+    order = tuple(f"img {i}" for i in numbered.stimuli)
+    assert named.stimuli != order
+    torch.testing.assert_close(named.means(order), numbered.means())
+    torch.testing.assert_close(numbered.means(), numbered.responses.mean(0))
+    with pytest.raises(InputError, match="no such stimulus"):
+        named.means(["img 1", "img 99"])
 
 
 @pytest.mark.parametrize(
