@@ -40,6 +40,17 @@ class Groups:
         return len(self.sizes)
 
     @property
+    def effective(self) -> float:
+        """Number of groups of equal size whose mean varies as much as theirs, (Σ m)² / Σ m² (Kish 1965).
+
+        It is the number of groups if all have one size.
+
+        >>> Groups(torch.tensor([0] * 8 + [1, 2]), torch.tensor([8, 1, 1])).effective
+        1.5151515151515151
+        """
+        return int(self.sizes.sum()) ** 2 / int(self.sizes.square().sum())
+
+    @property
     def too_few(self) -> str:
         """Why there is no interval; empty if there are enough groups.
 
@@ -47,7 +58,11 @@ class Groups:
         '2 groups are too few for an interval'
         """
         said = f"{self.count} group{'s are' if self.count > 1 else ' is'} too few for an interval"
-        return said if self.count < FEWEST else ""
+        if self.count >= FEWEST:
+            said = (
+                f"{self.count} groups of unequal size, which count as {self.effective:.1f}, are too few for an interval"
+            )
+        return said if self.effective < FEWEST else ""
 
     def told(self, interval: str) -> str:
         """Description of an interval over these groups, or why there is none."""
@@ -62,14 +77,16 @@ class Groups:
         """Variance of the mean of the values over new groups; NaN for a single group.
 
         G / (G − 1) Σ_g (Σ_{i∈g} (xᵢ − x̄))² / N², x̄ being the ratio of two sums over groups (Cochran 1977, eq. 9.7;
-        Liang and Zeger 1986).
+        Liang and Zeger 1986), with `effective` for G.
 
         >>> Groups(torch.tensor([0, 0, 1, 1]), torch.tensor([2, 2])).variance(torch.tensor([1.0, 1.0, 3.0, 3.0]))
         1.0
         """
         x = values.double()
         moved = self.sums(x - x.mean()).square().sum()
-        return float(moved) / len(x) ** 2 * self.count / (self.count - 1) if self.count > 1 else float("nan")
+        if self.count == 1:
+            return float("nan")
+        return float(moved) / len(x) ** 2 * self.effective / (self.effective - 1)
 
     def at(self, index: Tensor) -> "Groups":
         """Groups of some of the rows."""

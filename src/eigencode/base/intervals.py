@@ -10,7 +10,7 @@ from scipy import special
 from eigencode.base.groups import Groups
 
 
-def t95(n: int) -> float:
+def t95(n: float) -> float:
     """Half the width of a 95 % t interval of the mean of `n` values, in standard errors; NaN for a single value.
 
     >>> round(t95(3), 2), round(t95(100), 2)
@@ -22,7 +22,8 @@ def t95(n: int) -> float:
 def t_interval(values: Sequence[float], groups: Groups | None = None) -> tuple[float, float, float]:
     """Mean and 95 % t interval of independent values, as (mean, low, high); NaN bounds for a single value.
 
-    Values that belong together take `groups`: their sandwich variance, and groups − 1 degrees of freedom.
+    Values that belong together take `groups`: their sandwich variance, and the effective number of groups − 1
+    degrees of freedom.
 
     >>> [round(v, 3) for v in t_interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]
@@ -30,7 +31,7 @@ def t_interval(values: Sequence[float], groups: Groups | None = None) -> tuple[f
     n, mean = len(values), math.fsum(values) / len(values)
     if groups is not None:
         error = math.sqrt(groups.variance(torch.tensor(values, dtype=torch.float64)))
-        half = math.nan if groups.too_few else t95(groups.count) * error
+        half = math.nan if groups.too_few else t95(groups.effective) * error
         return mean, mean - half, mean + half
     if n < 2 or not math.isfinite(mean):
         return mean, math.nan, math.nan

@@ -106,8 +106,12 @@ def numbered(labels: Array, rows: int | None, name: str = "groups") -> Tensor:
     """
     import pandas as pd
 
-    given: Any = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
-    given = given if isinstance(given, pd.Series | pd.Index | pd.Categorical | np.ma.MaskedArray) else np.asarray(given)
+    given: Any = (
+        (labels.double() if labels.is_floating_point() else labels).cpu() if isinstance(labels, Tensor) else labels
+    )
+    kind = object if isinstance(given, list | tuple) and any(isinstance(one, str) for one in given) else None
+    if not isinstance(given, pd.Series | pd.Index | pd.Categorical | np.ma.MaskedArray):
+        given = np.asarray(given, dtype=kind)  # 1 and "1" are two labels
     shape = tuple(np.shape(given))
     if len(shape) != 1 or shape[0] == 0 or (rows is not None and shape[0] != rows):
         several = len(shape) == 1 and 0 < shape[0] < (rows or 0) and (rows or 0) % shape[0] == 0

@@ -46,7 +46,7 @@ def median_estimate(values: Float[Tensor, " images"], groups: Int[Tensor, " imag
     middle = float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
     together = Groups.of(groups)
     if together is not None:
-        half = t95(together.count) * math.sqrt(together.variance((values <= middle).double()))
+        half = t95(together.effective) * math.sqrt(together.variance((values <= middle).double()))
         below = math.floor(n * (0.5 - half)) if not together.too_few else 0
         low, high = (float(ordered[below - 1]), float(ordered[n - below])) if below >= 1 else (math.nan, math.nan)
         return Estimate(middle, low, high, n, together.told("95 % interval of order statistics"))

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -100,8 +101,8 @@ def profile(
     for name, one in nets.items():
         here = images.x.to(device_of(one))
         found = _chosen(one, here, places)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", BatchWarning)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always", BatchWarning)
             names, how = [p.name for p in found], _narrowed if reduce == "flatten" else reduce
             common = {"batch_size": batch_size, "seed": seed}
             sampled = {"interval": interval, "scale": scale, "groups": images.groups, **common}
@@ -114,6 +115,11 @@ def profile(
                     norm = jacobian_norm(code, points, method, groups=labels, **common).median  # type: ignore[arg-type]
                 spectra[name, info.name] = measured[info.name]
                 rows.append(_row(name, info, reduce, measured[info.name], measure, window, norm))
+        mixed = dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, BatchWarning))
+        rows = [replace(r, warnings=(*mixed, *r.warnings)) if r.network == name else r for r in rows]
+        for w in heard:
+            if not issubclass(w.category, BatchWarning):  # those are in the rows
+                warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
         scaling = None if isinstance(one, Standardised) else pretrained_scaling(one)
         if scaling is not None:
             wrap = f"models.Standardised(net, mean={scaling[0]}, std={scaling[1]})"

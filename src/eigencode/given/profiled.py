@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from eigencode.base import strict_json
 from eigencode.base.durable import replacing
@@ -73,9 +75,16 @@ class Profile:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The warnings of all rows, each with its network and place."""
+        """The warnings of all rows, each with its network and place; one of all places of a network stands once."""
         several = len({r.network for r in self.rows}) > 1
-        return tuple(f"{f'{r.network}, ' * several}{r.place}: {w}" for r in self.rows for w in r.warnings)
+        count = Counter(r.network for r in self.rows)
+        same = Counter((r.network, w) for r in self.rows for w in r.warnings)
+        said = []
+        for r in self.rows:
+            for w in r.warnings:
+                place = "all places" if 1 < count[r.network] == same[r.network, w] else r.place
+                said.append(f"{f'{r.network}, ' * several}{place}: {w}")
+        return tuple(dict.fromkeys(said))
 
     def to_frame(self) -> "pandas.DataFrame":
         """Convert to a `pandas.DataFrame`: a row per place, `alpha_low`, `alpha_high` and so on for intervals."""
@@ -121,7 +130,9 @@ class Profile:
             cells += [_cell(r.slope_range), f"{r.participation_ratio:.3g}", f"{r.rankme:.3g}"]
             name = printable(r.place) + " !" * bool(r.warnings)
             how = [r.reduced if len(r.shape) > 1 else ""] * maps
-            table.add_row(*[printable(r.network)] * several, name, *how, *cells, *[_cell(r.jacobian)] * slopes)
+            table.add_row(
+                *map(Text, [*[printable(r.network)] * several, name, *how, *cells, *[_cell(r.jacobian)] * slopes])
+            )
         return table
 
     def show(self, console: Console) -> None:

@@ -31,12 +31,17 @@ def blaming(net: object, x: Tensor) -> Iterator[None]:
         if in_functorch(x):
             raise
         parameters = list(net.parameters()) if isinstance(net, nn.Module) else []
+        whole = not x.is_floating_point() and not x.is_complex()
         other = next((p for p in parameters if p.is_floating_point() and p.dtype != x.dtype), None)
         raise InputError(
             f"{type(net).__name__} fails on these images",
             got=f"{tuple(x.shape)} of {x.dtype}: {type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
             wanted="a network for images of this shape and type",
-            fix=None if other is None else f"its weights are {other.dtype}: net.float()",
+            fix="x.float() / 255, if these are pixels from 0 to 255"
+            if whole
+            else None
+            if other is None
+            else f"its weights are {other.dtype}: net.float()",
         ) from error
 
 

@@ -97,7 +97,8 @@ class Reader(nn.Module):
             )
         with blaming(self._rows, z):
             found = self._rows(z) if z.ndim >= 2 and len(z) == count else z
-        if not isinstance(found, Tensor) or z.ndim < 2 or len(z) != count or found.ndim != 2:
+        rows = isinstance(found, Tensor) and found.ndim == 2 and (len(found) == count or self.reduce == "positions")
+        if not rows or z.ndim < 2 or len(z) != count:
             raise InputError(
                 f"{type(self.module).__name__}: {name!r} does not give one row of numbers per image",
                 got=tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__,

@@ -122,8 +122,9 @@ def _band(
         waiting = ended[:, ::-1].cumsum(1)[:, ::-1]
         moved = (waiting * (deaths / left) - fell) / (left - deaths)
         variance += np.square(moved.cumsum(1)).sum(0)
-    variance *= groups.count / max(1, groups.count - 1)
-    half = -stdtrit(max(1, groups.count - 1), (1 - confidence) / 2) * np.sqrt(variance) / np.abs(np.log(alive))
+    freedom = max(1, groups.effective - 1)
+    variance *= groups.effective / freedom
+    half = -stdtrit(freedom, (1 - confidence) / 2) * np.sqrt(variance) / np.abs(np.log(alive))
     return alive ** np.exp(half), alive ** np.exp(-half)
 
 
@@ -169,16 +170,16 @@ def grouped_wilson(
     """Wilson intervals of shares of images that belong together, for k shares at once; NaN for too few groups.
 
     The Wilson interval at the effective number of images n* = p (1 − p) / V · (z / t)², at most n, with V the variance
-    of the share over groups and t the t quantile of G − 1 degrees of freedom (Korn and Graubard 1998; Dean and Pagano
-    2015).  A share of 0 or 1 has no V: the images of a group then count as equal, n* = n² / Σ size².
+    of the share over groups and t the t quantile of n² / Σ size² − 1 degrees of freedom (Korn and Graubard 1998; Dean
+    and Pagano 2015).  A share of 0 or 1 has no V: the images of a group then count as equal, n* = n² / Σ size².
     """
     n, x = len(hit), hit.double()
     p = x.mean(0)
-    spread = groups.sums(x - p).square().sum(0) / n**2 * groups.count / max(1, groups.count - 1)
-    ratio = float(ndtri((1 + confidence) / 2) / stdtrit(max(1, groups.count - 1), (1 + confidence) / 2))
-    equal = n**2 / groups.sizes.double().square().sum()
+    freedom = max(1, groups.effective - 1)
+    spread = groups.sums(x - p).square().sum(0) / n**2 * groups.effective / freedom
+    ratio = float(ndtri((1 + confidence) / 2) / stdtrit(freedom, (1 + confidence) / 2))
     varies = p * (1 - p)
-    effective = torch.where(varies > 0, varies / spread, equal) * ratio**2
+    effective = torch.where(varies > 0, varies / spread, groups.effective) * ratio**2
     low, high = _score(p, effective.clamp(max=n), confidence)
     return (low * math.nan, high * math.nan) if groups.too_few else (low, high)
 

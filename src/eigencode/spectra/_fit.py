@@ -30,6 +30,12 @@ HEAVY = 8.0
 """Kurtosis of the influence of samples on α above which a fit gets a warning.  Planted codes: Gaussian and clustered 3,
 squared rectified 7, max(x, 0)^4.5 13 and elliptical t with 5 degrees of freedom 22."""
 
+CLIFF = 8.0
+"""Local exponent between two ranks, with a fall by more than a factor of two, from which on a spectrum has a cliff."""
+
+FLAT = 0.3
+"""Exponent below which a spectrum is nearly flat: seeds of the correction move α by as much as its standard error."""
+
 SMALL_CORRECTION = 0.05
 """Corrections for finite sampling above this fraction of α, or above one standard error, are noted."""
 
@@ -93,7 +99,10 @@ def fit(spectrum: Fittable, window: Window, weights: str, method: str = "least s
         n_units=spectrum.n_units,
         interval_method=f"95 %, {how}" if math.isfinite(half) else "none",
         method=method,
-        warnings=tuple(_warnings(spectrum, window, measured.row, bias, error, usable)),
+        warnings=(
+            *_warnings(spectrum, window, measured.row, bias, error, usable),
+            *_limits(spectrum.logs, window, line.alpha, bias, error),
+        ),
         notes=tuple(_notes(spectrum.logs, window, weights, line.alpha, bias, error)),
         slopes=thirds(spectrum.logs, window, weights) if usable else (),
     )
@@ -161,6 +170,27 @@ def _warnings(
         yield (
             f"{where}: a few samples carry most of its sampling error (heavy tails): α may be too large, and its "
             "interval too narrow; take more samples"
+        )
+
+
+def _limits(logs: Logs, window: Window, alpha: float, bias: float, error: float) -> Iterator[str]:
+    """Where the correction for finite sampling, if it matters, is known less well than its standard error says."""
+    if not abs(bias) > error:
+        return
+    where, values = f"α over ranks {window[0]}..{window[1]}", logs.values[window[0] - 1 : window[1]]
+    fall = values[:-1] - values[1:]
+    slope = fall * (torch.arange(window[0], window[1], dtype=torch.float64) + 0.5)
+    steep = ((fall > math.log(2)) & (slope > CLIFF)).nonzero().flatten()
+    if len(steep):
+        at = window[0] + int(steep[0])
+        yield (
+            f"{where}: the spectrum drops by a factor of {math.exp(float(fall[steep[0]])):.2g} after rank {at}: across "
+            "it the correction for finite sampling is not reliable, and the interval too narrow; end the window at it"
+        )
+    elif abs(alpha) < FLAT:
+        yield (
+            f"{where}: the spectrum is nearly flat: the interval leaves out noise of the correction for finite "
+            "sampling, which another seed changes; take more samples"
         )
 
 

@@ -192,4 +192,6 @@ def _broken(n: Tensor, rank: int) -> Tensor:
 def _breaks(window: Window) -> list[int]:
     """Candidate break ranks: the inner 80 % of the window in log rank."""
     low, high = (math.log(n) for n in window)
-    return sorted({round(math.exp(low + s * (high - low))) for s in torch.linspace(0.1, 0.9, 33).tolist()})
+    return sorted(
+        {round(math.exp(low + s * (high - low))) for s in torch.linspace(0.1, 0.9, 33, dtype=torch.float32).tolist()}
+    )

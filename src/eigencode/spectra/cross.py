@@ -24,7 +24,8 @@ def cross_spectrum(
     """Held-out spectrum of the covariance between two systems that saw the same stimuli.
 
     σ̂ₙ = Σᵢ (aᵢ·uₙ)(bᵢ·vₙ) / (N − folds), over the stimuli i of each fold in turn, with uₙ, vₙ the singular vectors of
-    the cross-covariance AᵀB of all other stimuli, and units centred over the stimuli of each fold.
+    the cross-covariance AᵀB of all other stimuli, and units centred over the stimuli of each fold.  With groups only
+    stimuli of different groups are compared, as (aᵢ − aⱼ)·uₙ (bᵢ − bⱼ)·vₙ / 2: those of one group share their mean.
 
     For two brains, or a brain and a network: noise of one system that is independent of the other has expectation zero
     in σ̂.  Values may be negative, and late ones scatter around zero.  Directions are noisy, so leading values are
@@ -72,21 +73,24 @@ def cross_spectrum(
             f"too few {kind} for the folds",
             got=f"{count} {kind}, {folds} folds, {repetitions} repetitions",
             wanted=f"at least {FEWEST} {kind} in each of two folds or more, and one repetition",
-            fix=f"folds={max(2, min(5, count // FEWEST))}, repetitions=1",
+            fix=f"folds={min(5, count // FEWEST)}, repetitions=1" if count >= 2 * FEWEST else None,
         )
     n, units = len(one), min(one.shape[1], two.shape[1])
     reduced = _reduced(one), _reduced(two)
     rank = min(units, n - _largest(n, folds, together) - 1)
     generator = stream(seed, "cross", "folds")
-    products = one.new_zeros(n, rank)
+    products, freedom = one.new_zeros(n, rank), 0.0
     for _ in range(repetitions):
         for test in _folds(n, folds, together, generator):
+            part = None if together is None else together.at(test)
             test = test.to(one.device)
             rest = torch.ones(n, dtype=torch.bool, device=one.device)
             rest[test] = False
-            found = _along(reduced, rest, test)[:, :rank]
+            found = _along(reduced, rest, test, part)[:, :rank]
             products[test, : found.shape[1]] += found / repetitions
-    values = products.sum(0) / (n - folds)
+            freedom += len(test) - (1 if part is None else float(part.sizes.square().sum()) / len(test))
+    freedom /= repetitions
+    values = products.sum(0) / freedom
     result = Spectrum(
         eigenvalues=host(values),
         n_samples=n,
@@ -96,7 +100,7 @@ def cross_spectrum(
         source=f"{n} stimuli, {one.shape[1]} and {two.shape[1]} units, {folds} folds",
         seed=seed,
     )
-    return with_influence(result, products, seed, numbers)
+    return with_influence(result, products * ((n - 1) / freedom), seed, numbers)
 
 
 def _largest(n: int, folds: int, groups: Groups | None) -> int:
@@ -114,13 +118,26 @@ def _folds(n: int, folds: int, groups: Groups | None, generator: torch.Generator
     return [torch.isin(groups.of_row, part).nonzero()[:, 0] for part in parts]
 
 
-def _along(systems: tuple[Tensor, Tensor], rest: Tensor, test: Tensor) -> Float[Tensor, "test rank"]:
-    """Products of the scores of the tested stimuli, on the singular vectors of the others."""
+def _along(
+    systems: tuple[Tensor, Tensor], rest: Tensor, test: Tensor, groups: Groups | None
+) -> Float[Tensor, "test rank"]:
+    """Products of the scores of the tested stimuli, on the singular vectors of the others.
+
+    Without groups their sum over n stimuli, divided by n − 1, is the covariance.  With groups of m_g stimuli it is the
+    mean of (xᵢ − xⱼ)(yᵢ − yⱼ) / 2 over stimuli i, j of different groups, divided by n − Σ m_g² / n: for centred scores,
+    Σᵢ [(n − m_g) xᵢ yᵢ + (xᵢ Σ_g y + yᵢ Σ_g x) / 2] / n, whatever the correlation within groups.
+    """
     a, b = (x[rest] - x[rest].mean(0) for x in systems)
     u, _, vh = torch.linalg.svd(a.T @ b, full_matrices=False)
     first, second = (x[test] - x[test].mean(0) for x in systems)
-    scores: Tensor = (first @ u) * (second @ vh.T)
-    return scores
+    one, two = first @ u, second @ vh.T
+    products: Tensor = one * two
+    if groups is None:
+        return products
+    own = groups.of_row.to(one.device)
+    around = (one * groups.sums(two)[own] + two * groups.sums(one)[own]) / 2
+    weights = (len(test) - groups.sizes.to(one)[own]) / len(test)
+    return torch.addcmul(around / len(test), weights[:, None], products)
 
 
 def _reduced(x: Float[Tensor, "stimuli units"]) -> Float[Tensor, "stimuli coordinates"]:

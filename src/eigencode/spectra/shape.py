@@ -70,8 +70,8 @@ def shape(logs: Logs, window: Window, weights: str) -> Shape:
             "too few ranks for the shape of a spectrum",
             got=f"ranks {window[0]}..{window[1]}",
             wanted=f"at least {FEWEST}",
-            fix=f"for example window=({window[0]}, {window[0] + FEWEST - 1})"
-            if window[0] + FEWEST - 1 <= total
+            fix=f"for example window=({(first := min(window[0], total - FEWEST + 1))}, {first + FEWEST - 1})"
+            if total >= FEWEST
             else "more units, or more samples",
         )
     rows = third_rows(window, weights, total)

@@ -64,7 +64,8 @@ class SignalSpectrum(Record):
     `moments`: estimates of Σ (λₙ / scale)ᵖ, p = 1..P, and `covariance` of their errors; `moments[p − 1] * scale ** p`
     is unbiased.  The fits use the first `used` of them, those with a relative standard error below 1/2.
 
-    `n_groups`: number of independent groups of stimuli that belong together; 0 if every stimulus is independent.
+    `n_groups`: number of independent groups of stimuli that belong together, of unequal ones the effective number
+    (Σ m)² / Σ m²; 0 if every stimulus is independent.
 
     Constant units are left out: `n_units` are those that vary.  `warnings` could reverse a comparison; `notes` tell how
     to read the numbers.
@@ -190,7 +191,7 @@ def signal_spectrum(
     elif said := copied(x, present):
         warnings.warn(said, EigencodeWarning, stacklevel=2)
     x = _varying(x, present, notes)
-    members = x.shape[1] if together is None else together.count
+    members = x.shape[1] if together is None else int(together.effective)
     count = min(moments, max(members // 10, 2 if members >= 8 else 1))
     found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"), together)
     record = _record(found, x, pairings, draws, seed, notes, together)
@@ -231,7 +232,7 @@ def _record(
     usable = (m > 0) & (covariance.diagonal().sqrt() < NOISIEST * m)
     used = int(usable.long().cumprod(0).sum())
     few = groups.too_few if groups is not None else ""
-    members = stimuli if groups is None else groups.count
+    members = stimuli if groups is None else int(groups.effective)
     freedom = members - 1 if groups is not None or members < FEW else 0
     reach = float(stdtrit(freedom, 0.975)) if freedom else 1.96
 
@@ -262,7 +263,7 @@ def _record(
         n_repeats=repeats,
         pairings=pairings,
         seed=seed,
-        n_groups=groups.count if groups is not None else 0,
+        n_groups=members if groups is not None else 0,
         warnings=(
             few or f"too little signal: {used} of {len(m)} moments are known to better than half their size",
             *(() if few else doubts),

@@ -39,7 +39,8 @@ class Spectrum(Record):
     `influence`, `influence_mixed`: influence of parts of `group_size` images on the bias-corrected log λ, in two
     versions whose variances average to the sampling variance; empty if not measured.
     `scale`, `reduce`: conventions of the measurement, see `spectrum` and `representation.reducer`.
-    `n_groups`: number of independent groups of samples that belong together; 0 if every sample is independent.
+    `n_groups`: number of independent groups of samples that belong together, of unequal ones the effective number
+    (Σ m)² / Σ m²; 0 if every sample is independent.
     """
 
     eigenvalues: Float[Tensor, " rank"]
@@ -258,7 +259,7 @@ def assembled(
         **origin,  # type: ignore[arg-type]
         scale="none" if found.factors is None else "zscore",
         seed=seed,
-        n_groups=groups.count if groups is not None else 0,
+        n_groups=int(groups.effective) if groups is not None else 0,
     )
     if found.directions is None or rows is None or (groups is not None and groups.too_few):
         return result

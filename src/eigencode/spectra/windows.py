@@ -175,7 +175,7 @@ def near(window: Window, last: int, factor: float = 2.0) -> list[Window]:
 def grid(last: int, points: int, first: int = 1) -> list[int]:
     """About `points` different ranks from `first` to `last`, evenly spaced in log rank."""
     ends = math.log(first), math.log(max(first, last))
-    return sorted({round(math.exp(v)) for v in torch.linspace(*ends, points).tolist()})
+    return sorted({round(math.exp(v)) for v in torch.linspace(*ends, points, dtype=torch.float32).tolist()})
 
 
 def _wide(low: int, high: int) -> bool:

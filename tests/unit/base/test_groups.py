@@ -13,6 +13,7 @@ from eigencode.base.errors import InputError
 from eigencode.base.groups import FEWEST, Groups
 from eigencode.base.intervals import t_interval
 from eigencode.base.labels import numbered
+from eigencode.robustness.survival import share_of
 
 LABELS = [7, 7, 3, 7, 5, 3]
 
@@ -128,3 +129,43 @@ def test_a_split_keeps_groups_whole() -> None:
     assert set(part.groups.tolist()) != set(mine.split(0.3, seed=2)[1].groups.tolist())  # type: ignore[union-attr]
     with pytest.raises(InputError, match="one group"):
         images([0] * 12).split(0.5)
+
+
+def test_one_large_group_counts_as_few() -> None:
+    """A hundred groups, one of them with half of the rows: intervals held the truth in 5 of 100 without a word."""
+    sizes = [500] + [5] * 99
+    of_row = np.repeat(np.arange(100), sizes)
+    draw = np.random.default_rng(0)
+    x = (0.9 * draw.normal(size=(100, 20))[of_row] + 0.4 * draw.normal(size=(len(of_row), 20))) * np.arange(
+        1, 21
+    ) ** -0.5
+    groups = Groups.of(torch.from_numpy(of_row))
+    assert groups.effective == pytest.approx(995**2 / (500**2 + 99 * 25))
+    assert groups.too_few == "100 groups of unequal size, which count as 3.9, are too few for an interval"
+    assert Groups.of(torch.from_numpy(np.repeat(np.arange(100), 7))).effective == 100
+    law = ec.spectrum(x, groups=of_row).power_law((2, 15))
+    assert math.isnan(law.interval[0])
+    assert "3 groups of samples for 20 units are too few" in law.warnings[0]
+    found = ec.signal_spectrum(np.stack([x, x + 0.1 * draw.normal(size=x.shape)]), groups=of_row, draws=100)
+    assert found.n_groups == 3
+    assert found.warnings == (groups.too_few,)
+    assert math.isnan(t_interval(x[:, 0].tolist(), groups)[1])
+    assert math.isnan(share_of(torch.from_numpy(x[:, 0] > 0), torch.from_numpy(of_row)).low)
+
+
+def test_the_intervals_of_unequal_groups_hold_the_truth() -> None:
+    """Means of a hundred groups, ten of them ten times as large as the others."""
+    sizes, held = [40] * 10 + [4] * 90, 0
+    of_row = np.repeat(np.arange(100), sizes)
+    groups = Groups.of(torch.from_numpy(of_row))
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        x = draw.normal(size=100)[of_row] + 0.3 * draw.normal(size=len(of_row))
+        _, low, high = t_interval(x.tolist(), groups)
+        held += low < 0 < high
+    assert 180 <= held <= 198
+
+
+def test_a_number_and_its_text_are_two_labels() -> None:
+    assert numbered([1, "1", 1, "x"], 4).tolist() == [0, 1, 0, 2]
+    assert numbered(torch.tensor([1.5, 2, 1.5], dtype=torch.bfloat16), 3).tolist() == [0, 1, 0]

@@ -95,7 +95,7 @@ def test_how_maps_became_rows_is_told() -> None:
     """Averaged over positions in a profile, flattened by `probe`: exponents differ, and both say which."""
     found = ec.profile(NET, X, "all", interval=False)
     heads = [c.header for c in found.table().columns]
-    maps = list(found.table().columns[heads.index("maps")].cells)
+    maps = [str(cell) for cell in found.table().columns[heads.index("maps")].cells]
     assert maps == ["mean" if len(row.shape) > 1 else "" for row in found.rows]
     assert any("averaged over positions" in note for note in found.notes)
     whole = ec.profile(NET, X, "stem", reduce="flatten", interval=False)
@@ -165,3 +165,38 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         probe_from_options("timmlike:net", "2", data="digits", attacks="noise,pdg-linf")
     with pytest.raises(InputError, match="no such device"):
         probe_from_options("timmlike:net", "2", data="digits", device="gpu7")
+
+
+class Blurred(nn.Module):
+    """Units that depend on the other images of the batch, or on chance, also in evaluation mode."""
+
+    def __init__(self, chance: bool) -> None:
+        super().__init__()
+        self.first, self.last, self.chance = nn.Linear(192, 12), nn.Linear(12, 10), chance
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.first(x.flatten(1))
+        return self.last(nn.functional.dropout(z, 0.3, training=True) if self.chance else z - z.mean(0))
+
+
+@pytest.mark.parametrize("chance", [True, False])
+def test_a_network_that_mixes_images_is_told(chance: bool) -> None:
+    found = ec.profile({"a": Blurred(chance), "b": NET}, X, "l*", window=(1, 8))
+    own = [row for row in found if row.network == "a"]
+    assert all("image" in row.warnings[0] for row in own)
+    assert not any(w for row in found if row.network == "b" for w in row.warnings if w in own[0].warnings)
+    assert sum(own[0].warnings[0] in said for said in found.warnings) == 1
+    assert any(said.startswith("a, all places: ") for said in found.warnings)
+
+
+def test_names_in_brackets_are_printed() -> None:
+    assert all(name in str(ec.profile({"net[a]": NET, "net[b]": NET}, X, ["stem"])) for name in ("net[a]", "net[b]"))
+
+
+@pytest.mark.parametrize("rows", [2, 0.5])
+def test_a_function_gives_one_row_per_image(rows: float) -> None:
+    """Several rows would be given to images in an order that nobody has stated."""
+    change = (lambda z: z.flatten(2).mT.flatten(0, 1)) if rows > 1 else (lambda z: z.flatten(1)[::2])
+    for measured in (lambda: ec.profile(NET, X, ["stem"], reduce=change), lambda: ec.at(NET, "stem", reduce=change)(X)):
+        with pytest.raises(InputError, match="does not give one row of numbers per image"):
+            measured()

@@ -51,3 +51,30 @@ def test_smooth_spectra_fit_their_curve_and_stepped_ones_do_not() -> None:
     one_rank = 0.1 * noise
     one_rank[50] = 9 * (2 / 1000) ** 0.5
     assert _misfit(one_rank, 1000)
+
+
+def _said(spectrum_: Tensor, samples: int, window: tuple[int, int]) -> list[str]:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(samples, len(spectrum_), dtype=torch.float64, generator=draw) * spectrum_.sqrt()
+    return [w.partition(": ")[2] for w in spectrum(x).power_law(window).warnings]
+
+
+RANK = torch.arange(1, 61, dtype=torch.float64)
+FLOOR = torch.where(RANK <= 10, 1 / RANK, 0.0) + 0.01
+"""A code of ten dimensions and noise: intervals over rank 10 hold the truth in few of a hundred."""
+
+
+def test_a_cliff_in_the_window_is_told() -> None:
+    for planted, samples in ((FLOOR, 3000), (torch.where(RANK <= 10, 1.0, 0.2) / RANK, 300)):
+        (said,) = _said(planted, samples, (1, 60))
+        assert "after rank 10" in said
+        assert not [w for w in _said(planted, samples, (1, 10)) if "drops" in w]  # the end that it asks for
+    assert not _said(RANK**-4.0, 600, (1, 60))
+
+
+def test_a_flat_spectrum_is_told() -> None:
+    """Another seed of the correction moves its α by about a standard error, more with few samples."""
+    (said,) = _said(torch.ones(60), 600, (1, 60))
+    assert "nearly flat" in said
+    assert "nearly flat" in _said(FLOOR, 3000, (12, 60))[0]
+    assert not _said(RANK**-0.5, 600, (1, 60))

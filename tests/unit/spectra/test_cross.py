@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 
 from eigencode.base.errors import InputError
+from eigencode.base.groups import Groups
 from eigencode.base.seeding import stream
 from eigencode.spectra import cross_spectrum, spectrum
+from eigencode.spectra.cross import _along
 
 
 def draw(rng: torch.Generator, *shape: int) -> Tensor:
@@ -76,3 +78,29 @@ def test_systems_that_do_not_fit_are_refused(unchecked: None, rng: torch.Generat
         cross_spectrum(a[:1].expand(20, 4), b)
     with pytest.raises(InputError, match="wrong shape"):
         cross_spectrum(a[None], b)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("sizes", [[20] * 20, [30] + [3] * 39])
+def test_stimuli_of_a_group_share_their_mean(sizes: list[int], alike: float, rng: torch.Generator) -> None:
+    """Unbiased, whatever the correlation within groups: each fold was centred on its own mean, which cost a group."""
+    of_row = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    found = []
+    for _ in range(200):
+        x = alike**0.5 * draw(rng, len(sizes), 1)[of_row] + (1 - alike) ** 0.5 * draw(rng, len(of_row), 1)
+        found.append(cross_spectrum(x, x, groups=of_row).eigenvalues[0])
+    values = torch.stack(found)
+    assert float(values.mean()) == pytest.approx(1, abs=3 * float(values.std()) / 200**0.5)
+
+
+def test_groups_of_one_stimulus_are_none(rng: torch.Generator) -> None:
+    """The sum over pairs of different groups, term by term."""
+    x, y = draw(rng, 12, 3), draw(rng, 12, 2)
+    own = Groups.of(torch.tensor([0] * 5 + [1] * 4 + [2] * 3))
+    test, rest = torch.arange(12), torch.ones(12, dtype=torch.bool)
+    u, _, vh = torch.linalg.svd((x - x.mean(0)).T @ (y - y.mean(0)), full_matrices=False)
+    pairs = [(i, j) for i in range(12) for j in range(12) if own.of_row[i] != own.of_row[j]]
+    terms = torch.stack([((x[i] - x[j]) @ u) * ((y[i] - y[j]) @ vh.T) / 2 for i, j in pairs])
+    found = _along((x, y), rest, test, own).sum(0) / (12 - float(own.sizes.square().sum()) / 12)
+    torch.testing.assert_close(found, terms.mean(0))
+    torch.testing.assert_close(cross_spectrum(x, y, folds=2, groups=range(12)).eigenvalues, by_loop(x, y, 2, 0)[:2])
