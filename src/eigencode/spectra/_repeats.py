@@ -34,9 +34,8 @@ def repeats_of(
     x = x[None] if x.ndim == 2 else x
     if x.ndim != 3 or x.shape[1] < fewest or len(x) > x.shape[1]:
         axis, which = (1, "middle") if x.ndim == 3 and x.shape[1] < x.shape[2] else (-1, "last")
-        many = x.ndim == 3 and x.shape[1] >= fewest
-        runs = f"torch.as_tensor(x).tensor_split({x.shape[1] if many else 0})"
-        more = f"; torch.stack([part.mean(0) for part in {runs}]), if there are more repeats than stimuli" if many else ""
+        runs = f"x.tensor_split({x.shape[1]})" if x.ndim == 3 and x.shape[1] >= fewest else ""
+        more = f"; torch.stack([x.mean(0) for x in {runs}]), if there are more repeats than stimuli" if runs else ""
         raise InputError(
             "not repeats of stimuli",
             got=f"shape {tuple(x.shape[1:] if x.ndim == 3 and len(x) == 1 else x.shape)}",
