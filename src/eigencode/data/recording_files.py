@@ -40,7 +40,7 @@ def read_recording(
 
     Args:
         path: `.npy`, `.npz`, `.mat` (any version), `.nc`, `.nwb`, `.h5`, `.pt`, `.csv`, `.parquet`, or a folder.
-        key: name of the array (`struct.field` in a struct); by default `resp` with its `istim` (the layout of
+        key: name of the array (`struct.field` in a struct), or of the group or struct that holds it; by default `resp` with its `istim` (the layout of
             Stringer et al. 2019), else the only matrix, else the one called `responses` or `resp`.  Arrays
             `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
         axes: meaning of the axes, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
@@ -150,7 +150,8 @@ def _matrix(
     path: Path, stored: dict[str, Stored], key: str | None, axes: str | None, labels: str | None, groups: str | None
 ) -> _Layout:
     """One array of responses, its labels and the order of its axes, as asked for or found."""
-    name = only(path, stored) if key is None else named(path, stored, key)
+    inside = {n: array for n, array in stored.items() if key not in stored and n.startswith(f"{key}.")}
+    name = only(path, inside or stored) if key is None or inside else named(path, stored, key)
     values = numbers(path, name, stored[name])
     said = labels or (None if key is not None and key.endswith("resp") else labels_of(path, stored, name, groups))
     words = None if said is None else words_in(path, said, stored, labels is not None)

@@ -28,7 +28,8 @@ def trace(
     """Representations of a batch of images at several places, from one forward pass.
 
     Args:
-        module: any `nn.Module`; it runs in evaluation mode and is left as it was.
+        module: any `nn.Module`; it runs in evaluation mode and is left as it was, but for a state that its
+            `forward` changes.
         x: images `N C H W`.
         places: as in `at`.
         start, reduce: as in `between`; `x` are images in any case.

@@ -153,8 +153,8 @@ def _warnings(
         )
     elif not math.isfinite(bias) and math.isfinite(error):
         yield (
-            f"{where}: no interval: how far a finite sample bends this spectrum is not known; the standard error "
-            "leaves that out"
+            f"{where}: no interval, since a finite sample bends this spectrum by an unknown amount, which the standard "
+            "error leaves out" + "; ec.signal_spectrum (signal α) has one" * (spectrum.kind == "cvpca")
         )
     elif (
         math.isfinite(error)

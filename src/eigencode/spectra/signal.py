@@ -112,7 +112,8 @@ class SignalSpectrum(Record):
         if math.isfinite(self.alpha_1.value):
             better = "; the broken law fits better" if self.law != "power law" else ""
             broken = f"; broken: {self.alpha_1} | {self.break_rank} | {self.alpha_2}, p = {self.p_broken:.2g}{better}"
-        return f"alpha = {self.alpha}, p = {self.p:.2g}{broken}; identified up to rank {self.identified_rank}"
+        said = "".join(f"\n! {warning}" for warning in self.warnings)
+        return f"alpha = {self.alpha}, p = {self.p:.2g}{broken}; identified up to rank {self.identified_rank}{said}"
 
 
 def signal_spectrum(

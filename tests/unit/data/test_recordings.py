@@ -525,6 +525,16 @@ def test_labels_are_those_of_the_same_animal(tmp_path: Path) -> None:
         assert f"{mouse}_stimuli names the stimuli (--labels NAME takes another array)" in found.notes
 
 
+def test_a_group_is_named_like_an_array(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for mouse, labels in (("mouse1", FINE), ("mouse2", FINE[::-1])):
+            file[f"{mouse}/rates"], file[f"{mouse}/image"] = TWELVE, labels.copy()
+    found = read_recording(tmp_path / "a.h5", key="mouse2")
+    same(found.responses, by_hand(TWELVE, FINE[::-1].tolist(), ())[0])
+    with pytest.raises(InputError, match="no array 'mouse3'"):
+        read_recording(tmp_path / "a.h5", key="mouse3")
+
+
 def test_one_label_for_all_names_no_stimuli(tmp_path: Path) -> None:
     path = write(tmp_path / "a.npz", responses=TWELVE, stimulus_name=np.full(36, "natural scenes"), frame=FINE)
     found = read_recording(path)
