@@ -40,9 +40,9 @@ def read_recording(
 
     Args:
         path: `.npy`, `.npz`, `.mat` (any version), `.nc`, `.nwb`, `.h5`, `.pt`, `.csv`, `.parquet`, or a folder.
-        key: name of the array (`struct.field` in a struct), or of the group or struct that holds it; by default `resp` with its `istim` (the layout of
-            Stringer et al. 2019), else the only matrix, else the one called `responses` or `resp`.  Arrays
-            `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
+        key: name of the array (`struct.field` in a struct), or of the group that holds it; by default `resp` with its
+            `istim` (the layout of Stringer et al. 2019), else the only matrix, else the one called `responses` or
+            `resp`.  Arrays `spontaneous` or `spont`, and `stimuli`, beside it are read as well.
         axes: meaning of the axes, a letter each: `"su"` stimuli x units (one repeat), `"rsu"` repeats first, `"sur"`
             repeats last, and so on.  By default the names of the axes in a netCDF file, else `"su"` or `"rsu"`.
         labels: name of the array with the stimulus of each row, where a row is a single presentation; by default one
