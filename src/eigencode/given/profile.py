@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +32,13 @@ from eigencode.spectra.places import spectra_at
 from eigencode.spectra.power_law import Weights, Window
 from eigencode.spectra.spectrum import Spectrum
 
-if TYPE_CHECKING:
-    pass
-
 WIDEST = 8192
 """Largest number of units of a place whose spectrum is taken as it is; wider ones are projected to as many."""
+
+CHANNELS_LAST = ("LayerNorm", "Linear")
+"""Layers that act on the last axis: of maps, their channels."""
+
+CHANNELS_FIRST = ("Conv2d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d")
 
 
 def profile(
@@ -116,7 +117,11 @@ def profile(
                 spectra[name, info.name] = measured[info.name]
                 rows.append(_row(name, info, reduce, measured[info.name], measure, window, norm))
         mixed = dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, BatchWarning))
-        rows = [replace(r, warnings=(*mixed, *r.warnings)) if r.network == name else r for r in rows]
+        last = any(len(p.shape) == 3 and p.type in CHANNELS_LAST for p in places_of(one, here[:2]))
+        rows = [
+            replace(r, warnings=(*mixed, *r.warnings, *_axes(r, reduce, last))) if r.network == name else r
+            for r in rows
+        ]
         for w in heard:
             if not issubclass(w.category, BatchWarning):  # those are in the rows
                 warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
@@ -132,6 +137,17 @@ def profile(
         "maps and tokens are averaged over positions; with every position as a unit exponents differ (--reduce flatten)"
     )
     return Profile(tuple(rows), spectra, (*notes, *unscaled, *[mean] * averaged, *[said] * apart))
+
+
+def _axes(row: PlaceProfile, reduce: Reduce, last: bool) -> tuple[str, ...]:
+    """Warning of maps whose channels may be their last axis, as some layers of the network have them."""
+    if not last or len(row.shape) != 3 or row.type in CHANNELS_FIRST or reduce not in ("mean", "max", "positions"):
+        return ()
+    fix = f"reduce=lambda z: z.{'amax' if reduce == 'max' else 'mean'}((1, 2)) if z.ndim == 4 else z"
+    return (
+        f"layers of this network have their channels last; if {' x '.join(map(str, row.shape))} is height x width x "
+        f"channels, {row.units} is its height: {fix}, at this place",
+    )
 
 
 def _chosen(net: nn.Module, x: Tensor, asked: str | Sequence[str]) -> list[PlaceInfo]:

@@ -200,3 +200,23 @@ def test_a_function_gives_one_row_per_image(rows: float) -> None:
     for measured in (lambda: ec.profile(NET, X, ["stem"], reduce=change), lambda: ec.at(NET, "stem", reduce=change)(X)):
         with pytest.raises(InputError, match="does not give one row of numbers per image"):
             measured()
+
+
+class Last(nn.Module):
+    """Maps with their channels last between a convolution and the read-out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.act, self.out = nn.Conv2d(3, 8, 3), nn.LayerNorm(8), nn.GELU(), nn.Linear(288, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.act(self.norm(self.conv(x).permute(0, 2, 3, 1))).flatten(1))
+
+
+def test_maps_with_their_channels_last_are_told() -> None:
+    found = {row.place: row for row in ec.profile(Last(), X, interval=False)}
+    told = {place for place, row in found.items() if any("channels last" in w for w in row.warnings)}
+    assert told == {"norm", "act"}
+    fixed = eval(found["act"].warnings[0].partition("reduce=")[2].rpartition(",")[0])
+    assert ec.profile(Last(), X, ["act"], reduce=fixed, interval=False).rows[0].units == 8
+    assert not any("channels last" in w for row in ec.profile(NET, X, interval=False) for w in row.warnings)
