@@ -27,6 +27,7 @@ from eigencode.study._choice import Choice
 from eigencode.study._claims import verdicts
 from eigencode.study._deviations import effects
 from eigencode.study._integrity import signed
+from eigencode.study._mean import holm
 from eigencode.study._measurements import DATA_ITSELF, headline
 from eigencode.study.config import SHORTHAND, Claim, Study
 from eigencode.study.plan import plan
@@ -90,7 +91,7 @@ def combined(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         "headline": list(dict.fromkeys([*whole["headline"], *part["headline"]])),
         "seconds": whole["seconds"] + part["seconds"],
         "cells": merged(whole["cells"], part["cells"], lambda cell: (cell["model"], cell["seed"])),
-        **computed(study_of(study), rows),
+        **computed(study_of(study), rows, whole, part),
         "parts": whole.get("parts", {}) | dict.fromkeys(names, _made(part)),
     }
 
@@ -158,7 +159,7 @@ def with_claims_of(results: dict[str, Any], whole: Study) -> dict[str, Any]:
     said = {"relations": whole.relations, "claims": claims}
     study = results["study"] | {k: [entry.model_dump(mode="json") for entry in v] for k, v in said.items()}
     made = study_of(study)
-    return results | {"study": study, "headline": headline(made), **computed(made, rows_of(results))}
+    return results | {"study": study, "headline": headline(made), **computed(made, rows_of(results), results)}
 
 
 def _of(claim: Claim) -> Iterator[tuple[str, str]]:
@@ -192,16 +193,37 @@ def _given(entry: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in entry.items() if v is not None}
 
 
-def computed(study: Study, rows: list[Row]) -> dict[str, Any]:
-    """The parts of results.json that follow from the rows."""
+def computed(study: Study, rows: list[Row], *measured: dict[str, Any]) -> dict[str, Any]:
+    """The parts of results.json that follow from the rows.
+
+    Comparisons that one of the results `measured` has made of the same numbers stay as they are: with one seed they are
+    paired over images, which the rows are not.
+    """
     relations = related(study, rows)
+    claims = _paired([asdict(v) for v in verdicts(study, rows, relations)], measured, "claims")
+    adjusted = holm([number(claim["p"]) for claim in claims])
     return {
         "rows": [kept(r) for r in rows],
         "summary": [asdict(s) for s in summarise(rows)],
         **({"relations": [r.kept() for r in relations]} if relations else {}),
-        "claims": [asdict(v) for v in verdicts(study, rows, relations)],
-        "deviations": [asdict(e) for e in effects(study, rows)],
+        "claims": [claim | {"p_holm": p} for claim, p in zip(claims, adjusted, strict=True)],
+        "deviations": _paired([asdict(e) for e in effects(study, rows)], measured, "deviations"),
     }
+
+
+ENDS = ("low", "high", "verdict", "explained_by", "p", "p_holm")
+"""What of a comparison pairing may change."""
+
+
+def _paired(made: list[dict[str, Any]], measured: tuple[dict[str, Any], ...], name: str) -> list[dict[str, Any]]:
+    """Comparisons as they were measured, where seeds, numbers and wording are the same."""
+
+    def same(entry: dict[str, Any]) -> str:
+        shown = {k: v for k, v in entry.items() if k not in ENDS}
+        return dumps({k: f"{number(v):.9g}" if isinstance(v, float) else v for k, v in shown.items()})
+
+    known = {same(entry): entry for results in measured for entry in results.get(name, ())}
+    return [known.get(same(entry), entry) for entry in made]
 
 
 def _made(part: dict[str, Any]) -> dict[str, Any]:

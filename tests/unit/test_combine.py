@@ -58,6 +58,25 @@ def test_new_numbers_reach_summary_and_claims(combine, part) -> None:
     assert made["provenance"] == PUBLISHED["provenance"]
 
 
+def test_a_comparison_of_one_run_stays_paired(combine, part) -> None:
+    """With one seed it is paired over images, which the rows of a file are not; Holm's values are those of all."""
+    whole = copy.deepcopy(PUBLISHED)
+    of = {c["statement"]: c for c in whole["claims"]}
+    kept, lost = of["local learning withstands more PGD than BP"], of["local learning withstands more PGD than SpecReg"]
+    kept |= {"low": kept["value"] - 1e-3, "high": kept["value"] + 1e-3, "p": 1e-30}
+    lost |= {"low": lost["value"] - 1e-3, "high": lost["value"] + 1e-3, "p": 1e-30}
+    shift = next(d for d in whole["deviations"] if d["model"] == "KH")
+    shift |= {"low": shift["difference"] - 1e-3}
+    row = next(r for r in part["rows"] if (r["model"], r["quantity"]) == ("SpecReg", QUANTITY))
+    row["value"] *= 1.001
+    made = combine(whole, part)
+    found = {c["statement"]: c for c in made["claims"]}
+    assert found[kept["statement"]] == kept | {"p_holm": found[kept["statement"]]["p_holm"]}
+    assert 1e-30 < found[kept["statement"]]["p_holm"] < 1e-28
+    assert found[lost["statement"]]["high"] - found[lost["statement"]]["low"] > 0.01
+    assert shift in made["deviations"]
+
+
 @pytest.mark.parametrize("what", ["spectra", "data"])
 def test_runs_that_do_not_belong_together_are_refused(combine, part, what: str) -> None:
     if what == "spectra":
