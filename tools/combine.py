@@ -219,8 +219,8 @@ def _paired(made: list[dict[str, Any]], measured: tuple[dict[str, Any], ...], na
     """Comparisons as they were measured, where seeds, numbers and wording are the same."""
 
     def same(entry: dict[str, Any]) -> str:
-        shown = {k: v for k, v in entry.items() if k not in ENDS}
-        return dumps({k: f"{number(v):.9g}" if isinstance(v, float) else v for k, v in shown.items()})
+        shown = json.loads(dumps({k: v for k, v in entry.items() if k not in ENDS}))
+        return dumps({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in shown.items()})
 
     known = {same(entry): entry for results in measured for entry in results.get(name, ())}
     return [known.get(same(entry), entry) for entry in made]
