@@ -147,7 +147,8 @@ class Recording:
         Raises:
             InputError: a stimulus that is not in the recording.
 
-        >>> one = Recording([[[1.0], [3.0], [5.0]], [[3.0], [5.0], [torch.nan]]], stimuli=("a", "b", "c"))
+        >>> x = torch.tensor([[[1.0], [3.0], [5.0]], [[3.0], [5.0], [torch.nan]]])
+        >>> one = Recording(x, stimuli=("a", "b", "c"))
         >>> one.means(("c", "a")).tolist()
         [[5.0], [2.0]]
         """

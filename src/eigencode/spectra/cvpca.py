@@ -203,7 +203,7 @@ def with_influence(spectrum: Spectrum, products: Tensor, seed: int, groups: Tens
     """Add the influence of stimuli on log λₙ, pᵢₙ/λₙ − 1 for λₙ = Σᵢ pᵢₙ/(N − 1) at fixed directions, in groups."""
     n, together = len(products), Groups.of(groups)
     if together is not None:
-        spectrum = replace(spectrum, n_groups=int(together.effective))
+        spectrum = replace(spectrum, n_groups=round(together.effective))
         if together.too_few:
             return spectrum
         parts, per_part = parts_of(products / spectrum.eigenvalues.to(products), together, seed)

@@ -192,7 +192,7 @@ def signal_spectrum(
     elif said := copied(x, present):
         warnings.warn(said, EigencodeWarning, stacklevel=2)
     x = _varying(x, present, notes)
-    members = x.shape[1] if together is None else int(together.effective)
+    members = x.shape[1] if together is None else round(together.effective)
     count = min(moments, max(members // 10, 2 if members >= 8 else 1))
     found = spectral_moments(x, present, count, pairings, stream(seed, "signal", "pairings"), together)
     record = _record(found, x, pairings, draws, seed, notes, together)
@@ -233,7 +233,7 @@ def _record(
     usable = (m > 0) & (covariance.diagonal().sqrt() < NOISIEST * m)
     used = int(usable.long().cumprod(0).sum())
     few = groups.too_few if groups is not None else ""
-    members = stimuli if groups is None else int(groups.effective)
+    members = stimuli if groups is None else round(groups.effective)
     freedom = members - 1 if groups is not None or members < FEW else 0
     reach = float(stdtrit(freedom, 0.975)) if freedom else 1.96
 

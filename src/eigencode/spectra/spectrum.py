@@ -259,7 +259,7 @@ def assembled(
         **origin,  # type: ignore[arg-type]
         scale="none" if found.factors is None else "zscore",
         seed=seed,
-        n_groups=int(groups.effective) if groups is not None else 0,
+        n_groups=round(groups.effective) if groups is not None else 0,
     )
     if found.directions is None or rows is None or (groups is not None and groups.too_few):
         return result

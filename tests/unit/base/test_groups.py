@@ -145,9 +145,9 @@ def test_one_large_group_counts_as_few() -> None:
     assert Groups.of(torch.from_numpy(np.repeat(np.arange(100), 7))).effective == 100
     law = ec.spectrum(x, groups=of_row).power_law((2, 15))
     assert math.isnan(law.interval[0])
-    assert "3 groups of samples for 20 units are too few" in law.warnings[0]
+    assert "4 groups of samples for 20 units are too few" in law.warnings[0]
     found = ec.signal_spectrum(np.stack([x, x + 0.1 * draw.normal(size=x.shape)]), groups=of_row, draws=100)
-    assert found.n_groups == 3
+    assert found.n_groups == 4
     assert found.warnings == (groups.too_few,)
     assert math.isnan(t_interval(x[:, 0].tolist(), groups)[1])
     assert math.isnan(share_of(torch.from_numpy(x[:, 0] > 0), torch.from_numpy(of_row)).low)
