@@ -82,7 +82,7 @@ def labels_of(path: Path, stored: dict[str, Stored], name: str, groups: str | No
     """Name of the array beside `name`, but not `groups`, that names the stimulus of each row; None without one.
 
     Of several, those whose names have the most words in common with that of the responses (`mouse2_stimuli` beside
-    `mouse2_responses`).  An array with one value for all rows names no stimuli.
+    `mouse2_responses`).  An array with the same value in all rows is not used.
 
     Raises:
         InputError: several tell different rows apart.
@@ -153,7 +153,7 @@ def unit_columns(name: str, array: Stored, stored: dict[str, Stored]) -> tuple[s
 
 
 def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
-    """Note the other arrays that have the shape of the responses."""
+    """Note other arrays of the same shape as the responses."""
     same = [n for n, a in stored.items() if n != name and a.numeric and a.shape == stored[name].shape]
     return (f"{name} taken; of the same shape: {', '.join(same)} (--key {same[0]} takes it)",) if same else ()
 
@@ -161,9 +161,9 @@ def twins(stored: dict[str, Stored], name: str) -> tuple[str, ...]:
 def overlooked(
     stored: dict[str, Stored], name: str, shape: tuple[int, ...], words: np.ndarray | None, *used: str
 ) -> tuple[str, ...]:
-    """Notes on arrays that may name stimuli and were not taken, of responses with rows of single presentations.
+    """Notes on arrays that were not used but may name the stimuli of the rows.
 
-    words: the labels that were taken, of which another array may tell several stimuli apart.
+    words: the labels that were used, if any; another array may divide a stimulus of theirs into several.
     """
     rows, found = shape[0], []
     for other, array in stored.items():
@@ -193,9 +193,12 @@ def overlooked(
                 f"{other} has {count} values for {rows} rows: if it names the stimulus of each row, --labels {other} "
                 "(labels=) sorts presentations into repeats"
             )
-        elif (both := len({*zip(words.tolist(), values.tolist())})) <= rows // 2 and both > len({*words.tolist()}):
+            continue
+        labels = words.tolist()
+        alone, both = len({*labels}), len({*zip(labels, values.tolist())})
+        if alone < both <= rows // 2:
             found.append(
-                f"{other} tells {both} stimuli apart where {used[0]} has {len({*words.tolist()})}: --labels "
+                f"{used[0]} and {other} together name {both} stimuli, {used[0]} alone {alone}: --labels "
                 f"{used[0]},{other} (labels=) takes both"
             )
     return tuple(found)

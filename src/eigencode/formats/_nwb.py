@@ -68,7 +68,7 @@ def _is_table(name: str) -> bool:
 
 
 def _by_trial(name: str, columns: int, rows: dict[str, int]) -> bool:
-    """True if a matrix of the table of units has a column for each interval, and is no other thing known of a unit."""
+    """True if a matrix in the table of units has a column per interval and is not of waveforms, electrodes or times."""
     return columns in rows.values() and name.partition("_")[0] not in ("waveform", "waveforms", "electrode", "obs")
 
 

@@ -184,8 +184,9 @@ def _limits(logs: Logs, window: Window, alpha: float, bias: float, error: float)
     if len(steep):
         at = window[0] + int(steep[0])
         yield (
-            f"{where}: the spectrum drops by a factor of {math.exp(float(fall[steep[0]])):.2g} after rank {at}: across "
-            "it the correction for finite sampling is not reliable, and the interval too narrow; end the window at it"
+            f"{where}: the spectrum drops by a factor of {math.exp(float(fall[steep[0]])):.2g} after rank {at}; "
+            "across this drop the correction for finite sampling is unreliable and the interval too narrow; "
+            f"end the window at rank {at}"
         )
     elif abs(alpha) < FLAT:
         yield (

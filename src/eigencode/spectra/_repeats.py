@@ -118,8 +118,8 @@ def _padded(x: Float[Tensor, "repeats stimuli units"], present: Bool[Tensor, "re
     if count < 5 or bool(flat[0].any()) or not bool((after == flat).all()):
         return ""
     return (
-        f"the last repeats of {count} of {x.shape[1]} stimuli hold one number in all units: if they are "
-        "filled up and no responses, put NaN in their place"
+        f"the last repeats of {count} of {x.shape[1]} stimuli have the same number in all units: if this "
+        "is padding, put NaN in its place"
     )
 
 

@@ -546,9 +546,9 @@ def test_two_arrays_name_a_stimulus_together(tmp_path: Path) -> None:
     """Gratings: what the labels leave together is told, and several arrays are joined; NaN in one is a blank."""
     contrast = np.where(FINE == 11, np.nan, FINE % 3)
     path = write(tmp_path / "a.npz", responses=TWELVE, stimulus=FINE // 3, contrast=FINE % 3, trial=np.arange(36))
-    (note,) = (n for n in read_recording(path).notes if "apart" in n)
-    assert (
-        note == "contrast tells 12 stimuli apart where stimulus has 4: --labels stimulus,contrast (labels=) takes both"
+    (note,) = (n for n in read_recording(path).notes if "together" in n)
+    assert note.startswith(
+        "stimulus and contrast together name 12 stimuli, stimulus alone 4: --labels stimulus,contrast "
     )
     found = read_recording(path, labels="stimulus, contrast")
     same(found.responses.nansum(0), by_hand(TWELVE, FINE.tolist(), ())[0].nansum(0))

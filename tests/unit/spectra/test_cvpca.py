@@ -160,7 +160,9 @@ def test_repeats_filled_up_with_a_number_are_told(
     x = signal(200, 6, 1.0, rng) + 0.5 * torch.randn(4, 200, 6, generator=rng, dtype=torch.float64)
     padded = x.clone()
     padded[3, ::4], padded[2, ::8] = number, number
-    with pytest.warns(EigencodeWarning, match="the last repeats of 50 of 200 stimuli hold one number in all units"):
+    with pytest.warns(
+        EigencodeWarning, match="the last repeats of 50 of 200 stimuli have the same number in all units"
+    ):
         function(padded)
     silent = x.where(torch.rand(4, 200, 1, generator=rng, dtype=torch.float64) > 0.2, 0.0)
     function(silent)  # at any place among the repeats
